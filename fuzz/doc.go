@@ -1,0 +1,3 @@
+// Package fuzz holds the suites that cross packages: the layers of the house, the blocks of the README, and the tests that
+// no single package could hold alone. It has no code of its own.
+package fuzz
