@@ -1,0 +1,304 @@
+package clock
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/vmihailenco/msgpack/v5"
+)
+
+// Vector is a set of dots: a version vector that remembers its holes exactly. Dots that arrive in order cost nothing
+// beyond one entry a node; each hole costs one [Range] until it fills.
+//
+// The zero Vector is empty and ready. Methods with a pointer receiver change it; a copy made by assignment shares
+// memory with the original, so change only one of the two, or [Vector.Clone] first. Several goroutines may read one
+// Vector as long as none changes it.
+type Vector struct {
+	// Invariant: sorted by node; no entry without runs.
+	entries []entry
+}
+
+type entry struct {
+	node Node
+	runs runs
+}
+
+// Up returns the vector of the dots 1 to seq of one node; of none when seq is 0.
+func Up(node Node, seq uint64) Vector {
+	var v Vector
+	v.AddUp(node, seq)
+	return v
+}
+
+// fewNodes is up to where walking the entries beats bisecting them. Most vectors have a handful.
+const fewNodes = 8
+
+func (v *Vector) find(n Node) (int, bool) {
+	if len(v.entries) <= fewNodes {
+		for i := range v.entries {
+			if v.entries[i].node == n {
+				return i, true
+			}
+		}
+	}
+	return slices.BinarySearchFunc(v.entries, n, func(e entry, n Node) int {
+		return strings.Compare(string(e.node), string(n))
+	})
+}
+
+func (v *Vector) runs(n Node) runs {
+	if i, ok := v.find(n); ok {
+		return v.entries[i].runs
+	}
+	return nil
+}
+
+// Has reports whether d is in v. The zero Dot never is.
+func (v Vector) Has(d Dot) bool { return v.runs(d.Node).has(d.Seq) }
+
+// Add puts d into v and reports whether it was new. A dot without a number is never new.
+func (v *Vector) Add(d Dot) bool {
+	if d.Seq == 0 {
+		return false
+	}
+	i, ok := v.find(d.Node)
+	if ok && v.entries[i].runs.has(d.Seq) {
+		return false
+	}
+	v.addAt(i, ok, d.Node, Range{d.Seq, d.Seq})
+	return true
+}
+
+// AddUp puts the dots 1 to seq of node into v.
+func (v *Vector) AddUp(node Node, seq uint64) { v.AddRange(node, Range{1, seq}) }
+
+// AddRange puts a run of dots of node into v. A run that starts at 0 or ends before it starts is ignored.
+func (v *Vector) AddRange(node Node, r Range) {
+	if r.First > 0 && r.First <= r.Last {
+		i, ok := v.find(node)
+		v.addAt(i, ok, node, r)
+	}
+}
+
+func (v *Vector) addAt(i int, known bool, node Node, r Range) {
+	if known {
+		v.entries[i].runs = v.entries[i].runs.add(r)
+	} else {
+		v.entries = slices.Insert(v.entries, i, entry{node, runs{r}})
+	}
+}
+
+// Merge puts all dots of w into v, which takes time in the order of both, once. The two share no memory afterwards.
+func (v *Vector) Merge(w Vector) {
+	known := len(v.entries)
+	i := 0
+	for _, e := range w.entries {
+		for i < known && v.entries[i].node < e.node {
+			i++
+		}
+		if i < known && v.entries[i].node == e.node {
+			v.entries[i].runs = v.entries[i].runs.union(e.runs)
+		} else {
+			v.entries = append(v.entries, entry{e.node, slices.Clone(e.runs)})
+		}
+	}
+	if known > 0 && len(v.entries) > known {
+		slices.SortFunc(v.entries, func(a, b entry) int { return strings.Compare(string(a.node), string(b.node)) })
+	}
+}
+
+// Max returns the greatest number seen of node n, 0 when there is none.
+func (v Vector) Max(n Node) uint64 {
+	if rs := v.runs(n); len(rs) > 0 {
+		return rs[len(rs)-1].Last
+	}
+	return 0
+}
+
+// Prefix returns the greatest number of node n up to which v has no hole, 0 when the first is missing.
+func (v Vector) Prefix(n Node) uint64 {
+	if rs := v.runs(n); len(rs) > 0 && rs[0].First == 1 {
+		return rs[0].Last
+	}
+	return 0
+}
+
+// Next returns the dot that follows the greatest of node n: what its next write is called. After the greatest number
+// that there is, the next dot has the number 0 and so names no write.
+func (v Vector) Next(n Node) Dot { return Dot{Node: n, Seq: v.Max(n) + 1} }
+
+// Gaps returns the runs of node n missing below its greatest number, ascending; nil when there are none.
+func (v Vector) Gaps(n Node) []Range { return v.runs(n).gaps() }
+
+// Covers reports whether every dot of w is in v. Every vector covers the empty one and itself.
+func (v Vector) Covers(w Vector) bool {
+	for _, e := range w.entries {
+		if !v.runs(e.node).covers(e.runs) {
+			return false
+		}
+	}
+	return true
+}
+
+// Equal reports whether v and w hold the same dots.
+func (v Vector) Equal(w Vector) bool {
+	return slices.EqualFunc(v.entries, w.entries, func(a, b entry) bool {
+		return a.node == b.node && slices.Equal(a.runs, b.runs)
+	})
+}
+
+// Minus returns the dots of v that are not in w: what a peer that has seen w still lacks. It shares no memory with
+// either.
+func (v Vector) Minus(w Vector) Vector {
+	var rest Vector
+	for _, e := range v.entries {
+		if left := e.runs.minus(w.runs(e.node)); len(left) > 0 {
+			rest.entries = append(rest.entries, entry{e.node, left})
+		}
+	}
+	return rest
+}
+
+// IsEmpty reports whether v holds no dot.
+func (v Vector) IsEmpty() bool { return len(v.entries) == 0 }
+
+// Clone returns a copy that shares no memory with v.
+func (v Vector) Clone() Vector {
+	c := Vector{entries: slices.Clone(v.entries)}
+	for i := range c.entries {
+		c.entries[i].runs = slices.Clone(c.entries[i].runs)
+	}
+	return c
+}
+
+// Runs yields every run of dots, by the spelling of the node and ascending.
+func (v Vector) Runs() iter.Seq2[Node, Range] {
+	return func(yield func(Node, Range) bool) {
+		for _, e := range v.entries {
+			for _, r := range e.runs {
+				if !yield(e.node, r) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// String returns the runs in order, as "{eu:1-3 us:1-2,5-5}".
+func (v Vector) String() string {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, e := range v.entries {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(string(e.node))
+		for j, r := range e.runs {
+			b.WriteByte(":,"[min(j, 1)])
+			b.WriteString(r.String())
+		}
+	}
+	b.WriteByte('}')
+	return b.String()
+}
+
+// ErrVector is returned by [Vector.DecodeMsgpack] for what isn't a vector in the one form that a vector has, and by
+// [Vector.EncodeMsgpack] for a vector of something that can't be a node.
+var ErrVector = errors.New("not a vector")
+
+// EncodeMsgpack writes v as an array with one array for each node, by spelling: the node, then the first and the last
+// number of each run, ascending: [["eu", 1, 3], ["us", 1, 2, 5, 5]]. Equal vectors have equal bytes.
+func (v Vector) EncodeMsgpack(e *msgpack.Encoder) error {
+	if err := e.EncodeArrayLen(len(v.entries)); err != nil {
+		return err
+	}
+	for _, en := range v.entries {
+		if err := en.encode(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (en entry) encode(e *msgpack.Encoder) error {
+	if err := en.node.Check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrVector, err)
+	}
+	if err := e.EncodeArrayLen(1 + 2*len(en.runs)); err != nil {
+		return err
+	}
+	if err := e.EncodeString(string(en.node)); err != nil {
+		return err
+	}
+	for _, r := range en.runs {
+		if err := e.EncodeUint(r.First); err != nil {
+			return err
+		}
+		if err := e.EncodeUint(r.Last); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DecodeMsgpack reads what [Vector.EncodeMsgpack] writes and nothing else: nodes and runs out of order, twice, empty or
+// touching are refused. Memory grows with the bytes read, whatever lengths they declare. On an error v is as it was.
+func (v *Vector) DecodeMsgpack(d *msgpack.Decoder) error {
+	n, err := d.DecodeArrayLen()
+	if err != nil {
+		return err
+	}
+	if n < 0 {
+		return fmt.Errorf("%w: nil", ErrVector)
+	}
+	var read []entry
+	for range n {
+		en, err := decodeEntry(d)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrVector, err)
+		}
+		if len(read) > 0 && read[len(read)-1].node >= en.node {
+			return fmt.Errorf("%w: node %q is not in order", ErrVector, string(en.node))
+		}
+		read = append(read, en)
+	}
+	v.entries = read
+	return nil
+}
+
+func decodeEntry(d *msgpack.Decoder) (entry, error) {
+	var en entry
+	n, err := d.DecodeArrayLen()
+	if err != nil {
+		return en, err
+	}
+	if n < 3 || n%2 == 0 {
+		return en, fmt.Errorf("an entry of %d fields", n)
+	}
+	if en.node, err = decodeNode(d); err != nil {
+		return en, err
+	}
+	if err := en.node.Check(); err != nil {
+		return en, err
+	}
+	after := uint64(0) // the number after which the next run may start
+	for range n / 2 {
+		first, err := decodeUint(d)
+		if err != nil {
+			return en, err
+		}
+		last, err := decodeUint(d)
+		if err != nil {
+			return en, err
+		}
+		if first <= after || first > last || len(en.runs) > 0 && first == after+1 {
+			return en, fmt.Errorf("run %s after %d", Range{first, last}, after)
+		}
+		en.runs = append(en.runs, Range{first, last})
+		after = last
+	}
+	return en, nil
+}
