@@ -1,0 +1,80 @@
+package merge
+
+import (
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// Cell is the state of one key and field under its rule. [Rule.NewCell] makes one. A cell is a function of the set of
+// operations that were applied to it: neither their order nor their repetition shows, and cells of one rule merge. A copy
+// made by assignment shares memory with the original. One goroutine at a time may use a cell.
+type Cell struct {
+	rule  *Rule
+	state state
+}
+
+// state is what a family of rules keeps.
+type state interface {
+	apply(r *Rule, c *Claim)
+	merge(r *Rule, from state)
+	equal(other state) bool
+
+	// judge says what became of a claim that was applied.
+	judge(r *Rule, c *Claim) Verdict
+
+	// value returns what readers see, and write the one write that it is, if it is one.
+	value(r *Rule) value.Value
+	write(r *Rule) (Write, bool)
+}
+
+// NewCell returns an empty cell.
+func (r *Rule) NewCell() Cell {
+	c := Cell{rule: r}
+	switch r.family {
+	case selects:
+		c.state = &selection{}
+	case frontier:
+		c.state = &live{}
+	case counts:
+		c.state = &count{}
+	case sets:
+		c.state = newSet(r.id)
+	case flags:
+		c.state = newToggle(r.id)
+	case appends:
+		c.state = &entries{}
+	}
+	return c
+}
+
+// Rule returns the rule of the cell.
+func (c *Cell) Rule() *Rule { return c.rule }
+
+// Apply takes a claim into the cell. Applying a claim again changes nothing.
+func (c *Cell) Apply(claim *Claim) { c.state.apply(c.rule, claim) }
+
+// Judge says what became of a claim that was applied to the cell, or to one that was merged into it. It compares with
+// the very function that decided.
+func (c *Cell) Judge(claim *Claim) Verdict {
+	v := c.state.judge(c.rule, claim)
+	v.Field, v.Rule = claim.Cell, c.rule
+	return v
+}
+
+// Merge takes everything that was applied to other, a cell of the same rule, into c. It leaves other alone.
+func (c *Cell) Merge(other Cell) { c.state.merge(c.rule, other.state) }
+
+// Equal reports whether the two cells are in one state, so that nothing applied to both will ever tell them apart.
+func (c *Cell) Equal(other Cell) bool { return c.rule == other.rule && c.state.equal(other.state) }
+
+// Value returns what the cell shows to readers: absent when nothing was written, or what was written is deleted. Under
+// keep-all it is the array of all siblings, greatest claim first.
+func (c *Cell) Value() value.Value { return c.state.value(c.rule) }
+
+// Write returns the write that the cell keeps, which may be a delete; false when it keeps none, or several.
+func (c *Cell) Write() (Write, bool) { return c.state.write(c.rule) }
+
+// Conflicted reports whether the cell holds several writes of which no writer had seen another's.
+func (c *Cell) Conflicted() bool {
+	l, ok := c.state.(*live)
+	return ok && l.register.Len() > 1
+}

@@ -1,0 +1,98 @@
+package merge
+
+import (
+	"github.com/tiebreakhq/tiebreak/lww"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// Claim is what one operation asks of one cell: a field, or the fields that a rule decides together.
+type Claim struct {
+	Op     *Op
+	Rule   *Rule
+	Cell   string // the cell's name, as [Rule.Cell] gives it
+	Kind   Kind
+	Value  value.Value // of fields decided together: an object of them
+	Before value.Value // absent when not recorded
+
+	// Partial says that the op did not write all of the fields that the rule names to be decided together.
+	Partial bool
+}
+
+// WholeDelete reports whether op deletes the whole record. It then makes a claim on every cell of its key, those
+// included that later operations will make: see [Table.Delete].
+func (op *Op) WholeDelete() bool { return op.Kind == Delete && len(op.Fields) == 0 }
+
+// Claims appends to claims what op asks of each cell, in the order of its fields, and returns them. A field that
+// equals its before-image in an op of several fields makes no claim: it is there to complete the row. Deletes of the
+// whole record have no claims here.
+func (t *Table) Claims(op *Op, claims []Claim) []Claim {
+	first := len(claims)
+fields:
+	for i := range op.Fields {
+		f := &op.Fields[i]
+		rule := t.Rule(op.Key, f.Name)
+		if !rule.Together {
+			if !f.unchanged(op) {
+				claims = append(claims, Claim{Op: op, Rule: rule, Cell: f.Name, Kind: op.Kind, Value: f.Value, Before: f.Before})
+			}
+			continue
+		}
+		for _, c := range claims[first:] {
+			if c.Rule == rule {
+				continue fields // made with the first of its fields
+			}
+		}
+		if c, changed := t.group(op, rule); changed {
+			claims = append(claims, c)
+		}
+	}
+	return claims
+}
+
+// group makes the one claim on fields that are decided together.
+func (t *Table) group(op *Op, rule *Rule) (c Claim, changed bool) {
+	c = Claim{Op: op, Rule: rule, Cell: rule.fieldText(), Kind: op.Kind}
+	var now, before []value.Member
+	for _, f := range op.Fields {
+		if t.Rule(op.Key, f.Name) != rule {
+			continue
+		}
+		changed = changed || !f.unchanged(op)
+		if f.Name == "" { // the whole record is the group
+			c.Value, c.Before = f.Value, f.Before
+			return c, changed
+		}
+		if op.Kind == Delete {
+			f.Value = value.Null
+		}
+		now = append(now, value.Member{Name: f.Name, Value: f.Value})
+		if !f.Before.IsAbsent() {
+			before = append(before, value.Member{Name: f.Name, Value: f.Before})
+		}
+	}
+	c.Kind = Set // deleting some of the fields writes the group without them
+	c.Value = value.Object(now...)
+	if len(before) == len(now) {
+		c.Before = value.Object(before...)
+	}
+	for _, f := range rule.fields {
+		if f.kind == literal && c.Value.Get(f.text).IsAbsent() {
+			c.Partial = true
+		}
+	}
+	return c, changed
+}
+
+// Delete returns the claim that a delete of the whole record makes on one cell.
+func (t *Table) Delete(op *Op, rule *Rule, cell string) Claim {
+	return Claim{Op: op, Rule: rule, Cell: cell, Kind: Delete}
+}
+
+// write returns what a claim would leave if it won.
+func (c *Claim) write() Write {
+	return Write{
+		Register: lww.Register[value.Value]{Stamp: c.Op.Stamp, Deleted: c.Kind == Delete, Value: c.Value},
+		ID:       c.Op.ID,
+		Dot:      c.Op.Dot,
+	}
+}

@@ -1,0 +1,71 @@
+package merge
+
+import (
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/crdt"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// count adds each increment once: counter. A delete undoes the increments that it had seen.
+type count struct {
+	counter crdt.ResetCounter
+	resets  clock.Vector // what the deletes had seen
+}
+
+func (n *count) apply(_ *Rule, c *Claim) {
+	if c.Kind == Delete {
+		n.counter.ResetAt(c.Op.Dot, c.Op.Seen)
+		n.resets.Merge(c.Op.Seen)
+		return
+	}
+	if amount, ok := increment(c); ok {
+		n.counter.AddAt(c.Op.Dot, amount)
+	}
+}
+
+// increment returns by how much a claim raises a counter: what it adds, or, of an absolute value, the difference to what it
+// replaced. A before-image of null says that there was nothing, which counts as 0.
+func increment(c *Claim) (amount crdt.Decimal, ok bool) {
+	now, err := c.Value.Decimal()
+	if err != nil {
+		return amount, false
+	}
+	switch {
+	case c.Kind == Add:
+		return now, true
+	case c.Kind != Set || c.Before.IsAbsent():
+		return amount, false
+	case c.Before == value.Null:
+		return now, true
+	}
+	was, err := c.Before.Decimal()
+	if err != nil {
+		return amount, false
+	}
+	return now.Sub(was), true
+}
+
+func (n *count) merge(_ *Rule, from state) {
+	o := from.(*count)
+	n.counter.Merge(o.counter)
+	n.resets.Merge(o.resets)
+}
+
+func (n *count) equal(other state) bool { return n.counter.Equal(other.(*count).counter) }
+
+func (n *count) judge(_ *Rule, c *Claim) Verdict {
+	if c.Kind == Delete {
+		return Verdict{Outcome: Combined}
+	}
+	if _, ok := increment(c); !ok {
+		return Verdict{Outcome: Lost, By: rank, Missing: true}
+	}
+	if n.resets.Has(c.Op.Dot) {
+		return Verdict{Outcome: Overwritten}
+	}
+	return Verdict{Outcome: Combined}
+}
+
+func (n *count) value(*Rule) value.Value { return value.Number(n.counter.Value()) }
+
+func (n *count) write(*Rule) (Write, bool) { return Write{}, false }

@@ -1,0 +1,53 @@
+// Package merge says which of the two a key gets: a rule under which one write wins (package lww), or one under which
+// nobody loses (package crdt).
+//
+// A [Table] is a text that people review. It assigns a [Rule] to every key and field, first match wins; [ParseTable]
+// reports all mistakes of a file at once. An [Op] is one atomic change to one key. A [State] is the merged state that a
+// service holds: apply operations in any order, as often as they come, and states that have seen the same operations are
+// equal. Every operation is answered with a [Verdict] for each field: what became of it, by which rung of the ladder, by how
+// much, against which write.
+//
+//	table, err := merge.ParseTable("shop.tb", text)     // all mistakes at once
+//	state := merge.NewState(table)
+//	verdicts, err := state.Apply(merge.Op{
+//		Key:    "orders/1",
+//		Fields: []merge.Field{{Name: "status", Value: value.Text("paid")}},
+//		Stamp:  lww.Stamp{Time: now, Node: "us-east"},
+//		Dot:    clock.Dot{Node: "us-east", Seq: 7},
+//		Seen:   seen,
+//	})
+//	state.Get("orders/1", "status")                      // "paid", or what beat it
+//
+// The fold is what a dry run runs: package replay applies recorded histories to these very cells. The reason comes out of
+// the comparison that decided, never from a second one.
+//
+// # Rules
+//
+//	lww                 the greatest stamp wins: version, time, node, then delete before set, then value
+//	fww                 the lowest version, time, node wins
+//	max, min            the greatest (least) value; a delete is below every value, so it never wins
+//	highest COLUMN      the write whose column is greatest, as a whole; a delete has no column and never wins
+//	prefer A > B > C    the value that stands first; what is not on the list comes after all that is
+//	prefer-node A > B   the write of the node that stands first
+//	counter             the sum of all increments, each once; a delete undoes those it had seen
+//	grow-only           a set that only grows
+//	add-wins            a set; a remove takes out the adds it had seen
+//	remove-wins         a set; of concurrent adds and removes of an element the remove wins
+//	enable-wins         a flag; of concurrent writes true wins
+//	disable-wins        a flag; of concurrent writes false wins
+//	keep-all            all values that no other writer had seen, as an array
+//	union               those values, which are arrays, united
+//	delete-wins         of concurrent writes a delete wins; a write that had seen the delete lives
+//	update-wins         of concurrent writes a set wins over a delete
+//	append              a log: every value, in the order of time
+//	refuse              concurrent writes are an incident: one is kept, the same one everywhere, and all are refused
+//
+// and a user's own [Custom] rule by its name. The option "together" makes the fields of a line one cell, so that all come
+// from one write. A rule that turns on causality takes it from [Op.Seen]; what is not known to be seen counts as unseen.
+//
+// HAZARD: max, min, highest and prefer never take a value back, deletes included. They fit what only moves one way.
+//
+// HAZARD: two replicas under different tables never agree. Compare [Table.Fingerprint] before operations pass.
+//
+// The package reads no clock, starts no goroutine, and does no I/O; no result depends on the order of a map.
+package merge

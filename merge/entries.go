@@ -1,0 +1,34 @@
+package merge
+
+import (
+	"github.com/tiebreakhq/tiebreak/crdt"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// entries is a log in the order of time: append. A delete drops the entries before it.
+type entries struct {
+	log crdt.AppendLog[value.Value]
+}
+
+func (e *entries) apply(_ *Rule, c *Claim) {
+	if c.Kind == Delete {
+		e.log.Trim(c.Op.Stamp.Time)
+		return
+	}
+	_, _ = e.log.AppendAt(c.Op.Dot, c.Op.Stamp.Time, c.Value) // a text is equal to itself: no error
+}
+
+func (e *entries) merge(_ *Rule, from state) { e.log.Merge(from.(*entries).log) }
+
+func (e *entries) equal(other state) bool { return e.log.Equal(other.(*entries).log) }
+
+func (e *entries) judge(_ *Rule, c *Claim) Verdict {
+	if c.Kind != Delete && c.Op.Stamp.Time.Before(e.log.From()) {
+		return Verdict{Outcome: Overwritten}
+	}
+	return Verdict{Outcome: Combined}
+}
+
+func (e *entries) value(*Rule) value.Value { return value.Array(e.log.Values()...) }
+
+func (e *entries) write(*Rule) (Write, bool) { return Write{}, false }

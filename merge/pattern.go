@@ -1,0 +1,75 @@
+package merge
+
+import "strings"
+
+// pattern matches keys or field names: "*" stands for any run of characters, the empty one and "/" included; all else
+// stands for itself. A literal matches nothing but its text, stars and all.
+type pattern struct {
+	text string
+	kind patternKind
+}
+
+type patternKind uint8
+
+const (
+	glob patternKind = iota
+	literal
+	prefix   // one star, at the end
+	anything // "*"
+)
+
+func newPattern(text string, quoted bool) pattern {
+	switch at := strings.IndexByte(text, '*'); {
+	case quoted || at < 0:
+		return pattern{text, literal}
+	case text == "*":
+		return pattern{text, anything}
+	case at == len(text)-1:
+		return pattern{text, prefix}
+	}
+	return pattern{text, glob}
+}
+
+func (p pattern) match(s string) bool {
+	switch p.kind {
+	case anything:
+		return true
+	case literal:
+		return p.text == s
+	case prefix:
+		return strings.HasPrefix(s, p.text[:len(p.text)-1])
+	}
+	return globMatch(p.text, s)
+}
+
+// covers reports whether p matches everything that q matches. A star of q stands for texts that p has never heard of,
+// so nothing but a star of p can match it: p is matched against q's text, in which that star is a character like
+// others.
+func (p pattern) covers(q pattern) bool {
+	if q.kind == literal {
+		return p.match(q.text)
+	}
+	return p.kind != literal && globMatch(p.text, q.text)
+}
+
+// globMatch tries the last star only, which suffices, in at most len(p)*len(s) steps.
+func globMatch(p, s string) bool {
+	star, mark := -1, 0
+	i, j := 0, 0
+	for j < len(s) {
+		switch {
+		case i < len(p) && p[i] == '*':
+			star, mark = i, j
+			i++
+		case i < len(p) && p[i] == s[j]:
+			i++
+			j++
+		case star >= 0:
+			mark++
+			i, j = star+1, mark
+		default:
+			return false
+		}
+	}
+	return strings.Trim(p[i:], "*") == ""
+}

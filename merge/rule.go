@@ -1,0 +1,388 @@
+package merge
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/lww"
+	"github.com/tiebreakhq/tiebreak/merge/lex"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// Rule is one line of a [Table]: how the cells that it matches merge.
+type Rule struct {
+	Line     int
+	Name     string // durable: written in reports, never reused with another meaning
+	Together bool   // the fields it matches are one cell, decided as a whole
+
+	table  *Table
+	keys   pattern
+	fields []pattern
+	column string        // of highest
+	values []value.Value // of prefer, the preferred first
+	nodes  clock.Nodes   // of prefer-node, the preferred first
+	id     id
+	family family
+	custom *Custom
+}
+
+// Custom is a user's own rule: what is kept of two values when neither writer had seen the other.
+type Custom struct {
+	// Name is what a table writes, lower case with dashes, and a version where the rule has had one: longest, or
+	// tariff/v2. It goes into the fingerprint, so a rule that changes its mind must change its name.
+	Name string
+
+	// Merge returns what is kept. It must be a pure function of its arguments: no clock, no chance, no memory. It is
+	// called with concurrent values only, lowest claim first, so delivery order can't show even where it is not
+	// associative; whether it is, "tiebreak laws" and [Rule.Laws] tell. A panic is caught: the ladder decides then.
+	Merge func(a, b value.Value) value.Value
+
+	// Waives names the laws that the rule does not claim to keep. Zero claims them all.
+	Waives Laws
+}
+
+// Laws is a set of laws of a merge.
+type Laws uint8
+
+const (
+	Idempotent  Laws = 1 << iota // merge(a, a) = a
+	Commutative                  // merge(a, b) = merge(b, a)
+	Associative                  // merge(merge(a, b), c) = merge(a, merge(b, c))
+
+	AllLaws = Idempotent | Commutative | Associative
+)
+
+// String returns the names of the laws, comma-separated.
+func (l Laws) String() string {
+	var names []string
+	for i, name := range []string{"idempotent", "commutative", "associative"} {
+		if l&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// family is what a rule's cells are made of.
+type family uint8
+
+const (
+	selects  family = iota // one write is kept, by a total order of writes
+	frontier               // the writes that nobody had seen are kept, and one of them, or a union, is shown
+	counts
+	sets
+	flags
+	appends
+)
+
+// id tells the rules apart without comparing names. It is the index of the rule's spec, and custom for a user's own.
+type id uint8
+
+const (
+	isLWW id = iota
+	isFWW
+	isMax
+	isMin
+	isCounter
+	isGrowOnly
+	isUnion
+	isAddWins
+	isRemoveWins
+	isEnableWins
+	isDisableWins
+	isKeepAll
+	isHighest
+	isPrefer
+	isPreferNode
+	isDeleteWins
+	isUpdateWins
+	isAppend
+	isRefuse
+	isCustom
+)
+
+// spec describes a rule that the package knows.
+type spec struct {
+	name     string
+	family   family
+	argument string // what must follow the name; "" for nothing
+}
+
+var specs = [isCustom]spec{
+	isLWW:         {"lww", selects, ""},
+	isFWW:         {"fww", selects, ""},
+	isMax:         {"max", selects, ""},
+	isMin:         {"min", selects, ""},
+	isCounter:     {"counter", counts, ""},
+	isGrowOnly:    {"grow-only", sets, ""},
+	isUnion:       {"union", frontier, ""},
+	isAddWins:     {"add-wins", sets, ""},
+	isRemoveWins:  {"remove-wins", sets, ""},
+	isEnableWins:  {"enable-wins", flags, ""},
+	isDisableWins: {"disable-wins", flags, ""},
+	isKeepAll:     {"keep-all", frontier, ""},
+	isHighest:     {"highest", selects, "a column, as in: highest updated_at"},
+	isPrefer:      {"prefer", selects, "values, the preferred first, as in: prefer closed > open > new"},
+	isPreferNode:  {"prefer-node", selects, "nodes, the preferred first, as in: prefer-node us-east > eu-west"},
+	isDeleteWins:  {"delete-wins", frontier, ""},
+	isUpdateWins:  {"update-wins", frontier, ""},
+	isAppend:      {"append", appends, ""},
+	isRefuse:      {"refuse", frontier, ""},
+}
+
+// RuleNames returns the names of the rules that every table may use.
+func RuleNames() []string {
+	names := make([]string, len(specs))
+	for i, s := range specs {
+		names[i] = s.name
+	}
+	return names
+}
+
+var customName = regexp.MustCompile(`^[a-z][a-z0-9-]*(/v[1-9][0-9]*)?$`)
+
+func checkCustom(ms *lex.Mistakes, custom []Custom) {
+	for i, c := range custom {
+		switch {
+		case !customName.MatchString(c.Name):
+			ms.Add(0, "lower case with dashes, as in: longest or tariff/v2", "a custom rule can't be called %q", c.Name)
+		case slices.Contains(RuleNames(), c.Name) || slices.ContainsFunc(custom[:i], func(o Custom) bool { return o.Name == c.Name }):
+			ms.Add(0, "", "two rules are called %q", c.Name)
+		case c.Merge == nil:
+			ms.Add(0, "", "custom rule %q has no Merge function", c.Name)
+		}
+	}
+}
+
+func (t *Table) parseRule(line lex.Line, ms *lex.Mistakes) {
+	if len(line.Words) < 3 {
+		help := "a rule line is KEY FIELD RULE, as in: cart/* items add-wins"
+		if near := lex.Nearest(line.Words[0].Text, []string{"nodes", "order", "check", "unique"}); near != "" {
+			help = fmt.Sprintf("did you mean %q?", near)
+		}
+		ms.Add(line.Number, help, "%q has no rule", line.Text(0))
+		return
+	}
+	r := &Rule{Line: line.Number, table: t, Name: line.Words[2].Text, keys: newPattern(line.Words[0].Text, line.Words[0].Quoted)}
+	if line.Words[1].Quoted {
+		r.fields = []pattern{newPattern(line.Words[1].Text, true)}
+	} else {
+		for name := range strings.SplitSeq(line.Words[1].Text, ",") {
+			if name == "" {
+				ms.Add(line.Number, "", "an empty name in the fields %q", line.Words[1].Text)
+			}
+			r.fields = append(r.fields, newPattern(name, false))
+		}
+	}
+	ok := r.parseName(line, ms)
+	// A line with a mistake still takes part in the search for lines that can never match.
+	t.Rules = append(t.Rules, r)
+	if !ok {
+		return
+	}
+	switch {
+	case r.Together && r.family != selects && r.family != frontier:
+		ms.Add(line.Number, "", "%q combines single fields: %q makes no sense with it", r.Name, "together")
+	case r.Together && r.id != isHighest && len(r.fields) == 1 && r.fields[0].kind == literal:
+		ms.Add(line.Number, "name the fields with commas between them", "%q with a single field", "together")
+	}
+}
+
+func (r *Rule) parseName(line lex.Line, ms *lex.Mistakes) bool {
+	options := line.Words[3:]
+	if i := slices.IndexFunc(r.table.custom, func(c Custom) bool { return c.Name == r.Name }); i >= 0 {
+		r.custom, r.family, r.id = &r.table.custom[i], frontier, isCustom
+		return r.parseOptions(line, options, ms)
+	}
+	i := slices.IndexFunc(specs[:], func(s spec) bool { return s.name == r.Name })
+	if i < 0 {
+		names := RuleNames()
+		for _, c := range r.table.custom {
+			names = append(names, c.Name)
+		}
+		help := "rules are " + strings.Join(names, ", ")
+		if near := lex.Nearest(r.Name, names); near != "" {
+			help = fmt.Sprintf("did you mean %q?", near)
+		}
+		ms.Add(line.Number, help, "there is no rule %q", r.Name)
+		return false
+	}
+	r.family, r.id = specs[i].family, id(i)
+	if specs[i].argument != "" {
+		// The argument goes up to the first option.
+		end := slices.IndexFunc(options, func(w lex.Word) bool { return !w.Quoted && w.Text == "together" })
+		if end < 0 {
+			end = len(options)
+		}
+		if err := r.parseArgument(options[:end]); err != nil {
+			ms.Add(line.Number, "it wants "+specs[i].argument, "%s: %v", r.Name, err)
+			return false
+		}
+		options = options[end:]
+	}
+	return r.parseOptions(line, options, ms)
+}
+
+func (r *Rule) parseOptions(line lex.Line, options []lex.Word, ms *lex.Mistakes) bool {
+	ok := true
+	for _, w := range options {
+		if w.Quoted || w.Text != "together" {
+			help := "the one option is together"
+			ms.Add(line.Number, help, "%s does not take %s", r.Name, w)
+			ok = false
+			continue
+		}
+		r.Together = true
+	}
+	return ok
+}
+
+func (r *Rule) parseArgument(words []lex.Word) error {
+	switch r.id {
+	case isHighest:
+		if len(words) != 1 {
+			return fmt.Errorf("%d words", len(words))
+		}
+		r.column = words[0].Text
+		r.Together = true // the column decides for the whole row
+	case isPreferNode:
+		nodes, err := parseNodeList(words, ">")
+		if err != nil {
+			return err
+		}
+		r.nodes = nodes
+	case isPrefer:
+		return r.parsePreferred(words)
+	}
+	return nil
+}
+
+func (r *Rule) parsePreferred(words []lex.Word) error {
+	// Signs may touch unquoted values: closed>open > "in transit".
+	var parts []lex.Word
+	for _, w := range words {
+		if w.Quoted {
+			parts = append(parts, w)
+			continue
+		}
+		for text := w.Text; text != ""; {
+			at := strings.IndexByte(text, '>')
+			switch {
+			case at < 0:
+				parts, text = append(parts, lex.Word{Text: text}), ""
+			case at > 0:
+				parts, text = append(parts, lex.Word{Text: text[:at]}), text[at:]
+			default:
+				parts, text = append(parts, lex.Word{Text: ">"}), text[1:]
+			}
+		}
+	}
+	for i, w := range parts {
+		sign := w.Text == ">" && !w.Quoted
+		if sign != (i%2 == 1) || i == len(parts)-1 && sign {
+			return fmt.Errorf("the values need a > between them")
+		}
+		if sign {
+			continue
+		}
+		v := value.Text(w.Text)
+		if c := operand(w).Const; !c.IsAbsent() {
+			v = c
+		}
+		if slices.Contains(r.values, v) {
+			return fmt.Errorf("%s stands twice", v)
+		}
+		r.values = append(r.values, v)
+	}
+	if len(r.values) < 2 {
+		return fmt.Errorf("%d values", len(r.values))
+	}
+	return nil
+}
+
+func (p pattern) quoted() bool { return p.kind == literal && strings.Contains(p.text, "*") }
+
+func (r *Rule) matches(key, field string) bool {
+	if !r.keys.match(key) {
+		return false
+	}
+	for _, f := range r.fields {
+		if f.match(field) {
+			return true
+		}
+	}
+	return false
+}
+
+// Cell returns the name of the cell that a field the rule matches belongs to: its own, or, of a rule whose fields are
+// decided together, the FIELD column of the line.
+func (r *Rule) Cell(field string) string {
+	if r.Together {
+		return r.fieldText()
+	}
+	return field
+}
+
+func (r *Rule) fieldText() string {
+	if len(r.fields) == 1 {
+		return r.fields[0].text
+	}
+	texts := make([]string, len(r.fields))
+	for i, f := range r.fields {
+		texts[i] = f.text
+	}
+	return strings.Join(texts, ",")
+}
+
+// String returns the line as a table writes it, without what was comment or spacing.
+func (r *Rule) String() string {
+	fields := r.fieldText()
+	if len(r.fields) == 1 {
+		fields = lex.Word{Text: fields, Quoted: r.fields[0].quoted()}.String()
+	}
+	s := lex.Word{Text: r.keys.text, Quoted: r.keys.quoted()}.String() + " " + fields + " " + r.Name
+	switch {
+	case r.column != "":
+		s += " " + lex.Word{Text: r.column}.String()
+	case r.values != nil:
+		texts := make([]string, len(r.values))
+		for i, v := range r.values {
+			texts[i] = string(v)
+		}
+		s += " " + strings.Join(texts, " > ")
+	case r.nodes != nil:
+		s += " " + strings.ReplaceAll(r.nodes.String(), "<", ">")
+	}
+	if r.Together && r.id != isHighest {
+		s += " together"
+	}
+	return s
+}
+
+// Laws returns the laws that the rule promises to keep. The built-in rules keep all; "tiebreak laws" tries them.
+func (r *Rule) Laws() Laws {
+	if r.custom != nil {
+		return AllLaws &^ r.custom.Waives
+	}
+	return AllLaws
+}
+
+// Ladder returns the ladder of the rule's table.
+func (r *Rule) Ladder() *lww.Ladder { return &r.table.Ladder }
+
+// Index returns the place of the rule among [Table.Rules], from 0.
+func (r *Rule) Index() int { return slices.Index(r.table.Rules, r) }
+
+// NeedsDots reports whether the rule turns on what writers had seen, or counts, so that its operations need a dot.
+func (r *Rule) NeedsDots() bool { return r.family != selects }
+
+// Func returns the function of a user's own rule, nil for the rules of this package.
+func (r *Rule) Func() func(a, b value.Value) value.Value {
+	if r.custom == nil {
+		return nil
+	}
+	return r.custom.Merge
+}

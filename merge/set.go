@@ -1,0 +1,205 @@
+package merge
+
+import (
+	"slices"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/crdt"
+	"github.com/tiebreakhq/tiebreak/lww"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+const rank = lww.Rank
+
+// MaxElements is how many elements one operation may put into a set or take out of it. What is beyond is left out, and the
+// limit is beyond what a record of 8 MiB can hold.
+const MaxElements = 1<<22 - 1
+
+// set holds the elements of grow-only, add-wins and remove-wins.
+type set struct {
+	grow   *crdt.GSet[value.Value]
+	add    *crdt.ORSet[value.Value]
+	remove *crdt.RWSet[value.Value]
+}
+
+func newSet(rule id) *set {
+	switch rule {
+	case isGrowOnly:
+		return &set{grow: &crdt.GSet[value.Value]{}}
+	case isAddWins:
+		return &set{add: &crdt.ORSet[value.Value]{}}
+	default:
+		return &set{remove: &crdt.RWSet[value.Value]{}}
+	}
+}
+
+// change is what a claim does to a set.
+type change struct {
+	in, out []value.Value
+	missing bool // an absolute value without a before-image: what it took out is not known
+}
+
+// changeOf reads a claim: an insert or remove of one element, or an absolute value, of which the difference to what it
+// replaced counts. Without a before-image an absolute value puts its elements in and takes none out.
+func changeOf(c *Claim) (ch change) {
+	switch c.Kind {
+	case Insert:
+		ch.in = []value.Value{c.Value}
+	case Remove:
+		ch.out = []value.Value{c.Value}
+	case Set:
+		now := distinct(c.Value)
+		if c.Before.IsAbsent() {
+			return change{in: now, missing: true}
+		}
+		var was []value.Value
+		if c.Before != value.Null {
+			was = distinct(c.Before)
+		}
+		ch.in, ch.out = minus(now, was), minus(was, now)
+	}
+	return ch
+}
+
+// distinct returns the elements of a value, ascending, each once.
+func distinct(v value.Value) []value.Value {
+	if v == value.Null {
+		return nil
+	}
+	all := elements(v)
+	slices.Sort(all)
+	all = slices.Compact(all)
+	return all[:min(len(all), MaxElements)]
+}
+
+// minus returns what is in a and not in b, both ascending.
+func minus(a, b []value.Value) (rest []value.Value) {
+	for _, v := range a {
+		if _, found := slices.BinarySearch(b, v); !found {
+			rest = append(rest, v)
+		}
+	}
+	return rest
+}
+
+// An operation on several elements has one dot, and a set needs one for each element: each dot of an operation stands for
+// a block of them.
+const dotBlock = MaxElements + 1
+
+func blocks(v clock.Vector) clock.Vector {
+	var wide clock.Vector
+	for node, run := range v.Runs() {
+		wide.AddRange(node, clock.Range{First: run.First * dotBlock, Last: run.Last*dotBlock + MaxElements})
+	}
+	return wide
+}
+
+func (s *set) apply(_ *Rule, c *Claim) {
+	ch := changeOf(c)
+	if s.grow != nil {
+		for _, v := range ch.in {
+			_, _ = s.grow.Add(v) // a text is equal to itself: no error
+		}
+		return
+	}
+	seen := blocks(c.Op.Seen)
+	dot := clock.Dot{Node: c.Op.Dot.Node, Seq: c.Op.Dot.Seq * dotBlock}
+	whole := clock.Vector{}
+	whole.AddRange(dot.Node, clock.Range{First: dot.Seq, Last: dot.Seq + MaxElements})
+	if c.Kind == Delete {
+		if s.add != nil {
+			s.add.ClearAt(dot, seen)
+		} else {
+			s.remove.ClearAt(dot, seen)
+		}
+	}
+	for _, v := range ch.out {
+		if s.add != nil {
+			s.add.RemoveAt(dot, v, seen)
+		} else {
+			_, _ = s.remove.RemoveAt(dot, v, seen)
+		}
+		dot.Seq++
+	}
+	for _, v := range ch.in {
+		if s.add != nil {
+			_, _ = s.add.AddAt(dot, v, seen)
+		} else {
+			_, _ = s.remove.AddAt(dot, v, seen)
+		}
+		dot.Seq++
+	}
+	if s.add != nil {
+		s.add.Note(whole)
+	} else {
+		s.remove.Note(whole)
+	}
+}
+
+func (s *set) merge(_ *Rule, from state) {
+	o := from.(*set)
+	switch {
+	case s.grow != nil:
+		s.grow.Merge(*o.grow)
+	case s.add != nil:
+		s.add.Merge(*o.add)
+	default:
+		s.remove.Merge(*o.remove)
+	}
+}
+
+func (s *set) equal(other state) bool {
+	o := other.(*set)
+	switch {
+	case s.grow != nil:
+		return s.grow.Equal(*o.grow)
+	case s.add != nil:
+		return s.add.Equal(*o.add)
+	}
+	return s.remove.Equal(*o.remove)
+}
+
+func (s *set) has(v value.Value) bool {
+	switch {
+	case s.grow != nil:
+		return s.grow.Has(v)
+	case s.add != nil:
+		return s.add.Has(v)
+	}
+	return s.remove.Has(v)
+}
+
+func (s *set) judge(_ *Rule, c *Claim) Verdict {
+	ch := changeOf(c)
+	v := Verdict{Outcome: Combined, Missing: ch.missing && s.grow == nil}
+	if s.grow != nil && (c.Kind == Delete || len(ch.out) > 0) {
+		return Verdict{Outcome: Lost, By: rank, NotMonotonic: true}
+	}
+	for _, e := range ch.in {
+		if !s.has(e) {
+			v.Outcome, v.By = Lost, rank
+		}
+	}
+	for _, e := range ch.out {
+		if s.has(e) {
+			v.Outcome, v.By = Lost, rank
+		}
+	}
+	return v
+}
+
+func (s *set) value(*Rule) value.Value {
+	var all []value.Value
+	switch {
+	case s.grow != nil:
+		all = s.grow.Elements()
+	case s.add != nil:
+		all = s.add.Elements()
+	default:
+		all = s.remove.Elements()
+	}
+	slices.SortFunc(all, value.Compare)
+	return value.Array(all...)
+}
+
+func (s *set) write(*Rule) (Write, bool) { return Write{}, false }

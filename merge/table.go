@@ -1,0 +1,364 @@
+package merge
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/lww"
+	"github.com/tiebreakhq/tiebreak/merge/lex"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// Table says which key and field merges how. [ParseTable] makes one; it is only read after that, so goroutines may share
+// it.
+type Table struct {
+	File    string
+	Nodes   clock.Nodes // the declared tie order, nil when the table declares none
+	Ladder  lww.Ladder  // of that order
+	Rules   []*Rule     // in the order of the file: first match wins
+	Checks  []Check
+	Uniques []Unique
+
+	custom []Custom
+}
+
+// Check is an invariant between fields of one key, reported when a merge breaks it.
+type Check struct {
+	Line        int
+	Left, Right Operand
+	Op          string // < <= > >= == !=
+
+	keys pattern
+}
+
+// Operand is a field, or a constant when Const is not absent.
+type Operand struct {
+	Field string
+	Const value.Value
+}
+
+// Unique is a field that no two keys may share a value of, reported when a merge makes them.
+type Unique struct {
+	Line  int
+	Field string
+
+	keys pattern
+}
+
+// Matches reports whether the check is about key.
+func (c Check) Matches(key string) bool { return c.keys.match(key) }
+
+// Matches reports whether the constraint is about key.
+func (u Unique) Matches(key string) bool { return u.keys.match(key) }
+
+// String returns the check as a table writes it.
+func (c Check) String() string {
+	return fmt.Sprintf("check %s %s %s %s", lex.Word{Text: c.keys.text, Quoted: c.keys.quoted()}, c.Left, c.Op, c.Right)
+}
+
+// String returns the constraint as a table writes it.
+func (u Unique) String() string {
+	return fmt.Sprintf("unique %s %s", lex.Word{Text: u.keys.text, Quoted: u.keys.quoted()}, u.Field)
+}
+
+// String returns the operand as a table writes it.
+func (o Operand) String() string {
+	if !o.Const.IsAbsent() {
+		return string(o.Const)
+	}
+	return o.Field
+}
+
+// Holds evaluates the check on one record: get returns the kept value of a field, absent when there is none. A field
+// without a value, or two values of different kinds, can't break it.
+func (c Check) Holds(get func(field string) value.Value) bool {
+	resolve := func(o Operand) value.Value {
+		if !o.Const.IsAbsent() {
+			return o.Const
+		}
+		return get(o.Field)
+	}
+	a, b := resolve(c.Left), resolve(c.Right)
+	if a.IsAbsent() || b.IsAbsent() || a.Kind() != b.Kind() || a == value.Null {
+		return true
+	}
+	order := value.Compare(a, b)
+	if an, err := a.Decimal(); err == nil { // 1.0 is 1
+		if bn, err := b.Decimal(); err == nil {
+			order = an.Cmp(bn)
+		}
+	}
+	switch c.Op {
+	case "<":
+		return order < 0
+	case "<=":
+		return order <= 0
+	case ">":
+		return order > 0
+	case ">=":
+		return order >= 0
+	case "==":
+		return order == 0
+	default:
+		return order != 0
+	}
+}
+
+// ParseTable reads a rule table; file is its name in mistakes. Custom rules are the caller's own, by their durable
+// names. All mistakes of the file are reported at once: the error is then a [*lex.Mistakes].
+//
+// A table is a list of lines, first match wins:
+//
+//	nodes ap-south < eu-west < us-east     # tie order, the last one wins
+//	order version time node                # the order of the ladder; this one when left out
+//	KEY FIELD[,FIELD] RULE [OPTIONS]       # * in KEY or FIELD is any run of characters
+//	check KEY LEFT OP RIGHT                # < <= > >= == != between fields or constants
+//	unique KEY FIELD
+//
+// A line that can never match, because earlier lines match all that it does, is a mistake, and so is a table that
+// leaves a key without a rule.
+func ParseTable(file string, text []byte, custom ...Custom) (*Table, error) {
+	ms := &lex.Mistakes{File: file}
+	t := &Table{File: file, custom: custom}
+	checkCustom(ms, custom)
+	first := make(map[string]int) // the line of each directive that may stand once
+	for _, line := range lex.Lines(text, ms) {
+		t.parseLine(line, first, ms)
+	}
+	t.Ladder.Nodes = t.Nodes
+	t.checkNodes(first["nodes"], ms)
+	t.checkReach(ms)
+	if err := ms.Err(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// MustParseTable is [ParseTable] for a table in the program's text: it panics with all mistakes.
+func MustParseTable(text string, custom ...Custom) *Table {
+	t, err := ParseTable("table", []byte(text), custom...)
+	if err != nil {
+		panic("merge: mend the rule table:\n" + err.Error())
+	}
+	return t
+}
+
+func (t *Table) parseLine(line lex.Line, first map[string]int, ms *lex.Mistakes) {
+	word := line.Words[0]
+	directive := word.Text
+	if word.Quoted {
+		directive = ""
+	}
+	if directive == "nodes" || directive == "order" {
+		if at := first[directive]; at > 0 {
+			ms.Add(line.Number, "", "%q stands on line %d already", directive, at)
+			return
+		}
+		first[directive] = line.Number
+	}
+	switch directive {
+	case "nodes":
+		t.parseNodes(line, ms)
+	case "order":
+		t.parseOrder(line, ms)
+	case "check":
+		t.parseCheck(line, ms)
+	case "unique":
+		t.parseUnique(line, ms)
+	default:
+		t.parseRule(line, ms)
+	}
+}
+
+func (t *Table) parseNodes(line lex.Line, ms *lex.Mistakes) {
+	nodes, err := parseNodeList(line.Words[1:], "<")
+	if err != nil {
+		ms.Add(line.Number, "write them lowest first, as in: nodes ap-south < eu-west < us-east", "%v", err)
+		return
+	}
+	t.Nodes = nodes
+}
+
+// parseNodeList reads names with a sign between them, which may touch them or not.
+func parseNodeList(words []lex.Word, sign string) (clock.Nodes, error) {
+	var b strings.Builder
+	for _, w := range words {
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(w.Text)
+	}
+	var nodes clock.Nodes
+	for name := range strings.SplitSeq(b.String(), sign) {
+		nodes = append(nodes, clock.Node(strings.TrimSpace(name)))
+	}
+	return nodes, nodes.Check()
+}
+
+func (t *Table) parseOrder(line lex.Line, ms *lex.Mistakes) {
+	rungs := map[string]lww.Rung{"version": lww.Version, "time": lww.Time, "node": lww.Node}
+	if len(line.Words) == 4 {
+		for i, w := range line.Words[1:] {
+			t.Ladder.Order[i] = rungs[w.Text]
+		}
+		if t.Ladder.Check() == nil {
+			return
+		}
+	}
+	t.Ladder.Order = [3]lww.Rung{}
+	ms.Add(line.Number, "as in: order version time node", "%v", lww.ErrOrder)
+}
+
+var comparisons = []string{"<", "<=", ">", ">=", "==", "!="}
+
+func (t *Table) parseCheck(line lex.Line, ms *lex.Mistakes) {
+	const help = "as in: check orders/* start <= end"
+	if len(line.Words) != 5 {
+		ms.Add(line.Number, help, "a check has a key, a left side, a comparison and a right side")
+		return
+	}
+	c := Check{Line: line.Number, keys: newPattern(line.Words[1].Text, line.Words[1].Quoted), Op: line.Words[3].Text,
+		Left: operand(line.Words[2]), Right: operand(line.Words[4])}
+	if !slices.Contains(comparisons, c.Op) {
+		ms.Add(line.Number, "one of "+strings.Join(comparisons, " "), "%q is not a comparison", c.Op)
+		return
+	}
+	if !c.Left.Const.IsAbsent() && !c.Right.Const.IsAbsent() {
+		ms.Add(line.Number, help, "a check of two constants")
+		return
+	}
+	t.Checks = append(t.Checks, c)
+}
+
+// operand reads a quoted word as a text, what looks like a JSON number, true or false as such, and all else as a field.
+func operand(w lex.Word) Operand {
+	if w.Quoted {
+		return Operand{Const: value.Text(w.Text)}
+	}
+	if v, err := value.Parse([]byte(w.Text), value.Limits{}); err == nil && v != value.Null {
+		return Operand{Const: v}
+	}
+	return Operand{Field: w.Text}
+}
+
+func (t *Table) parseUnique(line lex.Line, ms *lex.Mistakes) {
+	if len(line.Words) != 3 || strings.ContainsAny(line.Words[2].Text, "*,") && !line.Words[2].Quoted {
+		ms.Add(line.Number, "as in: unique users/* email", "a unique line has a key and one field")
+		return
+	}
+	t.Uniques = append(t.Uniques, Unique{Line: line.Number, Field: line.Words[2].Text,
+		keys: newPattern(line.Words[1].Text, line.Words[1].Quoted)})
+}
+
+// checkNodes reports nodes that a rule names and the declared order does not.
+func (t *Table) checkNodes(line int, ms *lex.Mistakes) {
+	if t.Nodes == nil {
+		return
+	}
+	for _, r := range t.Rules {
+		for _, n := range r.nodes {
+			if t.Nodes.Rank(n) == 0 {
+				ms.Add(r.Line, "", "node %q is not in the order of line %d", string(n), line)
+			}
+		}
+	}
+}
+
+// checkReach reports lines and fields that can never match, and a table that leaves keys without a rule.
+func (t *Table) checkReach(ms *lex.Mistakes) {
+	total := false
+	for i, r := range t.Rules {
+		var dead []string
+		var by []int
+		for j, f := range r.fields {
+			if first := covering(t.Rules[:i], r.keys, f); first != nil {
+				dead, by = append(dead, f.text), append(by, first.Line)
+			} else if dup := slices.IndexFunc(r.fields[:j], func(o pattern) bool { return o.covers(f) }); dup >= 0 {
+				ms.Add(r.Line, "", "field %q stands in the list already, as %q", f.text, r.fields[dup].text)
+			}
+		}
+		what := fmt.Sprintf("%q", r.keys.text)
+		switch {
+		case len(dead) == len(r.fields) && allEqual(by):
+			ms.Add(r.Line, "put the narrower line first", "%s can never match: line %d matches first", what, by[0])
+		case len(dead) > 0:
+			for k, field := range dead {
+				ms.Add(r.Line, "put the narrower line first", "field %q of %s can never match: line %d matches first", field, what, by[k])
+			}
+		}
+		total = total || r.keys.kind == anything && slices.ContainsFunc(r.fields, func(f pattern) bool { return f.kind == anything })
+	}
+	if !total {
+		ms.Add(0, `end it with a line for the rest, such as "* * lww" or "* * refuse"`, "the table leaves keys without a rule")
+	}
+}
+
+func allEqual(lines []int) bool {
+	return len(slices.Compact(slices.Clone(lines))) == 1
+}
+
+func covering(rules []*Rule, key, field pattern) *Rule {
+	for _, r := range rules {
+		if r.keys.covers(key) && slices.ContainsFunc(r.fields, func(f pattern) bool { return f.covers(field) }) {
+			return r
+		}
+	}
+	return nil
+}
+
+// TableLine is one line of a table, without comment and spacing.
+type TableLine struct {
+	Line int // 0 for what the table doesn't say and means by default
+	Text string
+}
+
+// Lines returns what the table says: the node order, the ladder's order, the rules, the checks.
+func (t *Table) Lines() []TableLine {
+	lines := []TableLine{{Text: fmt.Sprintf("order %s %s %s", t.order()[0], t.order()[1], t.order()[2])}}
+	if t.Nodes != nil {
+		lines = append(lines, TableLine{Text: "nodes " + t.Nodes.String()})
+	}
+	for _, r := range t.Rules {
+		lines = append(lines, TableLine{r.Line, r.String()})
+	}
+	for _, c := range t.Checks {
+		lines = append(lines, TableLine{c.Line, c.String()})
+	}
+	for _, u := range t.Uniques {
+		lines = append(lines, TableLine{u.Line, u.String()})
+	}
+	return lines
+}
+
+// Rule returns the rule of a key and field: that of the first line that matches. It is never nil.
+func (t *Table) Rule(key, field string) *Rule {
+	for _, r := range t.Rules {
+		if r.matches(key, field) {
+			return r
+		}
+	}
+	panic("merge: a Table is made by ParseTable, which sees to it that a rule matches")
+}
+
+// Fingerprint returns 32 hexadecimal digits that are equal for tables that decide alike and differ, but for accident,
+// for tables that don't: they stand for the node order, the ladder's order, and every rule line in its order. Comments,
+// spacing, checks and uniqueness don't enter it. Replicas with different fingerprints must not merge.
+func (t *Table) Fingerprint() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "tiebreak.table/v1\nnodes %s\norder %v\n", t.Nodes, t.order())
+	for _, r := range t.Rules {
+		fmt.Fprintf(h, "%s\n", r)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func (t *Table) order() [3]lww.Rung {
+	if t.Ladder.Order == [3]lww.Rung{} {
+		return [3]lww.Rung{lww.Version, lww.Time, lww.Node}
+	}
+	return t.Ladder.Order
+}

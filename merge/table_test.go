@@ -1,0 +1,229 @@
+package merge
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/lww"
+	"github.com/tiebreakhq/tiebreak/merge/lex"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+func TestTableReportsEveryMistakeAtOnce(t *testing.T) {
+	_, err := ParseTable("rules.tb", []byte(strings.Join([]string{
+		`nodes ap < eu < ap`,
+		`order version time time`,
+		`orders/* status lwww`,
+		`ticket/* status prefer closed`,
+		`stock/* count counter together`,
+		`"quoted`,
+		`users/* email`,
+		`check orders/* start <> end`,
+		`unique users/*`,
+		`* * lww`,
+		`cart/* items add-wins`,
+	}, "\n")))
+	require.Error(t, err)
+	var ms *lex.Mistakes
+	require.True(t, errors.As(err, &ms))
+	want := []string{
+		`rules.tb:1: node "ap" stands twice in the order`,
+		`rules.tb:2: order wants each of version, time and node once`,
+		`rules.tb:3: there is no rule "lwww"; did you mean "lww"?`,
+		`rules.tb:4: prefer: 1 values`,
+		`rules.tb:5: "counter" combines single fields`,
+		`rules.tb:6: "quoted: the quote is not closed`,
+		`rules.tb:7: "users/* email" has no rule`,
+		`rules.tb:8: "<>" is not a comparison`,
+		`rules.tb:9: a unique line has a key and one field`,
+		`rules.tb:11: "cart/*" can never match: line 10 matches first`,
+	}
+	lines := strings.Split(err.Error(), "\n")
+	require.Len(t, lines, len(want), "%s", err)
+	for i := range want {
+		require.True(t, strings.HasPrefix(lines[i], want[i]), "got  %s\nwant %s", lines[i], want[i])
+	}
+}
+
+func TestLineThatCanNeverMatchIsAMistake(t *testing.T) {
+	for _, c := range []struct {
+		name, table string
+		want        string // "" when every line can match
+	}{
+		{"narrow first", "a/* * max\n* * lww", ""},
+		{"same twice", "a/* x max\na/* x min\n* * lww", `t:2: "a/*" can never match: line 1 matches first`},
+		{"wide first", "a* * max\nab* * min\n* * lww", `t:2: "ab*" can never match: line 1 matches first`},
+		{"inner star", "a/*/b * max\na/x/*/b * min\n* * lww", `t:2: "a/x/*/b" can never match: line 1 matches first`},
+		{"stars that overlap only", "a*b * max\nab* * min\n* * lww", ""},
+		{"one field of a list", "a/* x max\na/* x,y lww together\n* * lww", `t:2: field "x" of "a/*" can never match: line 1 matches first`},
+		{"fields one by one", "a/* x max\na/* y max\na/* x,y lww together\n* * lww",
+			"t:3: field \"x\" of \"a/*\" can never match: line 1 matches first; put the narrower line first\nt:3: field \"y\" of \"a/*\" can never match: line 2 matches first"},
+		{"a quoted star is a star", "\"a*\" * max\na* * min\n* * lww", ""},
+		{"a literal below a star", "a* * max\nabc * min\n* * lww", `t:2: "abc" can never match: line 1 matches first`},
+		{"nothing for the rest", "a/* * lww", "t: the table leaves keys without a rule"},
+		{"nothing for the rest of the fields", "* a lww", "t: the table leaves keys without a rule"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := ParseTable("t", []byte(c.table))
+			if c.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+func TestPatternCoversExactlyWhatItMatches(t *testing.T) {
+	// Every pattern of up to 4 characters over {a, b, *}, against every text of up to 6 over {a, b, c}: p covers q exactly
+	// when p matches all that q matches. A c stands for what no pattern knows.
+	var patterns, texts []string
+	var grow func(list *[]string, alphabet, s string, n int)
+	grow = func(list *[]string, alphabet, s string, n int) {
+		*list = append(*list, s)
+		if n > 0 {
+			for _, c := range alphabet {
+				grow(list, alphabet, s+string(c), n-1)
+			}
+		}
+	}
+	grow(&patterns, "ab*", "", 4)
+	grow(&texts, "abc", "", 6)
+	matches := make([][]bool, len(patterns))
+	for i, p := range patterns {
+		matches[i] = make([]bool, len(texts))
+		for j, s := range texts {
+			matches[i][j] = newPattern(p, false).match(s)
+			require.Equal(t, slowMatch(p, s), matches[i][j], "%q on %q", p, s)
+		}
+	}
+	for i, p := range patterns {
+		for j, q := range patterns {
+			all := true
+			for k := range texts {
+				all = all && (!matches[j][k] || matches[i][k])
+			}
+			require.Equal(t, all, newPattern(p, false).covers(newPattern(q, false)), "%q covers %q", p, q)
+		}
+	}
+}
+
+// slowMatch is what a pattern means.
+func slowMatch(p, s string) bool {
+	if p == "" {
+		return s == ""
+	}
+	if p[0] == '*' {
+		return slowMatch(p[1:], s) || s != "" && slowMatch(p, s[1:])
+	}
+	return s != "" && p[0] == s[0] && slowMatch(p[1:], s[1:])
+}
+
+func TestTableTextRoundTrips(t *testing.T) {
+	text := strings.Join([]string{
+		`nodes ap-south < eu-west < us-east`,
+		`order time version node`,
+		`"lit*eral" "a b" max`,
+		`ledger/* * refuse`,
+		`ticket/* status prefer closed> "in transit" > 3`,
+		`site/* * prefer-node us-east > eu-west`,
+		`row/* * highest updated_at`,
+		`profile/* street, city, zip lww together # all from one write`,
+		`* * lww`,
+		`check orders/* start <= end`,
+		`unique users/* email`,
+	}, "\n")
+	first, err := ParseTable("t", []byte(text))
+	require.NoError(t, err)
+	var lines []string
+	for _, l := range first.Lines() {
+		lines = append(lines, l.Text)
+	}
+	second, err := ParseTable("t", []byte(strings.Join(lines, "\n")))
+	require.NoError(t, err, "%s", strings.Join(lines, "\n"))
+	require.Equal(t, first.Fingerprint(), second.Fingerprint())
+	require.Equal(t, `ticket/* status prefer "closed" > "in transit" > 3`, first.Rules[2].String())
+}
+
+func TestFingerprintIsOfWhatDecides(t *testing.T) {
+	base := MustParseTable("nodes a < b\nx/* * max\n* * lww").Fingerprint()
+	for text, same := range map[string]bool{
+		"nodes a<b # note\n\nx/*   *   max\n*\t* lww":              true,
+		"nodes a < b\nx/* * max\n* * lww\ncheck * a < b":           true,
+		"nodes b < a\nx/* * max\n* * lww":                          false,
+		"nodes a < b\nx/* * min\n* * lww":                          false,
+		"nodes a < b\n* * lww":                                     false,
+		"nodes a < b\norder time version node\nx/* * max\n* * lww": false,
+	} {
+		require.Equal(t, same, MustParseTable(text).Fingerprint() == base, "%s", text)
+	}
+}
+
+func TestFirstMatchingLineDecides(t *testing.T) {
+	table := MustParseTable("a/* x,y max\na/* * min\n\"*\" * fww\n* * lww")
+	for _, c := range [][3]string{{"a/1", "x", "max"}, {"a/1", "y", "max"}, {"a/1", "z", "min"}, {"a/1", "", "min"}, {"*", "q", "fww"}, {"b", "x", "lww"}} {
+		require.Equal(t, c[2], table.Rule(c[0], c[1]).Name, "%v", c)
+	}
+}
+
+func TestCheckComparesNumbersBySizeAndNotBySpelling(t *testing.T) {
+	table := MustParseTable("* * lww\ncheck * a == b\ncheck * a <= 10\ncheck * s == \"10\"")
+	get := func(a, b, s value.Value) func(string) value.Value {
+		return func(f string) value.Value { return map[string]value.Value{"a": a, "b": b, "s": s}[f] }
+	}
+	require.True(t, table.Checks[0].Holds(get("1.0", "1", "")))
+	require.False(t, table.Checks[0].Holds(get("1.0", "1.01", "")))
+	require.True(t, table.Checks[0].Holds(get("1", `"1"`, "")), "two kinds can't break a check")
+	require.True(t, table.Checks[0].Holds(get("1", "", "")), "a field that isn't there can't break a check")
+	require.False(t, table.Checks[1].Holds(get("10.5", "", "")))
+	require.True(t, table.Checks[2].Holds(get("", "", `"10"`)))
+	require.False(t, table.Checks[2].Holds(get("", "", `"11"`)))
+}
+
+func TestCustomRuleNeedsADurableName(t *testing.T) {
+	keep := func(a, b value.Value) value.Value { return a }
+	for name, ok := range map[string]bool{"longest": true, "tariff/v2": true, "lww": false, "Longest": false, "": false, "a/v0": false} {
+		_, err := ParseTable("t", []byte("* * lww"), Custom{Name: name, Merge: keep})
+		require.Equal(t, ok, err == nil, "%q: %v", name, err)
+	}
+	_, err := ParseTable("t", []byte("* * lww"), Custom{Name: "x"})
+	require.ErrorContains(t, err, "has no Merge function")
+}
+
+func TestLadderOrderIsThatOfTheTable(t *testing.T) {
+	table := MustParseTable("order node time version\nnodes a < b\n* * lww")
+	require.Equal(t, [3]lww.Rung{lww.Node, lww.Time, lww.Version}, table.Ladder.Order)
+}
+
+func FuzzParseTable(f *testing.F) {
+	files, _ := filepath.Glob("../examples/*/*.tb")
+	for _, name := range files {
+		if text, err := os.ReadFile(name); err == nil {
+			f.Add(text)
+		}
+	}
+	f.Add([]byte("nodes a < b\norder time node version\n\"k*\" a,b prefer x > \"y\" together\n* * lww\ncheck * a < 1\nunique * a"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		table, err := ParseTable("t", text, longest)
+		if err != nil {
+			return
+		}
+		var lines []string
+		for _, l := range table.Lines() {
+			lines = append(lines, l.Text)
+		}
+		again, err := ParseTable("t", []byte(strings.Join(lines, "\n")), longest)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, strings.Join(lines, "\n"))
+		}
+		if table.Fingerprint() != again.Fingerprint() {
+			t.Fatalf("another table:\n%s", strings.Join(lines, "\n"))
+		}
+		table.Rule("any", "field")
+	})
+}

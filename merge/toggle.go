@@ -1,0 +1,95 @@
+package merge
+
+import (
+	"github.com/tiebreakhq/tiebreak/crdt"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// toggle is true or false: enable-wins, disable-wins. A delete disables.
+type toggle struct {
+	enable  *crdt.EWFlag
+	disable *crdt.DWFlag
+	written bool
+}
+
+func newToggle(rule id) *toggle {
+	if rule == isEnableWins {
+		return &toggle{enable: &crdt.EWFlag{}}
+	}
+	return &toggle{disable: &crdt.DWFlag{}}
+}
+
+// wanted returns what a claim wants the flag to be; false when it is no flag.
+func wanted(c *Claim) (on, ok bool) {
+	if c.Kind == Delete {
+		return false, true
+	}
+	on, ok = c.Value.Bool()
+	return on, ok && c.Kind == Set
+}
+
+func (f *toggle) apply(_ *Rule, c *Claim) {
+	on, ok := wanted(c)
+	if !ok {
+		return
+	}
+	f.written = true
+	switch {
+	case f.enable != nil && on:
+		f.enable.EnableAt(c.Op.Dot, c.Op.Seen)
+	case f.enable != nil:
+		f.enable.DisableAt(c.Op.Dot, c.Op.Seen)
+	case on:
+		f.disable.EnableAt(c.Op.Dot, c.Op.Seen)
+	default:
+		f.disable.DisableAt(c.Op.Dot, c.Op.Seen)
+	}
+}
+
+func (f *toggle) merge(_ *Rule, from state) {
+	o := from.(*toggle)
+	f.written = f.written || o.written
+	if f.enable != nil {
+		f.enable.Merge(*o.enable)
+	} else {
+		f.disable.Merge(*o.disable)
+	}
+}
+
+func (f *toggle) equal(other state) bool {
+	o := other.(*toggle)
+	if f.written != o.written {
+		return false
+	}
+	if f.enable != nil {
+		return f.enable.Equal(*o.enable)
+	}
+	return f.disable.Equal(*o.disable)
+}
+
+func (f *toggle) on() bool {
+	if f.enable != nil {
+		return f.enable.On()
+	}
+	return f.disable.On()
+}
+
+func (f *toggle) judge(_ *Rule, c *Claim) Verdict {
+	on, ok := wanted(c)
+	switch {
+	case !ok:
+		return Verdict{Outcome: Lost, By: rank, Missing: true}
+	case on == f.on():
+		return Verdict{Outcome: Combined}
+	}
+	return Verdict{Outcome: Lost, By: rank}
+}
+
+func (f *toggle) value(*Rule) value.Value {
+	if !f.written {
+		return ""
+	}
+	return value.Bool(f.on())
+}
+
+func (f *toggle) write(*Rule) (Write, bool) { return Write{}, false }
