@@ -1,0 +1,77 @@
+package history
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+)
+
+// Batch is what one chunk of a source gave. Every record of the chunk is in exactly one of Records, Aside, Counts and
+// Excluded.
+type Batch struct {
+	Source int // the place of the source in what [Scan] was given
+	Chunk  int // the place of the chunk in its source, from 0: batches in the order of both are in the order of reading
+
+	Records []Record
+	Aside   []finding.Finding      // what could not be read, in the order of reading
+	Counts  map[finding.Code]int64 // what was read and is no record by design, by code; nil when there is none
+
+	Excluded int64 // records that [Options.Exclude] left out
+	Lines    int64 // lines that end in the chunk; frames of a msgpack stream
+	Bytes    int64 // of the chunk, unpacked
+
+	region   string
+	fields   slab[Field]
+	ids      slab[string]
+	dots     slab[clock.Dot]
+	readings slab[Reading]
+}
+
+var batches = sync.Pool{New: func() any { return new(Batch) }}
+
+// Release gives the memory of the batch to the chunks to come. A caller of [Scan] may call it, once, when it keeps
+// nothing that points to the batch or to an element of Records; copies of records may be kept, with all they hold.
+// Without it the batch is the caller's to keep.
+func (b *Batch) Release() {
+	*b = Batch{Records: b.Records[:0], fields: b.fields, ids: b.ids, dots: b.dots, readings: b.readings}
+	batches.Put(b)
+}
+
+// record appends a record that was found at a place, for a reader to fill. The pointer is good until the next one.
+func (b *Batch) record(at finding.Place) *Record {
+	n := len(b.Records)
+	if n < cap(b.Records) {
+		b.Records = b.Records[:n+1]
+	} else {
+		b.Records = append(b.Records, Record{})
+	}
+	rec := &b.Records[n]
+	*rec = Record{Place: at, Region: b.region}
+	return rec
+}
+
+// unrecord takes the last record back.
+func (b *Batch) unrecord() { b.Records = b.Records[:len(b.Records)-1] }
+
+// take returns room for n fields.
+func (b *Batch) take(n int) []Field { return b.fields.take(n) }
+
+// aside sets aside what stands at a place: nothing of it is replayed, and the report says so. Values in the detail
+// must be quoted.
+func (b *Batch) aside(at finding.Place, code finding.Code, format string, args ...any) {
+	detail := format
+	if len(args) > 0 {
+		detail = fmt.Sprintf(format, args...)
+	}
+	b.Aside = append(b.Aside, finding.Finding{Code: code, Place: at, Detail: detail})
+}
+
+// count counts what stands for no record and needs no notice of its own.
+func (b *Batch) count(code finding.Code) {
+	if b.Counts == nil {
+		b.Counts = make(map[finding.Code]int64)
+	}
+	b.Counts[code]++
+}

@@ -1,0 +1,470 @@
+package history
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// cockroachdb reads the changefeeds of CockroachDB, in JSON: the envelopes wrapped, bare and enriched (with and without
+// its schema), files of a cloud storage sink, batches of a webhook and messages of Pub/Sub.
+//
+//   - Time is the commit time of the row: mvcc_timestamp, else updated; of the enriched envelope source.mvcc_timestamp,
+//     else source.ts_hlc, else source.ts_ns. The ts_ns at the top of an enriched message is when the feed handled it and
+//     is not read. A feed without any of them gives writes without a time.
+//   - The key is "table/primary-key", as [rowKey] writes it. The table is the topic as the message names it, else
+//     source.table_name, else the topic in the name of a cloud storage file, else nothing. A topic is taken as it stands:
+//     with split_column_families ("table.family") each family is a key of its own, which holds no column of another.
+//   - The fields are the columns of after, primary key included: only enriched messages could tell it apart. With diff
+//     every column has its Before, and one that the write left alone equals it.
+//   - A write is named by key and time, and by where it began or by source.cluster_id if the message says so: a message
+//     delivered again after a restart of the feed has the same name.
+//   - A message that says that nothing changed (before equals after: a backfill of a schema change, or an update of
+//     nothing) and one whose updated is not its mvcc_timestamp (a row of an initial scan, or of a backfill) are snapshot
+//     rows. So is the delete of a row that was not there, of which before and after are both null.
+//   - {"resolved": …} is a watermark.
+//
+// Set aside are messages that lack the row's key (the row envelope; wrapped without key_in_value), or its values
+// (key_only), and Avro spelled as JSON.
+//
+// HAZARD: messages without mvcc_timestamp can't tell a row of an initial scan from a write of the same moment, and with
+// diff both have a null before. Such a row is read as a write at the time of the scan, and its columns get no Before, so
+// that nothing counts from a zero that nobody saw.
+//
+// HAZARD: no envelope tells on which cluster a row was written first. Logical replication gives a row a new
+// mvcc_timestamp on the cluster that receives it, so that each write turns up in the feed of every cluster as a write of
+// its own, unless the application keeps the origin in a column and -origin names it. A delete has no such column: it
+// counts as made in the region of its file.
+var cockroachdb = importer{name: CockroachDB, detect: isChangefeed, decode: readChangefeed}
+
+// isChangefeed reports whether a document is a message of a changefeed, or a batch of them.
+func isChangefeed(doc value.Ref) bool {
+	if doc.Get("__crdb__").Kind() == value.KindObject {
+		return true
+	}
+	switch payload := doc.Get("payload"); payload.Kind() {
+	case value.KindObject:
+		return onlyMembers(doc, "payload", "schema", "key", "topic") && isEnvelope(payload)
+	case value.KindArray:
+		for message := range payload.Elements() {
+			return doc.Get("length").Kind() == value.KindNumber && isChangefeed(message)
+		}
+		return doc.Get("length").Kind() == value.KindNumber
+	}
+	if wrapped := doc.Get("value"); wrapped.Kind() == value.KindObject {
+		return onlyMembers(doc, "key", "value", "topic") && isEnvelope(wrapped)
+	}
+	return isEnvelope(doc)
+}
+
+// isEnvelope reports whether a message has what the wrapped, key_only and enriched envelopes have, and nothing else.
+// The envelopes of Debezium have more.
+func isEnvelope(message value.Ref) bool {
+	if !onlyMembers(message, "after", "before", "key", "topic", "updated", "mvcc_timestamp", "resolved", "op", "source", "ts_ns") {
+		return false
+	}
+	key := message.Get("key").Kind()
+	if key != value.KindAbsent && key != value.KindArray && key != value.KindObject {
+		return false
+	}
+	after := message.Get("after").Kind()
+	return key == value.KindArray ||
+		after == value.KindObject ||
+		after == value.KindNull ||
+		message.Get("resolved").Kind() == value.KindString
+}
+
+// onlyMembers reports whether r is an object and every member of it is among the names.
+func onlyMembers(r value.Ref, names ...string) bool {
+	known := 0
+	for _, name := range names {
+		if !r.Get(name).IsAbsent() {
+			known++
+		}
+	}
+	return known == r.Len() && r.Kind() == value.KindObject
+}
+
+// readChangefeed reads one message, or a batch of a webhook.
+func readChangefeed(doc value.Ref, at finding.Place, opt *Options, out *Batch) {
+	messages := doc.Get("payload")
+	if messages.Kind() != value.KindArray {
+		readMessage(doc, at, opt, out)
+		return
+	}
+	i := 0
+	for message := range messages.Elements() {
+		i++
+		readMessage(message, nth(at, i), opt, out)
+	}
+	length, ok := shifted(string(doc.Get("length").Raw()), 0)
+	switch {
+	case doc.Get("length").Kind() != value.KindNumber || !ok:
+		out.aside(at, finding.BadField, "a batch that does not tell its length; the %d messages in it are read", i)
+	case int64(i) < length:
+		out.aside(at, finding.TruncatedInput, "a batch of %d messages that holds %d; those are read", length, i)
+	case int64(i) > length:
+		out.aside(at, finding.BadField, "a batch of %d messages that holds %d; all are read", length, i)
+	}
+}
+
+// change is a message of a changefeed, whatever its envelope.
+type change struct {
+	topic, table string
+	key          value.Ref // an array, or the object of the enriched envelope
+	primaryKey   value.Ref // the names of its columns, absent when not told
+	after        value.Ref // absent in the bare envelope
+	before       value.Ref // absent without diff
+	row          value.Ref // the columns after, in the bare envelope together with "__crdb__"
+	deleted      bool
+	op           string
+	updated      value.Ref
+	mvcc         value.Ref
+	nanos        value.Ref // of the commit, without its logical part
+	cluster      string
+
+	columns, columnsBefore image
+}
+
+// readMessage reads one message.
+func readMessage(message value.Ref, at finding.Place, opt *Options, out *Batch) {
+	c, bad := unwrap(message, at, out)
+	if bad == nil && c != nil {
+		bad = c.read(at, opt, out)
+	}
+	if bad != nil {
+		out.aside(at, bad.code, "%s", bad.detail)
+	}
+}
+
+// unwrap takes a message out of its envelope. It returns nil when it has dealt with the message: with a watermark.
+func unwrap(message value.Ref, at finding.Place, out *Batch) (*change, *problem) {
+	if message.Kind() != value.KindObject {
+		return nil, newProblem(finding.BadField, "a message is an object, not %s", article(message.Kind()))
+	}
+	c := &change{topic: textOf(message.Get("topic")), key: message.Get("key")}
+
+	if meta := message.Get("__crdb__"); meta.Kind() == value.KindObject {
+		if resolved := meta.Get("resolved"); !resolved.IsAbsent() {
+			return nil, watermark(resolved, at, out)
+		}
+		c.topic, c.key = textOf(meta.Get("topic")), meta.Get("key")
+		c.updated, c.mvcc = meta.Get("updated"), meta.Get("mvcc_timestamp")
+		c.row = message
+		c.deleted = meta.Get("deleted").Kind() == value.KindTrue
+		return c, nil
+	}
+	for _, inside := range []string{"payload", "value"} { // enriched; Pub/Sub
+		if m := message.Get(inside); m.Kind() == value.KindObject && message.Get("after").IsAbsent() {
+			message = m
+			break
+		}
+	}
+	if c.topic == "" {
+		c.topic = textOf(message.Get("topic"))
+	}
+	if k := message.Get("key"); !k.IsAbsent() {
+		c.key = k
+	}
+	c.after, c.before = message.Get("after"), message.Get("before")
+	if c.after.IsAbsent() {
+		if resolved := message.Get("resolved"); !resolved.IsAbsent() {
+			return nil, watermark(resolved, at, out)
+		}
+		if c.key.Kind() == value.KindArray || c.key.Kind() == value.KindObject {
+			return nil, newProblem(finding.MissingField,
+				"a key without values, as the key_only envelope writes: nothing says what was written")
+		}
+		return nil, newProblem(finding.MissingField,
+			"neither \"after\" nor \"__crdb__\": the row envelope tells neither the key nor the time of a write")
+	}
+	c.row, c.deleted = c.after, c.after.Kind() == value.KindNull
+	c.op = textOf(message.Get("op"))
+	c.updated, c.mvcc = message.Get("updated"), message.Get("mvcc_timestamp")
+	if source := message.Get("source"); source.Kind() == value.KindObject {
+		c.table, c.cluster = textOf(source.Get("table_name")), textOf(source.Get("cluster_id"))
+		c.primaryKey = source.Get("primary_keys")
+		c.nanos = source.Get("ts_ns")
+		if c.updated.IsAbsent() {
+			c.updated = source.Get("ts_hlc")
+		}
+		if c.mvcc.IsAbsent() {
+			c.mvcc = source.Get("mvcc_timestamp")
+		}
+	}
+	return c, nil
+}
+
+// watermark reads a resolved timestamp: the feed has sent every row that was committed before it.
+func watermark(resolved value.Ref, at finding.Place, out *Batch) *problem {
+	t, bad := hlcTime(resolved)
+	if bad != nil {
+		return bad
+	}
+	rec := out.record(at)
+	rec.Kind, rec.Time, rec.Precision = Watermark, t, Nanosecond
+	return nil
+}
+
+// read appends the record of a change.
+func (c *change) read(at finding.Place, opt *Options, out *Batch) *problem {
+	if bad := c.images(out); bad != nil {
+		return bad
+	}
+	if bad := c.checkOp(); bad != nil {
+		return bad
+	}
+	key, bad := c.rowKey(at, out)
+	if bad != nil {
+		return bad
+	}
+	t, scanned, bad := c.time()
+	if bad != nil {
+		return bad
+	}
+	origin, bad := c.columns.origin(opt)
+	if bad != nil {
+		return bad
+	}
+
+	rec := out.record(at)
+	rec.Kind, rec.Key = c.kind(scanned, out), key
+	rec.Node = clock.Node(rec.Region)
+	if origin != "" {
+		rec.Node = origin
+	}
+	if c.deleted {
+		rec.Op = merge.Delete
+	} else {
+		rec.Fields = c.columns
+	}
+	if t.IsZero() {
+		return nil
+	}
+	rec.Time, rec.Precision = t, Nanosecond
+	switch rec.ID = key + "@" + t.String(); {
+	case origin != "":
+		rec.ID += "@" + string(origin)
+	case c.cluster != "":
+		rec.ID += "@" + c.cluster
+	}
+	return nil
+}
+
+// images reads the row after the change and, with diff, the row before.
+func (c *change) images(out *Batch) (bad *problem) {
+	if k := c.row.Kind(); k != value.KindObject && k != value.KindNull {
+		return newProblem(finding.BadField, "\"after\" is a row or null, not %s", article(k))
+	}
+	if isAvro(c.row) {
+		return newProblem(finding.BadField, "Avro spelled as JSON: its values are wrapped in the names of their types; "+
+			"write the changefeed with format=json")
+	}
+	if c.columns, bad = imageOf(c.row, out, asWritten); bad != nil {
+		return bad
+	}
+	if i, found := c.columns.find("__crdb__"); found && c.after.IsAbsent() {
+		c.columns = slices.Delete(c.columns, i, i+1)
+	}
+	if !c.deleted && len(c.columns) == 0 {
+		return newProblem(finding.MissingField, "a row without columns: nothing says what was written")
+	}
+	switch k := c.before.Kind(); k {
+	case value.KindAbsent, value.KindNull:
+	case value.KindObject:
+		c.columnsBefore, bad = imageOf(c.before, out, asWritten)
+	default:
+		bad = newProblem(finding.BadField, "\"before\" is a row or null, not %s", article(k))
+	}
+	return bad
+}
+
+// checkOp holds the op of an enriched message against its images.
+func (c *change) checkOp() *problem {
+	switch c.op {
+	case "":
+		return nil
+	case "c", "u", "d", "r":
+		if (c.op == "d") == c.deleted {
+			return nil
+		}
+		return newProblem(finding.BadField, "op %q, and \"after\" says otherwise", c.op)
+	}
+	return newProblem(finding.BadField, "op %q is none of c, u, d and r", clip(c.op))
+}
+
+// kind tells a write from a snapshot row, and completes the columns of a write with what they were before.
+func (c *change) kind(scanned bool, out *Batch) Kind {
+	was := c.before.Kind()
+	switch {
+	case scanned, c.op == "r":
+		return Snapshot
+	case c.deleted:
+		if was == value.KindNull {
+			return Snapshot
+		}
+	case was == value.KindObject:
+		if c.columns = c.columns.over(c.columnsBefore, out); c.columns.unchanged() {
+			return Snapshot
+		}
+	case was == value.KindNull && !c.updated.IsAbsent() && !c.mvcc.IsAbsent(): // and no scan: an insert
+		c.columns = c.columns.anew()
+	}
+	return Write
+}
+
+// rowKey returns the key of the row that changed.
+func (c *change) rowKey(at finding.Place, out *Batch) (string, *problem) {
+	table := c.topic
+	if table == "" {
+		table = c.table
+	}
+	if table == "" {
+		table = fileTopic(at.File)
+	}
+	var key []value.Value
+	var bad *problem
+	switch k := c.key.Kind(); k {
+	case value.KindArray:
+		for v := range c.key.Elements() {
+			key = append(key, v.Value())
+		}
+	case value.KindObject:
+		var row image
+		if row, bad = imageOf(c.key, out, asWritten); bad != nil {
+			return "", bad
+		}
+		key = row.values() // in the order of their names
+		if c.primaryKey.Len() > 0 {
+			key, bad = c.primaryKeyOf(row)
+		}
+	case value.KindAbsent:
+		row := c.columns
+		if c.deleted {
+			row = c.columnsBefore
+		}
+		key, bad = c.primaryKeyOf(row)
+	default:
+		bad = newProblem(finding.BadField, "\"key\" is an array or an object, not %s", article(k))
+	}
+	if bad == nil && len(key) == 0 {
+		bad = newProblem(finding.MissingField, "the message does not tell the key of its row: "+
+			"create the changefeed with key_in_value, or with enriched_properties='source'")
+	}
+	if bad != nil {
+		return "", bad
+	}
+	return rowKey(table, key), nil
+}
+
+// primaryKeyOf returns the columns of a row that the message names as its primary key.
+func (c *change) primaryKeyOf(row image) ([]value.Value, *problem) {
+	var key []value.Value
+	for name := range c.primaryKey.Elements() {
+		v := row.get(textOf(name))
+		if v.IsAbsent() {
+			return nil, newProblem(finding.MissingField, "no value of column %q of the primary key", clip(textOf(name)))
+		}
+		key = append(key, v)
+	}
+	return key, nil
+}
+
+// time returns when the row was written, zero when the message doesn't say, and whether the message was sent for
+// another reason than that: a scan or a backfill.
+func (c *change) time() (t clock.Timestamp, scanned bool, bad *problem) {
+	if !c.updated.IsAbsent() {
+		if t, bad = hlcTime(c.updated); bad != nil {
+			return t, false, bad
+		}
+	}
+	if !c.mvcc.IsAbsent() {
+		updated := t
+		if t, bad = hlcTime(c.mvcc); bad != nil {
+			return t, false, bad
+		}
+		return t, !c.updated.IsAbsent() && t != updated, nil
+	}
+	if t.IsZero() && !c.nanos.IsAbsent() {
+		nanos, ok := shifted(string(c.nanos.Raw()), 0)
+		if c.nanos.Kind() != value.KindNumber || !ok {
+			return t, false, newProblem(finding.BadTime, "source.ts_ns is an integer of nanoseconds, not %q", spelled(c.nanos))
+		}
+		t, _, bad = parseNanos(uint64(nanos))
+	}
+	return t, false, bad
+}
+
+// hlcTime reads a hybrid logical time as CockroachDB writes it: "WALLNS.LOGICAL", in a string.
+func hlcTime(v value.Ref) (clock.Timestamp, *problem) {
+	text, ok := v.Text()
+	if !ok {
+		return clock.Timestamp{}, newProblem(finding.BadTime,
+			"a time is a string like \"1701102296662969433.0000000000\", not %q", spelled(v))
+	}
+	t, err := clock.ParseTimestamp(text)
+	if err != nil {
+		return clock.Timestamp{}, newProblem(finding.BadTime,
+			"%q is no time: want \"WALLNS.LOGICAL\", as in \"1701102296662969433.0000000000\"", clip(text))
+	}
+	return t, checkNanos(uint64(t.Wall))
+}
+
+// fileTopic returns the topic in the name of a cloud storage file, "" when it has no such name:
+//
+//	202311271624566629694330000000000-2f1e8f9ac8b7e5d1-1-3-00000000-orders-1.ndjson.gz
+//	time of the feed                  session          node, sink, file     topic, schema
+func fileTopic(file string) string {
+	name := file[strings.LastIndexAny(file, `/\`)+1:]
+	name = strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")
+	name, isData := strings.CutSuffix(name, ".ndjson")
+	if !isData {
+		return ""
+	}
+	for _, length := range [...]int{33, 16, anyLength, anyLength, 8} {
+		part, rest, _ := strings.Cut(name, "-")
+		if length != anyLength && len(part) != length || strings.Trim(part, "0123456789abcdef") != "" {
+			return ""
+		}
+		name = rest
+	}
+	return name[:max(0, strings.LastIndexByte(name, '-'))]
+}
+
+const anyLength = 0
+
+// avroTypes are the names in which Avro's JSON wraps a value of a column that may be null.
+var avroTypes = map[string]bool{
+	"boolean": true, "int": true, "long": true, "float": true, "double": true, "bytes": true, "string": true,
+	"array": true, "bytes.decimal": true, "int.date": true, "long.timestamp-micros": true, "long.time-micros": true,
+	"string.uuid": true,
+}
+
+// isAvro reports whether a row is Avro spelled as JSON, {"table": {"column": {"long": 1}}}: not a value of it is bare.
+func isAvro(row value.Ref) bool {
+	if row.Len() != 1 {
+		return false
+	}
+	wrapped := 0
+	for _, table := range row.Members() {
+		for _, column := range table.Members() {
+			if column.Kind() == value.KindNull {
+				continue
+			}
+			wrapped++
+			if column.Len() != 1 {
+				return false
+			}
+			for name := range column.Members() {
+				if !avroTypes[name] {
+					return false
+				}
+			}
+		}
+	}
+	return wrapped > 0
+}

@@ -1,0 +1,90 @@
+package history
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+func TestMessageDeliveredAgainAfterARestartHasTheSameID(t *testing.T) {
+	const message = `{"after": {"v": 1}, "key": [1], "topic": "t", "updated": "1701102296662969433.0000000001"}` + "\n"
+	got := importText("feed", message+message, Options{})
+	require.Len(t, got.records, 2)
+	assert.Equal(t, "t/1@1701102296662969433.0000000001", got.records[0].ID)
+	assert.Equal(t, got.records[0].ID, got.records[1].ID)
+}
+
+// Two clusters that write one row in the same nanosecond are two writers, not one message twice.
+func TestWritesOfTwoClustersAtOneTimeHaveTwoIDsWhereTheDataTellsThemApart(t *testing.T) {
+	enriched := func(cluster string) string {
+		return `{"after": {"v": 1}, "key": {"id": 1}, "source": {"table_name": "t", "cluster_id": "` + cluster +
+			`", "ts_hlc": "1701102296662969433.0000000001"}}` + "\n"
+	}
+	got := importText("feed", enriched("a")+enriched("b"), Options{})
+	require.Len(t, got.records, 2)
+	assert.NotEqual(t, got.records[0].ID, got.records[1].ID)
+
+	withOrigin := func(origin string) string {
+		return `{"after": {"v": 1, "_source": "` + origin + `"}, "key": [1], "topic": "t", "updated": "1701102296662969433.0000000001"}` + "\n"
+	}
+	got = importText("feed", withOrigin("eu")+withOrigin("us"), Options{Origin: "_source"})
+	require.Len(t, got.records, 2)
+	assert.NotEqual(t, got.records[0].ID, got.records[1].ID)
+	assert.EqualValues(t, "us", got.records[1].Node)
+}
+
+func TestRowOfAnInitialScanIsASnapshotWhereTheDataProvesItAndAWriteWithoutAPastElsewhere(t *testing.T) {
+	const proven = `{"after": {"v": 1}, "before": null, "key": [1], "updated": "1701102296662969433.0000000000", "mvcc_timestamp": "1601102296662969433.0000000000"}`
+	const unknown = `{"after": {"v": 1}, "before": null, "key": [1], "updated": "1701102296662969433.0000000000"}`
+	const insert = `{"after": {"v": 1}, "before": null, "key": [1], "updated": "1701102296662969433.0000000000", "mvcc_timestamp": "1701102296662969433.0000000000"}`
+	got := importText("feed", strings.Join([]string{proven, unknown, insert}, "\n"), Options{})
+	require.Len(t, got.records, 3)
+	assert.Equal(t, Snapshot, got.records[0].Kind)
+	assert.EqualValues(t, 1601102296662969433, got.records[0].Time.Wall)
+	assert.Equal(t, Write, got.records[1].Kind)
+	assert.Equal(t, []Field{{Name: "v", Value: "1"}}, got.records[1].Fields)
+	assert.Equal(t, Write, got.records[2].Kind)
+	assert.Equal(t, []Field{{Name: "v", Value: "1", Before: value.Null}}, got.records[2].Fields)
+}
+
+// An enriched message carries the time at which the feed handled it, under a name that promises more.
+func TestProcessingTimeIsNeverTheTimeOfAWrite(t *testing.T) {
+	got := importText("feed", `{"after": {"v": 1}, "key": {"id": 1}, "op": "c", "ts_ns": 1743792394409866000}`, Options{})
+	require.Len(t, got.records, 1)
+	assert.True(t, got.records[0].Time.IsZero())
+	assert.Empty(t, got.records[0].ID)
+}
+
+// The image before a delete names who wrote the row, not who deleted it.
+func TestDeleteDoesNotBorrowItsOriginFromTheRowItDeleted(t *testing.T) {
+	text := `{"after": null, "before": {"_source": "us"}, "key": [1], "updated": "1701102296662969433.0000000000"}`
+	source := Reader("feed", strings.NewReader(text))
+	source.Region = "eu"
+	got := importAll(Options{Origin: "_source"}, source)
+	require.Len(t, got.records, 1)
+	assert.EqualValues(t, "eu", got.records[0].Node)
+}
+
+func TestCloudStorageFileNamesItsTopic(t *testing.T) {
+	const start = "202311271624566629694330000000000-4bf2e0c1a4ddbbe7-1-3-00000000-"
+	for name, want := range map[string]string{
+		start + "orders-1.ndjson":                                 "orders",
+		start + "shop-orders-1a.ndjson.gz":                        "shop-orders",
+		"2023-11-27/" + start + "movr.public.users-1.ndjson.zst":  "movr.public.users",
+		`c:\feeds\` + start + "orders-1.ndjson":                   "orders",
+		start + "orders-1.csv":                                    "",
+		start + "orders.ndjson":                                   "",
+		"orders-1.ndjson":                                         "",
+		"2023112716245666296943300000000-1-1-3-0-orders-1.ndjson": "",
+		"202311271624566629694330000000000.RESOLVED":              "",
+		"a-b-c-d-e-f-g.ndjson":                                    "",
+		"-":                                                       "",
+		"":                                                        "",
+	} {
+		assert.Equal(t, want, fileTopic(name), name)
+	}
+}

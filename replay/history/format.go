@@ -1,0 +1,139 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// ErrFormat is wrapped by the errors of [Scan] that naming a format in [Options] would mend.
+var ErrFormat = errors.New("unknown format")
+
+// importerOf returns the importer of a format, nil for the native forms, and false for a format that there is not.
+func importerOf(f Format) (*importer, bool) {
+	if f == Native || f == Msgpack {
+		return nil, true
+	}
+	for i := range importers {
+		if importers[i].name == f {
+			return &importers[i], true
+		}
+	}
+	return nil, false
+}
+
+// byteOrderMark is what some editors put before the first line. It means nothing in UTF-8.
+var byteOrderMark = []byte("\ufeff")
+
+// probed is how many documents at the start of a source are looked at before giving up on it.
+const probed = 100
+
+// detect finds out the format of a source from the first of its documents that is valid and of a known shape. It
+// returns "" when it has to see more. A source in which no document is valid is taken for a damaged native one, so that
+// each of its lines is set aside.
+func detect(name string, data []byte, end bool, opt *Options) (Format, error) {
+	if len(data) > 0 && bin8 <= data[0] && data[0] <= bin32 {
+		return Msgpack, nil
+	}
+	var c chunk
+	split := documentSplitter{limit: opt.bytes()}
+	done := split.cut(&c, data, end)
+	var doc value.Doc
+	strange := "" // what the first is that is valid and of no known shape
+	for i, d := range c.documents {
+		if i == probed {
+			break
+		}
+		text := data[d.start:d.end:d.end]
+		ref, err := doc.Parse(text, opt.Limits)
+		if err != nil {
+			continue
+		}
+		if ref.Kind() == value.KindArray {
+			for first := range ref.Elements() {
+				ref = first
+				break
+			}
+		}
+		formats := formatsOf(ref)
+		switch {
+		case len(formats) == 1:
+			return formats[0], nil
+		case len(formats) > 1:
+			return "", fmt.Errorf("%s: %w: it may be %s: name the right one with -format", name, ErrFormat, join(formats))
+		case strange == "":
+			strange = outline(ref)
+		}
+	}
+	switch {
+	case strange != "":
+		return "", fmt.Errorf("%s: %w: its first document is %s: if it is one of %s, name it with -format",
+			name, ErrFormat, strange, join(Formats))
+	case !end && done < len(data) && len(data) <= opt.bytes():
+		return "", nil
+	}
+	return Native, nil
+}
+
+// formatsOf returns the formats that a document may be of.
+func formatsOf(doc value.Ref) []Format {
+	var formats []Format
+	if isNative(doc) {
+		formats = append(formats, Native)
+	}
+	for _, imp := range importers {
+		if imp.detect(doc) {
+			formats = append(formats, imp.name)
+		}
+	}
+	return formats
+}
+
+// isNative reports whether a document has the shape of a native record, mistakes aside.
+func isNative(doc value.Ref) bool {
+	switch doc.Get("key").Kind() {
+	case value.KindAbsent:
+		return doc.Get("node").Kind() == value.KindString
+	case value.KindArray, value.KindObject:
+		return false
+	}
+	return true
+}
+
+func join(formats []Format) string {
+	names := make([]string, len(formats))
+	for i, f := range formats {
+		names[i] = string(f)
+	}
+	return strings.Join(names, ", ")
+}
+
+// outline says what a document is, for a message.
+func outline(doc value.Ref) string {
+	if doc.Kind() != value.KindObject {
+		return article(doc.Kind())
+	}
+	var names []string
+	for name := range doc.Members() {
+		if len(names) == 8 {
+			names = append(names, "...")
+			break
+		}
+		names = append(names, strconv.Quote(clip(name)))
+	}
+	return "an object of " + strings.Join(names, ", ")
+}
+
+// splitterOf returns what cuts a source of a format into chunks.
+func splitterOf(f Format, opt *Options) splitter {
+	switch f {
+	case Native:
+		return &lineSplitter{limit: opt.bytes()}
+	case Msgpack:
+		return &frameSplitter{limit: opt.bytes()}
+	}
+	return &documentSplitter{limit: opt.bytes()}
+}

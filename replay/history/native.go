@@ -1,0 +1,135 @@
+package history
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// parser reads the chunks of all formats. Each worker has its own.
+type parser struct {
+	opt     *Options
+	scanner value.Scanner
+	doc     value.Doc
+	draft   draft
+	packed  unpacker
+}
+
+// lines reads a chunk of native lines.
+func (p *parser) lines(c *chunk, out *Batch) {
+	at := finding.Place{File: c.name, Line: c.line}
+	for rest := c.data; len(rest) > 0; at.Line++ {
+		line := rest
+		end := bytes.IndexByte(rest, '\n')
+		if end >= 0 {
+			line, rest = rest[:end], rest[end+1:]
+		} else {
+			rest = nil
+		}
+		p.line(line, at, end < 0, out)
+	}
+}
+
+// line reads one line, without the line break; torn means that the input ended before one.
+func (p *parser) line(line []byte, at finding.Place, torn bool, out *Batch) {
+	if n := len(line); n > 0 && line[n-1] == '\r' {
+		line = line[:n-1]
+	}
+	if len(line) == 0 || line[0] != '{' && len(bytes.TrimSpace(line)) == 0 {
+		return
+	}
+	if limit := p.opt.bytes(); len(line) > limit {
+		bad := tooLong(limit)
+		out.aside(at, bad.code, "%s", bad.detail)
+		return
+	}
+	rec := out.record(at)
+	bad := p.object(line, rec, out)
+	if bad == nil {
+		p.admit(len(out.Records)-1, out)
+		return
+	}
+	out.unrecord()
+	if bad.code == finding.TruncatedInput && !torn {
+		bad = newProblem(finding.BadSyntax, "the line ends inside the record")
+	}
+	out.aside(at, bad.code, "%s", bad.detail)
+}
+
+// admit leaves those of the records from first on out that the caller wants left out.
+func (p *parser) admit(first int, out *Batch) {
+	if p.opt.Exclude == nil {
+		return
+	}
+	kept := out.Records[:first]
+	for i := range out.Records[first:] {
+		if rec := &out.Records[first+i]; p.opt.Exclude(rec) {
+			out.Excluded++
+		} else {
+			kept = append(kept, *rec)
+		}
+	}
+	out.Records = kept
+}
+
+// object reads one native record.
+func (p *parser) object(text []byte, rec *Record, out *Batch) *problem {
+	s, d := &p.scanner, &p.draft
+	s.Reset(text, p.opt.Limits)
+	if err := s.Object(); err != nil {
+		return unreadable(err)
+	}
+	d.begin(rec, out)
+	for n := 0; ; n++ {
+		name, ok, err := s.Member(n)
+		if err != nil {
+			return unreadable(err)
+		}
+		if !ok {
+			break
+		}
+		m, bad := d.enter(name)
+		if bad != nil {
+			return bad
+		}
+		if bad = p.member(m); bad != nil {
+			return bad
+		}
+	}
+	if err := s.End(); err != nil {
+		return unreadable(err)
+	}
+	return d.end()
+}
+
+// member reads the value of one member.
+func (p *parser) member(m member) *problem {
+	if !takesValue.has(m) && p.scanner.Kind() == value.KindString {
+		text, err := p.scanner.Text()
+		if err != nil {
+			return unreadable(err)
+		}
+		return p.draft.text(m, text)
+	}
+	v, err := p.scanner.Value()
+	if err != nil {
+		return unreadable(err)
+	}
+	if !takesValue.has(m) {
+		if n, ok := plainUint(string(v)); ok {
+			return p.draft.integer(m, n)
+		}
+	}
+	return p.draft.any(m, v)
+}
+
+// unreadable returns the problem that a reader of values found.
+func unreadable(err error) *problem {
+	var bad *value.Error
+	if !errors.As(err, &bad) {
+		return newProblem(finding.BadSyntax, "%v", err)
+	}
+	return newProblem(bad.Code, "column %d: %s", bad.Offset+1, bad.Detail)
+}

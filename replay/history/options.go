@@ -1,0 +1,65 @@
+package history
+
+import (
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// Format names a form of history that can be read. "" asks for each source what it is.
+type Format string
+
+// The formats.
+const (
+	Native      Format = "native"
+	Msgpack     Format = "msgpack"
+	CockroachDB Format = "cockroachdb"
+	DynamoDB    Format = "dynamodb"
+	Spanner     Format = "spanner"
+)
+
+// Formats are all formats.
+var Formats = []Format{Native, Msgpack, CockroachDB, DynamoDB, Spanner}
+
+// Options says how to read. The zero value reads every format within the default limits.
+type Options struct {
+	// Format of all sources; "" finds it out for each.
+	Format Format
+
+	// Origin names the column or attribute of an export in which the application wrote where a write began; "" when it
+	// wrote none.
+	Origin string
+
+	// Limits of one record: its bytes are those of a line, a frame or a document.
+	Limits value.Limits
+
+	// MaxBytes is how much is read of one source once it is unpacked; 0 is [DefaultMaxBytes]. MaxRatio is how many times
+	// larger than its packed form a source may be; 0 is [DefaultMaxRatio].
+	MaxBytes int64
+	MaxRatio int64
+
+	// Workers is how many goroutines parse; 0 is one for each processor.
+	Workers int
+
+	// Exclude returns true for records to leave out; they are counted. Nil leaves out none. Several goroutines call it.
+	Exclude func(*Record) bool
+
+	// Progress is told how many bytes have been read of all sources, packed as they are. Nil is not told. The calls are
+	// never concurrent.
+	Progress func(bytes int64)
+
+	chunk int // bytes of a chunk, for tests; 0 is chunkBytes
+}
+
+// The limits where [Options] has zeros. The ratio is beyond what gzip can reach (1032) and what exports do: it stops
+// the bombs that only zstd makes possible.
+const (
+	DefaultMaxBytes = 1 << 40
+	DefaultMaxRatio = 4096
+)
+
+// bytes returns the most bytes of one record.
+func (o *Options) bytes() int {
+	if o.Limits.Bytes <= 0 {
+		return value.DefaultBytes
+	}
+	return o.Limits.Bytes
+}

@@ -1,0 +1,75 @@
+package history
+
+import (
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// Kind says what a record is.
+type Kind uint8
+
+const (
+	Write     Kind = iota // one change to one key
+	Read                  // what a reader saw
+	Snapshot              // a row of state as of some moment: counted, never replayed as a write
+	Watermark             // "nothing older will follow": resolved timestamps, heartbeats, partition ends
+)
+
+// Record is one record of a history: a write or a read and where it was found. Its strings point into the chunk of
+// input they were read from and stay valid as long as they are kept; a long-lived copy of one short string should be
+// cloned, so that it doesn't keep the chunk.
+type Record struct {
+	Kind   Kind
+	Place  finding.Place
+	Region string // of the export it was read from, as -region named it; "" when it wasn't told
+
+	Key    string
+	Op     merge.Kind
+	Fields []Field    // what the write changed; one without a name for the whole record; none for a delete of it with nothing in before
+	Node   clock.Node // where the write began; "" only in imported records, when nothing says
+
+	Version   uint64 // the application's own version, 0 when it has none
+	Time      clock.Timestamp
+	Precision Precision // of Time, as its source wrote it
+
+	ID      string      // the idempotency key, "" when it has none
+	Seen    []string    // ids this writer had seen
+	SeenUp  []clock.Dot // the same as {node: seq}: that node's operations up to seq
+	Knows   bool        // the record says what its writer had seen, be it nothing
+	Base    uint64      // the version this writer had read
+	HasBase bool
+	Tx      string // the transaction, "" when none is named
+
+	Reading *Reading // of a read
+}
+
+// Field is one field that a write changed. Before is what the write replaced, absent when the history doesn't tell.
+type Field struct {
+	Name   string // "" is the whole record
+	Value  value.Value
+	Before value.Value
+}
+
+// Reading is what a read asked for and saw.
+type Reading struct {
+	Want     string // strong, bounded:DURATION or eventual
+	Saw      string // the id or version seen; "" with NotFound
+	NotFound bool
+	Start    clock.Timestamp
+	End      clock.Timestamp
+	Session  string
+	ServedBy string
+}
+
+// Precision is the smallest step of time that a record's source can express.
+type Precision uint8
+
+const (
+	NoTime Precision = iota // the record has no time
+	Second
+	Millisecond
+	Microsecond
+	Nanosecond
+)

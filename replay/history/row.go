@@ -1,0 +1,199 @@
+package history
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// image is a row as it was at one moment: its columns sorted by name, each name once.
+//
+// An export with images before and after a write gives every column to the record, those included that the write left
+// alone: they complete what a rule decides together, and because their Before equals their Value they claim nothing.
+type image []Field
+
+// imageOf returns the columns of an object, each value as read gives it.
+func imageOf(row value.Ref, out *Batch, read func(column string, v value.Ref) (value.Value, *problem)) (image, *problem) {
+	columns := image(out.take(row.Len())[:0])
+	for name, v := range row.Members() {
+		if name == "" {
+			return nil, newProblem(finding.BadField, "a column without a name")
+		}
+		read, bad := read(name, v)
+		if bad != nil {
+			return nil, bad
+		}
+		columns = append(columns, Field{Name: name, Value: read})
+	}
+	if !slices.IsSortedFunc(columns, byName) {
+		slices.SortFunc(columns, byName)
+	}
+	return columns, nil
+}
+
+func byName(a, b Field) int { return cmp.Compare(a.Name, b.Name) }
+
+// asWritten reads a column of an export in plain JSON.
+func asWritten(_ string, v value.Ref) (value.Value, *problem) { return v.Value(), nil }
+
+// find returns the place of a column, and whether it is there.
+func (columns image) find(name string) (int, bool) {
+	return slices.BinarySearchFunc(columns, name, func(f Field, name string) int { return cmp.Compare(f.Name, name) })
+}
+
+// get returns the value of a column, absent when the row doesn't have it.
+func (columns image) get(name string) value.Value {
+	if i, found := columns.find(name); found {
+		return columns[i].Value
+	}
+	return ""
+}
+
+// values returns the values of all columns.
+func (columns image) values() []value.Value {
+	values := make([]value.Value, len(columns))
+	for i, f := range columns {
+		values[i] = f.Value
+	}
+	return values
+}
+
+// over completes the columns with a whole image of the row before. A column that only one of the images has is null in
+// the other; a column that is null and was not there before is written all the same, so it gets no Before.
+func (columns image) over(before image, out *Batch) image {
+	shared := 0
+	for i := range columns {
+		column := &columns[i]
+		j := i
+		found := j < len(before) && before[j].Name == column.Name // the images of a row mostly have the same columns
+		if !found {
+			j, found = before.find(column.Name)
+		}
+		switch {
+		case found:
+			column.Before = before[j].Value
+			shared++
+		case column.Value != value.Null:
+			column.Before = value.Null
+		}
+	}
+	if shared == len(before) {
+		return columns
+	}
+	longer := append(image(out.take(len(columns) + len(before) - shared)[:0]), columns...)
+	for _, b := range before {
+		if _, kept := columns.find(b.Name); !kept {
+			longer = append(longer, Field{Name: b.Name, Value: value.Null, Before: b.Value})
+		}
+	}
+	slices.SortFunc(longer, byName)
+	return longer
+}
+
+// anew says of every column that nothing was there before; of one that is null, nothing can be said to have changed, so
+// it gets no Before.
+func (columns image) anew() image { return columns.over(nil, nil) }
+
+// unchanged reports whether every column was what it is now.
+func (columns image) unchanged() bool {
+	for _, f := range columns {
+		if f.Before != f.Value {
+			return false
+		}
+	}
+	return true
+}
+
+// origin returns where the application says that the row was written, "" when it doesn't.
+func (columns image) origin(opt *Options) (clock.Node, *problem) {
+	if opt.Origin == "" {
+		return "", nil
+	}
+	v := columns.get(opt.Origin)
+	if v.IsAbsent() || v == value.Null {
+		return "", nil
+	}
+	name, isText := v.Text()
+	if !isText {
+		name = string(v)
+	}
+	node := clock.Node(name)
+	if err := node.Check(); err != nil {
+		return "", newProblem(finding.UnknownNode, "origin in column %q: %v", opt.Origin, err)
+	}
+	return node, nil
+}
+
+// rowKey returns the key of a row: "table/key" or, when nothing tells the table, "key" alone. A primary key of one
+// column is its text, numbers with every digit; one of several columns is the JSON array of them. Nothing can be taken
+// for anything else: a "/" in the name of a table becomes "%2F" and a "%" becomes "%25", and a text that is empty or
+// begins like a JSON string or array is written as a JSON string.
+func rowKey(table string, columns []value.Value) string {
+	var key string
+	if len(columns) == 1 {
+		text, isText := columns[0].Text()
+		if !isText || text == "" || text[0] == '"' || text[0] == '[' {
+			text = string(columns[0])
+		}
+		key = text
+	} else {
+		key = string(value.Array(columns...))
+	}
+	if table == "" {
+		return key
+	}
+	if strings.ContainsAny(table, "/%") {
+		table = tableEscapes.Replace(table)
+	}
+	return table + "/" + key
+}
+
+var tableEscapes = strings.NewReplacer("/", "%2F", "%", "%25")
+
+// numberOf returns a number that an export wrote as text, with every digit, and whether it is one.
+func numberOf(text string) (value.Value, bool) {
+	if digits := strings.TrimPrefix(text, "-"); digits != "" && digits[0] != '0' && len(digits) < 40 && isDigits(digits) {
+		return value.Value(text), true // as most are
+	}
+	if value.Value(text).Kind() != value.KindNumber {
+		return "", false
+	}
+	v, err := value.Parse([]byte(text), value.Limits{})
+	return v, err == nil && v == value.Value(text)
+}
+
+func isDigits(text string) bool {
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// textOf returns the string that v is, "" when it is none.
+func textOf(v value.Ref) string {
+	text, _ := v.Text()
+	return text
+}
+
+// spelled returns what a value says, shortened for a message: of a string its text, of all else how it is written.
+func spelled(v value.Ref) string {
+	if text, ok := v.Text(); ok {
+		return clip(text)
+	}
+	return clip(string(v.Raw()))
+}
+
+// nth is the place of one of several records in a document. In a document that is itself an element of an array, it
+// is the place of that element.
+func nth(at finding.Place, i int) finding.Place {
+	if at.Item == 0 {
+		at.Item = i
+	}
+	return at
+}

@@ -1,0 +1,263 @@
+package history
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+)
+
+// Stats is the sum of what [Scan] read.
+type Stats struct {
+	Records  int64 // handed over
+	Aside    int64 // findings of what could not be read
+	Excluded int64
+	Counts   map[finding.Code]int64 // what was read and is no record by design
+	Lines    int64                  // lines of text, and frames of msgpack streams
+	Bytes    int64                  // unpacked
+	Stored   int64                  // as the sources hold them
+}
+
+// chunkBytes is how much of a source a worker parses at once. What is read first of a source, and tells its format, is
+// less, so that a thousand small files don't cost a thousand chunks.
+const (
+	chunkBytes = 1 << 20
+	firstBytes = 64 << 10
+)
+
+// Scan reads all sources and calls each with what they hold, a batch at a time. Sources are read and parsed in parallel,
+// so each is called by several goroutines at once and in any order; [Batch.Source] and [Batch.Chunk] say where a batch
+// belongs. What is in which batch depends on nothing but the sources: put in order, the records and findings of all
+// batches are the same with any number of workers.
+//
+// What can't be read is in a batch as a finding with its place, and reading goes on behind it: after a line, a frame or
+// a document. Only where nothing tells where the next one begins (a broken header in a msgpack stream, a damaged
+// compression, more than the options allow of one source) does one finding stand for the rest of its source. The error
+// is that of each, which ends the scan; of a source that can't be opened or read; or one that wraps [ErrFormat], for a
+// source that is of no known format or may be of two.
+//
+// Memory is bounded by the number of workers times the larger of 1 MiB and the longest record that the limits allow.
+func Scan(sources []Source, opt Options, each func(*Batch) error) (Stats, error) {
+	if _, known := importerOf(opt.Format); opt.Format != "" && !known {
+		return Stats{}, fmt.Errorf("%w %q: want one of %s", ErrFormat, opt.Format, join(Formats))
+	}
+	if opt.Workers <= 0 {
+		opt.Workers = runtime.GOMAXPROCS(0)
+	}
+	if opt.chunk <= 0 {
+		opt.chunk = chunkBytes
+	}
+	s := &scan{
+		sources: sources, opt: &opt,
+		chunks: make(chan *chunk, opt.Workers),
+		stop:   make(chan struct{}),
+		failed: len(sources),
+	}
+	var readers, workers sync.WaitGroup
+	for range min(opt.Workers, len(sources)) {
+		readers.Go(s.read)
+	}
+	for range opt.Workers {
+		workers.Go(func() { s.work(each) })
+	}
+	readers.Wait()
+	close(s.chunks)
+	workers.Wait()
+	return s.stats, s.err
+}
+
+// scan is one call of [Scan].
+type scan struct {
+	sources []Source
+	opt     *Options
+	next    atomic.Int64 // the source to read next
+	chunks  chan *chunk
+	stop    chan struct{} // closed when the rest is in vain
+
+	mu     sync.Mutex
+	stats  Stats
+	err    error
+	failed int // the source of err, so that of several errors the first in order is returned; -1 for the caller's
+}
+
+// fail ends the scan with an error.
+func (s *scan) fail(source int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		close(s.stop)
+	}
+	if s.err == nil || source < s.failed {
+		s.err, s.failed = err, source
+	}
+}
+
+// read reads one source after the other.
+func (s *scan) read() {
+	for {
+		i := int(s.next.Add(1)) - 1
+		if i >= len(s.sources) {
+			return
+		}
+		if err := s.source(i); err != nil {
+			s.fail(i, err)
+			return
+		}
+	}
+}
+
+// send hands a chunk to the workers, and returns false when they have stopped.
+func (s *scan) send(c *chunk) bool {
+	select {
+	case <-s.stop:
+		return false
+	case s.chunks <- c:
+		return true
+	}
+}
+
+// told adds to what has been read of all sources.
+func (s *scan) told(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Stored += int64(n)
+	if s.opt.Progress != nil {
+		s.opt.Progress(s.stats.Stored)
+	}
+}
+
+// source reads one source and cuts it into chunks.
+func (s *scan) source(i int) error {
+	src := &s.sources[i]
+	file, err := src.Open()
+	if err != nil {
+		return err // it names the file
+	}
+	defer file.Close()
+	in, bad, err := newInput(file, s.opt, s.told)
+	if err != nil {
+		return wrap(src.Name, err)
+	}
+	next := chunk{source: i, name: src.Name, region: src.Region, line: 1}
+	if bad != nil {
+		next.find(1, 0, bad)
+		s.send(&next)
+		return nil
+	}
+	defer in.close()
+
+	var split splitter
+	buf := make([]byte, 0, min(s.opt.chunk, firstBytes))
+	for {
+		n, end, bad, err := in.fill(buf[len(buf):cap(buf)])
+		if err != nil {
+			return wrap(src.Name, err)
+		}
+		buf = buf[:len(buf)+n]
+		rest := buf
+		if split == nil && (end || len(rest) >= len(byteOrderMark)) {
+			rest = bytes.TrimPrefix(rest, byteOrderMark)
+			if next.format, err = s.format(src.Name, rest, end); err != nil {
+				return err
+			}
+			if next.format != "" {
+				next.importer, _ = importerOf(next.format)
+				split = splitterOf(next.format, s.opt)
+			}
+		}
+		for split != nil && len(rest) > 0 {
+			c := next
+			done := split.cut(&c, rest, end)
+			if done == 0 {
+				break
+			}
+			rest = rest[done:]
+			next.line += c.lines
+			next.index++
+			if !s.send(&c) {
+				return nil
+			}
+		}
+		if bad != nil {
+			next.find(next.line, 0, bad)
+			s.send(&next)
+		}
+		if end {
+			return nil
+		}
+		size := s.opt.chunk
+		if len(rest) > size/2 {
+			size = 2 * len(rest)
+		}
+		buf = append(make([]byte, 0, size), rest...)
+	}
+}
+
+// format returns the format of a source that begins with data, and "" when it can't tell without more of it.
+func (s *scan) format(name string, data []byte, end bool) (Format, error) {
+	if s.opt.Format != "" {
+		return s.opt.Format, nil
+	}
+	return detect(name, data, end, s.opt)
+}
+
+// work parses chunks and hands over what they hold.
+func (s *scan) work(each func(*Batch) error) {
+	p := parser{opt: s.opt}
+	for c := range s.chunks {
+		select {
+		case <-s.stop:
+			continue // drain, so that no reader waits for ever
+		default:
+		}
+		b := p.batch(c)
+		s.add(b)
+		if err := each(b); err != nil {
+			s.fail(-1, err)
+		}
+	}
+}
+
+// add adds a batch to the sum.
+func (s *scan) add(b *Batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Records += int64(len(b.Records))
+	s.stats.Aside += int64(len(b.Aside))
+	s.stats.Excluded += b.Excluded
+	s.stats.Lines += b.Lines
+	s.stats.Bytes += b.Bytes
+	for code, n := range b.Counts {
+		if s.stats.Counts == nil {
+			s.stats.Counts = make(map[finding.Code]int64)
+		}
+		s.stats.Counts[code] += n
+	}
+}
+
+// batch parses one chunk.
+func (p *parser) batch(c *chunk) *Batch {
+	b := batches.Get().(*Batch)
+	b.Source, b.Chunk, b.region = c.source, c.index, c.region
+	b.Lines, b.Bytes = c.lines, int64(len(c.data))
+	if n := max(int(c.lines), len(c.documents)); cap(b.Records) < n {
+		// Lines that are shorter than any record can be must not make room for records.
+		b.Records = make([]Record, 0, min(n, len(c.data)/len(`{"key":"k","node":"n","value":0}`)+1))
+	}
+	switch c.format {
+	case Native:
+		p.lines(c, b)
+	case Msgpack:
+		p.frames(c, b)
+	default:
+		p.documents(c, b)
+		return b
+	}
+	for _, s := range c.strays {
+		b.Aside = append(b.Aside, s.Finding)
+	}
+	return b
+}

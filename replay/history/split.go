@@ -1,0 +1,223 @@
+package history
+
+import (
+	"bytes"
+
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// chunk is a part of a source that ends where a record does, and what a worker needs to read it.
+type chunk struct {
+	source int
+	index  int
+	name   string
+	region string
+	format Format
+
+	data      []byte
+	line      int64 // of the first byte; of msgpack, the number of the first frame
+	lines     int64 // that end in data
+	documents []document
+	importer  *importer
+	strays    []stray
+}
+
+// stray is what a splitter found that belongs to no document, line or frame of its chunk.
+type stray struct {
+	after int // that many documents; of other chunks it comes last
+	finding.Finding
+}
+
+// splitter cuts a source into chunks. A cut sees everything that has been read and not been cut yet, from the start of
+// a record on, and returns how many bytes of it are done with: 0 asks for more. At the end of the input nothing may be
+// left.
+type splitter interface {
+	cut(c *chunk, data []byte, end bool) (done int)
+}
+
+// find adds a stray to a chunk.
+func (c *chunk) find(line int64, item int, bad *problem) {
+	at := finding.Place{File: c.name, Line: line, Item: item}
+	c.strays = append(c.strays, stray{len(c.documents), finding.Finding{Code: bad.code, Place: at, Detail: bad.detail}})
+}
+
+// lineSplitter cuts after line breaks.
+type lineSplitter struct {
+	limit   int  // of a line, in bytes
+	skipped bool // the last line was too long, and what follows up to the line break belongs to it
+}
+
+func (s *lineSplitter) cut(c *chunk, data []byte, end bool) int {
+	if s.skipped {
+		rest := bytes.IndexByte(data, '\n')
+		if rest < 0 {
+			return len(data)
+		}
+		s.skipped = false
+		return rest + 1
+	}
+	done := bytes.LastIndexByte(data, '\n') + 1
+	switch {
+	case end && done < len(data):
+		done = len(data)
+		c.lines = 1 // the last line, which nothing breaks
+	case done == 0 && len(data) > s.limit+len("\r"):
+		c.find(c.line, 0, tooLong(s.limit))
+		c.lines = 1
+		s.skipped = true
+		return len(data)
+	}
+	c.data = data[:done:done]
+	c.lines += int64(bytes.Count(c.data, []byte{'\n'}))
+	return done
+}
+
+func tooLong(limit int) *problem {
+	return newProblem(finding.TooLarge, "a line of more than %d bytes", limit)
+}
+
+// documentSplitter cuts after JSON documents, which may stand over several lines or side by side. What begins no
+// document is skipped, up to a line that begins with "{".
+type documentSplitter struct {
+	limit int // of a document, in bytes
+	lost  bool
+	items int // documents that began on the last line so far: a place names all but the first by their number
+}
+
+func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
+	at, line := 0, c.line
+	for at < len(data) {
+		if s.lost {
+			next := bytes.Index(data[at:], []byte("\n{"))
+			if next < 0 { // the line break may be the last byte
+				next = len(data) - at
+				if !end && data[len(data)-1] == '\n' {
+					next--
+				}
+				if next == 0 {
+					break
+				}
+				line += count(data[at:at+next], '\n')
+				at += next
+				break
+			}
+			line += count(data[at:at+next], '\n')
+			at += next
+			s.lost = false
+		}
+		switch b := data[at]; {
+		case b == '\n':
+			at++
+			line++
+			s.items = 0
+			continue
+		case b == ' ' || b == '\t' || b == '\r':
+			at++
+			continue
+		case b != '{' && b != '[':
+			c.find(line, s.item(), newProblem(finding.BadSyntax, "no JSON document begins here: skipped up to a line that begins with {"))
+			s.lost = true
+			continue
+		}
+		window := data[at:min(len(data), at+s.limit+1)] // what lies beyond must not matter: it may not have been read
+		size, whole := value.Extent(window)
+		switch {
+		case whole == value.Whole:
+			c.documents = append(c.documents, document{start: at, end: at + size, line: line, item: s.item()})
+			if n := count(data[at:at+size], '\n'); n > 0 {
+				line += n
+				s.items = 0
+			}
+			at += size
+			continue
+		case whole == value.Broken:
+			c.find(line, s.item(), newProblem(finding.BadSyntax, "the document is cut off before it ends"))
+			line += count(data[at:at+size], '\n')
+			at += size
+			s.lost = true
+			continue
+		case len(window) > s.limit:
+			c.find(line, s.item(), newProblem(finding.TooLarge, "a document of more than %d bytes", s.limit))
+			line += count(window, '\n')
+			at += len(window)
+			s.lost = true
+			continue
+		case end:
+			c.find(line, s.item(), newProblem(finding.TruncatedInput, "the input ends inside a document"))
+			line += count(window, '\n')
+			at = len(data)
+			continue
+		}
+		break // the rest of the document has not been read yet
+	}
+	c.data = data[:at:at]
+	c.lines = line - c.line
+	if end && at > 0 && data[at-1] != '\n' {
+		c.lines++ // the last line, which nothing breaks
+	}
+	return at
+}
+
+// item counts one more beginning on the line and returns its number for a place: 0 for the first.
+func (s *documentSplitter) item() int {
+	if s.items++; s.items == 1 {
+		return 0
+	}
+	return s.items
+}
+
+func count(data []byte, b byte) int64 { return int64(bytes.Count(data, []byte{b})) }
+
+// frameSplitter cuts after msgpack frames.
+type frameSplitter struct {
+	limit   int // of a frame, in bytes
+	skip    int // bytes of a frame that was too long, still to come
+	stopped bool
+}
+
+func (s *frameSplitter) cut(c *chunk, data []byte, end bool) int {
+	if s.stopped {
+		return len(data)
+	}
+	if s.skip > 0 {
+		done := min(s.skip, len(data))
+		s.skip -= done
+		return done
+	}
+	at := 0
+	for at < len(data) {
+		header, size := frameSize(data[at:])
+		switch {
+		case header < 0:
+			c.find(c.line+c.lines, 0, newProblem(finding.BadSyntax,
+				"byte 0x%02x where a frame is due: where the next one begins can't be known, so what follows is not read", data[at]))
+			c.lines++
+			s.stopped = true
+			c.data = data[:at:at]
+			return len(data)
+		case header > 0 && size > s.limit:
+			if at > 0 {
+				c.data = data[:at:at]
+				return at // the frames before it come first
+			}
+			c.find(c.line, 0, newProblem(finding.TooLarge, "a frame of %d bytes: the limit is %d", size, s.limit))
+			c.lines++
+			done := min(header+size, len(data))
+			s.skip = header + size - done
+			return done
+		case header > 0 && len(data)-at >= header+size:
+			at += header + size
+			c.lines++
+			continue
+		case end:
+			c.find(c.line+c.lines, 0, newProblem(finding.TruncatedInput, "the input ends inside a frame"))
+			c.lines++
+			c.data = data[:at:at]
+			return len(data)
+		}
+		break
+	}
+	c.data = data[:at:at]
+	return at
+}
