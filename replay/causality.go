@@ -1,0 +1,445 @@
+package replay
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// Source says where a dry run knows from what a writer had seen. Names are written in reports and are never reused.
+type Source uint8
+
+// The sources, best first. The best that a record offers is used for it.
+const (
+	Exact      Source = iota // the record's own context: seen
+	Base                     // the version the writer had read: base
+	Deliveries               // the position of both writes in the export of the writer's region
+	Lag                      // a stated replication lag
+	Unknown                  // nothing: every write of another node may have been seen or not
+	numSources
+)
+
+var sourceNames = [numSources]string{"exact context", "base version", "deliveries", "stated lag", "unknown"}
+
+// String returns the name of the source.
+func (s Source) String() string { return sourceNames[s] }
+
+// past is what is known of the causal past of the operations on one key. Nodes are numbered as in the key's list of
+// nodes, and the operations of a node are numbered from 1 in the order in which the node made them. A node is
+// sequential: each of its operations has seen all its earlier ones. So what an operation had seen of a node is always the
+// node's first few, and two numbers say what is known: it had seen at least the first lo and at most the first hi.
+//
+// Invariant: lo <= hi, and neither falls from one operation of a node to its next.
+type past struct {
+	nodes int
+	lo    []int32 // lo[op*nodes+node]
+	hi    []int32
+}
+
+func (p *past) low(op, node int) int32  { return p.lo[op*p.nodes+node] }
+func (p *past) high(op, node int) int32 { return p.hi[op*p.nodes+node] }
+
+// relation says what is known of two operations of two nodes, or of one.
+type relation uint8
+
+const (
+	before     relation = iota // the second had seen the first
+	after                      // the first had seen the second
+	concurrent                 // neither had
+	unknown                    // nobody knows
+)
+
+func (k *key) relate(a, b int) relation {
+	x, y := &k.ops[a], &k.ops[b]
+	switch {
+	case k.past.low(b, x.node) >= x.index:
+		return before
+	case k.past.low(a, y.node) >= y.index:
+		return after
+	case k.past.high(b, x.node) < x.index && k.past.high(a, y.node) < y.index:
+		return concurrent
+	}
+	return unknown
+}
+
+// arrange numbers the nodes of k and the operations of each, and works out what each had seen. It reports writes of one
+// node that nothing puts in order.
+func (k *key) arrange(opt *Options, tell func(finding.Finding)) {
+	k.nodes, k.numbered, k.tied = k.nodes[:0], k.numbered[:0], false
+	byNode := make(map[clock.Node][]int, 4)
+	for i := range k.ops {
+		n := k.ops[i].Stamp.Node
+		if _, ok := byNode[n]; !ok {
+			k.nodes = append(k.nodes, n)
+		}
+		byNode[n] = append(byNode[n], i)
+	}
+	slices.Sort(k.nodes)
+	k.inOrder = make([][]int, len(k.nodes))
+	for n, name := range k.nodes {
+		list := byNode[name]
+		k.numbered = append(k.numbered, k.order(name, list, tell))
+		for at, i := range list {
+			k.ops[i].node, k.ops[i].index = n, int32(at+1)
+		}
+		named, until := int32(len(list)), int32(len(list))
+		for at, i := range slices.Backward(list) {
+			o := &k.ops[i]
+			if o.ID != "" {
+				named = int32(at)
+			}
+			o.named, o.until = named, until
+			if int(o.after) == at {
+				until = o.after
+			}
+			k.tied = k.tied || o.after+1 < o.until
+		}
+		k.inOrder[n] = list
+	}
+	k.context(opt)
+}
+
+// order sorts the operations of one node into the order in which the node made them: by the numbers of their ids, else
+// by their position in the export of the node's own region, else by version, else by time. It reports whether all have
+// numbers.
+func (k *key) order(node clock.Node, list []int, tell func(finding.Finding)) (numbered bool) {
+	numbered, placed, versioned := true, true, true
+	for _, i := range list {
+		op := &k.ops[i]
+		numbered = numbered && op.number.Node == node
+		placed = placed && op.at(string(node)) > 0
+		versioned = versioned && op.Stamp.Version > 0
+	}
+	compare := func(i, j int) int {
+		a, b := &k.ops[i], &k.ops[j]
+		order := 0
+		switch {
+		case numbered:
+			order = cmp.Compare(a.number.Seq, b.number.Seq)
+		case placed:
+			order = cmp.Compare(a.at(string(node)), b.at(string(node)))
+		case versioned:
+			order = cmp.Compare(a.Stamp.Version, b.Stamp.Version)
+		}
+		return cmp.Or(order, a.Stamp.Time.Compare(b.Stamp.Time))
+	}
+	slices.SortStableFunc(list, compare) // stable: k.ops is in canonical order
+	for at := 1; at < len(list); at++ {
+		a, b := &k.ops[list[at-1]], &k.ops[list[at]]
+		if compare(list[at-1], list[at]) != 0 {
+			b.after = int32(at)
+			continue
+		}
+		b.after = a.after
+		if samePayload(a, b) {
+			continue
+		}
+		f := finding.Finding{Place: b.place, Key: k.name}
+		switch {
+		case node == "":
+			continue // told as unknown_node
+		case b.precision > 0 && b.precision <= coarse:
+			f.Code = finding.AmbiguousOrder
+			f.Detail = "node " + quote(string(node)) + " wrote twice at " + b.Stamp.Time.String() +
+				" by a clock of whole " + precisionNames[b.precision] + ", and nothing says which came first"
+		default:
+			f.Code = finding.StampCollision
+			f.Detail = "node " + quote(string(node)) + " wrote two payloads under one stamp (" + b.Stamp.String() +
+				"): one node name, two writers"
+		}
+		tell(f)
+	}
+	return numbered
+}
+
+// context fills k.past from the best source that each operation has.
+func (k *key) context(opt *Options) {
+	m := len(k.nodes)
+	k.past = past{nodes: m, lo: make([]int32, len(k.ops)*m), hi: make([]int32, len(k.ops)*m)}
+	k.byID, k.byVersion, k.delivered, k.written = nil, nil, nil, nil
+	for i := range k.ops {
+		op := &k.ops[i]
+		lo, hi := k.past.lo[i*m:(i+1)*m], k.past.hi[i*m:(i+1)*m]
+		op.source = k.seen(opt, op, lo, hi)
+		own := op.index - 1
+		if op.Stamp.Node == "" { // whoever wrote it, nothing says that they wrote the others
+			lo[op.node], hi[op.node] = 0, int32(len(k.inOrder[op.node]))
+			op.source = Unknown
+			continue
+		}
+		lo[op.node], hi[op.node] = op.after, own // of those that nothing puts in order it may have seen any
+	}
+	k.close()
+}
+
+// seen fills in what op had seen of the other nodes and returns the source that told.
+func (k *key) seen(opt *Options, op *op, lo, hi []int32) Source {
+	switch {
+	case op.knows:
+		k.seenExactly(op, lo, hi)
+		return Exact
+	case op.hasBase && k.seenBase(op, lo, hi):
+		return Base
+	case op.at(string(op.Stamp.Node)) > 0:
+		k.seenDeliveries(op, lo, hi)
+		return Deliveries
+	case opt.Lag > 0 && !op.Stamp.Time.IsZero():
+		k.seenByLag(op, opt.Lag, lo, hi)
+		return Lag
+	}
+	for n := range k.nodes {
+		lo[n], hi[n] = 0, int32(len(k.inOrder[n]))
+	}
+	return Unknown
+}
+
+// seenExactly takes the record's own context. A context says nothing of operations that it could not have named: those
+// without an id, and those without a number when it is told by numbers. They may have been seen or not. An empty context
+// alone says of all that they had not.
+func (k *key) seenExactly(op *op, lo, hi []int32) {
+	for n, node := range k.nodes {
+		if k.numbered[n] {
+			up := op.seenUp.Max(node)
+			count := int32(sortedCount(k.inOrder[n], func(i int) bool { return k.ops[i].number.Seq <= up }))
+			lo[n], hi[n] = count, count
+		}
+	}
+	for _, id := range op.seenIDs {
+		if i, ok := k.find(id); ok {
+			n := k.ops[i].node
+			lo[n], hi[n] = max(lo[n], k.ops[i].index), max(hi[n], k.ops[i].index)
+		}
+	}
+	if len(op.seenIDs) == 0 && op.seenUp.IsEmpty() {
+		return
+	}
+	for n, list := range k.inOrder {
+		switch {
+		case k.numbered[n]:
+		case len(op.seenIDs) == 0:
+			hi[n] = int32(len(list))
+		case int(lo[n]) < len(list):
+			hi[n] = k.ops[list[lo[n]]].named
+		}
+	}
+}
+
+// sortedCount returns how many of list, from its start, satisfy has.
+func sortedCount(list []int, has func(i int) bool) int {
+	lo, hi := 0, len(list)
+	for lo < hi {
+		mid := int(uint(lo+hi) / 2)
+		if has(list[mid]) {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
+
+// find returns the operation with the id.
+func (k *key) find(id string) (int, bool) {
+	if k.byID == nil {
+		k.byID = make(map[string]int, len(k.ops))
+		for i := range k.ops {
+			if id := k.ops[i].ID; id != "" {
+				k.byID[id] = i
+			}
+		}
+	}
+	i, ok := k.byID[id]
+	return i, ok
+}
+
+// seenBase takes the version that the writer had read: it had seen the write that made it. When several made one
+// version, it had seen one of them. A base that no write of the history made, with older versions in it, tells nothing.
+func (k *key) seenBase(op *op, lo, hi []int32) bool {
+	if k.byVersion == nil {
+		k.byVersion = make([]int, len(k.ops))
+		for i := range k.ops {
+			k.byVersion[i] = i
+		}
+		slices.SortStableFunc(k.byVersion, func(i, j int) int {
+			return cmp.Compare(k.ops[i].Stamp.Version, k.ops[j].Stamp.Version)
+		})
+	}
+	first := sortedCount(k.byVersion, func(i int) bool { return k.ops[i].Stamp.Version < op.base })
+	made := 0
+	for _, i := range k.byVersion[first:] {
+		b := &k.ops[i]
+		if b.Stamp.Version != op.base || op.base == 0 {
+			break
+		}
+		if b == op {
+			continue
+		}
+		if made++; made == 1 {
+			lo[b.node], hi[b.node] = b.index, b.index
+		} else {
+			clear(lo) // one of several: which is not known
+			hi[b.node] = max(hi[b.node], b.index)
+		}
+	}
+	older := first > 0 && k.ops[k.byVersion[first-1]].Stamp.Version > 0
+	return made > 0 || !older
+}
+
+// arrivals says when the operations of one node came, in their node's order, so that "which came by then" is two
+// searches: all of the first prefix did, and none after the last suffix.
+type arrivals struct {
+	latest   []int64 // of the operations up to this one: never falls
+	earliest []int64 // of the operations from this one on: never falls
+}
+
+func arrive(list []int, when func(i int) int64) arrivals {
+	a := arrivals{latest: make([]int64, len(list)), earliest: make([]int64, len(list))}
+	for at, i := range list {
+		w := when(i)
+		a.latest[at], a.earliest[at] = w, w
+		if at > 0 {
+			a.latest[at] = max(w, a.latest[at-1])
+		}
+	}
+	for at := len(list) - 2; at >= 0; at-- {
+		a.earliest[at] = min(a.earliest[at], a.earliest[at+1])
+	}
+	return a
+}
+
+// by returns how many operations had certainly come by then as the node's first, and the last that had.
+func (a arrivals) by(then int64) (lo, hi int32) {
+	past := func(w int64) int {
+		if w <= then {
+			return -1
+		}
+		return 1
+	}
+	n, _ := slices.BinarySearchFunc(a.latest, 0, func(w int64, _ int) int { return past(w) })
+	m, _ := slices.BinarySearchFunc(a.earliest, 0, func(w int64, _ int) int { return past(w) })
+	return int32(n), int32(m)
+}
+
+// seenDeliveries compares positions in the export of the writer's own region: what stands before op there had arrived.
+func (k *key) seenDeliveries(op *op, lo, hi []int32) {
+	home := string(op.Stamp.Node)
+	came, ok := k.delivered[home]
+	if !ok {
+		came = make([]arrivals, len(k.nodes))
+		for n := range k.nodes {
+			came[n] = arrive(k.inOrder[n], func(i int) int64 {
+				if at := k.ops[i].at(home); at > 0 {
+					return at
+				}
+				return math.MaxInt64 // never
+			})
+		}
+		if k.delivered == nil {
+			k.delivered = make(map[string][]arrivals)
+		}
+		k.delivered[home] = came
+	}
+	for n := range k.nodes {
+		lo[n], hi[n] = came[n].by(op.at(home) - 1)
+	}
+}
+
+// seenByLag takes a stated lag: a write is seen by all once it is that old, and not before.
+func (k *key) seenByLag(op *op, lag time.Duration, lo, hi []int32) {
+	if k.written == nil {
+		k.written = make([]arrivals, len(k.nodes))
+		for n := range k.nodes {
+			k.written[n] = arrive(k.inOrder[n], func(i int) int64 { return k.ops[i].Stamp.Time.Wall })
+		}
+	}
+	for n := range k.nodes {
+		lo[n], hi[n] = k.written[n].by(op.Stamp.Time.Wall - int64(lag))
+	}
+}
+
+// close draws the conclusions from what is known. Who had seen an operation had seen all that it had seen: each round
+// carries that one step further, and the rounds end when nothing is left to carry. And who was seen had not seen the one
+// that saw it; nor had a node's earlier operation seen what a later one had not.
+func (k *key) close() {
+	m := len(k.nodes)
+	if m < 2 {
+		return
+	}
+	lo := func(op int) []int32 { return k.past.lo[op*m : (op+1)*m] }
+	hi := func(op int) []int32 { return k.past.hi[op*m : (op+1)*m] }
+	for changed := true; changed; {
+		changed = false
+		for n, list := range k.inOrder {
+			for at, i := range list {
+				if at > 0 && k.nodes[n] != "" {
+					changed = raise(lo(i), lo(list[at-1]), n) || changed
+				}
+				for o := range k.nodes {
+					if o != n && lo(i)[o] > 0 {
+						changed = raise(lo(i), lo(k.inOrder[o][lo(i)[o]-1]), n) || changed
+					}
+				}
+			}
+		}
+	}
+	for i := range k.ops {
+		n := k.ops[i].node
+		for o, seen := range lo(i) {
+			if o != n && seen > 0 {
+				last := hi(k.inOrder[o][seen-1])
+				last[n] = min(last[n], k.ops[i].index-1)
+			}
+		}
+	}
+	for n, list := range k.inOrder {
+		for at := len(list) - 1; at >= 0; at-- {
+			mine := hi(list[at])
+			for o := range mine {
+				if o == n {
+					continue
+				}
+				if at+1 < len(list) && k.nodes[n] != "" {
+					mine[o] = min(mine[o], hi(list[at+1])[o])
+				}
+			}
+		}
+		for _, i := range list { // what was told may contradict itself: to have seen counts for more
+			raise(hi(i), lo(i), n)
+		}
+	}
+}
+
+// raise lifts to to at least from, but for the entry of the node itself, and reports whether that changed anything.
+func raise(to, from []int32, own int) bool {
+	changed := false
+	for n, v := range from {
+		if n != own && v > to[n] {
+			to[n], changed = v, true
+		}
+	}
+	return changed
+}
+
+// quote makes a text safe to stand in a sentence.
+func quote(s string) string {
+	if len(s) > 80 {
+		s = s[:80] + "..."
+	}
+	return strconv.Quote(s)
+}
+
+// brief returns a value as it may stand in a sentence. It is JSON, so texts are in quotes already.
+func brief(v value.Value) string {
+	const limit = 80
+	if len(v) <= limit {
+		return string(v)
+	}
+	return strings.ToValidUTF8(string(v[:limit]), "") + "..."
+}

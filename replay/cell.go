@@ -1,0 +1,432 @@
+package replay
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tiebreakhq/tiebreak/lww"
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// cell is one key and field while it is folded: the claims on it, in canonical order, and what became of them.
+type cell struct {
+	key    *key
+	name   string
+	rule   *merge.Rule
+	claims []merge.Claim
+	op     []int // of each claim, its operation
+
+	state    merge.Cell
+	verdicts []merge.Verdict
+	fates    []fate
+	byNode   []nodeClaims // by node of the key
+
+	sum Cell
+}
+
+// nodeClaims are the claims of one node on one cell, in the order in which the node made them.
+type nodeClaims struct {
+	claims []int
+	index  []int32 // of their operations, among those of the node on the key
+}
+
+// fate is what became of a claim once what is known of causality is taken into account.
+type fate struct {
+	outcome merge.Outcome
+
+	// Of a lost claim, and of one that agrees with what is kept: it may have been overwritten. Of a refused one: the others
+	// may have been seen.
+	perhaps bool
+}
+
+// upTo returns how many of the claims belong to the node's first n operations.
+func (c *nodeClaims) upTo(n int32) int {
+	at, _ := slices.BinarySearchFunc(c.index, n, func(index, n int32) int {
+		if index <= n {
+			return -1
+		}
+		return 1
+	})
+	return at
+}
+
+// fold applies the claims to the state of the cell. This is the fold that services run: see [merge.Cell].
+func (c *cell) fold(tell func(finding.Finding)) {
+	k := c.key
+	c.state = c.rule.NewCell()
+	for i := range c.claims {
+		o := &k.ops[c.op[i]]
+		o.Dot.Node, o.Dot.Seq = o.Stamp.Node, uint64(o.index)
+		if c.rule.NeedsDots() && o.Seen.IsEmpty() {
+			for n, node := range k.nodes {
+				o.Seen.AddUp(node, uint64(k.past.low(c.op[i], n)))
+			}
+		}
+		c.state.Apply(&c.claims[i])
+	}
+	c.verdicts = make([]merge.Verdict, len(c.claims))
+	for i := range c.claims {
+		v := c.state.Judge(&c.claims[i])
+		c.verdicts[i] = v
+		o := &k.ops[c.op[i]]
+		switch {
+		case v.Panicked != "":
+			tell(c.finding(finding.RulePanic, o, "rule "+c.rule.Name+" panicked: "+quote(v.Panicked)+"; the ladder decided"))
+		case v.Missing:
+			tell(c.finding(finding.MissingBeforeImage, o, c.rule.Name+" wants the difference that "+c.claims[i].Kind.String()+" made, and the write has no before-image"))
+		case v.NotMonotonic:
+			tell(c.finding(finding.NotMonotonic, o, c.rule.Name+" only grows; what the write takes away stays"))
+		}
+	}
+	c.byNode = make([]nodeClaims, len(k.nodes))
+	for n := range k.nodes {
+		nc := &c.byNode[n]
+		for i, at := range c.op {
+			if k.ops[at].node == n {
+				nc.claims = append(nc.claims, i)
+			}
+		}
+		slices.SortFunc(nc.claims, func(i, j int) int { return cmp.Compare(k.ops[c.op[i]].index, k.ops[c.op[j]].index) })
+		for _, i := range nc.claims {
+			nc.index = append(nc.index, k.ops[c.op[i]].index)
+		}
+	}
+}
+
+func (c *cell) finding(code finding.Code, o *op, detail string) finding.Finding {
+	return finding.Finding{Code: code, Place: o.place, Key: c.key.name, Field: c.name, Detail: detail}
+}
+
+// conflicts counts the pairs of claims of which neither writer had seen the other's, and the claims in such pairs. Both
+// counts are exact, at any length: what a writer had seen of a node is the node's first few operations, so the claims
+// that are concurrent with one claim are a run, found by two searches.
+func (c *cell) conflicts() (pairs, writes Count) {
+	k := c.key
+	for n := range c.byNode {
+		mine := &c.byNode[n]
+		if k.nodes[n] == "" { // nobody knows who wrote these: any two may be of different writers
+			m := int64(len(mine.claims))
+			pairs.Max += m * (m - 1)
+			if m > 1 {
+				writes.Max += m
+			}
+		}
+		for _, i := range mine.claims {
+			at, index := c.op[i], k.ops[c.op[i]].index
+			sure, possible := false, k.nodes[n] == "" && len(mine.claims) > 1
+			if tied := mine.upTo(k.ops[at].until) - mine.upTo(k.ops[at].after) - 1; tied > 0 && k.nodes[n] != "" {
+				pairs.Max += int64(tied) // of one node, and perhaps not of one writer
+				possible = true
+			}
+			for o := range c.byNode {
+				if o == n || len(c.byNode[o].claims) == 0 {
+					continue
+				}
+				theirs := &c.byNode[o]
+				// Claims that had seen this one are the end of the list, from the first that did.
+				seenBy := func(what func(op, node int) int32) int {
+					first, _ := slices.BinarySearchFunc(theirs.claims, index, func(j int, index int32) int {
+						if what(c.op[j], n) < index {
+							return -1
+						}
+						return 1
+					})
+					return first
+				}
+				certain := seenBy(k.past.high) - theirs.upTo(k.past.high(at, o))
+				perhaps := seenBy(k.past.low) - theirs.upTo(k.past.low(at, o))
+				pairs.Min += int64(max(certain, 0))
+				pairs.Max += int64(max(perhaps, 0))
+				sure, possible = sure || certain > 0, possible || perhaps > 0
+			}
+			if sure {
+				writes.Min++
+			}
+			if possible && !(k.nodes[n] == "" && len(mine.claims) > 1) {
+				writes.Max++
+			}
+		}
+	}
+	pairs.Min, pairs.Max = pairs.Min/2, pairs.Max/2
+	return pairs, writes
+}
+
+// replaced reports whether some claim on the cell (in a set: on the element) was made by a writer that had seen claim i: for certain, or perhaps.
+func (c *cell) replaced(i int) (certain, perhaps bool) {
+	k := c.key
+	o := &k.ops[c.op[i]]
+	for n := range c.byNode {
+		claims := c.byNode[n].claims
+		last := len(claims) - 1 // the node's last has seen most
+		for last >= 0 && !c.sameElement(i, claims[last]) {
+			last--
+		}
+		if last < 0 {
+			continue
+		}
+		if last := claims[last]; last == i {
+			if k.nodes[n] == "" && len(claims) > 1 {
+				perhaps = true
+			}
+			continue
+		}
+		last = claims[last]
+		at := c.op[last]
+		certain = certain || k.past.low(at, o.node) >= o.index
+		perhaps = perhaps || k.past.high(at, o.node) >= o.index
+	}
+	return certain, perhaps || certain
+}
+
+// sameElement reports whether two claims are about one thing: in a set, about one element; else always.
+func (c *cell) sameElement(i, j int) bool {
+	a, b := &c.claims[i], &c.claims[j]
+	single := func(k merge.Kind) bool { return k == merge.Insert || k == merge.Remove }
+	return !single(a.Kind) || !single(b.Kind) || a.Value == b.Value
+}
+
+// judge gives every claim its fate: what the rule says of it, corrected by who had seen what.
+func (c *cell) judge() {
+	c.fates = make([]fate, len(c.claims))
+	shown := c.state.Value()
+	for i, v := range c.verdicts {
+		f := fate{outcome: v.Outcome}
+		switch v.Outcome {
+		case merge.Lost:
+			certain, perhaps := c.replaced(i)
+			switch {
+			case certain:
+				f.outcome = merge.Overwritten
+			case c.agrees(i, shown):
+				f.outcome, f.perhaps = merge.Kept, perhaps // it lost the argument and nothing else: what is kept is what it wrote
+			default:
+				f.perhaps = perhaps
+			}
+		case merge.Refused:
+			_, f.perhaps = c.replaced(i)
+			certain := false
+			for j, w := range c.verdicts {
+				certain = certain || j != i && w.Outcome == merge.Refused && c.key.relate(c.op[i], c.op[j]) == concurrent
+			}
+			f.perhaps = !certain
+		}
+		c.fates[i] = f
+	}
+}
+
+// agrees reports whether what claim i wrote is what is kept.
+func (c *cell) agrees(i int, shown value.Value) bool {
+	claim := &c.claims[i]
+	switch claim.Kind {
+	case merge.Delete:
+		return shown.IsAbsent()
+	case merge.Set:
+		return claim.Value == shown
+	}
+	return false
+}
+
+// tell counts everything about the cell into s.
+func (c *cell) tell(s *sums, opt *Options) {
+	k := c.key
+	pairs, writes := Count{}, Count{}
+	if len(k.nodes) > 1 || k.nodes[0] == "" || k.tied {
+		pairs, writes = c.conflicts()
+	}
+	c.judge()
+	rule := &s.rules[c.rule.Index()]
+	one := RuleSum{Cells: 1, Writes: int64(len(c.claims)), Conflicts: pairs}
+	total := &Totals{Cells: 1, Conflicts: pairs, Conflicting: writes}
+	for i, f := range c.fates {
+		count := Count{1, 1}
+		if f.perhaps {
+			count.Min = 0
+		}
+		switch f.outcome {
+		case merge.Kept:
+			total.Kept++
+			if f.perhaps {
+				one.Overwritten.Max++
+			}
+		case merge.Combined:
+			total.Combined++
+			one.Combined++
+		case merge.Overwritten:
+			one.Overwritten.add(count)
+		case merge.Refused:
+			one.Refused.add(count)
+		case merge.Lost:
+			one.Lost.add(count)
+			if f.perhaps {
+				one.Overwritten.Max++
+			}
+			c.decided(i, s, opt)
+		}
+	}
+	total.Overwritten, total.Lost, total.Refused = one.Overwritten, one.Lost, one.Refused
+	if c.rule.Name == "counter" {
+		for n := range c.byNode {
+			if len(c.byNode[n].claims) > 0 {
+				s.counting[k.nodes[n]] = true
+			}
+		}
+		c.regressions(s.told.tell)
+	}
+	if c.rule.Name == "lww" {
+		total.Inversions = c.inversions(s.told.tell)
+	}
+	if c.rule.NeedsDots() && pairs.Min != pairs.Max {
+		s.told.tell(c.finding(finding.UnknownCausality, &k.ops[c.op[0]], "rule "+c.rule.Name+
+			" turns on who had seen what, and nothing says it of some writes; what is not known to be seen counts as unseen"))
+	}
+	total.Diverged = c.diverged()
+	rule.add(&one)
+	s.totals.add(total)
+	c.sum = Cell{Key: k.name, Field: c.name, Line: c.rule.Line, Rule: c.rule.Name, Writes: one.Writes, Conflicts: pairs, Lost: one.Lost, Refused: one.Refused}
+	c.sum.Value = c.state.Value()
+	if w, ok := c.state.Write(); ok {
+		c.sum.ID, c.sum.By = w.ID, string(w.Stamp.Node)
+	}
+	s.worst.offer(&c.sum)
+}
+
+// decided counts the rung that decided against claim i, which lost or perhaps lost.
+func (c *cell) decided(i int, s *sums, opt *Options) {
+	v := &c.verdicts[i]
+	loser := &c.key.ops[c.op[i]]
+	switch v.By {
+	case lww.Rank:
+		s.decided.Rule++
+	case lww.Version:
+		s.decided.Version++
+	case lww.Time:
+		s.decided.Time++
+		winner := c.find(v.Against)
+		if winner == nil {
+			return
+		}
+		s.close(loser.Stamp.Node, winner.Stamp.Node, v.Margin)
+		if winner.precision != loser.precision && winner.precision > 0 && loser.precision > 0 {
+			coarser := min(winner.precision, loser.precision)
+			if v.Margin < precisionNanos[coarser] {
+				s.told.tell(c.finding(finding.MixedPrecision, loser, "lost by "+time.Duration(v.Margin).String()+" to "+winner.place.String()+
+					", and one of the two clocks tells whole "+precisionNames[coarser]))
+			}
+		}
+	case lww.Node:
+		s.decided.Node++
+	case lww.Kind:
+		s.decided.Kind++
+	case lww.Value:
+		s.decided.Value++
+		s.told.tell(c.finding(finding.ValueDependentWinner, loser, "nothing but the values told it from the write that is kept"))
+	}
+}
+
+// find returns the operation behind a write that the state keeps.
+func (c *cell) find(w merge.Write) *op {
+	for _, at := range c.op {
+		if o := &c.key.ops[at]; o.Dot == w.Dot {
+			return o
+		}
+	}
+	return nil
+}
+
+// inversions counts the claims that lose by their stamps to one that their writer had seen.
+func (c *cell) inversions(tell func(finding.Finding)) int64 {
+	k := c.key
+	// Of each node, the claim with the greatest stamp among its first few.
+	greatest := make([][]int, len(c.byNode))
+	for n := range c.byNode {
+		best := -1
+		for _, i := range c.byNode[n].claims {
+			if best < 0 || c.compare(best, i) < 0 {
+				best = i
+			}
+			greatest[n] = append(greatest[n], best)
+		}
+	}
+	count := int64(0)
+	for i := range c.claims {
+		at := c.op[i]
+		worst := -1
+		for n := range c.byNode {
+			seen := c.byNode[n].upTo(k.past.low(at, n))
+			if seen == 0 {
+				continue
+			}
+			if g := greatest[n][seen-1]; c.compare(g, i) > 0 && (worst < 0 || c.compare(g, worst) > 0) {
+				worst = g
+			}
+		}
+		if worst >= 0 {
+			count++
+			first, later := &k.ops[c.op[worst]], &k.ops[at]
+			order, by := c.rule.Ladder().Compare(first.Stamp, later.Stamp)
+			v := lww.Judge(c.rule.Ladder(), first.Stamp, later.Stamp, order, by)
+			tell(c.finding(finding.Inversion, later, "its writer had seen the write at "+first.place.String()+
+				", and yet that one's stamp is the greater"+strings.TrimPrefix(v.String(), "left")))
+		}
+	}
+	return count
+}
+
+// regressions tells of absolute counts that went down from one write of a node to its next, without a before-image that
+// would say by how much.
+func (c *cell) regressions(tell func(finding.Finding)) {
+	for n := range c.byNode {
+		last := -1
+		for _, i := range c.byNode[n].claims {
+			if c.claims[i].Kind != merge.Set {
+				continue
+			}
+			if last >= 0 && c.verdicts[i].Missing {
+				was, err := c.claims[last].Value.Decimal()
+				now, err2 := c.claims[i].Value.Decimal()
+				if err == nil && err2 == nil && now.Cmp(was) < 0 {
+					tell(c.finding(finding.CounterRegressed, &c.key.ops[c.op[i]],
+						"the count went down from "+quote(string(c.claims[last].Value))+" to "+quote(string(c.claims[i].Value))+", and nothing says by which decrement"))
+				}
+			}
+			last = i
+		}
+	}
+}
+
+// compare orders two claims by version, time and node.
+func (c *cell) compare(i, j int) int {
+	order, _ := c.rule.Ladder().Compare(c.claims[i].Op.Stamp, c.claims[j].Op.Stamp)
+	return order
+}
+
+// diverged returns 1 when the exports of two regions end with different writes to the cell, and 0 otherwise.
+func (c *cell) diverged() int64 {
+	type last struct {
+		region string
+		at     int64
+		claim  int
+	}
+	var lasts []last
+	for i, at := range c.op {
+		for _, a := range c.key.ops[at].arrived {
+			n := slices.IndexFunc(lasts, func(l last) bool { return l.region == a.region })
+			if n < 0 {
+				lasts = append(lasts, last{a.region, a.at, i})
+			} else if a.at > lasts[n].at {
+				lasts[n].at, lasts[n].claim = a.at, i
+			}
+		}
+	}
+	for _, l := range lasts {
+		a, b := &c.claims[l.claim], &c.claims[lasts[0].claim]
+		if a.Kind != b.Kind || a.Value != b.Value {
+			return 1
+		}
+	}
+	return 0
+}

@@ -1,0 +1,35 @@
+// Package replay says what would have happened: it runs a rule table over a recorded history and reports which writes it
+// would keep, which it would lose, and why.
+//
+// [Collect] reads sources into a [History], once. [History.Run] merges it under a table into a [Report]; [History.Why] tells
+// the [Story] of one key; [History.Diff] says what another table would change; [History.Laws] tries the rules' laws on the
+// values of the history. [History.Save] and [Load] keep what was read, so that tomorrow's run reads tomorrow's file only.
+//
+//	h, err := replay.Collect([]history.Source{history.File("shop.ndjson.zst")}, history.Options{})
+//	report := h.Run(table, replay.Options{})
+//	report.Totals.Lost                     // {Min: 41, Max: 44}
+//
+// The state is that of [merge.Cell], the very fold a service embeds. What the engine adds is what no single replica can
+// know: the whole set of writes, and who had seen what.
+//
+// # What the words mean
+//
+//   - conflict: an unordered pair of writes to one key and field, neither in the other's causal past. Pairs are counted
+//     exactly, at any number of writes to a key.
+//   - overwritten: a loser that some write which had seen it replaced. Not a loss.
+//   - lost: a loser that nobody who had seen it replaced, and whose value differs from what was kept.
+//   - inversion: a writer had seen a write with a greater stamp than its own, so the later write lost.
+//   - coin toss: a decision by time closer than the skew that the history shows between the two clocks.
+//
+// # Who had seen what
+//
+// It comes, for each record, from the best of: its own context (seen), the version its writer had read (base), the
+// positions of both writes in the export of the writer's region, a stated replication lag. With none of them the answer
+// is unknown, and every count that depends on it is a range: at least, at most. A node is sequential: each of its writes
+// has seen its earlier ones. Ids of the form "node:seq" are followed over all keys, other ids within their key.
+//
+// HAZARD: an op id is compared within its key. One id on two keys is two operations.
+//
+// Equal histories and tables give equal reports, byte for byte, whatever the order of the inputs and GOMAXPROCS. The
+// package does no I/O but through the sources it is given.
+package replay

@@ -1,0 +1,320 @@
+package replay
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+	"github.com/tiebreakhq/tiebreak/replay/history"
+)
+
+const header = "nodes ap < eu < us\n"
+
+func run(t *testing.T, table string, opt Options, lines ...string) *Report {
+	t.Helper()
+	r := runLines(t, merge.MustParseTable(header+table), opt, strings.Join(lines, "\n"))
+	for _, in := range r.Inputs {
+		require.Zero(t, in.SetAside, "%v", r.Findings)
+	}
+	return r
+}
+
+func foundCount(r *Report, code finding.Code) int64 {
+	for _, f := range r.Findings {
+		if f.Code == code {
+			return f.Count
+		}
+	}
+	return 0
+}
+
+func TestBaseVersionTellsWhatTheWriterHadSeen(t *testing.T) {
+	// us and eu both read version 1; each writes a version 2. us then reads its own.
+	r := run(t, "* * lww", Options{},
+		`{"key":"k","field":"f","value":"a","node":"ap","version":1,"time":100}`,
+		`{"key":"k","field":"f","value":"b","node":"us","version":2,"base":1,"time":200}`,
+		`{"key":"k","field":"f","value":"c","node":"eu","version":2,"base":1,"time":300}`,
+		`{"key":"k","field":"f","value":"d","node":"us","version":3,"base":2,"time":400}`)
+	require.Equal(t, Count{1, 2}, r.Totals.Conflicts, "which of the two versions 2 the last writer had read is not known, but its own it had seen")
+	require.Equal(t, Count{0, 1}, r.Totals.Lost)
+	require.Equal(t, "base version", r.Causality[1].Source)
+	require.Equal(t, int64(3), r.Causality[1].Writes)
+}
+
+func TestVersionBeatsTimeAndTheBusierSideOfACutWins(t *testing.T) {
+	r := run(t, "* * lww", Options{},
+		`{"key":"k","field":"f","value":"a","node":"us","version":5,"time":100,"id":"us:1","seen":{}}`,
+		`{"key":"k","field":"f","value":"b","node":"eu","version":2,"time":900,"id":"eu:1","seen":{}}`)
+	require.Equal(t, Count{1, 1}, r.Totals.Lost)
+	require.Equal(t, int64(1), r.Decided.Version)
+	require.Equal(t, value.Value(`"a"`), r.Worst[0].Value)
+}
+
+func TestInversionIsAWriteThatLostToOneItsWriterHadSeen(t *testing.T) {
+	r := run(t, "* * lww", Options{},
+		`{"key":"k","field":"f","value":"a","node":"us","time":5000000,"id":"us:1","seen":{}}`,
+		`{"key":"k","field":"f","value":"b","node":"eu","time":4400000,"id":"eu:1","seen":{"us":1}}`)
+	require.Equal(t, int64(1), r.Totals.Inversions)
+	require.Equal(t, Count{0, 0}, r.Totals.Conflicts)
+	require.Equal(t, Count{1, 1}, r.Totals.Lost, "nobody replaced it: it was lost")
+	require.Equal(t, []Skew{{Ahead: "us", Behind: "eu", Nanos: 600000, Seen: 1}}, r.Skew)
+	require.Equal(t, int64(1), r.Decided.Time)
+	require.Zero(t, foundCount(r, finding.ClockAhead))
+}
+
+func TestClockFurtherAheadThanTheBoundIsTold(t *testing.T) {
+	lines := []string{
+		`{"key":"k","field":"f","value":"a","node":"us","time":"2026-01-01T00:00:01.000000001Z","id":"us:1","seen":{}}`,
+		`{"key":"k","field":"f","value":"b","node":"eu","time":"2026-01-01T00:00:00.500000000Z","id":"eu:1","seen":{"us":1}}`,
+	}
+	require.Equal(t, int64(1), foundCount(run(t, "* * lww", Options{}, lines...), finding.ClockAhead))
+	require.Zero(t, foundCount(run(t, "* * lww", Options{MaxDrift: time.Second}, lines...), finding.ClockAhead))
+}
+
+func TestDecisionsWithinTheSkewAreCoinTosses(t *testing.T) {
+	skewed := []string{ // eu is seen 600 ns behind us
+		`{"key":"k/0","field":"f","value":1,"node":"us","time":5000,"id":"us:1","seen":{}}`,
+		`{"key":"k/0","field":"f","value":2,"node":"eu","time":4400,"id":"eu:1","seen":{"us":1}}`,
+		`{"key":"k/1","field":"f","value":1,"node":"us","time":9000,"id":"us:2","seen":{}}`,
+		`{"key":"k/1","field":"f","value":2,"node":"eu","time":9600,"id":"eu:2","seen":{}}`,
+		`{"key":"k/2","field":"f","value":1,"node":"us","time":9000,"id":"us:3","seen":{}}`,
+		`{"key":"k/2","field":"f","value":2,"node":"eu","time":9601,"id":"eu:3","seen":{}}`,
+		`{"key":"k/3","field":"f","value":1,"node":"us","time":9000,"id":"us:4","seen":{}}`,
+		`{"key":"k/3","field":"f","value":2,"node":"ap","time":9001,"id":"ap:1","seen":{}}`,
+	}
+	r := run(t, "* * lww", Options{}, skewed...)
+	require.Equal(t, int64(4), r.Decided.Time)
+	require.Equal(t, int64(2), r.Decided.Tosses, "the one whose clock shows the skew, and the one within it")
+	require.Equal(t, int64(4), run(t, "* * lww", Options{Skew: time.Second}, skewed...).Decided.Tosses)
+}
+
+func TestTiesAreCountedByTheRungThatClosedThem(t *testing.T) {
+	r := run(t, "* * lww", Options{},
+		`{"key":"a","field":"f","value":1,"node":"us","time":5,"id":"us:1","seen":{}}`,
+		`{"key":"a","field":"f","value":2,"node":"eu","time":5,"id":"eu:1","seen":{}}`,
+		`{"key":"b","field":"f","value":1,"node":"us","time":5,"id":"x","seen":[]}`,
+		`{"key":"b","field":"f","value":2,"node":"us","time":5,"id":"y","seen":[]}`,
+		`{"key":"c","field":"f","value":1,"node":"x1","time":5,"id":"x1:1","seen":{}}`,
+		`{"key":"c","field":"f","value":2,"node":"x2","time":5,"id":"x2:1","seen":{}}`)
+	require.Equal(t, Decisions{Node: 1, Value: 2}, r.Decided)
+	require.Equal(t, int64(1), foundCount(r, finding.StampCollision), "one node, one stamp, two payloads")
+	require.Equal(t, int64(2), foundCount(r, finding.UnknownNode))
+	require.Equal(t, int64(2), foundCount(r, finding.ValueDependentWinner))
+}
+
+func TestCoarseClocksMakeOrderAmbiguous(t *testing.T) {
+	r := run(t, "* * lww", Options{},
+		`{"key":"k","field":"f","value":1,"node":"us","time":"2026-01-01T00:00:01Z","id":"x"}`,
+		`{"key":"k","field":"f","value":2,"node":"us","time":"2026-01-01T00:00:01Z","id":"y"}`,
+		`{"key":"k","field":"f","value":3,"node":"eu","time":"2026-01-01T00:00:01.000000005Z","id":"z","seen":[]}`)
+	require.Equal(t, int64(1), foundCount(r, finding.AmbiguousOrder))
+	require.Zero(t, foundCount(r, finding.StampCollision))
+	require.Equal(t, int64(2), foundCount(r, finding.MixedPrecision))
+}
+
+func TestStatedLagDecidesWhoHadSeenWhat(t *testing.T) {
+	lines := []string{
+		`{"key":"k","field":"f","value":1,"node":"us","time":"2026-01-01T00:00:01.000000Z"}`,
+		`{"key":"k","field":"f","value":2,"node":"eu","time":"2026-01-01T00:00:01.080000Z"}`,
+		`{"key":"k","field":"f","value":3,"node":"us","time":"2026-01-01T00:00:01.160000Z"}`,
+	}
+	r := run(t, "* * lww", Options{}, lines...)
+	require.Equal(t, Count{0, 2}, r.Totals.Conflicts)
+	require.Equal(t, Count{0, 1}, r.Totals.Lost, "the first was overwritten by its own node; of the second nobody knows")
+	r = run(t, "* * lww", Options{Lag: 80 * time.Millisecond}, lines...)
+	require.Equal(t, Count{0, 0}, r.Totals.Conflicts)
+	require.Equal(t, Count{0, 0}, r.Totals.Lost)
+	r = run(t, "* * lww", Options{Lag: 81 * time.Millisecond}, lines...)
+	require.Equal(t, Count{2, 2}, r.Totals.Conflicts)
+	require.Equal(t, Count{1, 1}, r.Totals.Lost)
+}
+
+func TestDeliveriesInTheOtherRegionsExportTellWhoHadSeenWhat(t *testing.T) {
+	us1 := `{"key":"k","field":"f","value":1,"node":"us","time":100,"id":"a"}`
+	eu1 := `{"key":"k","field":"f","value":2,"node":"eu","time":200,"id":"b"}`
+	eu2 := `{"key":"k","field":"f","value":3,"node":"eu","time":300,"id":"c"}`
+	h, err := Collect([]history.Source{
+		{Name: "us.ndjson", Region: "us", Open: sourceOf("", us1+"\n"+eu1+"\n"+eu2).Open},
+		{Name: "eu.ndjson", Region: "eu", Open: sourceOf("", eu1+"\n"+us1+"\n"+eu2).Open},
+	}, history.Options{})
+	require.NoError(t, err)
+	r := h.Run(merge.MustParseTable(header+"* * lww"), Options{})
+	require.Equal(t, int64(3), r.Totals.Writes)
+	require.Equal(t, int64(3), r.Totals.Echoes)
+	require.Zero(t, r.Totals.Duplicates)
+	require.Equal(t, Count{1, 1}, r.Totals.Conflicts, "eu wrote b before a had arrived, and c after")
+	require.Equal(t, Count{0, 0}, r.Totals.Lost)
+	require.Equal(t, int64(3), r.Causality[Deliveries].Writes)
+	require.Zero(t, r.Totals.Diverged)
+}
+
+func TestExportsThatEndWithDifferentWritesDiverged(t *testing.T) {
+	us1 := `{"key":"k","field":"f","value":1,"node":"us","time":100,"id":"a"}`
+	eu1 := `{"key":"k","field":"f","value":2,"node":"eu","time":100,"id":"b"}`
+	h, err := Collect([]history.Source{
+		{Name: "us.ndjson", Region: "us", Open: sourceOf("", us1+"\n"+eu1).Open},
+		{Name: "eu.ndjson", Region: "eu", Open: sourceOf("", eu1+"\n"+us1).Open},
+	}, history.Options{})
+	require.NoError(t, err)
+	r := h.Run(merge.MustParseTable(header+"* * lww"), Options{})
+	require.Equal(t, int64(1), r.Totals.Diverged, "each region took the other's write: they swapped values")
+}
+
+func TestSeenIsFollowedOverOtherKeys(t *testing.T) {
+	r := run(t, "* * lww", Options{},
+		`{"key":"k","field":"f","value":1,"node":"us","time":100,"id":"us:1","seen":[]}`,
+		`{"key":"other","field":"f","value":1,"node":"eu","time":200,"id":"eu:1","seen":["us:1"]}`,
+		`{"key":"k","field":"f","value":2,"node":"ap","time":300,"id":"ap:1","seen":["eu:1"]}`)
+	require.Equal(t, Count{0, 0}, r.Totals.Conflicts)
+	require.Equal(t, Count{1, 1}, r.Totals.Overwritten)
+}
+
+func TestOperationsAreCountedOnceByTheirID(t *testing.T) {
+	r := run(t, "* n counter\n* * lww", Options{},
+		`{"key":"k","field":"n","op":"add","value":45,"node":"us","time":100,"id":"us:1"}`,
+		`{"key":"k","field":"n","op":"add","value":45,"node":"us","time":100,"id":"us:1"}`,
+		`{"key":"k","field":"n","op":"add","value":45,"node":"us","time":100,"id":"us:2"}`,
+		`{"key":"q","field":"n","op":"add","value":45,"node":"us","time":100}`,
+		`{"key":"q","field":"n","op":"add","value":45,"node":"us","time":100}`,
+		`{"key":"r","field":"f","value":1,"node":"us","time":100,"id":"us:9"}`,
+		`{"key":"r","field":"f","value":2,"node":"us","time":101,"id":"us:9"}`,
+		`{"key":"s","field":"f","value":1,"node":"us","time":100,"id":"us:8"}`,
+		`{"key":"s","field":"f","value":1,"node":"eu","time":100,"id":"us:8"}`)
+	require.Equal(t, int64(1), r.Totals.Duplicates)
+	require.Equal(t, int64(1), foundCount(r, finding.DuplicateOp))
+	require.Equal(t, int64(1), foundCount(r, finding.ProbableDuplicate), "suspected, and counted twice all the same")
+	require.Equal(t, int64(1), foundCount(r, finding.OpIDReused))
+	require.Equal(t, int64(1), foundCount(r, finding.SourceMismatch))
+	require.Equal(t, int64(6), r.Totals.Writes)
+}
+
+func TestTableFactsAreToldOfTheMergedRecord(t *testing.T) {
+	r := run(t, "profile/* a,b lww together\n* * lww\ncheck orders/* start <= end\nunique users/* email", Options{},
+		`{"key":"orders/1","fields":{"start":1,"end":9},"node":"us","time":1,"id":"us:1","seen":{}}`,
+		`{"key":"orders/1","field":"start","value":8,"node":"us","time":5,"id":"us:2","seen":{}}`,
+		`{"key":"orders/1","field":"end","value":4,"node":"eu","time":5,"id":"eu:1","seen":{"us":1}}`,
+		`{"key":"orders/2","fields":{"start":9,"end":1},"node":"us","time":1,"id":"us:3","seen":{}}`,
+		`{"key":"users/1","field":"email","value":"a@x","node":"us","time":1,"id":"us:4","seen":{}}`,
+		`{"key":"users/2","field":"email","value":"a@x","node":"eu","time":1,"id":"eu:2","seen":{}}`,
+		`{"key":"Users/2","field":"email","value":"b@x","node":"eu","time":1,"id":"eu:3","seen":{}}`,
+		`{"key":"row/1","fields":{"x":1,"y":1},"node":"us","time":1,"id":"us:5","seen":{}}`,
+		`{"key":"row/1","op":"delete","node":"us","time":9,"id":"us:6","seen":{}}`,
+		`{"key":"row/1","field":"x","value":2,"node":"eu","time":10,"id":"eu:4","seen":{"us":5}}`,
+		`{"key":"profile/1","field":"a","value":2,"node":"eu","time":10,"id":"eu:5","seen":{}}`)
+	require.Equal(t, int64(1), foundCount(r, finding.InvariantBroken), "a single write that breaks a check is no fault of the merge")
+	require.Equal(t, int64(1), foundCount(r, finding.UniqueViolation))
+	require.Equal(t, int64(1), foundCount(r, finding.ConfusableKeys))
+	require.Equal(t, int64(2), foundCount(r, finding.PartialRow))
+}
+
+func TestCriticalKeysAreRefusedNotMerged(t *testing.T) {
+	r := run(t, "ledger/* * refuse\n* * lww", Options{},
+		`{"key":"ledger/1","field":"sum","value":1,"node":"us","time":1,"id":"us:1","seen":{}}`,
+		`{"key":"ledger/1","field":"sum","value":2,"node":"eu","time":2,"id":"eu:1","seen":{}}`,
+		`{"key":"ledger/2","field":"sum","value":1,"node":"us","time":1,"id":"us:2","seen":{}}`,
+		`{"key":"ledger/2","field":"sum","value":2,"node":"eu","time":2,"id":"eu:2"}`,
+		`{"key":"ledger/3","field":"sum","value":1,"node":"us","time":1,"id":"us:3","seen":{}}`,
+		`{"key":"ledger/3","field":"sum","value":2,"node":"eu","time":2,"id":"eu:3","seen":{"us":3}}`)
+	require.Equal(t, Count{2, 4}, r.Totals.Refused)
+	require.Equal(t, int64(1), foundCount(r, finding.UnknownCausality))
+	require.Equal(t, Count{0, 0}, r.Totals.Lost)
+}
+
+func TestRemovedElementIsOverwrittenOrLostByWhoHadSeenIt(t *testing.T) {
+	insert := `{"key":"c","field":"s","op":"insert","value":"milk","node":"us","time":1,"id":"us:1","seen":{}}`
+	seenRemove := `{"key":"c","field":"s","op":"remove","value":"milk","node":"eu","time":2,"id":"eu:1","seen":{"us":1}}`
+	blindRemove := `{"key":"c","field":"s","op":"remove","value":"milk","node":"eu","time":2,"id":"eu:1","seen":{}}`
+	other := `{"key":"c","field":"s","op":"insert","value":"rum","node":"ap","time":3,"id":"ap:1","seen":{"us":1,"eu":1}}`
+	for _, c := range []struct {
+		rule, remove      string
+		overwritten, lost int64
+	}{
+		{"add-wins", seenRemove, 1, 0},
+		{"add-wins", blindRemove, 0, 1}, // the remove is lost
+		{"remove-wins", blindRemove, 0, 1},
+		{"remove-wins", seenRemove, 1, 0},
+	} {
+		r := run(t, "c s "+c.rule+"\n* * lww", Options{}, insert, c.remove, other)
+		require.Equal(t, Count{c.overwritten, c.overwritten}, r.Totals.Overwritten, "%v", c)
+		require.Equal(t, Count{c.lost, c.lost}, r.Totals.Lost, "%v", c)
+	}
+}
+
+func TestNodeWithoutANameIsUnknownAndNotSequential(t *testing.T) {
+	h, err := Collect([]history.Source{sourceOf("feed", `{"after": {"id": 1, "name": "a"}, "key": [1], "updated": "1701102296662969433.0000000000"}
+{"after": {"id": 1, "name": "b"}, "key": [1], "updated": "1701102296662969434.0000000000"}`)}, history.Options{Format: history.CockroachDB})
+	require.NoError(t, err)
+	r := h.Run(merge.MustParseTable(header+"* * lww"), Options{})
+	require.Equal(t, int64(2), foundCount(r, finding.UnknownNode))
+	require.Equal(t, int64(0), r.Totals.Conflicts.Min)
+	require.Positive(t, r.Totals.Conflicts.Max)
+}
+
+func TestStoryTellsTheWholeChain(t *testing.T) {
+	h, err := Collect([]history.Source{sourceOf("h", strings.Join([]string{
+		`{"key":"o","field":"s","value":"open","node":"us","time":100,"id":"us:1","seen":{}}`,
+		`{"key":"o","field":"s","value":"paid","node":"eu","time":200,"id":"eu:1","seen":{"us":1}}`,
+		`{"key":"o","field":"s","value":"void","node":"us","time":202,"id":"us:2","seen":{}}`,
+	}, "\n"))}, history.Options{})
+	require.NoError(t, err)
+	table := merge.MustParseTable(header + "* * lww")
+	s, err := h.Why(table, "o", nil, Options{})
+	require.NoError(t, err)
+	require.Len(t, s.Fields, 1)
+	steps := s.Fields[0].Writes
+	require.Len(t, steps, 3)
+	require.Equal(t, []string{"overwritten", "lost", "kept"}, []string{steps[0].Outcome, steps[1].Outcome, steps[2].Outcome})
+	require.Equal(t, []string{"W1"}, steps[1].Saw)
+	require.Equal(t, "time", steps[1].By)
+	require.Equal(t, int64(2), steps[1].Margin)
+	require.Equal(t, "W3", steps[1].Against)
+	_, err = h.Why(table, "p", nil, Options{})
+	require.ErrorContains(t, err, "no write to key")
+	other := "x"
+	_, err = h.Why(table, "o", &other, Options{})
+	require.ErrorContains(t, err, `no field "x"`)
+}
+
+func TestDiffSaysWhatAnotherTableChanges(t *testing.T) {
+	h, err := Collect([]history.Source{sourceOf("h", strings.Join([]string{
+		`{"key":"o/1","field":"n","value":9,"node":"us","time":100,"id":"us:1","seen":{}}`,
+		`{"key":"o/1","field":"n","value":5,"node":"eu","time":200,"id":"eu:1","seen":{}}`,
+		`{"key":"o/2","field":"n","value":1,"node":"us","time":100,"id":"us:2","seen":{}}`,
+	}, "\n"))}, history.Options{})
+	require.NoError(t, err)
+	base, other := merge.MustParseTable(header+"* * lww"), merge.MustParseTable(header+"* n max\n* * lww")
+	d := h.Diff([]*merge.Table{base, other, base}, Options{})
+	require.True(t, d.Different())
+	require.Equal(t, int64(1), d.Others[0].Cells)
+	require.Equal(t, "o/1", d.Others[0].Largest[0].Key)
+	require.Equal(t, value.Value("5"), d.Others[0].Largest[0].Base.Value)
+	require.Equal(t, value.Value("9"), d.Others[0].Largest[0].Other.Value)
+	require.Equal(t, []LineDiff{{Line: 2, Rule: "* n max", Added: true}}, d.Others[0].Lines)
+	require.Zero(t, d.Others[1].Cells)
+}
+
+func TestLawsAreTriedOnRealValues(t *testing.T) {
+	average := merge.Custom{Name: "average", Waives: 0, Merge: func(a, b value.Value) value.Value {
+		return value.Int(int64(len(a)+len(b)) / 2)
+	}}
+	h, err := Collect([]history.Source{sourceOf("h", strings.Join([]string{
+		`{"key":"o","field":"n","value":1,"node":"us","time":100,"id":"us:1","seen":{}}`,
+		`{"key":"o","field":"n","value":222,"node":"eu","time":200,"id":"eu:1","seen":{}}`,
+		`{"key":"p","field":"n","value":1,"node":"us","time":100,"id":"us:2","seen":{}}`,
+		`{"key":"p","field":"n","value":2,"node":"eu","time":100,"id":"eu:2","seen":{}}`,
+	}, "\n"))}, history.Options{})
+	require.NoError(t, err)
+	table, err := merge.ParseTable("t", []byte("o * average\n* * lww"), average)
+	require.NoError(t, err)
+	l := h.Laws(table, Options{})
+	require.True(t, l.Broken())
+	require.Equal(t, "not_idempotent", l.Rules[0].Broken.Law)
+	require.Equal(t, "o", l.Rules[0].Broken.Key)
+	require.Nil(t, l.Rules[1].Broken)
+	require.Equal(t, int64(1), l.Rules[1].Tried)
+}

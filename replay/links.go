@@ -1,0 +1,128 @@
+package replay
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/replay/history"
+)
+
+// links follows the lists of ids that writes had seen, over all keys: who had seen a write had seen what its writer had
+// seen, and all that its node wrote before. What an operation had seen of a node is so the node's first few
+// operations, and one number a node says it. Ids that are not "node:seq" are followed within their key only.
+//
+// Only operations that carry such a list cost memory here.
+type links struct {
+	list []link
+	up   map[string]clock.Vector // by id, after resolve
+}
+
+type link struct {
+	id   string
+	dot  clock.Dot // zero when the id is not "node:seq"
+	seen []string
+}
+
+func (l *links) note(rec *history.Record) {
+	if len(rec.Seen) == 0 || rec.ID == "" {
+		return
+	}
+	k := link{id: strings.Clone(rec.ID), dot: number(rec.ID, rec.Node), seen: make([]string, len(rec.Seen))}
+	k.dot.Node = clock.Node(strings.Clone(string(k.dot.Node)))
+	for i, id := range rec.Seen {
+		k.seen[i] = strings.Clone(id)
+	}
+	l.list = append(l.list, k)
+}
+
+func (l *links) join(o *links) { l.list = append(l.list, o.list...) }
+
+// seen returns, of each node, up to which number the operation had seen it.
+func (l *links) seen(id string) clock.Vector { return l.up[id] }
+
+// resolve works the vectors out, those that others need first. A circle, in which two writes claim to have seen each
+// other, is cut where it is found.
+func (l *links) resolve() {
+	if len(l.list) == 0 {
+		return
+	}
+	slices.SortFunc(l.list, func(a, b link) int {
+		return cmp.Or(a.dot.Compare(b.dot), strings.Compare(a.id, b.id), slices.Compare(a.seen, b.seen))
+	})
+	byID := make(map[string]int, len(l.list))
+	chains := make(map[clock.Node][]int) // of each node, by number
+	for i, k := range l.list {
+		byID[k.id] = i
+		if !k.dot.IsZero() {
+			chains[k.dot.Node] = append(chains[k.dot.Node], i)
+		}
+	}
+	// needs returns the operations whose vectors enter that of i.
+	needs := func(i int) []int {
+		k := &l.list[i]
+		var on []int
+		last := func(d clock.Dot) {
+			chain := chains[d.Node]
+			if n := sortedCount(chain, func(j int) bool { return l.list[j].dot.Seq <= d.Seq }); n > 0 {
+				on = append(on, chain[n-1])
+			}
+		}
+		if k.dot.Seq > 1 {
+			last(clock.Dot{Node: k.dot.Node, Seq: k.dot.Seq - 1})
+		}
+		for _, id := range k.seen {
+			if d, err := clock.ParseDot(id); err == nil {
+				last(d)
+			} else if j, ok := byID[id]; ok {
+				on = append(on, j)
+			}
+		}
+		return on
+	}
+	const (
+		untouched = iota
+		open
+		done
+	)
+	state := make([]byte, len(l.list))
+	vectors := make([]clock.Vector, len(l.list))
+	var stack []int
+	for root := range l.list {
+		stack = append(stack, root)
+		for len(stack) > 0 {
+			i := stack[len(stack)-1]
+			if state[i] == done {
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			on := needs(i)
+			if state[i] == untouched {
+				state[i] = open
+				for _, j := range on {
+					if state[j] == untouched {
+						stack = append(stack, j)
+					}
+				}
+				continue
+			}
+			v := &vectors[i]
+			for _, j := range on {
+				v.Merge(vectors[j])
+			}
+			for _, id := range l.list[i].seen {
+				if d, err := clock.ParseDot(id); err == nil {
+					v.AddUp(d.Node, d.Seq)
+				}
+			}
+			state[i] = done
+			stack = stack[:len(stack)-1]
+		}
+	}
+	l.up = make(map[string]clock.Vector, len(l.list))
+	for i, k := range l.list {
+		l.up[k.id] = vectors[i]
+	}
+	l.list = nil
+}

@@ -1,0 +1,40 @@
+package replay
+
+import "sync"
+
+// names gives short numbers to texts that recur: nodes, regions, files, transactions' formats. Number 0 is the empty
+// text. The numbers depend on who came first, so nothing that is shown may.
+type names struct {
+	mu     sync.RWMutex
+	number map[string]uint64
+	texts  []string
+}
+
+func newNames() *names {
+	return &names{number: map[string]uint64{"": 0}, texts: []string{""}}
+}
+
+func (n *names) of(text string) uint64 {
+	n.mu.RLock()
+	id, ok := n.number[text]
+	n.mu.RUnlock()
+	if ok {
+		return id
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if id, ok := n.number[text]; ok {
+		return id
+	}
+	text = string([]byte(text)) // the text may point into a chunk of input: keep a copy, not the chunk
+	id = uint64(len(n.texts))
+	n.number[text] = id
+	n.texts = append(n.texts, text)
+	return id
+}
+
+func (n *names) text(id uint64) string {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.texts[id]
+}

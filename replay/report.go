@@ -1,0 +1,168 @@
+package replay
+
+import (
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// Schema names the form of a report in JSON. Fields are added to it, never renamed.
+const Schema = "tiebreak.report/v1"
+
+// Report is what a rule table would have done to a history. Equal histories and tables give equal reports, byte for
+// byte in JSON, whatever the order of the inputs and the number of processors.
+type Report struct {
+	Schema string    `json:"schema"`
+	Table  TableInfo `json:"table"`
+	Inputs []Input   `json:"inputs"`
+
+	Totals    Totals    `json:"totals"`
+	Causality []Known   `json:"causality"` // how much is known of what writers had seen
+	Decided   Decisions `json:"decided"`   // which rung decided against the losers
+	Skew      []Skew    `json:"skew"`      // between the clocks of two nodes, as the history shows it
+	Rules     []RuleSum `json:"rules"`     // in the order of the table
+	Worst     []Cell    `json:"worst"`     // the cells that lose most
+	Findings  []Finding `json:"findings"`  // by code
+}
+
+// TableInfo names the rule table of a report.
+type TableInfo struct {
+	File        string `json:"file"`
+	Fingerprint string `json:"fingerprint"`
+
+	// Nodes is the declared tie order, nil when the table declares none.
+	Nodes clock.Nodes `json:"nodes,omitempty"`
+}
+
+func infoOf(t *merge.Table) TableInfo {
+	return TableInfo{File: t.File, Fingerprint: t.Fingerprint(), Nodes: t.Nodes}
+}
+
+// Count is a number that may not be known exactly: at least Min, at most Max. The two are equal when the history tells
+// all that the count depends on.
+type Count struct {
+	Min int64 `json:"min"`
+	Max int64 `json:"max"`
+}
+
+// Exact reports whether the count is known.
+func (c Count) Exact() bool { return c.Min == c.Max }
+
+func (c *Count) add(d Count) {
+	c.Min += d.Min
+	c.Max += d.Max
+}
+
+// Totals are the sums of a report. Writes are operations; one that writes three fields is one write, and has a part in
+// three cells. Conflicts, overwritten, lost and the rest count those parts: writes to one key and field.
+type Totals struct {
+	Writes      int64 `json:"writes"`     // distinct operations
+	Duplicates  int64 `json:"duplicates"` // redelivered operations, counted once
+	Echoes      int64 `json:"echoes"`     // the same operation in the export of another region
+	Keys        int64 `json:"keys"`
+	Cells       int64 `json:"cells"` // keys and fields
+	Conflicts   Count `json:"conflicts"`
+	Conflicting Count `json:"conflicting"` // writes that are part of a conflict
+	Kept        int64 `json:"kept"`
+	Combined    int64 `json:"combined"`
+	Overwritten Count `json:"overwritten"`
+	Lost        Count `json:"lost"`
+	Refused     Count `json:"refused"`
+	Inversions  int64 `json:"inversions"`
+	Diverged    int64 `json:"diverged"` // cells whose last write differs between the exports of two regions
+}
+
+func (t *Totals) add(o *Totals) {
+	t.Writes += o.Writes
+	t.Duplicates += o.Duplicates
+	t.Echoes += o.Echoes
+	t.Keys += o.Keys
+	t.Cells += o.Cells
+	t.Conflicts.add(o.Conflicts)
+	t.Conflicting.add(o.Conflicting)
+	t.Kept += o.Kept
+	t.Combined += o.Combined
+	t.Overwritten.add(o.Overwritten)
+	t.Lost.add(o.Lost)
+	t.Refused.add(o.Refused)
+	t.Inversions += o.Inversions
+	t.Diverged += o.Diverged
+}
+
+// Known says for how many writes a source told what their writers had seen. Writes to keys that one node alone wrote
+// are not counted: there is nothing to know.
+type Known struct {
+	Source string `json:"source"`
+	Writes int64  `json:"writes"`
+}
+
+// Decisions counts the losers (lost for certain, or perhaps) by the rung that decided against them.
+type Decisions struct {
+	Rule    int64 `json:"rule"` // the rule's own order, before the ladder
+	Version int64 `json:"version"`
+	Time    int64 `json:"time"`
+	Node    int64 `json:"node"`
+	Kind    int64 `json:"kind"`
+	Value   int64 `json:"value"`
+
+	// Tosses are decisions by time that are closer than the skew seen between the clocks of the two nodes: a coin toss.
+	Tosses int64 `json:"coin_tosses"`
+}
+
+// Ties returns how many decisions were left to what comes after the time.
+func (d Decisions) Ties() int64 { return d.Node + d.Kind + d.Value }
+
+// Skew says that a node's clock was seen ahead of another's: a writer of Behind had seen a write of Ahead and stamped its
+// own that much earlier.
+type Skew struct {
+	Ahead  string `json:"ahead"`
+	Behind string `json:"behind"`
+	Nanos  int64  `json:"nanos"`
+	Seen   int64  `json:"seen"` // how many writes show it
+}
+
+// RuleSum is what one line of the table did.
+type RuleSum struct {
+	Line        int    `json:"line"`
+	Rule        string `json:"rule"`
+	Cells       int64  `json:"cells"`
+	Writes      int64  `json:"writes"`
+	Conflicts   Count  `json:"conflicts"`
+	Combined    int64  `json:"combined"`
+	Overwritten Count  `json:"overwritten"`
+	Lost        Count  `json:"lost"`
+	Refused     Count  `json:"refused"`
+}
+
+func (s *RuleSum) add(o *RuleSum) {
+	s.Cells += o.Cells
+	s.Writes += o.Writes
+	s.Conflicts.add(o.Conflicts)
+	s.Combined += o.Combined
+	s.Overwritten.add(o.Overwritten)
+	s.Lost.add(o.Lost)
+	s.Refused.add(o.Refused)
+}
+
+// Cell sums up one key and field.
+type Cell struct {
+	Key       string      `json:"key"`
+	Field     string      `json:"field"`
+	Line      int         `json:"line"` // of the rule in the table
+	Rule      string      `json:"rule"`
+	Writes    int64       `json:"writes"`
+	Conflicts Count       `json:"conflicts"`
+	Lost      Count       `json:"lost"`
+	Refused   Count       `json:"refused"`
+	Value     value.Value `json:"value,omitempty"` // what is kept; absent when deleted
+	ID        string      `json:"id,omitempty"`    // of the write that is kept, when it is one
+	By        string      `json:"by,omitempty"`    // its node
+}
+
+// Finding is one code: how often it was found and the first few places.
+type Finding struct {
+	Code     finding.Code      `json:"code"`
+	Count    int64             `json:"count"`
+	Examples []finding.Finding `json:"examples"`
+}

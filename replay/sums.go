@@ -1,0 +1,266 @@
+package replay
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// sums is what one worker counts while it folds. Sums join, in any order, to the same report.
+type sums struct {
+	table   *merge.Table
+	totals  Totals
+	sources [numSources]int64
+	decided Decisions
+	margins map[[2]clock.Node][]int64 // of decisions by time, by the two nodes
+	skew    map[[2]clock.Node]*Skew   // ahead, behind
+	rules   []RuleSum
+	worst   worst
+	told    tally
+	uniques []map[value.Value]*sharers
+
+	counting map[clock.Node]bool // the nodes that raised counters
+
+	keepState bool
+	state     []StateLine
+}
+
+func newSums(table *merge.Table, opt *Options) *sums {
+	s := &sums{
+		table:     table,
+		margins:   make(map[[2]clock.Node][]int64),
+		skew:      make(map[[2]clock.Node]*Skew),
+		rules:     make([]RuleSum, len(table.Rules)),
+		worst:     worst{limit: opt.Worst},
+		uniques:   make([]map[value.Value]*sharers, len(table.Uniques)),
+		counting:  make(map[clock.Node]bool),
+		keepState: opt.State != nil,
+	}
+	if opt.Worst == 0 {
+		s.worst.limit = 10
+	}
+	for i, r := range table.Rules {
+		s.rules[i].Line, s.rules[i].Rule = r.Line, r.String()
+	}
+	for i := range s.uniques {
+		s.uniques[i] = make(map[value.Value]*sharers)
+	}
+	return s
+}
+
+func (s *sums) join(o *sums) {
+	s.totals.add(&o.totals)
+	for i, n := range o.sources {
+		s.sources[i] += n
+	}
+	s.decided.Rule += o.decided.Rule
+	s.decided.Version += o.decided.Version
+	s.decided.Time += o.decided.Time
+	s.decided.Node += o.decided.Node
+	s.decided.Kind += o.decided.Kind
+	s.decided.Value += o.decided.Value
+	for pair, list := range o.margins {
+		s.margins[pair] = append(s.margins[pair], list...)
+	}
+	for pair, k := range o.skew {
+		known := s.skew[pair]
+		if known == nil {
+			s.skew[pair] = k
+			continue
+		}
+		known.Nanos, known.Seen = max(known.Nanos, k.Nanos), known.Seen+k.Seen
+	}
+	for i := range s.rules {
+		s.rules[i].add(&o.rules[i])
+	}
+	for i := range o.worst.cells {
+		s.worst.offer(&o.worst.cells[i])
+	}
+	s.told.join(&o.told)
+	maps.Copy(s.counting, o.counting)
+	for i, values := range o.uniques {
+		for v, with := range values {
+			s.share(i, v, with)
+		}
+	}
+	s.state = append(s.state, o.state...)
+}
+
+func pairOf(a, b clock.Node) [2]clock.Node {
+	if b < a {
+		a, b = b, a
+	}
+	return [2]clock.Node{a, b}
+}
+
+// close notes that time decided between two nodes by a margin.
+func (s *sums) close(a, b clock.Node, margin int64) {
+	pair := pairOf(a, b)
+	s.margins[pair] = append(s.margins[pair], margin)
+}
+
+func (s *sums) skewed(ahead, behind clock.Node, nanos int64) {
+	pair := [2]clock.Node{ahead, behind}
+	k := s.skew[pair]
+	if k == nil {
+		k = &Skew{Ahead: strings.Clone(string(ahead)), Behind: strings.Clone(string(behind))}
+		s.skew[pair] = k
+	}
+	k.Nanos, k.Seen = max(k.Nanos, nanos), k.Seen+1
+}
+
+// tosses counts the decisions by time that are closer than the clocks of the two nodes are known to be.
+func (s *sums) tosses(stated int64) int64 {
+	count := int64(0)
+	for pair, margins := range s.margins {
+		if pair[0] == pair[1] {
+			continue // one clock
+		}
+		bound := stated
+		for _, k := range []*Skew{s.skew[pair], s.skew[[2]clock.Node{pair[1], pair[0]}]} {
+			if k != nil {
+				bound = max(bound, k.Nanos)
+			}
+		}
+		for _, m := range margins {
+			if m <= bound && bound > 0 {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+// sharers are the keys that keep one value of a unique field.
+type sharers struct {
+	count  int64
+	lowest []sharer // the first few keys
+}
+
+type sharer struct {
+	key   string
+	place finding.Place
+}
+
+const maxSharers = 4
+
+func (s *sums) unique(i int, v value.Value, key string, place finding.Place) {
+	s.share(i, v, &sharers{count: 1, lowest: []sharer{{key, place}}})
+}
+
+func (s *sums) share(i int, v value.Value, with *sharers) {
+	known := s.uniques[i][v]
+	if known == nil {
+		s.uniques[i][v] = with
+		return
+	}
+	known.count += with.count
+	known.lowest = append(known.lowest, with.lowest...)
+	slices.SortFunc(known.lowest, func(a, b sharer) int { return strings.Compare(a.key, b.key) })
+	known.lowest = known.lowest[:min(len(known.lowest), maxSharers)]
+}
+
+// tellShared tells of unique fields that several keys keep one value of.
+func (s *sums) tellShared() {
+	for i, values := range s.uniques {
+		for v, with := range values {
+			if with.count < 2 {
+				continue
+			}
+			others := make([]string, 0, maxSharers)
+			for _, o := range with.lowest[1:] {
+				others = append(others, quote(o.key))
+			}
+			more := ""
+			if n := with.count - int64(len(with.lowest)); n > 0 {
+				more = fmt.Sprintf(" and %d more", n)
+			}
+			s.told.tell(finding.Finding{Code: finding.UniqueViolation, Place: with.lowest[0].place, Key: with.lowest[0].key, Field: s.table.Uniques[i].Field,
+				Detail: brief(v) + " is kept by " + strings.Join(others, ", ") + more + " too"})
+		}
+	}
+}
+
+// worst holds the cells that lose most, the worst first.
+type worst struct {
+	limit int
+	cells []Cell
+}
+
+// offer takes a cell in if it is among the worst so far. Cells without a loss, refusal or conflict never are.
+func (w *worst) offer(c *Cell) {
+	if c.Lost.Max == 0 && c.Refused.Max == 0 && c.Conflicts.Max == 0 || w.limit < 0 {
+		return
+	}
+	compare := func(a, b Cell) int {
+		return cmp.Or(cmp.Compare(b.Refused.Min+b.Lost.Min, a.Refused.Min+a.Lost.Min), cmp.Compare(b.Lost.Max+b.Refused.Max, a.Lost.Max+a.Refused.Max),
+			cmp.Compare(b.Conflicts.Min, a.Conflicts.Min), cmp.Compare(b.Conflicts.Max, a.Conflicts.Max),
+			strings.Compare(a.Key, b.Key), strings.Compare(a.Field, b.Field))
+	}
+	at, _ := slices.BinarySearchFunc(w.cells, *c, compare)
+	if at >= w.limit {
+		return
+	}
+	w.cells = slices.Insert(w.cells, at, *c)
+	w.cells = w.cells[:min(len(w.cells), w.limit)]
+}
+
+// report makes the report of all sums.
+func (h *History) report(table *merge.Table, s *sums, opt *Options) *Report {
+	s.tellShared()
+	s.decided.Tosses = s.tosses(int64(opt.Skew))
+	r := &Report{
+		Schema:    Schema,
+		Table:     infoOf(table),
+		Inputs:    h.Inputs(),
+		Totals:    s.totals,
+		Causality: []Known{},
+		Decided:   s.decided,
+		Skew:      []Skew{},
+		Rules:     s.rules,
+		Worst:     s.worst.cells,
+	}
+	if r.Worst == nil {
+		r.Worst = []Cell{}
+	}
+	for source, writes := range s.sources {
+		r.Causality = append(r.Causality, Known{Source: Source(source).String(), Writes: writes})
+	}
+	for _, k := range s.skew {
+		r.Skew = append(r.Skew, *k)
+	}
+	slices.SortFunc(r.Skew, func(a, b Skew) int {
+		return cmp.Or(cmp.Compare(b.Nanos, a.Nanos), strings.Compare(a.Ahead, b.Ahead), strings.Compare(a.Behind, b.Behind))
+	})
+	told := tally{}
+	told.join(&h.told)
+	told.join(&s.told)
+	h.tellGaps(s, &told)
+	r.Findings = told.list()
+	if r.Findings == nil {
+		r.Findings = []Finding{}
+	}
+	return r
+}
+
+// tellGaps tells of the nodes that raised counters and whose ids have holes: what the missing operations added is in no
+// sum. Numbers below the first of a node are before the history, and no hole.
+func (h *History) tellGaps(s *sums, told *tally) {
+	for node := range s.counting {
+		for _, gap := range h.seqs.Gaps(node) {
+			if gap.First == 1 {
+				continue
+			}
+			n := gap.Last - gap.First + 1
+			told.add(finding.Finding{Code: finding.CounterGap, Detail: fmt.Sprintf(
+				"of node %s, which raised counters, the operations %s are not in the history: what they added is in no sum", quote(string(node)), gap)}, int64(min(n, 1<<62)))
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package replay
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// Story is all that happened to one key and why it ended as it did.
+type Story struct {
+	Schema   string            `json:"schema"` // "tiebreak.story/v1"
+	Table    TableInfo         `json:"table"`
+	Key      string            `json:"key"`
+	Fields   []FieldStory      `json:"fields"`
+	Findings []finding.Finding `json:"findings"`
+}
+
+// FieldStory is the story of one cell.
+type FieldStory struct {
+	Field     string      `json:"field"`
+	Line      int         `json:"line"`
+	Rule      string      `json:"rule"` // the line of the table
+	Value     value.Value `json:"value,omitempty"`
+	Conflicts Count       `json:"conflicts"`
+	Writes    []Step      `json:"writes"`           // in the order of their stamps
+	Untold    int         `json:"untold,omitempty"` // writes beyond MaxSteps
+}
+
+// Step is one write of a story.
+type Step struct {
+	Name      string          `json:"name"` // W1, W2, ... in the order of the stamps
+	ID        string          `json:"id,omitempty"`
+	Place     finding.Place   `json:"place"`
+	Kind      string          `json:"kind"`
+	Value     value.Value     `json:"value,omitempty"`
+	Version   uint64          `json:"version,omitempty"`
+	Time      clock.Timestamp `json:"time,omitzero"`
+	Node      clock.Node      `json:"node"`
+	Knowledge string          `json:"knowledge"`        // the source that told what the writer had seen
+	Saw       []string        `json:"saw"`              // of the other writes of the story, those it had seen for certain
+	Perhaps   []string        `json:"perhaps"`          // and those it may have seen
+	Outcome   string          `json:"outcome"`          // kept, combined, refused, overwritten, lost
+	Unsure    bool            `json:"unsure,omitempty"` // a lost write that may have been overwritten
+	By        string          `json:"by,omitempty"`     // the rung that decided against it
+	Margin    int64           `json:"margin,omitempty"` // by how much: see merge.Verdict
+	Against   string          `json:"against,omitempty"`
+}
+
+// MaxSteps is how many writes of one cell a story tells. Of a longer one it leaves out the earliest, those first that were
+// overwritten, and what is kept last.
+const MaxSteps = 200
+
+// Why tells the story of one key: of one field, or of all when field is nil. The error is of a key or field that the
+// history doesn't have; it names the nearest that it has.
+func (h *History) Why(table *merge.Table, name string, field *string, opt Options) (*Story, error) {
+	keys := h.keys(partition(name), func(k string) bool { return k == name })
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("no write to key %q in the history", name)
+	}
+	s := newSums(table, &opt)
+	k := keys[0]
+	story := &Story{Schema: "tiebreak.story/v1", Table: infoOf(table), Key: name, Fields: []FieldStory{}}
+	var names []string
+	cells := k.fold(table, &opt, s)
+	for i := range cells {
+		c := &cells[i]
+		names = append(names, c.name)
+		if field != nil && !c.holds(*field) {
+			continue
+		}
+		story.Fields = append(story.Fields, c.story())
+	}
+	if len(story.Fields) == 0 {
+		return nil, fmt.Errorf("key %q has no field %q: it has %s", name, *field, strings.Join(names, ", "))
+	}
+	story.Findings = []finding.Finding{}
+	for _, f := range s.told.list() {
+		story.Findings = append(story.Findings, f.Examples...)
+	}
+	return story, nil
+}
+
+// holds reports whether a field belongs to the cell.
+func (c *cell) holds(field string) bool {
+	return c.name == field || c.rule.Together && slices.Contains(strings.Split(c.name, ","), field) ||
+		c.rule.Together && c.name == "*"
+}
+
+func (c *cell) story() FieldStory {
+	k := c.key
+	pairs, _ := c.conflicts()
+	f := FieldStory{Field: c.name, Line: c.rule.Line, Rule: c.rule.String(), Value: c.state.Value(), Conflicts: pairs, Writes: []Step{}}
+	order := make([]int, len(c.claims))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return c.compare(i, j) })
+	for _, least := range []merge.Outcome{merge.Overwritten, merge.Combined, merge.Lost, merge.Refused, merge.Kept} {
+		order = slices.DeleteFunc(order, func(i int) bool {
+			untold := len(c.claims)-f.Untold > MaxSteps && c.fates[i].outcome == least
+			if untold {
+				f.Untold++
+			}
+			return untold
+		})
+	}
+	names := make(map[int]string, len(order)) // by operation
+	for n, i := range order {
+		names[c.op[i]] = fmt.Sprintf("W%d", n+1)
+	}
+	for _, i := range order {
+		o := &k.ops[c.op[i]]
+		claim, v := &c.claims[i], &c.verdicts[i]
+		step := Step{
+			Name: names[c.op[i]], ID: o.ID, Place: o.place, Kind: claim.Kind.String(), Value: claim.Value,
+			Version: o.Stamp.Version, Time: o.Stamp.Time, Node: o.Stamp.Node, Knowledge: o.source.String(),
+			Saw: []string{}, Perhaps: []string{},
+			Outcome: c.fates[i].outcome.String(), Unsure: c.fates[i].perhaps,
+		}
+		for _, j := range order {
+			if j == i {
+				continue
+			}
+			switch rel := k.relate(c.op[j], c.op[i]); {
+			case rel == before:
+				step.Saw = append(step.Saw, names[c.op[j]])
+			case rel == unknown && k.past.high(c.op[i], k.ops[c.op[j]].node) >= k.ops[c.op[j]].index:
+				step.Perhaps = append(step.Perhaps, names[c.op[j]])
+			}
+		}
+		if c.fates[i].outcome >= merge.Refused && v.By != 0 {
+			step.By, step.Margin = v.By.String(), v.Margin
+			if w := c.find(v.Against); w != nil {
+				for at := range k.ops {
+					if &k.ops[at] == w {
+						step.Against = names[at]
+					}
+				}
+			}
+		}
+		f.Writes = append(f.Writes, step)
+	}
+	return f
+}
