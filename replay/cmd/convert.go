@@ -1,0 +1,229 @@
+package cmd
+
+import (
+	"bufio"
+	"compress/gzip"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/replay"
+	"github.com/tiebreakhq/tiebreak/replay/history"
+)
+
+func (c *command) convert(args []string) (int, error) {
+	var in input
+	var to, file string
+	fs := flag.NewFlagSet("convert", flag.ContinueOnError)
+	in.reading(fs)
+	fs.StringVar(&to, "to", "", "")
+	fs.StringVar(&file, "o", "", "")
+	var err error
+	if in.names, err = parse(fs, args); err != nil {
+		return 0, err
+	}
+	if err := in.check(); err != nil {
+		return 0, err
+	}
+	form, err := formOf(to, file)
+	if err != nil {
+		return 0, err
+	}
+	histories, partials, err := c.sources(&in)
+	switch {
+	case err != nil:
+		return 0, err
+	case len(partials) > 0:
+		return 0, hinted{fmt.Errorf("%s is a partial, which run, why and diff read", partials[0].Name), "convert what it was made of"}
+	case slices.ContainsFunc(histories, func(s history.Source) bool { return s.Region != histories[0].Region }):
+		return 0, hinted{errors.New("one output can't hold the exports of several regions"), "convert each into a file of its own, and name the regions again when you run"}
+	}
+	if file == "" || file == "-" {
+		v := &converter{c: c}
+		if err := v.convert(&in, histories, c.out, "", form); err != nil {
+			return v.status(&in), err
+		}
+		return v.status(&in), nil
+	}
+	out, err := create(file, namesOf(histories))
+	if err != nil {
+		return 0, fmt.Errorf("convert: %w", err)
+	}
+	v := &converter{c: c}
+	if err := v.convert(&in, histories, out.Writer, file, form); err != nil {
+		out.discard()
+		return 0, err
+	}
+	if err := out.commit(); err != nil {
+		return 0, fmt.Errorf("convert: %w", err)
+	}
+	c.note("%s: %d records written", file, v.written)
+	return v.status(&in), nil
+}
+
+// formOf returns the form to write: what -to says, else what the name of the output says.
+func formOf(to, file string) (history.Format, error) {
+	switch f := history.Format(to); f {
+	case history.Native, history.Msgpack:
+		return f, nil
+	case "":
+		name := strings.TrimSuffix(strings.TrimSuffix(file, ".gz"), ".zst")
+		if strings.HasSuffix(name, ".msgpack") {
+			return history.Msgpack, nil
+		}
+		return history.Native, nil
+	}
+	return "", hinted{fmt.Errorf("-to: there is no form %q", to), "native or msgpack"}
+}
+
+// converter writes records in the order in which their inputs hold them.
+type converter struct {
+	c       *command
+	out     *watched
+	written int64
+	left    map[string]int64 // what has no place in the native form, and is none of its business
+	odd     int64            // records that the native form can't hold
+	inputs  []replay.Input   // for what was set aside
+}
+
+// convert reads all sources and writes them; name says how to pack them.
+func (v *converter) convert(in *input, sources []history.Source, to *bufio.Writer, name string, form history.Format) error {
+	packed, err := packer(to, name)
+	if err != nil {
+		return err
+	}
+	v.c.show = newProgress(v.c.stderr, sources)
+	defer v.c.show.done()
+	v.out = &watched{w: packed}
+	w := history.NewWriter(v.out, form)
+	v.left = make(map[string]int64)
+	for _, s := range sources {
+		// One source at a time, so that the output has an order and memory is bounded by the chunks of one.
+		queue := chunks{each: func(b *history.Batch) error { return v.write(w, b) }}
+		if _, err := history.Scan([]history.Source{s}, in.scan(v.c.show), queue.add); err != nil {
+			return fmt.Errorf("convert: %w", err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return fmt.Errorf("convert: %w", err)
+	}
+	if err := packed.Close(); err != nil {
+		return fmt.Errorf("convert: %w", err)
+	}
+	return nil
+}
+
+// packer packs as the extension of a name says.
+func packer(to io.Writer, name string) (io.WriteCloser, error) {
+	switch {
+	case strings.HasSuffix(name, ".gz"):
+		return gzip.NewWriter(to), nil
+	case strings.HasSuffix(name, ".zst"):
+		return zstd.NewWriter(to, zstd.WithEncoderConcurrency(1))
+	}
+	return plain{to}, nil
+}
+
+// watched remembers that its writer failed, which tells such an error from one about a record.
+type watched struct {
+	w   io.Writer
+	err error
+}
+
+func (w *watched) Write(b []byte) (int, error) {
+	n, err := w.w.Write(b)
+	w.err = err
+	return n, err
+}
+
+// plain is a writer with a Close that does nothing.
+type plain struct{ io.Writer }
+
+func (plain) Close() error { return nil }
+
+// chunks puts batches, which come in any order, into the order of their chunks.
+type chunks struct {
+	mu   sync.Mutex
+	next int
+	wait map[int]*history.Batch
+	each func(b *history.Batch) error
+}
+
+func (q *chunks) add(b *history.Batch) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.wait == nil {
+		q.wait = make(map[int]*history.Batch)
+	}
+	q.wait[b.Chunk] = b
+	for {
+		b, ok := q.wait[q.next]
+		if !ok {
+			return nil
+		}
+		delete(q.wait, q.next)
+		q.next++
+		if err := q.each(b); err != nil {
+			return err
+		}
+		b.Release()
+	}
+}
+
+// write writes the records of a batch.
+func (v *converter) write(w *history.Writer, b *history.Batch) error {
+	input := replay.Input{Codes: make(map[finding.Code]int64)}
+	for _, f := range b.Aside {
+		input.Codes[f.Code]++
+		v.c.note("%s", f)
+	}
+	v.inputs = append(v.inputs, input)
+	for _, n := range b.Counts {
+		v.left["watermarks and the like"] += n
+	}
+	for i := range b.Records {
+		rec := &b.Records[i]
+		switch rec.Kind {
+		case history.Snapshot:
+			v.left["snapshot rows"]++
+			continue
+		case history.Watermark:
+			v.left["watermarks and the like"]++
+			continue
+		}
+		switch err := w.Write(rec); {
+		case err == nil:
+			v.written++
+		case v.out.err != nil:
+			return err
+		default: // the record can't be written, and others can
+			v.odd++
+			v.c.say(err)
+		}
+	}
+	return nil
+}
+
+// status says what was not written and returns the exit status.
+func (v *converter) status(in *input) int {
+	for _, what := range slices.Sorted(maps.Keys(v.left)) {
+		v.c.note("left out: %d %s", v.left[what], what)
+	}
+	trouble := v.c.aside(in, v.inputs)
+	if v.odd > 0 {
+		v.c.say(hinted{fmt.Errorf("left out: %d records that the native form can't hold", v.odd), "-origin or -region says where a write began"})
+		trouble = true
+	}
+	if trouble {
+		return exitTrouble
+	}
+	return exitDone
+}

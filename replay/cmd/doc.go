@@ -1,0 +1,26 @@
+// Package cmd is the tiebreak command as a library, so that a program of ten lines can be the command with rules of its
+// own:
+//
+//	package main
+//
+//	import (
+//		"github.com/tiebreakhq/tiebreak/merge"
+//		"github.com/tiebreakhq/tiebreak/merge/value"
+//		"github.com/tiebreakhq/tiebreak/replay/cmd"
+//	)
+//
+//	func main() {
+//		cmd.Main(merge.Custom{Name: "longest", Merge: func(a, b value.Value) value.Value {
+//			if len(b) > len(a) {
+//				return b
+//			}
+//			return a
+//		}})
+//	}
+//
+// [Tiebreak] is what [Main] calls and tests call: it takes the streams and the arguments and returns the exit status.
+//
+// The command reads what it is told to, writes its report to standard output, what else it has to say to standard error,
+// and files only where a flag names one: those appear whole or not at all. It never reaches a network and never runs a
+// program.
+package cmd

@@ -1,0 +1,100 @@
+package cmd
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/tiebreakhq/tiebreak/replay/history"
+)
+
+// parse reads flags, which may stand before and after other arguments, and returns the others. What follows "--" is
+// never a flag.
+func parse(fs *flag.FlagSet, args []string) (rest []string, err error) {
+	fs.SetOutput(io.Discard)
+	for len(args) > 0 {
+		if err := fs.Parse(args); err != nil {
+			return nil, flagError(fs, err)
+		}
+		left := fs.Args()
+		if done := len(args) - len(left); done > 0 && args[done-1] == "--" {
+			return append(rest, left...), nil
+		}
+		if len(left) == 0 {
+			break
+		}
+		rest, args = append(rest, left[0]), left[1:]
+	}
+	return rest, nil
+}
+
+// flagError says in our words what package flag says of a flag.
+func flagError(fs *flag.FlagSet, err error) error {
+	if errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	text := err.Error()
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+		var known []string
+		fs.VisitAll(func(f *flag.Flag) { known = append(known, f.Name) })
+		return hinted{fmt.Errorf("%s has no flag -%s", fs.Name(), name), meant(name, known, "see tiebreak help "+fs.Name())}
+	}
+	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+		return hinted{fmt.Errorf("-%s wants a value", name), "see tiebreak help " + fs.Name()}
+	}
+	return hinted{err, "see tiebreak help " + fs.Name()}
+}
+
+// texts is a flag that may be given several times.
+type texts []string
+
+func (t *texts) String() string { return strings.Join(*t, ",") }
+
+func (t *texts) Set(text string) error {
+	*t = append(*t, text)
+	return nil
+}
+
+// regions is the flag -region NAME=FILE, which may be given several times.
+type regions []regional
+
+// regional is an input that was recorded in a region.
+type regional struct {
+	region, name string
+}
+
+func (r *regions) String() string {
+	var all []string
+	for _, in := range *r {
+		all = append(all, in.region+"="+in.name)
+	}
+	return strings.Join(all, ",")
+}
+
+func (r *regions) Set(text string) error {
+	region, name, ok := strings.Cut(text, "=")
+	if !ok || region == "" || name == "" {
+		return errors.New("want NAME=FILE, as in -region us-east=orders.ndjson")
+	}
+	*r = append(*r, regional{region, name})
+	return nil
+}
+
+// format is the flag -format.
+type format history.Format
+
+func (f *format) String() string { return string(*f) }
+
+func (f *format) Set(text string) error {
+	var names []string
+	for _, known := range history.Formats {
+		if string(known) == text {
+			*f = format(known)
+			return nil
+		}
+		names = append(names, string(known))
+	}
+	return errors.New(meant(text, names, "formats are "+strings.Join(names, ", ")))
+}

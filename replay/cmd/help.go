@@ -1,0 +1,106 @@
+package cmd
+
+// usage begins with real commands. Flags come second.
+const usage = `tiebreak says, of a recorded history, which writes a merge rule would keep, which it would lose, and why.
+
+  printf '* * lww\n' > rules.tb                             a rule table to begin with: last write wins
+  tiebreak run -rules rules.tb orders.ndjson                what the rules would have done to a history
+  tiebreak run -rules rules.tb -region us=a.gz -region eu=b.gz    the same, with an export from each region
+  tiebreak why -rules rules.tb orders/17 orders.ndjson      why one key ends as it does
+  tiebreak diff -rules old.tb -rules new.tb orders.ndjson   what another table would change
+  tiebreak laws -rules rules.tb orders.ndjson               whether the rules keep their promises on these values
+  tiebreak convert -o orders.ndjson.zst export/             an export of a database as a native history
+  tiebreak run -rules rules.tb -fail-on 'lost>10' -         a check for a pipeline, reading standard input
+
+A history is a native file (one JSON record a line, or msgpack) or an export of CockroachDB, DynamoDB or Spanner,
+plain, .gz or .zst; a directory stands for the files in it. Flags may stand before and after other arguments.
+For the flags and exit statuses of a command: tiebreak help run
+`
+
+// readingHelp is of the flags that all commands take.
+const readingHelp = `  -region NAME=FILE   read FILE as the export of a region; may be given several times
+  -origin COLUMN      the column in which the application wrote where a write began
+  -format NAME        native, msgpack, cockroachdb, dynamodb or spanner; found out for each file when left out
+  -tolerate LIST      go on without what could not be read for these codes, as in bad_time,too_large; or all
+`
+
+// mergingHelp is of the flags that all commands but convert take.
+const mergingHelp = `  -lag DURATION       how long a write takes to be seen by other nodes, where the history doesn't say; as in 250ms
+  -skew DURATION      how far the clocks of two nodes differ at least, besides what the history shows
+  -max-drift DURATION how far ahead a stamp may be before it is told as clock_ahead
+  -json               the same for programs
+`
+
+const statusHelp = `
+Exit status
+`
+
+var helps = map[string]string{
+	"run": `tiebreak run -rules FILE [flags] HISTORY...
+
+  tiebreak run -rules shop.tb orders.ndjson             what the rules would have done
+  tiebreak run -rules shop.tb -state out.ndjson export/ and the state that all regions would agree on
+  tiebreak run -rules shop.tb -fail-on 'lost>10,refused,inversion' orders.ndjson
+
+Flags
+  -rules FILE         the rule table
+` + readingHelp + mergingHelp + `  -worst N            how many of the worst fields to show; 10 when left out
+  -state FILE         write the merged state: {"key","field","value","id","by"}, one a line, sorted
+  -partial FILE       keep what was read, to be named as a HISTORY together with others another day
+  -fail-on LIST       exit with 1 when there is any of: lost, conflicts, refused, diverged, ties, or the code of a
+                      finding; or more of it than a bound, as in 'lost>10'; of a range the most counts
+` + statusHelp + `  0  done
+  1  -fail-on matched
+  2  the report can't be relied on, or there is none: a record was set aside that -tolerate does not name, a
+     mistake in the rules, a file that can't be read
+`,
+	"why": `tiebreak why -rules FILE [flags] KEY HISTORY...
+
+  tiebreak why -rules shop.tb orders/17 orders.ndjson                 all fields of a key
+  tiebreak why -rules shop.tb -field status orders/17 orders.ndjson   one of them
+
+Flags
+  -rules FILE         the rule table
+  -field NAME         the field to tell of; all when left out
+` + readingHelp + mergingHelp + statusHelp + `  0  done
+  2  trouble: no such key or field, a record was set aside that -tolerate does not name, a mistake in the rules,
+     a file that can't be read
+`,
+	"diff": `tiebreak diff -rules OLD -rules NEW [flags] HISTORY...
+
+  tiebreak diff -rules shop.tb -rules new.tb orders.ndjson               what new.tb would change
+  tiebreak diff -rules shop.tb -rules a.tb -rules b.tb orders.ndjson     what each of two tables would
+
+Flags
+  -rules FILE         a rule table, two or more; the first is the one to compare with
+` + readingHelp + mergingHelp + `  -worst N            how many of the fields that end differently to show; 10 when left out
+` + statusHelp + `  0  every field ends as before
+  1  something ends differently
+  2  trouble: a record was set aside that -tolerate does not name, a mistake in the rules, a file that can't be read
+`,
+	"laws": `tiebreak laws -rules FILE [flags] HISTORY...
+
+  tiebreak laws -rules shop.tb orders.ndjson   tries every rule on the writes of this history
+
+A merge must not depend on order (commutative), grouping (associative) or repetition (idempotent).
+
+Flags
+  -rules FILE         the rule table
+` + readingHelp + mergingHelp + statusHelp + `  0  no law is broken that its rule promises to keep
+  1  one is
+  2  trouble: a record was set aside that -tolerate does not name, a mistake in the rules, a file that can't be read
+`,
+	"convert": `tiebreak convert [flags] EXPORT...
+
+  tiebreak convert -o orders.ndjson.zst export/            an export of a database as a native history
+  tiebreak convert -to msgpack -o orders.msgpack a.ndjson  a native history in the smaller form
+  tiebreak convert export.json.gz | head                   a look at it
+
+Flags
+  -o FILE             where to write, packed as its extension says: .gz or .zst; standard output when left out
+  -to FORM            native or msgpack; when left out, msgpack for a FILE so named and else native
+` + readingHelp + statusHelp + `  0  every write and read is in the output; what an export holds besides is counted
+  2  trouble: a record was set aside that -tolerate does not name, or can't be written; a file that can't be read
+`,
+	"help": usage,
+}

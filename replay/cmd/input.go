@@ -1,0 +1,351 @@
+package cmd
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/replay"
+	"github.com/tiebreakhq/tiebreak/replay/history"
+	"github.com/tiebreakhq/tiebreak/replay/report"
+)
+
+// input is what the flags that all commands share say, and the histories.
+type input struct {
+	tables   texts
+	regions  regions
+	origin   string
+	format   format
+	tolerate string
+	lag      time.Duration
+	skew     time.Duration
+	drift    time.Duration
+	worst    int
+	json     bool
+	names    []string // of the histories
+
+	tolerated []finding.Code
+	tolerates bool // all
+}
+
+// reading adds the flags of how to read.
+func (in *input) reading(fs *flag.FlagSet) {
+	fs.Var(&in.regions, "region", "")
+	fs.StringVar(&in.origin, "origin", "", "")
+	fs.Var(&in.format, "format", "")
+	fs.StringVar(&in.tolerate, "tolerate", "", "")
+}
+
+// merging adds the flags of how to merge.
+func (in *input) merging(fs *flag.FlagSet) {
+	in.reading(fs)
+	fs.Var(&in.tables, "rules", "")
+	fs.DurationVar(&in.lag, "lag", 0, "")
+	fs.DurationVar(&in.skew, "skew", 0, "")
+	fs.DurationVar(&in.drift, "max-drift", 0, "")
+	fs.BoolVar(&in.json, "json", false, "")
+}
+
+// check reports what is wrong with the flags.
+func (in *input) check() error {
+	for _, d := range []struct {
+		flag  string
+		value time.Duration
+	}{{"-lag", in.lag}, {"-skew", in.skew}, {"-max-drift", in.drift}} {
+		if d.value < 0 {
+			return fmt.Errorf("%s %s: a duration is never negative", d.flag, d.value)
+		}
+	}
+	if in.worst < 0 {
+		return fmt.Errorf("-worst %d: how many is never negative", in.worst)
+	}
+	if in.tolerate == "all" {
+		in.tolerates = true
+	} else if in.tolerate != "" {
+		for text := range strings.SplitSeq(in.tolerate, ",") {
+			code := finding.Code(strings.TrimSpace(text))
+			if !slices.Contains(report.Codes(), code) {
+				return hinted{fmt.Errorf("-tolerate: there is no code %q", text), meant(text, append(codeNames(), "all"), "see the findings of tiebreak run")}
+			}
+			in.tolerated = append(in.tolerated, code)
+		}
+	}
+	if len(in.names) == 0 && len(in.regions) == 0 {
+		return hinted{errors.New("no history"), "name one or more files or directories, or - for the standard input"}
+	}
+	return nil
+}
+
+func codeNames() []string {
+	var names []string
+	for _, code := range report.Codes() {
+		names = append(names, string(code))
+	}
+	return names
+}
+
+func (in *input) options() replay.Options {
+	opt := replay.Options{Lag: in.lag, Skew: in.skew, MaxDrift: in.drift, Worst: in.worst}
+	if in.worst == 0 {
+		opt.Worst = -1 // none: the zero of the options means their default
+	}
+	return opt
+}
+
+// parseTables reads the rule tables. All mistakes of all tables are reported at once.
+func (c *command) parseTables(names []string) ([]*merge.Table, error) {
+	var tables []*merge.Table
+	var mistakes []error
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("read rules: %w", err)
+		}
+		t, err := merge.ParseTable(name, text, c.rules...)
+		if err != nil {
+			mistakes = append(mistakes, err)
+		}
+		tables = append(tables, t)
+	}
+	return tables, errors.Join(mistakes...)
+}
+
+// parseTable reads the one rule table that most commands want.
+func (c *command) parseTable(in *input) (*merge.Table, error) {
+	switch len(in.tables) {
+	case 0:
+		return nil, hinted{errors.New("no rules"), `name a table with -rules; to begin with one: printf '* * lww\n' > rules.tb`}
+	case 1:
+		tables, err := c.parseTables(in.tables)
+		if err != nil {
+			return nil, err
+		}
+		return tables[0], nil
+	}
+	return nil, hinted{errors.New("more than one table"), "tiebreak diff compares tables"}
+}
+
+// sources finds the files that the arguments stand for, and those of them that hold a partial.
+func (c *command) sources(in *input) (histories, partials []history.Source, err error) {
+	named := make(map[string]bool)
+	inputs := slices.Clone(in.regions)
+	for _, name := range in.names {
+		inputs = append(inputs, regional{name: name})
+	}
+	for _, one := range inputs {
+		found, skipped, err := history.Find(one.name)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, s := range skipped {
+			c.note("%s: not read: %s", s.Name, s.Why)
+		}
+		if len(found) == 0 {
+			return nil, nil, fmt.Errorf("%s holds no file to read", one.name)
+		}
+		for _, s := range found {
+			if named[s.Name] {
+				return nil, nil, hinted{fmt.Errorf("%s is named twice", s.Name), "its writes would count as delivered twice"}
+			}
+			named[s.Name] = true
+			if s.Name == "-" {
+				s = history.Reader("-", c.stdin)
+			}
+			s.Region = one.region
+			partial, err := peek(&s)
+			switch {
+			case err != nil:
+				return nil, nil, err
+			case partial && s.Region != "":
+				return nil, nil, hinted{fmt.Errorf("%s is a partial: it knows its regions", s.Name), "name it without -region"}
+			case partial:
+				partials = append(partials, s)
+			default:
+				histories = append(histories, s)
+			}
+		}
+	}
+	byName := func(a, b history.Source) int { return cmp.Compare(a.Name, b.Name) }
+	slices.SortFunc(histories, byName)
+	slices.SortFunc(partials, byName)
+	return histories, partials, nil
+}
+
+// peekBytes is what [replay.IsPartial] needs to see.
+const peekBytes = 20
+
+// peek reports whether a source holds a partial. Of the standard input, which can be read once, it makes one that still
+// begins where it did.
+func peek(s *history.Source) (bool, error) {
+	r, err := s.Open()
+	if err != nil {
+		return false, err
+	}
+	if s.Name == "-" {
+		again := bufio.NewReader(r)
+		prefix, _ := again.Peek(peekBytes) // what is shorter is no partial, and reading it will tell why
+		*s = history.Source{Name: s.Name, Region: s.Region, Open: func() (io.ReadCloser, error) { return io.NopCloser(again), nil }}
+		return replay.IsPartial(prefix), nil
+	}
+	defer r.Close()
+	prefix := make([]byte, peekBytes)
+	n, err := io.ReadFull(r, prefix)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, fmt.Errorf("%s: %w", s.Name, err)
+	}
+	return replay.IsPartial(prefix[:n]), nil
+}
+
+// collect reads all inputs into one history.
+func (c *command) collect(in *input, histories, partials []history.Source) (*replay.History, error) {
+	h, err := replay.Collect(histories, in.scan(c.show))
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range partials {
+		r, err := s.Open()
+		if err != nil {
+			return nil, err
+		}
+		part, err := replay.Load(bufio.NewReader(r))
+		_ = r.Close()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Name, err)
+		}
+		h.Join(part)
+	}
+	return h, nil
+}
+
+func (in *input) scan(show *progress) history.Options {
+	return history.Options{Format: history.Format(in.format), Origin: in.origin, Progress: show.read}
+}
+
+// read finds and reads all inputs. The caller erases the progress, when all that takes time is done.
+func (c *command) read(in *input) (*replay.History, []string, error) {
+	histories, partials, err := c.sources(in)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.show = newProgress(c.stderr, histories)
+	h, err := c.collect(in, histories, partials)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.show.merging()
+	return h, append(namesOf(histories), namesOf(partials)...), nil
+}
+
+// aside says what was set aside of the inputs and returns whether that is trouble: whether any of it is not tolerated.
+func (c *command) aside(in *input, inputs []replay.Input) bool {
+	counts := make(map[finding.Code]int64)
+	total := int64(0)
+	for _, i := range inputs {
+		for code, n := range i.Codes {
+			if !in.tolerates && !slices.Contains(in.tolerated, code) && !report.Normal(code) {
+				counts[code] += n
+				total += n
+			}
+		}
+	}
+	if total == 0 {
+		return false
+	}
+	var each, codes []string
+	for _, code := range report.Codes() {
+		if n := counts[code]; n > 0 {
+			each, codes = append(each, fmt.Sprintf("%s %d", code, n)), append(codes, string(code))
+		}
+	}
+	what := "records are"
+	if total == 1 {
+		what = "record is"
+	}
+	c.say(hinted{fmt.Errorf("%d %s set aside: %s", total, what, strings.Join(each, ", ")), "-tolerate " + strings.Join(codes, ",") + " goes on without"})
+	return true
+}
+
+// again returns the command that tells why a cell of these inputs ends as it does.
+func (in *input) again(table, key, field string) string {
+	words := []string{"tiebreak", "why", "-rules", table}
+	if field != "" {
+		words = append(words, "-field", field)
+	}
+	return in.command(append(words, in.flags()...), key)
+}
+
+// flags returns the flags that say how to read and to merge, as they would be given again.
+func (in *input) flags() []string {
+	var words []string
+	regions := slices.Clone(in.regions)
+	slices.SortFunc(regions, func(a, b regional) int { return cmp.Or(cmp.Compare(a.region, b.region), cmp.Compare(a.name, b.name)) })
+	for _, r := range regions {
+		words = append(words, "-region", r.region+"="+r.name)
+	}
+	text := func(flag, value string) {
+		if value != "" {
+			words = append(words, flag, value)
+		}
+	}
+	text("-origin", in.origin)
+	text("-format", string(in.format))
+	text("-tolerate", in.tolerate)
+	for _, d := range []struct {
+		flag  string
+		value time.Duration
+	}{{"-lag", in.lag}, {"-skew", in.skew}, {"-max-drift", in.drift}} {
+		if d.value != 0 {
+			words = append(words, d.flag, d.value.String())
+		}
+	}
+	return words
+}
+
+// command joins words, arguments and the histories to a line for a shell. The order in which histories were named does
+// not show.
+func (in *input) command(words []string, args ...string) string {
+	args = append(args, slices.Sorted(slices.Values(in.names))...)
+	if slices.ContainsFunc(args, func(a string) bool { return len(a) > 1 && a[0] == '-' }) {
+		words = append(words, "--")
+	}
+	words = append(words, args...)
+	for i, w := range words {
+		words[i] = quoted(w)
+	}
+	return strings.Join(words, " ")
+}
+
+// quoted returns a word as a shell wants it.
+func quoted(word string) string {
+	plain := func(r rune) bool {
+		return r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=,+@%", r))
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	if report.Printable(word) == word {
+		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	var b strings.Builder
+	b.WriteString("$'")
+	for i := range len(word) {
+		switch ch := word[i]; {
+		case ch == '\'' || ch == '\\':
+			b.WriteString(`\` + string(ch))
+		case ch < ' ' || ch >= 0x7f:
+			fmt.Fprintf(&b, `\x%02x`, ch)
+		default:
+			b.WriteByte(ch)
+		}
+	}
+	return b.String() + "'"
+}

@@ -1,0 +1,45 @@
+package cmd
+
+import (
+	"flag"
+
+	"github.com/tiebreakhq/tiebreak/replay/report"
+)
+
+func (c *command) laws(args []string) (int, error) {
+	var in input
+	fs := flag.NewFlagSet("laws", flag.ContinueOnError)
+	in.merging(fs)
+	var err error
+	if in.names, err = parse(fs, args); err != nil {
+		return 0, err
+	}
+	if err := in.check(); err != nil {
+		return 0, err
+	}
+	table, err := c.parseTable(&in)
+	if err != nil {
+		return 0, err
+	}
+	h, _, err := c.read(&in)
+	if err != nil {
+		return 0, err
+	}
+	l := h.Laws(table, in.options())
+	c.show.done()
+	if in.json {
+		err = report.JSON(c.out, l)
+	} else {
+		err = report.Laws(c.out, l)
+	}
+	if err != nil {
+		return 0, err
+	}
+	switch {
+	case c.aside(&in, h.Inputs()):
+		return exitTrouble, nil
+	case l.Broken():
+		return exitFound, nil
+	}
+	return exitDone, nil
+}

@@ -1,0 +1,104 @@
+package cmd_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/replay/cmd"
+)
+
+const shop = "testdata/shop/shop.tb"
+const orders = "testdata/shop/orders.ndjson"
+
+// broken is a stream that fails.
+type broken struct{ err error }
+
+func (b broken) Write([]byte) (int, error) { return 0, b.err }
+
+func TestAClosedPipeIsNoTrouble(t *testing.T) {
+	for _, args := range [][]string{
+		{"run", "-rules", shop, orders},
+		{"run", "-rules", shop, "-json", "-worst", "1000", orders},
+		{"convert", orders},
+		{"help"},
+	} {
+		var stderr bytes.Buffer
+		closed := broken{&os.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}}
+		require.Equal(t, 0, cmd.Tiebreak(strings.NewReader(""), closed, &stderr, args), "%v", args)
+		require.Empty(t, stderr.String())
+	}
+}
+
+func TestAFullDiskIsTrouble(t *testing.T) {
+	for _, args := range [][]string{{"run", "-rules", shop, orders}, {"convert", orders}} {
+		var stderr bytes.Buffer
+		require.Equal(t, 2, cmd.Tiebreak(strings.NewReader(""), broken{syscall.ENOSPC}, &stderr, args), "%v", args)
+		require.Equal(t, 1, strings.Count(stderr.String(), "no space left on device"), "%s", stderr.String())
+	}
+}
+
+func TestWhatIsNotWrittenWholeIsNotWritten(t *testing.T) {
+	dir := t.TempDir()
+	target := filepath.Join(dir, "out.ndjson")
+	require.NoError(t, os.WriteFile(target, []byte("old\n"), 0o600))
+	var stderr bytes.Buffer
+	stdin := io.MultiReader(strings.NewReader(`{"key":"k","value":1,"node":"n"}`+"\n"), failing{})
+	require.Equal(t, 2, cmd.Tiebreak(stdin, io.Discard, &stderr, []string{"convert", "-o", target, "-"}))
+	text, err := os.ReadFile(target)
+	require.NoError(t, err)
+	require.Equal(t, "old\n", string(text))
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "a file was left behind")
+}
+
+// failing is an input that breaks off.
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errors.New("the disk is on fire") }
+
+func TestEveryFlagIsInTheHelp(t *testing.T) {
+	flags := map[string]string{
+		"run":     "rules region origin format tolerate lag skew max-drift json worst state partial fail-on",
+		"why":     "rules region origin format tolerate lag skew max-drift json field",
+		"diff":    "rules region origin format tolerate lag skew max-drift json worst",
+		"laws":    "rules region origin format tolerate lag skew max-drift json",
+		"convert": "region origin format tolerate o to",
+	}
+	for command, names := range flags {
+		var help bytes.Buffer
+		require.Equal(t, 0, cmd.Tiebreak(nil, &help, io.Discard, []string{"help", command}))
+		_, about, ok := strings.Cut(help.String(), "\nFlags\n")
+		require.True(t, ok)
+		about, status, ok := strings.Cut(about, "\nExit status\n")
+		require.True(t, ok)
+		require.Contains(t, status, "  0  ")
+		require.Equal(t, len(strings.Fields(names)), strings.Count("\n"+about, "\n  -"), command)
+		for name := range strings.FieldsSeq(names) {
+			require.Contains(t, about, "  -"+name+" ", command)
+			var stderr bytes.Buffer // a flag without its value is one that the command has
+			if name != "json" {
+				cmd.Tiebreak(nil, io.Discard, &stderr, []string{command, "-" + name})
+				require.Equal(t, "tiebreak: -"+name+" wants a value; see tiebreak help "+command+"\n", stderr.String())
+			}
+		}
+	}
+}
+
+func TestHelpFitsATerminal(t *testing.T) {
+	for _, args := range [][]string{{"help"}, {"help", "run"}, {"help", "why"}, {"help", "diff"}, {"help", "laws"}, {"help", "convert"}} {
+		var help bytes.Buffer
+		cmd.Tiebreak(nil, &help, io.Discard, args)
+		for line := range strings.Lines(help.String()) {
+			require.LessOrEqual(t, len(line), 120, line)
+		}
+	}
+}

@@ -1,0 +1,237 @@
+package report
+
+import (
+	"cmp"
+	"io"
+	"slices"
+	"strconv"
+
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/replay"
+)
+
+// Next names the command to run next; it is what a text ends with. Nil ends it without.
+type Next func(key, field string) string
+
+// Run writes what a rule table would have done to a history, for people: counts first, then the rules, the worst cells,
+// what was found, what is not known, and the next command.
+func Run(w io.Writer, r *replay.Report, next Next) error {
+	p := &page{}
+	records := int64(0)
+	for _, in := range r.Inputs {
+		records += in.Records()
+	}
+	p.line("%s (%.8s) over %s of %s", name(r.Table.File), r.Table.Fingerprint, plural(records, "record"), plural(int64(len(r.Inputs)), "input"))
+	counts(p, r)
+	decisions(p, r)
+	rules(p, r)
+	worst(p, r)
+	findings(p, r)
+	notKnown(p, r)
+	if next != nil && len(r.Worst) > 0 {
+		p.line("\nNext: %s", next(r.Worst[0].Key, r.Worst[0].Field))
+	}
+	return p.to(w)
+}
+
+func counts(p *page, r *replay.Report) {
+	t := &r.Totals
+	parts := int64(0)
+	for _, rule := range r.Rules {
+		parts += rule.Writes
+	}
+	tab := table{columns: []column{{left: true}, {}, {left: true}}}
+	if parts == t.Writes {
+		tab.row("writes", number(t.Writes), "to "+plural(t.Keys, "key")+", "+plural(t.Cells, "field")+" in all")
+	} else {
+		tab.row("writes", number(t.Writes), "to "+plural(t.Keys, "key"))
+		tab.row("field writes", number(parts), "to "+plural(t.Cells, "field")+": what follows counts these")
+	}
+	some := func(label string, n int64, what string) {
+		if n > 0 {
+			tab.row(label, number(n), what)
+		}
+	}
+	some("delivered again", t.Duplicates, "and counted once")
+	some("echoes", t.Echoes, "of the same writes in the exports of other regions")
+	tab.row("conflicts", Between(t.Conflicts), "pairs of writes, neither of which had seen the other")
+	if t.Conflicts.Max > 0 {
+		tab.row("in conflict", Between(t.Conflicting), "of the writes")
+	}
+	tab.row("kept", number(t.Kept), "all replicas show them")
+	some("combined", t.Combined, "live on together in the result")
+	tab.row("overwritten", Between(t.Overwritten), "by writes that had seen them: no loss")
+	tab.row("LOST", Between(t.Lost), "acknowledged, seen by nobody who replaced them, and gone")
+	if t.Refused.Max > 0 {
+		tab.row("REFUSED", Between(t.Refused), "writes to critical keys that a quorum must decide between")
+	}
+	some("inversions", t.Inversions, "later writes that lost to one their writers had seen")
+	some("diverged", t.Diverged, "fields end differently in the exports of two regions")
+	p.line("")
+	tab.write(p, "  ")
+}
+
+// decisions says what decided against the losers, and how far that can be relied on.
+func decisions(p *page, r *replay.Report) {
+	d := r.Decided
+	all := d.Rule + d.Version + d.Time + d.Ties()
+	if all == 0 {
+		return
+	}
+	p.title("Decided against what is lost, or perhaps lost, by")
+	tab := table{columns: []column{{left: true}, {}, {left: true}}}
+	some := func(label string, n int64, what string) {
+		if n > 0 {
+			tab.row(label, number(n), what)
+		}
+	}
+	some("the rule", d.Rule, "its own order, before the ladder")
+	some("version", d.Version, "")
+	toss := ""
+	if d.Tosses > 0 {
+		toss = plural(d.Tosses, "coin toss") + ": closer than the clocks of the two nodes differ"
+	}
+	some("time", d.Time, toss)
+	some("node", d.Node, "a tie up to the declared order")
+	some("kind", d.Kind, "a tie: a delete beat a set")
+	some("value", d.Value, "a tie up to the values themselves")
+	tab.write(p, "  ")
+	for _, s := range r.Skew[:min(len(r.Skew), 3)] {
+		p.line("  clock of %s seen %s ahead of %s (%s)", name(s.Ahead), duration(s.Nanos), name(s.Behind), plural(s.Seen, "time"))
+	}
+}
+
+func rules(p *page, r *replay.Report) {
+	p.title("Rules")
+	tab := table{columns: []column{{head: "line"}, {head: "rule", left: true, least: 16}, {head: "fields"}, {head: "writes"},
+		{head: "conflicts"}, {head: "combined", spare: true}, {head: "lost"}, {head: "refused", spare: true}}}
+	for _, s := range r.Rules {
+		tab.row(strconv.Itoa(s.Line), Printable(s.Rule), dashed(s.Cells), dashed(s.Writes),
+			short(s.Conflicts), dashed(s.Combined), short(s.Lost), short(s.Refused))
+	}
+	tab.write(p, "  ")
+}
+
+func worst(p *page, r *replay.Report) {
+	if len(r.Worst) == 0 {
+		return
+	}
+	p.title("Worst")
+	tab := table{columns: []column{{head: "key", left: true, least: 16}, {head: "field", left: true, least: 10}, {head: "rule", left: true, least: 8},
+		{head: "writes"}, {head: "conflicts"}, {head: "lost"}, {head: "refused", spare: true}, {head: "ends as", left: true, least: 12}}}
+	for _, c := range r.Worst {
+		ends := shown(c.Value, Width)
+		if c.By != "" {
+			ends += " by " + name(c.By)
+		}
+		tab.row(name(c.Key), fieldName(c.Field), Printable(c.Rule), number(c.Writes), short(c.Conflicts), short(c.Lost), short(c.Refused), ends)
+	}
+	tab.write(p, "  ")
+}
+
+// findings writes each code with its first example, those first that a reader should see first.
+func findings(p *page, r *replay.Report) {
+	if len(r.Findings) == 0 {
+		return
+	}
+	p.title("Findings")
+	list := slices.SortedFunc(slices.Values(r.Findings), func(a, b replay.Finding) int {
+		return cmp.Or(cmp.Compare(importance(a.Code), importance(b.Code)), cmp.Compare(a.Code, b.Code))
+	})
+	wide, digits := 0, 0
+	for _, f := range list {
+		wide, digits = max(wide, len(f.Code)), max(digits, len(number(f.Count)))
+	}
+	for _, f := range list {
+		p.line("  %*s  %-*s  %s", digits, number(f.Count), wide, Printable(string(f.Code)), Meaning(f.Code))
+		if !Normal(f.Code) && len(f.Examples) > 0 {
+			example(p, f.Examples[0])
+		}
+	}
+}
+
+func example(p *page, f finding.Finding) {
+	text := ""
+	if f.Place != (finding.Place{}) {
+		text = Printable(f.Place.String()) + ": "
+	}
+	if f.Key != "" {
+		text += cellName(f.Key, f.Field)
+		if f.Detail != "" {
+			text += ": "
+		}
+	}
+	text += Printable(f.Detail)
+	p.wrapped("      ", "        ", clip(text, 3*Width))
+}
+
+// notKnown says what the numbers can't tell.
+func notKnown(p *page, r *replay.Report) {
+	var notes []string
+	note := func(text string) { notes = append(notes, text) }
+	var told, untold int64
+	for _, k := range r.Causality {
+		if k.Source == replay.Unknown.String() {
+			untold += k.Writes
+		} else {
+			told += k.Writes
+		}
+	}
+	if untold > 0 {
+		note("Nothing says what the writers of " + number(untold) + " of the " + plural(told+untold, "write") + " to keys of several nodes had seen: " +
+			"what turns on it is given as a range. Name the region of each export with -region, or state the replication lag with -lag.")
+	}
+	for _, k := range r.Causality {
+		if k.Source == replay.Lag.String() && k.Writes > 0 {
+			note("What " + plural(k.Writes, "writer") + " had seen is taken from the stated lag, which is a guess about each.")
+		}
+	}
+	var aside, snapshots, reads int64
+	for _, in := range r.Inputs {
+		aside, snapshots, reads = aside+in.SetAside, snapshots+in.Snapshots, reads+in.Reads
+	}
+	if aside > 0 {
+		note(plural(aside, "record") + " could not be read and " + wasOrWere(aside) + " set aside: nothing here counts them.")
+	}
+	if snapshots > 0 {
+		note(plural(snapshots, "snapshot row") + " tell a state and not who wrote it: they were not replayed.")
+	}
+	for _, f := range r.Findings {
+		if f.Code == finding.CompactedWindow {
+			note("An export tells the last write of a window only (" + plural(f.Count, "time") + "): what it replaced there is not known.")
+		}
+	}
+	if reads > 0 {
+		note(plural(reads, "read") + " " + wasOrWere(reads) + " counted and not judged.")
+	}
+	if ties := r.Decided.Kind + r.Decided.Value; ties > 0 && len(r.Table.Nodes) == 0 {
+		note("The table has no nodes line, so " + plural(ties, "tie") + " went to what was written and not to a node: begin it with nodes A < B < C, the last one wins.")
+	}
+	var idle []string
+	for _, s := range r.Rules {
+		if s.Cells == 0 {
+			idle = append(idle, strconv.Itoa(s.Line))
+		}
+	}
+	switch len(idle) {
+	case 0:
+	case 1:
+		note("Line " + idle[0] + " of the table matched nothing in this history: it was not tried.")
+	default:
+		note("Lines " + list(idle, "and") + " of the table matched nothing in this history: they were not tried.")
+	}
+	if len(notes) == 0 {
+		return
+	}
+	p.title("Not known")
+	for _, text := range notes {
+		p.wrapped("  - ", "    ", text)
+	}
+}
+
+func wasOrWere(n int64) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
+}
