@@ -62,10 +62,9 @@ var bans = []struct {
 
 // Exceptions to the bans, each with its reason.
 var allowed = map[string]string{
-	"lww time":      "a duration is how a verdict says by how much; no clock is read",
-	"merge time":    "a duration is how a verdict says by how much; no clock is read",
-	"crdt time":     "a duration may be part of a text; no clock is read",
-	"crdt/law sync": "",
+	"lww time":   "a duration is how a verdict says by how much; no clock is read",
+	"merge time": "a duration is how a verdict says by how much; no clock is read",
+	"crdt sync":  "a generator of ids is shared by goroutines, as a clock is; no merge locks anything",
 }
 
 const module = "github.com/tiebreakhq/tiebreak/"

@@ -9,13 +9,13 @@
 //		"github.com/tiebreakhq/tiebreak/replay/cmd"
 //	)
 //
-//	func main() {
-//		cmd.Main(merge.Custom{Name: "longest", Merge: func(a, b value.Value) value.Value {
-//			if len(b) > len(a) {
-//				return b
-//			}
+//	func main() { cmd.Main(merge.Custom{Name: "longest", Merge: longest}) }
+//
+//	func longest(a, b value.Value) value.Value {
+//		if len(a) > len(b) || len(a) == len(b) && a > b {
 //			return a
-//		}})
+//		}
+//		return b
 //	}
 //
 // [Tiebreak] is what [Main] calls and tests call: it takes the streams and the arguments and returns the exit status.
