@@ -22,6 +22,7 @@ type Changes struct {
 	Lines   []LineDiff `json:"lines"`   // of the tables themselves
 	Cells   int64      `json:"cells"`   // that end with another value
 	Refused int64      `json:"refused"` // cells that one table refuses to merge and the other doesn't
+	Differ  int64      `json:"differ"`  // cells in either count
 	Largest []CellDiff `json:"largest"` // the first of them, by key and field, up to Options.Worst
 }
 
@@ -53,7 +54,7 @@ type Ending struct {
 
 // Different reports whether any table ends differently from the first one.
 func (d *Diff) Different() bool {
-	return slices.ContainsFunc(d.Others, func(c Changes) bool { return c.Cells > 0 || c.Refused > 0 })
+	return slices.ContainsFunc(d.Others, func(c Changes) bool { return c.Differ > 0 })
 }
 
 // Diff runs the history under several tables and compares how each field of each key ends with how it ends under the
@@ -127,6 +128,7 @@ func compareEndings(from, to *merge.Table, base, other map[string][]fieldEnding,
 			if a.Value == b.Value && a.Refused == b.Refused {
 				continue
 			}
+			c.Differ++
 			if a.Value != b.Value {
 				c.Cells++
 			}

@@ -8,7 +8,9 @@ import (
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/lex"
 	"github.com/tiebreakhq/tiebreak/merge/value"
+	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
 // Story is all that happened to one key and why it ended as it did.
@@ -60,7 +62,7 @@ const MaxSteps = 200
 func (h *History) Why(table *merge.Table, name string, field *string, opt Options) (*Story, error) {
 	keys := h.keys(partition(name), func(k string) bool { return k == name })
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("no write to key %q in the history", name)
+		return nil, fmt.Errorf("no write to key %q in the history%s", name, h.nearest(name))
 	}
 	s := newSums(table, &opt)
 	k := keys[0]
@@ -83,6 +85,30 @@ func (h *History) Why(table *merge.Table, name string, field *string, opt Option
 		story.Findings = append(story.Findings, f.Examples...)
 	}
 	return story, nil
+}
+
+// nearest returns "; did you mean ...?" with the key of the history that is nearest to one that it doesn't have, and
+// nothing when none is near. It looks at every record.
+func (h *History) nearest(name string) string {
+	best, distance := "", 4
+	var rec history.Record
+	for _, blocks := range h.parts {
+		for _, b := range blocks {
+			for r := (reader{b: b, names: h.names.texts}); r.more(); {
+				r.record(&rec)
+				if len(rec.Key)-len(name) >= distance || len(name)-len(rec.Key) >= distance || rec.Key == best {
+					continue
+				}
+				if d := lex.Distance(name, rec.Key); d < distance || d == distance && best != "" && rec.Key < best {
+					best, distance = rec.Key, d
+				}
+			}
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
 }
 
 // holds reports whether a field belongs to the cell.

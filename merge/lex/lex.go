@@ -179,16 +179,16 @@ func split(raw string) ([]Word, error) {
 func Nearest(word string, known []string) string {
 	best, bestDistance := "", 1+max(1, len(word)/3)
 	for _, k := range known {
-		if d := distance(word, k); d < bestDistance {
+		if d := Distance(word, k); d < bestDistance {
 			best, bestDistance = k, d
 		}
 	}
 	return best
 }
 
-// distance counts the insertions, deletions, replacements and swaps of neighbours between two words (optimal string
-// alignment).
-func distance(a, b string) int {
+// Distance counts the insertions, deletions, replacements and swaps of neighbours between two words (optimal string
+// alignment). Beyond 64 bytes it is 64.
+func Distance(a, b string) int {
 	if len(a) > 64 || len(b) > 64 {
 		return 64
 	}

@@ -25,7 +25,8 @@ func ExampleTiebreak() {
 	//
 	// Let:  W1 = eu-west set "cancelled" at 12:00:05 (eu-west:2, testdata/example/orders.ndjson:6)
 	//       W2 = us-east set "paid" at 12:00:05 (us-east:4, testdata/example/orders.ndjson:5)
-	// Then: W1 and W2 live on in the result.
+	// Then: W1 beats W2 by the rule's own order. Neither writer had seen the other's. W2 is lost.
+	//       W1 is kept.
 	//
 	// Next: change line 2 in a copy of the table and see what that alters
 	//   tiebreak diff -rules testdata/example/longest.tb -rules changed.tb testdata/example/orders.ndjson

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
@@ -79,6 +80,20 @@ func (r *regions) Set(text string) error {
 		return errors.New("want NAME=FILE, as in -region us-east=orders.ndjson")
 	}
 	*r = append(*r, regional{region, name})
+	return nil
+}
+
+// scans is the flag -scan, the moment of an initial scan. It may be given several times.
+type scans []clock.Timestamp
+
+func (s *scans) String() string { return fmt.Sprint(*s) }
+
+func (s *scans) Set(text string) error {
+	t, err := clock.ParseTimestamp(text)
+	if err != nil {
+		return errors.New("want the time that the rows of the scan share, as in 1701102296662969433.0000000000")
+	}
+	*s = append(*s, t)
 	return nil
 }
 

@@ -21,6 +21,7 @@ For the flags and exit statuses of a command: tiebreak help run
 const readingHelp = `  -region NAME=FILE   read FILE as the export of a region; may be given several times
   -origin COLUMN      the column in which the application wrote where a write began
   -format NAME        native, msgpack, cockroachdb, dynamodb or spanner; found out for each file when left out
+  -scan TIME          rows of a CockroachDB feed with this time are its initial scan; may be given several times
   -tolerate LIST      go on without what could not be read for these codes, as in bad_time,too_large; or all
 `
 

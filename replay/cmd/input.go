@@ -25,6 +25,7 @@ type input struct {
 	regions  regions
 	origin   string
 	format   format
+	scans    scans
 	tolerate string
 	lag      time.Duration
 	skew     time.Duration
@@ -42,6 +43,7 @@ func (in *input) reading(fs *flag.FlagSet) {
 	fs.Var(&in.regions, "region", "")
 	fs.StringVar(&in.origin, "origin", "", "")
 	fs.Var(&in.format, "format", "")
+	fs.Var(&in.scans, "scan", "")
 	fs.StringVar(&in.tolerate, "tolerate", "", "")
 }
 
@@ -227,7 +229,7 @@ func (c *command) collect(in *input, histories, partials []history.Source) (*rep
 }
 
 func (in *input) scan(show *progress) history.Options {
-	return history.Options{Format: history.Format(in.format), Origin: in.origin, Progress: show.read}
+	return history.Options{Format: history.Format(in.format), Origin: in.origin, Scans: in.scans, Progress: show.read}
 }
 
 // read finds and reads all inputs. The caller erases the progress, when all that takes time is done.
@@ -298,6 +300,9 @@ func (in *input) flags() []string {
 	}
 	text("-origin", in.origin)
 	text("-format", string(in.format))
+	for _, t := range in.scans {
+		text("-scan", t.String())
+	}
 	text("-tolerate", in.tolerate)
 	for _, d := range []struct {
 		flag  string

@@ -67,11 +67,11 @@ func (failing) Read([]byte) (int, error) { return 0, errors.New("the disk is on 
 
 func TestEveryFlagIsInTheHelp(t *testing.T) {
 	flags := map[string]string{
-		"run":     "rules region origin format tolerate lag skew max-drift json worst state partial fail-on",
-		"why":     "rules region origin format tolerate lag skew max-drift json field",
-		"diff":    "rules region origin format tolerate lag skew max-drift json worst",
-		"laws":    "rules region origin format tolerate lag skew max-drift json",
-		"convert": "region origin format tolerate o to",
+		"run":     "rules region origin format scan tolerate lag skew max-drift json worst state partial fail-on",
+		"why":     "rules region origin format scan tolerate lag skew max-drift json field",
+		"diff":    "rules region origin format scan tolerate lag skew max-drift json worst",
+		"laws":    "rules region origin format scan tolerate lag skew max-drift json",
+		"convert": "region origin format scan tolerate o to",
 	}
 	for command, names := range flags {
 		var help bytes.Buffer

@@ -33,7 +33,7 @@ import (
 //
 // HAZARD: messages without mvcc_timestamp can't tell a row of an initial scan from a write of the same moment, and with
 // diff both have a null before. Such a row is read as a write at the time of the scan, and its columns get no Before, so
-// that nothing counts from a zero that nobody saw.
+// that nothing counts from a zero that nobody saw; unless [Options.Scans] names the moment.
 //
 // HAZARD: no envelope tells on which cluster a row was written first. Logical replication gives a row a new
 // mvcc_timestamp on the cluster that receives it, so that each write turns up in the feed of every cluster as a write of
@@ -226,6 +226,7 @@ func (c *change) read(at finding.Place, opt *Options, out *Batch) *problem {
 	if bad != nil {
 		return bad
 	}
+	scanned = scanned || !c.deleted && slices.Contains(opt.Scans, t)
 	origin, bad := c.columns.origin(opt)
 	if bad != nil {
 		return bad

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
@@ -27,6 +28,10 @@ type Options struct {
 	// Origin names the column or attribute of an export in which the application wrote where a write began; "" when it
 	// wrote none.
 	Origin string
+
+	// Scans are the moments of initial scans: a CockroachDB changefeed without mvcc_timestamp stamps every row of its scan
+	// with one, and such a row looks like a write. Rows of these moments are snapshot rows.
+	Scans []clock.Timestamp
 
 	// Limits of one record: its bytes are those of a line, a frame or a document.
 	Limits value.Limits

@@ -93,7 +93,7 @@ func endings(p *page, base *replay.Report, c *replay.Changes) {
 		tab.row(name(d.Key), fieldName(d.Field), ending(&d.Base), ending(&d.Other))
 	}
 	tab.write(p, "  ")
-	if more := c.Cells - int64(len(c.Largest)); more > 0 {
+	if more := c.Differ - int64(len(c.Largest)); more > 0 {
 		p.line("  and %s more", number(more))
 	}
 }
