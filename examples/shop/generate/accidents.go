@@ -18,6 +18,7 @@ const (
 	movedHouses    = 10 // decided by version, against the later write
 	bonuses        = 12 // a number read and written on both sides
 	stocktakes     = 40 // missing_before_image
+	recounts       = 3  // missing_before_image and counter_regressed
 	lateCancels    = 12 // mixed_precision, where the cancel came within the second
 	doubleWeights  = 5  // ambiguous_order
 	doubleReports  = 7  // probable_duplicate
@@ -202,6 +203,11 @@ func (s *shop) oldSystem() {
 		blind(set(goods(numGoods-1-i), history.Field{Name: "count", Value: value.Int(int64(150 + i))}))
 	})
 
+	// What is counted again later is less, and nothing says what was sold in between.
+	s.each(recounts, 9*time.Hour, time.Minute, func(i int) {
+		blind(set(goods(numGoods-1-i), history.Field{Name: "count", Value: value.Int(int64(120 + i))}))
+	})
+
 	// A van is loaded in the second in which the customer cancels.
 	orders := make([]*order, lateCancels)
 	s.each(lateCancels, 7*time.Hour, 10*time.Minute, func(i int) {
@@ -264,6 +270,8 @@ func (s *shop) carelessClients() {
 		here := s.sites[usEast]
 		s.write(here, version(set(fmt.Sprintf("profile/u-%04d", 7101+i), text("zip", s.zip())), here), true)
 	})
+	// The exporter drops a write of us-east: its number is in no record.
+	s.at(21*time.Hour, func() { s.sites[usEast].wrote++ })
 	// One coupon, typed on two keyboards: é is one character, or an e and an accent.
 	for i, key := range []string{"coupon/caf\u00e9-10", "coupon/cafe\u0301-10"} {
 		s.at(8*time.Hour+time.Duration(i)*time.Hour, func() { s.write(s.sites[1+i], set(key, text("percent", "10")), true) })

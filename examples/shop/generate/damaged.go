@@ -15,6 +15,7 @@ func damaged() []byte {
 		`{"key":"users/u-0001","field":"name","value":"Ada","node":"eu-west","time":"20.05.2026 12:30"}`,
 		`{"key":"users/u-0001","field":"name","value":"Ada","node":"eu-west","time":1779280200000}`,
 		`{"key":"users/u-0001","field":"name","value":"Ada","node":"eu-west","time":"2016-12-31T23:59:60Z"}`,
+		`{"key":"users/u-0001","field":"name","value":"Ada","node":"eu-west","time":"9999-12-31T23:59:59Z"}`,
 		`{"key":"users/u-0001","field":"name","value":"Ada"}`,
 		`{"key":"users/u-0001","field":"name","value":"Ada","node":"eu-west","version":-1}`,
 		`{"key":"users/u-0001","field":"name","value":"Ada","node":"eu-west","op":"upsert"}`,
