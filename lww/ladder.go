@@ -34,15 +34,19 @@ func (r Rung) String() string {
 // then time, then node, with no node declared. A Ladder is only read, so goroutines may share it.
 type Ladder struct {
 	// Order is the order of the first three rungs: each of [Version], [Time] and [Node] once. The zero value means
-	// that order. [Ladder.Check] finds any other; comparing by one that was not checked skips what isn't one of them.
+	// that order. [Same] in a place leaves a rung out, as databases do that know no version or compare no nodes.
+	// [Ladder.Check] finds any other order; comparing by one that was not checked skips what isn't one of them.
 	Order [3]Rung
+
+	// SetsWin turns the rung [Kind] round: on an equal stamp a set beats a delete. Couchbase does so.
+	SetsWin bool
 
 	// Nodes is the tie order, the last one wins. Nodes that it doesn't name are equal on the node rung, below all
 	// that it names.
 	Nodes clock.Nodes
 }
 
-// ErrOrder is returned for a ladder that doesn't hold each of version, time and node once.
+// ErrOrder is returned for a ladder that holds one of version, time and node twice, or something else.
 var ErrOrder = errors.New("order wants each of version, time and node once")
 
 // Check reports a ladder that can't be one: [ErrOrder], or what [clock.Nodes.Check] says.
@@ -50,6 +54,9 @@ func (l *Ladder) Check() error {
 	if l.Order != [3]Rung{} {
 		var seen [3]bool
 		for _, r := range l.Order {
+			if r == Same {
+				continue
+			}
 			if r < Version || r > Node || seen[r-Version] {
 				return ErrOrder
 			}

@@ -25,6 +25,9 @@ var orders = [][3]lww.Rung{
 	{lww.Time, lww.Node, lww.Version}, {lww.Node, lww.Version, lww.Time}, {lww.Node, lww.Time, lww.Version}, {},
 }
 
+// shortOrders leave rungs out, as those of databases do.
+var shortOrders = [][3]lww.Rung{{lww.Time}, {lww.Version, lww.Time}, {lww.Time, lww.Node}, {lww.Same, lww.Version, lww.Time}}
+
 func TestLadderDecidesByTheFirstRungThatDiffers(t *testing.T) {
 	type stamp = lww.Stamp
 	ms := int64(time.Millisecond)
@@ -96,12 +99,12 @@ func TestLadderDecidesByTheFirstRungThatDiffers(t *testing.T) {
 			"a delete beats a set, whatever the value",
 			lww.Register[string]{Stamp: stamp{Node: "9"}, Value: "zzz"},
 			lww.Register[string]{Stamp: stamp{Node: "9"}, Deleted: true},
-			-1, lww.Kind, 0, "right by kind: a delete beats a set",
+			-1, lww.Kind, 0, "right by kind: one of the two is a delete",
 		}, {
 			"a delete of an undeclared node beats a set of another one",
 			lww.Register[string]{Stamp: stamp{Node: "x"}, Deleted: true},
 			lww.Register[string]{Stamp: stamp{Node: "y"}, Value: "v"},
-			1, lww.Kind, 0, "left by kind: a delete beats a set",
+			1, lww.Kind, 0, "left by kind: one of the two is a delete",
 		}, {
 			"one node had two writers",
 			lww.Register[string]{Stamp: stamp{Node: "9"}, Value: "b"},
@@ -206,9 +209,12 @@ func TestLadderCheck(t *testing.T) {
 	for _, order := range orders {
 		assert.NoError(t, (&lww.Ladder{Order: order, Nodes: clock.Nodes{"a", "b"}}).Check())
 	}
+	for _, order := range shortOrders {
+		assert.NoError(t, (&lww.Ladder{Order: order}).Check(), "%v", order)
+	}
 	for _, order := range [][3]lww.Rung{
-		{lww.Version}, {lww.Version, lww.Version, lww.Time}, {lww.Version, lww.Time, lww.Kind}, {lww.Rank, lww.Time, lww.Node},
-		{0, lww.Version, lww.Time}, {lww.Version, lww.Time, 200},
+		{lww.Version, lww.Version, lww.Time}, {lww.Version, lww.Time, lww.Kind}, {lww.Rank, lww.Time, lww.Node},
+		{lww.Version, lww.Same, lww.Version}, {lww.Version, lww.Time, 200},
 	} {
 		assert.ErrorIs(t, (&lww.Ladder{Order: order}).Check(), lww.ErrOrder, "%v", order)
 	}

@@ -11,7 +11,7 @@ type Register[V any] struct {
 }
 
 // Compare is the whole ladder: the rungs of [Ladder.Compare], then kind, then value, then (for equal values of two
-// nodes that the ladder doesn't declare) the spelling of the node. It returns 0 only by [Same], for registers that
+// nodes that the ladder doesn't declare) the spelling of the node, and any rung that the ladder leaves out. It returns 0 only by [Same], for registers that
 // are equal in every field.
 //
 // When it decides by [Value] between writes of one node, that node had two writers; between writes of two nodes, the
@@ -53,7 +53,7 @@ func MergeFunc[V any](l *Ladder, a, b Register[V], compare func(a, b V) int) (Re
 func decideOrdered[V cmp.Ordered](l *Ladder, a, b *Register[V]) (kept *Register[V], why Verdict) {
 	why = l.judge(&a.Stamp, &b.Stamp)
 	if why.By == Same {
-		why = byContent(a, b, cmp.Compare[V])
+		why = byContent(l, a, b, cmp.Compare[V])
 	}
 	return pick(why, a, b)
 }
@@ -63,7 +63,7 @@ func decideOrdered[V cmp.Ordered](l *Ladder, a, b *Register[V]) (kept *Register[
 func decide[V any](l *Ladder, a, b *Register[V], compare func(a, b V) int) (kept *Register[V], why Verdict) {
 	why = l.judge(&a.Stamp, &b.Stamp)
 	if why.By == Same {
-		why = byContent(a, b, compare)
+		why = byContent(l, a, b, compare)
 	}
 	return pick(why, a, b)
 }
@@ -75,16 +75,18 @@ func pick[V any](why Verdict, a, b *Register[V]) (*Register[V], Verdict) {
 	return a, why
 }
 
-func byContent[V any](a, b *Register[V], compare func(a, b V) int) Verdict {
+func byContent[V any](l *Ladder, a, b *Register[V], compare func(a, b V) int) Verdict {
 	if a.Deleted != b.Deleted {
-		if a.Deleted {
+		if a.Deleted != l.SetsWin {
 			return Verdict{Order: 1, By: Kind}
 		}
 		return Verdict{Order: -1, By: Kind}
 	}
 	order := compare(a.Value, b.Value)
 	if order == 0 {
-		order = cmp.Compare(a.Stamp.Node, b.Stamp.Node)
+		// What is left is what the ladder does not look at: it decides nothing but which of two equal values stays.
+		order = cmp.Or(cmp.Compare(a.Stamp.Node, b.Stamp.Node), cmp.Compare(a.Stamp.Version, b.Stamp.Version),
+			a.Stamp.Time.Compare(b.Stamp.Time))
 	}
 	if order == 0 {
 		return Verdict{}

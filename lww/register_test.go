@@ -2,6 +2,7 @@ package lww_test
 
 import (
 	"cmp"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -33,11 +34,12 @@ func alphabet() []lww.Register[int] {
 	return all
 }
 
-// Antisymmetric, transitive, 0 only for identical registers: over all triples of 120 registers, under all orders.
+// Antisymmetric, transitive, 0 only for identical registers: over all triples of 120 registers, under all orders, those
+// that leave rungs out among them, and whether sets or deletes win a tie.
 func TestCompareIsATotalOrder(t *testing.T) {
 	all := alphabet()
-	for _, order := range orders {
-		ladder := lww.Ladder{Order: order, Nodes: clock.Nodes{"b", "a"}}
+	for i, order := range append(slices.Clone(orders), shortOrders...) {
+		ladder := lww.Ladder{Order: order, Nodes: clock.Nodes{"b", "a"}, SetsWin: i%2 == 1}
 		table := make([][]int, len(all))
 		for i, a := range all {
 			table[i] = make([]int, len(all))
@@ -118,4 +120,16 @@ func TestWriteWithoutAnyStampIsKeptWhereNothingWas(t *testing.T) {
 	v, ok := m.Get("k")
 	assert.True(t, ok)
 	assert.Equal(t, -5, v)
+}
+
+func TestSetsWinTiesWhereTheLadderSaysSo(t *testing.T) {
+	set, gone := lww.Register[int]{Value: 1}, lww.Register[int]{Deleted: true}
+	for setsWin, want := range map[bool]lww.Register[int]{false: gone, true: set} {
+		ladder := lww.Ladder{SetsWin: setsWin}
+		for _, pair := range [][2]lww.Register[int]{{set, gone}, {gone, set}} {
+			kept, why := lww.Merge(&ladder, pair[0], pair[1])
+			require.Equal(t, want, kept)
+			require.Equal(t, lww.Kind, why.By)
+		}
+	}
 }

@@ -45,7 +45,7 @@ func (v Verdict) String() string {
 	case Node:
 		return fmt.Sprintf("%s by node: %s later in the order", side, count(v.Margin, "place"))
 	case Kind:
-		return side + " by kind: a delete beats a set"
+		return side + " by kind: one of the two is a delete"
 	default:
 		return fmt.Sprintf("%s by %s", side, v.By)
 	}

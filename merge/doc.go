@@ -42,7 +42,7 @@
 //	append              a log: every value, in the order of time
 //	refuse              concurrent writes are an incident: one is kept, the same one everywhere, and all are refused
 //
-// and a user's own [Custom] rule by its name. The option "together" makes the fields of a line one cell, so that all come
+// and a user's own [Custom] rule by its name. The line "profile NAME" makes lww decide as a database does: see [Profiles]. The option "together" makes the fields of a line one cell, so that all come
 // from one write. A rule that turns on causality takes it from [Op.Seen]; what is not known to be seen counts as unseen.
 //
 // HAZARD: max, min, highest and prefer never take a value back, deletes included. They fit what only moves one way.

@@ -160,7 +160,7 @@ func checkCustom(ms *lex.Mistakes, custom []Custom) {
 func (t *Table) parseRule(line lex.Line, ms *lex.Mistakes) {
 	if len(line.Words) < 3 {
 		help := "a rule line is KEY FIELD RULE, as in: cart/* items add-wins"
-		if near := lex.Nearest(line.Words[0].Text, []string{"nodes", "order", "check", "unique"}); near != "" {
+		if near := lex.Nearest(line.Words[0].Text, []string{"nodes", "order", "profile", "check", "unique"}); near != "" {
 			help = fmt.Sprintf("did you mean %q?", near)
 		}
 		ms.Add(line.Number, help, "%q has no rule", line.Text(0))

@@ -23,6 +23,9 @@ type Table struct {
 	Checks  []Check
 	Uniques []Unique
 
+	// Profile is the database that the table imitates, nil when it imitates none.
+	Profile *Profile
+
 	custom []Custom
 }
 
@@ -115,6 +118,7 @@ func (c Check) Holds(get func(field string) value.Value) bool {
 //
 //	nodes ap-south < eu-west < us-east     # tie order, the last one wins
 //	order version time node                # the order of the ladder; this one when left out
+//	profile cassandra                      # or that of a database, with its tie chain: see [Profiles]
 //	KEY FIELD[,FIELD] RULE [OPTIONS]       # * in KEY or FIELD is any run of characters
 //	check KEY LEFT OP RIGHT                # < <= > >= == != between fields or constants
 //	unique KEY FIELD
@@ -130,6 +134,15 @@ func ParseTable(file string, text []byte, custom ...Custom) (*Table, error) {
 		t.parseLine(line, first, ms)
 	}
 	t.Ladder.Nodes = t.Nodes
+	if t.Profile != nil {
+		if at := first["order"]; at > 0 {
+			ms.Add(first["profile"], "leave one of them out", "a profile brings its own order, and line %d has another", at)
+		}
+		if slices.Contains(t.Profile.order[:], lww.Node) && t.Nodes == nil {
+			ms.Add(first["profile"], "as in: nodes ap-south < eu-west < us-east", "%s breaks ties by node, and the table declares no order of nodes", t.Profile.Database)
+		}
+		t.Profile.apply(t)
+	}
 	t.checkNodes(first["nodes"], ms)
 	t.checkReach(ms)
 	if err := ms.Err(); err != nil {
@@ -153,7 +166,7 @@ func (t *Table) parseLine(line lex.Line, first map[string]int, ms *lex.Mistakes)
 	if word.Quoted {
 		directive = ""
 	}
-	if directive == "nodes" || directive == "order" {
+	if directive == "nodes" || directive == "order" || directive == "profile" {
 		if at := first[directive]; at > 0 {
 			ms.Add(line.Number, "", "%q stands on line %d already", directive, at)
 			return
@@ -165,6 +178,8 @@ func (t *Table) parseLine(line lex.Line, first map[string]int, ms *lex.Mistakes)
 		t.parseNodes(line, ms)
 	case "order":
 		t.parseOrder(line, ms)
+	case "profile":
+		t.parseProfile(line, ms)
 	case "check":
 		t.parseCheck(line, ms)
 	case "unique":
@@ -318,7 +333,7 @@ type TableLine struct {
 
 // Lines returns what the table says: the node order, the ladder's order, the rules, the checks.
 func (t *Table) Lines() []TableLine {
-	lines := []TableLine{{Text: fmt.Sprintf("order %s %s %s", t.order()[0], t.order()[1], t.order()[2])}}
+	lines := []TableLine{{Text: t.orderLine()}}
 	if t.Nodes != nil {
 		lines = append(lines, TableLine{Text: "nodes " + t.Nodes.String()})
 	}
@@ -349,16 +364,20 @@ func (t *Table) Rule(key, field string) *Rule {
 // spacing, checks and uniqueness don't enter it. Replicas with different fingerprints must not merge.
 func (t *Table) Fingerprint() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "tiebreak.table/v1\nnodes %s\norder %v\n", t.Nodes, t.order())
+	fmt.Fprintf(h, "tiebreak.table/v1\nnodes %s\n%s\n", t.Nodes, t.orderLine())
 	for _, r := range t.Rules {
 		fmt.Fprintf(h, "%s\n", r)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-func (t *Table) order() [3]lww.Rung {
-	if t.Ladder.Order == [3]lww.Rung{} {
-		return [3]lww.Rung{lww.Version, lww.Time, lww.Node}
+// orderLine returns the line that says how the ladder decides.
+func (t *Table) orderLine() string {
+	switch {
+	case t.Profile != nil:
+		return "profile " + t.Profile.Name
+	case t.Ladder.Order == [3]lww.Rung{}:
+		return "order version time node"
 	}
-	return t.Ladder.Order
+	return fmt.Sprintf("order %s %s %s", t.Ladder.Order[0], t.Ladder.Order[1], t.Ladder.Order[2])
 }

@@ -120,6 +120,10 @@ func (r *Rule) Compare(a, b *Write) (order int, by lww.Rung) {
 // rank compares by what the rule puts before the ladder.
 func (r *Rule) rank(a, b *Write) int {
 	switch r.id {
+	case isLWW:
+		if p := r.table.Profile; p != nil && p.deletesWin && a.Deleted != b.Deleted {
+			return sign(a.Deleted)
+		}
 	case isMax, isMin, isHighest:
 		if a.Deleted != b.Deleted { // what has no value is below every value, so that there is an order at all
 			return sign(b.Deleted)
