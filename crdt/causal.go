@@ -1,0 +1,104 @@
+package crdt
+
+import "github.com/tiebreakhq/tiebreak/clock"
+
+// slot is content made by dots: what a causal type holds, and what a keyed store holds under one key. S is the type that
+// holds it.
+//
+// HAZARD: join copies. A slot must not share memory that either side may change later.
+type slot[S any] interface {
+	*S
+
+	// join is the causal join with other, where mine and theirs are all dots that the two replicas have seen: content lives
+	// on if both have it, or if one has it and the other has never seen its dot. It reports whether anything changed.
+	join(other *S, mine, theirs *clock.Vector) bool
+
+	// drop removes the content whose dots are in seen, and reports whether there was any.
+	drop(seen *clock.Vector) bool
+
+	isEmpty() bool
+	equal(other *S, ctx *clock.Vector) bool // ctx is what both sides have seen
+	addTo(v *clock.Vector)                  // adds the dots of all content to v
+	len() int                               // how many dots that are
+	least() clock.Dot                       // the least of them, zero if there are none
+	counts(ctx *clock.Vector) bool          // whether anything in it makes a difference to whom has seen ctx
+}
+
+// causal is content with all dots that the replica has seen: those of its content, and those whose content is gone. A
+// delta is the same with fewer dots.
+type causal[S any, P slot[S]] struct {
+	seen clock.Vector
+	body S
+}
+
+// merge is the join of the package comment, done in place. It reports whether c changed.
+func (c *causal[S, P]) merge(other *causal[S, P]) bool {
+	changed := P(&c.body).join(&other.body, &c.seen, &other.seen)
+	if !c.seen.Covers(other.seen) {
+		changed = true
+		c.seen.Merge(other.seen)
+	}
+	return changed
+}
+
+func (c *causal[S, P]) equal(other *causal[S, P]) bool {
+	return c.seen.Equal(other.seen) && P(&c.body).equal(&other.body, &c.seen)
+}
+
+func (c *causal[S, P]) clone() (copied causal[S, P]) {
+	copied.merge(c)
+	return copied
+}
+
+// replaced returns the delta that removes all content of c, and nothing that c has not seen.
+func (c *causal[S, P]) replaced() (delta causal[S, P]) {
+	P(&c.body).addTo(&delta.seen)
+	return delta
+}
+
+// clear removes all content of c, and returns the delta.
+func (c *causal[S, P]) clear() causal[S, P] {
+	delta := c.replaced()
+	c.merge(&delta)
+	return delta
+}
+
+// clearAt removes the content whose dots are in seen, now and whenever it arrives; d is the dot of the operation.
+func (c *causal[S, P]) clearAt(d clock.Dot, seen clock.Vector) bool {
+	delta := causal[S, P]{seen: seen.Clone()}
+	delta.seen.Add(d)
+	return c.merge(&delta)
+}
+
+// write replaces all content of c by what insert makes of a new dot of node, and returns the delta.
+func (c *causal[S, P]) write(node clock.Node, insert func(P, clock.Dot)) causal[S, P] {
+	d := next(&c.seen, node)
+	delta := c.replaced()
+	delta.seen.Add(d)
+	insert(&delta.body, d)
+	c.merge(&delta)
+	return delta
+}
+
+// writeAt replaces the content whose dots are in seen, now and whenever it arrives, by what insert makes of d.
+func (c *causal[S, P]) writeAt(d clock.Dot, seen clock.Vector, insert func(P, clock.Dot)) bool {
+	delta := causal[S, P]{seen: seen.Clone()}
+	if !d.IsZero() {
+		delta.seen.Add(d)
+		insert(&delta.body, d)
+	}
+	return c.merge(&delta)
+}
+
+// next returns the dot of the next write of node, given all that the replica has seen.
+func next(seen *clock.Vector, node clock.Node) clock.Dot {
+	named(node)
+	return seen.Next(node)
+}
+
+// named panics when a node has no name.
+func named(node clock.Node) {
+	if node == "" {
+		panic("crdt: a write needs the name of its node; two nameless writers would be taken for one")
+	}
+}

@@ -1,0 +1,138 @@
+package crdt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
+)
+
+// Codec writes and reads elements, keys and values of type T as msgpack values. There is one for each basic kind: [Text],
+// [Int], [Uint], [Float] and [Bool]; [Custom] makes one of any other type.
+//
+// Both functions must be canonical: equal values have equal bytes, and Read takes nothing that Append does not write.
+type Codec[T any] struct {
+	// Append appends v to b, as one msgpack value.
+	Append func(b []byte, v T) []byte
+
+	// Read reads the value that b begins with, and returns what follows it. It never keeps b, and never trusts a length
+	// that b declares.
+	Read func(b []byte) (v T, rest []byte, err error)
+}
+
+// Text is the codec of strings: a str, or a bin where the string is not UTF-8.
+func Text[T ~string]() Codec[T] {
+	return Codec[T]{
+		Append: func(b []byte, v T) []byte { return appendText(b, string(v)) },
+		Read: func(b []byte) (T, []byte, error) {
+			s, rest, err := readText(b)
+			return T(s), rest, err
+		},
+	}
+}
+
+// Int is the codec of signed integers.
+func Int[T ~int | ~int8 | ~int16 | ~int32 | ~int64]() Codec[T] {
+	return Codec[T]{
+		Append: func(b []byte, v T) []byte { return appendInt(b, int64(v)) },
+		Read: func(b []byte) (T, []byte, error) {
+			n, rest, err := readInt(b)
+			if err == nil && int64(T(n)) != n {
+				err = errType
+			}
+			return T(n), rest, err
+		},
+	}
+}
+
+// Uint is the codec of unsigned integers.
+func Uint[T ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64]() Codec[T] {
+	return Codec[T]{
+		Append: func(b []byte, v T) []byte { return appendUint(b, uint64(v)) },
+		Read: func(b []byte) (T, []byte, error) {
+			n, rest, err := readUint(b)
+			if err == nil && uint64(T(n)) != n {
+				err = errType
+			}
+			return T(n), rest, err
+		},
+	}
+}
+
+// Float is the codec of floating point numbers, always as float 64; -0 is written as 0, and NaN refused.
+func Float[T ~float32 | ~float64]() Codec[T] {
+	return Codec[T]{
+		Append: func(b []byte, v T) []byte {
+			if v == 0 {
+				v = 0 // -0 equals 0 and must have its bytes
+			}
+			return binary.BigEndian.AppendUint64(append(b, 0xcb), math.Float64bits(float64(v)))
+		},
+		Read: func(b []byte) (T, []byte, error) {
+			switch {
+			case len(b) < 9:
+				return 0, nil, errShort
+			case b[0] != 0xcb:
+				return 0, nil, errType
+			}
+			bits := binary.BigEndian.Uint64(b[1:])
+			f := math.Float64frombits(bits)
+			if f != f {
+				return 0, nil, ErrNaN
+			}
+			if float64(T(f)) != f || f == 0 && bits != 0 {
+				return 0, nil, errLong
+			}
+			return T(f), b[9:], nil
+		},
+	}
+}
+
+// Bool is the codec of booleans.
+func Bool[T ~bool]() Codec[T] {
+	return Codec[T]{
+		Append: func(b []byte, v T) []byte {
+			if v {
+				return append(b, 0xc3)
+			}
+			return append(b, 0xc2)
+		},
+		Read: func(b []byte) (T, []byte, error) {
+			switch {
+			case len(b) == 0:
+				return false, nil, errShort
+			case b[0] != 0xc2 && b[0] != 0xc3:
+				return false, nil, errType
+			}
+			return b[0] == 0xc3, b[1:], nil
+		},
+	}
+}
+
+// Custom is the codec of any type that can be turned into bytes and back: a bin. What parse takes and format would write
+// otherwise is refused.
+func Custom[T any](format func(T) []byte, parse func([]byte) (T, error)) Codec[T] {
+	return Codec[T]{
+		Append: func(b []byte, v T) []byte {
+			raw := format(v)
+			return append(appendBinHead(b, len(raw)), raw...)
+		},
+		Read: func(b []byte) (v T, rest []byte, err error) {
+			raw, rest, isBin, err := readRaw(b)
+			if err == nil && !isBin {
+				err = errType
+			}
+			if err != nil {
+				return v, nil, err
+			}
+			v, err = parse(bytes.Clone(raw))
+			if err != nil {
+				return v, nil, fmt.Errorf("read value: %w", err)
+			}
+			if !bytes.Equal(format(v), raw) {
+				return v, nil, errLong
+			}
+			return v, rest, nil
+		},
+	}
+}

@@ -1,0 +1,355 @@
+package crdt
+
+import (
+	"math"
+	"slices"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+)
+
+// keyed is the store of every type whose writes name a key: each key has a slot, all share the dots that the replica
+// has seen, which are kept outside and handed in as ctx.
+//
+// A write to a key replaces what its writer had seen under that key. The writer names what it had seen as a whole, not
+// the dots of the key, so a write that overtakes an older one must be remembered until that arrives:
+//
+//	us adds apple (us:1); eu, who has seen it, removes apple. The remove arrives first, with seen {us:1}.
+//	Nothing is there to remove, and us:1 can't be called seen, for it may be an add of pear.
+//
+// So per key there may be dots to wait for. To each dot d and each key k belongs one of three states: unseen and not
+// waited for, unseen and waited for, seen; if it is seen, content is there or it is gone for ever. They only move to the
+// right, which makes joining them idempotent, commutative and associative.
+type keyed[K comparable, S any, P slot[S]] struct {
+	held table[K, S] // Invariant: no slot is empty, and the dots of its content are in ctx.
+
+	// The dots that count for a key are those not in ctx: no others can arrive, so those in ctx are dropped when it is
+	// convenient and ignored until then. Vectors in it are never changed, only replaced.
+	waiting table[K, clock.Vector]
+	sweep   int // where convenience begins next
+}
+
+// write applies one operation: it replaces what seen covers under k and, with an insert, adds content under the dot d. Any
+// number of deliveries in any order come to one state. A zero d is for operations that nobody will ever have to wait for.
+func (t *keyed[K, S, P]) write(k K, d clock.Dot, seen, ctx *clock.Vector, insert func(P, clock.Dot)) bool {
+	at := t.held.find(k)
+	changed := at >= 0 && P(&t.held.rows[at].held).drop(seen)
+	if !d.IsZero() && !ctx.Has(d) {
+		changed = true
+		ctx.Add(d)
+		if insert != nil && !t.awaits(k, d) {
+			if at < 0 {
+				at = len(t.held.rows)
+				t.held.add(k)
+			}
+			insert(&t.held.rows[at].held, d)
+		}
+	}
+	if at >= 0 && P(&t.held.rows[at].held).isEmpty() {
+		t.held.remove(at)
+	}
+	if t.wait(k, seen, ctx, &nothing) {
+		changed = true
+	}
+	t.settle(ctx, &nothing, fewRows)
+	return changed
+}
+
+// awaits reports whether content of d under k is already replaced.
+func (t *keyed[K, S, P]) awaits(k K, d clock.Dot) bool {
+	if len(t.waiting.rows) == 0 {
+		return false
+	}
+	w := t.waiting.get(k)
+	return w != nil && w.Has(d)
+}
+
+// wait remembers what of seen neither side of a join has seen. It reports whether that is news.
+func (t *keyed[K, S, P]) wait(k K, seen, mine, theirs *clock.Vector) bool {
+	if covers(mine, theirs, seen) {
+		return false
+	}
+	w := t.waiting.get(k)
+	switch {
+	case w == nil:
+		*t.waiting.add(k) = seen.Clone()
+		return true
+	case w.Covers(*seen):
+		return false
+	}
+	news := seen.Minus(*w)
+	merged := w.Clone()
+	merged.Merge(news)
+	*w = merged
+	return !covers(mine, theirs, &news)
+}
+
+// nothing is the empty vector.
+var nothing clock.Vector
+
+// covers reports whether every dot of v is in mine or in theirs.
+func covers(mine, theirs, v *clock.Vector) bool {
+	if mine.Covers(*v) || theirs.Covers(*v) {
+		return true
+	}
+	return !theirs.IsEmpty() && mine.Covers(v.Minus(*theirs))
+}
+
+// removeKey takes out the slot of k, if there is one.
+func (t *keyed[K, S, P]) removeKey(k K) {
+	if at := t.held.find(k); at >= 0 {
+		t.held.remove(at)
+	}
+}
+
+// settle looks at some of the keys with dots to wait for, and forgets those for which nothing is left to arrive.
+func (t *keyed[K, S, P]) settle(mine, theirs *clock.Vector, some int) {
+	for range min(some, len(t.waiting.rows)) {
+		if t.sweep >= len(t.waiting.rows) {
+			t.sweep = 0
+		}
+		if covers(mine, theirs, &t.waiting.rows[t.sweep].held) {
+			t.waiting.remove(t.sweep)
+		} else {
+			t.sweep++
+		}
+	}
+}
+
+// join is the causal join with other.
+func (t *keyed[K, S, P]) join(other *keyed[K, S, P], mine, theirs *clock.Vector) (changed bool) {
+	if t.mayDrop(other, mine, theirs) {
+		for i := len(t.held.rows) - 1; i >= 0; i-- {
+			r := &t.held.rows[i]
+			if other.held.find(r.key) < 0 && P(&r.held).drop(theirs) {
+				changed = true
+				if P(&r.held).isEmpty() {
+					t.held.remove(i)
+				}
+			}
+		}
+	}
+	if len(t.held.rows) == 0 {
+		t.held.grow(len(other.held.rows))
+	}
+	for i := range other.held.rows {
+		o := &other.held.rows[i]
+		at := t.held.find(o.key)
+		isNew := at < 0
+		if isNew {
+			at = len(t.held.rows)
+			t.held.rows = append(t.held.rows, row[K, S]{key: o.key})
+		}
+		s := P(&t.held.rows[at].held)
+		joined := s.join(&o.held, mine, theirs)
+		if joined && len(t.waiting.rows) > 0 {
+			if w := t.waiting.get(o.key); w != nil {
+				s.drop(w)
+			}
+		}
+		changed = changed || joined
+		switch {
+		case isNew && s.isEmpty():
+			t.held.rows[at] = row[K, S]{}
+			t.held.rows = t.held.rows[:at]
+		case isNew && t.held.at != nil:
+			t.held.at[o.key] = at
+		case isNew && len(t.held.rows) > fewRows:
+			t.held.index(len(t.held.rows))
+		case s.isEmpty():
+			t.held.remove(at)
+		}
+	}
+	for i := range other.waiting.rows {
+		w := &other.waiting.rows[i]
+		if at := t.held.find(w.key); at >= 0 {
+			s := P(&t.held.rows[at].held)
+			if s.drop(&w.held) {
+				changed = true
+				if s.isEmpty() {
+					t.held.remove(at)
+				}
+			}
+		}
+		if t.wait(w.key, &w.held, mine, theirs) {
+			changed = true
+		}
+	}
+	t.settle(mine, theirs, len(other.held.rows)+len(other.waiting.rows)+fewRows)
+	return changed
+}
+
+// mayDrop reports whether the other side may have seen content go that is still here: whether it has seen dots of ours of
+// which it has no content, or not under the same key. It answers without a walk over t, so that a small delta costs
+// little; a yes may be wrong.
+func (t *keyed[K, S, P]) mayDrop(other *keyed[K, S, P], mine, theirs *clock.Vector) bool {
+	if len(t.held.rows) == 0 {
+		return false
+	}
+	const few = 64
+	dots, runs := size(theirs)
+	if dots > few {
+		// Enough of them to pay for the walk, unless all are new to us.
+		return runs > few || !theirs.Minus(*mine).Covers(*theirs)
+	}
+	var shared clock.Vector // the dots of content that both have; none is looked for before one is needed
+	for node, run := range theirs.Runs() {
+		for n := range run.Last - run.First + 1 {
+			d := clock.Dot{Node: node, Seq: run.First + n}
+			if !mine.Has(d) {
+				continue
+			}
+			if shared.IsEmpty() {
+				shared = t.shared(other)
+			}
+			if !shared.Has(d) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// shared returns the dots that t and other both have under one key. A dot that they have under two was given twice, by
+// two writers of one name; neither keeps it.
+func (t *keyed[K, S, P]) shared(other *keyed[K, S, P]) (dots clock.Vector) {
+	for i := range other.held.rows {
+		o := &other.held.rows[i]
+		if held := t.held.get(o.key); held != nil {
+			var ours, theirs clock.Vector
+			P(held).addTo(&ours)
+			P(&o.held).addTo(&theirs)
+			dots.Merge(theirs.Minus(theirs.Minus(ours)))
+		}
+	}
+	return dots
+}
+
+// size returns how many dots v has, and in how many runs.
+func size(v *clock.Vector) (dots, runs uint64) {
+	for _, run := range v.Runs() {
+		// Of all dots there can be, there are more than can be counted.
+		if dots += run.Last - run.First + 1; dots < run.Last-run.First+1 {
+			dots = math.MaxUint64
+		}
+		runs++
+	}
+	return dots, runs
+}
+
+// drop removes all content whose dots are in seen.
+func (t *keyed[K, S, P]) drop(seen *clock.Vector) (changed bool) {
+	for i := len(t.held.rows) - 1; i >= 0; i-- {
+		s := P(&t.held.rows[i].held)
+		if s.drop(seen) {
+			changed = true
+			if s.isEmpty() {
+				t.held.remove(i)
+			}
+		}
+	}
+	return changed
+}
+
+// equal compares content, and the dots that are waited for as far as they count. A slot may be there with nothing in it
+// that counts any more, so one that is missing equals an empty one.
+func (t *keyed[K, S, P]) equal(other *keyed[K, S, P], ctx *clock.Vector) bool {
+	return t.within(other, ctx) && other.within(t, ctx) && t.waitsFor(other, ctx) && other.waitsFor(t, ctx)
+}
+
+// within reports whether other has every slot that t has.
+func (t *keyed[K, S, P]) within(other *keyed[K, S, P], ctx *clock.Vector) bool {
+	var empty S
+	for i := range t.held.rows {
+		o := other.held.get(t.held.rows[i].key)
+		if o == nil {
+			o = &empty
+		}
+		if !P(&t.held.rows[i].held).equal(o, ctx) {
+			return false
+		}
+	}
+	return true
+}
+
+// waitsFor reports whether other waits for all that t waits for.
+func (t *keyed[K, S, P]) waitsFor(other *keyed[K, S, P], ctx *clock.Vector) bool {
+	for i := range t.waiting.rows {
+		w := &t.waiting.rows[i]
+		rest := w.held.Minus(*ctx)
+		if rest.IsEmpty() {
+			continue
+		}
+		if o := other.waiting.get(w.key); o == nil || !o.Covers(rest) {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *keyed[K, S, P]) len() (n int) {
+	for i := range t.held.rows {
+		n += P(&t.held.rows[i].held).len()
+	}
+	return n
+}
+
+func (t *keyed[K, S, P]) addTo(v *clock.Vector) {
+	for i := range t.held.rows {
+		P(&t.held.rows[i].held).addTo(v)
+	}
+}
+
+func (t *keyed[K, S, P]) isEmpty() bool { return len(t.held.rows) == 0 && len(t.waiting.rows) == 0 }
+
+func (t *keyed[K, S, P]) least() (d clock.Dot) {
+	for i := range t.held.rows {
+		d = lesser(d, P(&t.held.rows[i].held).least())
+	}
+	return d
+}
+
+func (t *keyed[K, S, P]) counts(ctx *clock.Vector) bool {
+	for i := range t.held.rows {
+		if P(&t.held.rows[i].held).counts(ctx) {
+			return true
+		}
+	}
+	for i := range t.waiting.rows {
+		if !ctx.Covers(t.waiting.rows[i].held) {
+			return true
+		}
+	}
+	return false
+}
+
+// keys returns the keys that have content, ascending.
+func (t *keyed[K, S, P]) keys() []K {
+	keys := make([]K, 0, len(t.held.rows))
+	for i := range t.held.rows {
+		if P(&t.held.rows[i].held).len() > 0 {
+			keys = append(keys, t.held.rows[i].key)
+		}
+	}
+	slices.SortFunc(keys, compare)
+	return keys
+}
+
+// writeKey replaces what c holds under k by what insert makes of the dot d, and returns the delta.
+func writeKey[K comparable, S any, P slot[S]](c *causal[keyed[K, S, P], *keyed[K, S, P]], k K, d clock.Dot, insert func(P, clock.Dot)) (delta causal[keyed[K, S, P], *keyed[K, S, P]]) {
+	replaced := &nothing
+	if held := c.body.held.get(k); held != nil && P(held).len() > 0 {
+		replaced = delta.body.waiting.add(k) // whoever gets the delta may not have seen it
+		P(held).addTo(replaced)
+	}
+	if delta.seen.Add(d) {
+		insert(delta.body.held.add(k), d)
+	}
+	c.body.write(k, d, replaced, &c.seen, insert)
+	return delta
+}
+
+// noteKeys tells c that none of the dots in delivered is on its way to it.
+func noteKeys[K comparable, S any, P slot[S]](c *causal[keyed[K, S, P], *keyed[K, S, P]], delivered clock.Vector) {
+	c.seen.Merge(delivered)
+	c.body.settle(&c.seen, &nothing, len(c.body.waiting.rows))
+}

@@ -1,0 +1,272 @@
+package crdt
+
+import (
+	"math"
+	"math/rand"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/tiebreakhq/tiebreak/clock"
+)
+
+// The tests of this file are what was seen to go wrong in other Go libraries for the same types.
+
+// A delta that carried what its writer had seen as a plain version vector made receivers take older adds, which they had
+// not got yet, for removed ones. Replicas converged, on a set that had lost half of its elements.
+func TestAddsAreNeverLostHoweverDeltasTravel(t *testing.T) {
+	for seed := range int64(300) {
+		r := rand.New(rand.NewSource(seed))
+		var sets [3]ORSet[int]
+		var deltas []ORSet[int]
+		for e := range 24 {
+			i := r.Intn(3)
+			deltas = append(deltas, must(sets[i].Add(replicas[i], e)))
+			for _, d := range deltas { // lost, repeated, out of order
+				if r.Intn(4) == 0 {
+					sets[r.Intn(3)].Merge(d)
+				}
+			}
+		}
+		for range 3 {
+			for i := range sets {
+				sets[i].Merge(sets[(i+1)%3])
+			}
+		}
+		for i := range sets {
+			require.Equal(t, 24, sets[i].Len(), "seed %d", seed)
+		}
+	}
+}
+
+// A counter of writes that did not follow what was received let a later write lose at the peer.
+func TestAWriteThatHadSeenAnotherReplacesItEverywhere(t *testing.T) {
+	var us, eu MVRegister[string]
+	for range 3 {
+		eu.Merge(must(us.Write("us", "older")))
+	}
+	delta := must(eu.Write("eu", "newer"))
+	us.Merge(delta)
+	assert.Equal(t, []string{"newer"}, us.Values())
+	assert.Equal(t, []string{"newer"}, eu.Values())
+}
+
+func TestOneNodeNameOnTwoWritersStillConvergesAndKeepsBothValues(t *testing.T) {
+	var a, b MVRegister[string]
+	da, db := must(a.Write("us", "x")), must(b.Write("us", "y"))
+	a.Merge(db)
+	b.Merge(da)
+	assert.Equal(t, []string{"x", "y"}, a.Values())
+	assert.True(t, a.Equal(b))
+
+	var k, l AppendLog[string]
+	dk, dl := must(k.Append("us", clock.Timestamp{Wall: 5}, "x")), must(l.Append("us", clock.Timestamp{Wall: 5}, "y"))
+	k.Merge(dl)
+	l.Merge(dk)
+	assert.Equal(t, []string{"x", "y"}, k.Values())
+	assert.True(t, k.Equal(l))
+
+	var c, d ResetCounter
+	dc, dd := c.Add("us", DecimalOf(3)), d.Add("us", DecimalOf(4))
+	c.Merge(dd)
+	d.Merge(dc)
+	assert.Equal(t, "4", c.Value().String())
+	assert.True(t, c.Equal(d))
+
+	var s, u ORSet[string]
+	ds, du := must(s.Add("us", "x")), must(u.Add("us", "y"))
+	s.Merge(du)
+	u.Merge(ds)
+	s.Merge(u)
+	u.Merge(s)
+	assert.True(t, s.Equal(u), "a set can't tell them from removes, but it converges")
+}
+
+// A state that looked loaded had lost its node, or its count of writes, and two replicas diverged for ever.
+func TestARestoredStateGoesOnCounting(t *testing.T) {
+	var us, eu MVRegister[string]
+	must(us.Write("us", "before"))
+	eu.Merge(us)
+	snapshot := must(us.Encode(nil, Text[string]()))
+
+	var restored MVRegister[string]
+	require.NoError(t, restored.Decode(snapshot, Text[string](), Limits{}))
+	eu.Merge(must(restored.Write("us", "after")))
+	assert.Equal(t, []string{"after"}, eu.Values())
+	assert.True(t, eu.Equal(restored))
+}
+
+func TestAReplicaRestoredFromAnOldSnapshotCatchesUpBeforeItWrites(t *testing.T) {
+	var us, eu ORSet[string]
+	must(us.Add("us", "a"))
+	stale := us.Clone()
+	must(us.Add("us", "b"))
+	us.Remove("a")
+	eu.Merge(us)
+
+	stale.Merge(eu)
+	must(stale.Add("us", "c"))
+	eu.Merge(stale)
+	assert.Equal(t, []string{"b", "c"}, eu.Elements())
+	assert.True(t, eu.Equal(stale))
+}
+
+func TestCountersDoNotWrap(t *testing.T) {
+	two := DecimalOf(2)
+	var g GCounter
+	must(g.Add("us", must(ParseDecimal("18446744073709551615"))))
+	must(g.Add("us", two))
+	assert.Equal(t, "18446744073709551617", g.Value().String())
+
+	var pn PNCounter
+	must(pn.Add("us", DecimalOf(math.MaxInt64)))
+	must(pn.Add("us", two))
+	assert.Equal(t, "9223372036854775809", pn.Value().String())
+	must(pn.Add("us", DecimalOf(math.MinInt64)))
+	assert.Equal(t, "1", pn.Value().String())
+
+	var r ResetCounter
+	for range 3 {
+		r.Add("us", DecimalOf(math.MinInt64))
+	}
+	assert.Equal(t, "-27670116110564327424", r.Value().String())
+}
+
+func TestNaNIsRefusedEverywhere(t *testing.T) {
+	nan := math.NaN()
+	d := clock.Dot{Node: "us", Seq: 1}
+	var gs GSet[float64]
+	_, err := gs.Add(nan)
+	require.ErrorIs(t, err, ErrNaN)
+	var or ORSet[[2]float64]
+	_, err = or.Add("us", [2]float64{1, nan})
+	require.ErrorIs(t, err, ErrNaN)
+	_, err = or.AddAt(d, [2]float64{1, nan}, clock.Vector{})
+	require.ErrorIs(t, err, ErrNaN)
+	or.Remove([2]float64{1, nan})
+	assert.True(t, or.RemoveAt(d, [2]float64{1, nan}, clock.Vector{}), "its dot is seen, nothing else happens")
+	assert.Zero(t, or.Len())
+	var rw RWSet[float64]
+	_, err = rw.Add("us", nan)
+	require.ErrorIs(t, err, ErrNaN)
+	_, err = rw.Remove("us", nan)
+	require.ErrorIs(t, err, ErrNaN)
+	_, err = rw.AddAt(d, nan, clock.Vector{})
+	require.ErrorIs(t, err, ErrNaN)
+	_, err = rw.RemoveAt(d, nan, clock.Vector{})
+	require.ErrorIs(t, err, ErrNaN)
+	var mv MVRegister[float64]
+	_, err = mv.Write("us", nan)
+	require.ErrorIs(t, err, ErrNaN)
+	_, err = mv.WriteAt(d, nan, clock.Vector{})
+	require.ErrorIs(t, err, ErrNaN)
+	var hi MaxRegister[float64]
+	_, err = hi.Write(nan)
+	require.ErrorIs(t, err, ErrNaN)
+	var lo MinRegister[float64]
+	_, err = lo.Write(nan)
+	require.ErrorIs(t, err, ErrNaN)
+	var log AppendLog[float64]
+	_, err = log.Append("us", clock.Timestamp{}, nan)
+	require.ErrorIs(t, err, ErrNaN)
+	var m Map[float64, EWFlag]
+	_, err = m.Update(nan, func(f *EWFlag) (EWFlag, error) { return f.Enable("us"), nil })
+	require.ErrorIs(t, err, ErrNaN)
+	_, err = m.UpdateAt(nan, d, clock.Vector{}, func(f *EWFlag) { f.EnableAt(d, clock.Vector{}) })
+	require.ErrorIs(t, err, ErrNaN)
+	_, err = m.Delete("us", nan)
+	require.ErrorIs(t, err, ErrNaN)
+	m.Remove(nan)
+	assert.True(t, m.RemoveAt(d, nan, clock.Vector{}))
+
+	forged := Codec[float64]{Append: Float[float64]().Append, Read: func(b []byte) (float64, []byte, error) { return nan, b[9:], nil }}
+	must(gs.Add(1))
+	require.ErrorIs(t, new(GSet[float64]).Decode(must(gs.Encode(nil, forged)), forged, Limits{}), ErrNaN, "a careless codec")
+}
+
+// Increments of 10, 10 and 10 of which the third arrived first were read as 40.
+func TestNoReplicaEverReadsAValueThatNeverWas(t *testing.T) {
+	var us, eu GCounter
+	first, _ := us.Add("us", DecimalOf(10))
+	must(us.Add("us", DecimalOf(10)))
+	third, _ := us.Add("us", DecimalOf(10))
+	eu.Merge(third)
+	assert.Equal(t, "30", eu.Value().String())
+	assert.False(t, eu.Merge(first))
+	assert.Equal(t, "30", eu.Value().String())
+
+	var a, b ResetCounter
+	d1, _, d3 := a.Add("us", DecimalOf(10)), a.Add("us", DecimalOf(10)), a.Add("us", DecimalOf(10))
+	b.Merge(d3)
+	assert.Equal(t, "10", b.Value().String())
+	b.Merge(d1)
+	assert.Equal(t, "20", b.Value().String())
+
+	var up, down PNCounter
+	must(up.Add("us", DecimalOf(10)))
+	both, _ := up.Add("us", DecimalOf(-10))
+	down.Merge(both)
+	assert.Equal(t, "0", down.Value().String(), "not -10: the delta tells of both totals")
+}
+
+func TestOneSetHasOneEncoding(t *testing.T) {
+	r := rand.New(rand.NewSource(1))
+	var deltas []ORSet[string]
+	var source ORSet[string]
+	for _, e := range elements(0, 8) {
+		deltas = append(deltas, must(source.Add("us", e)))
+	}
+	want := must(source.Encode(nil, Text[string]()))
+	for range 200 {
+		var s ORSet[string]
+		r.Shuffle(len(deltas), func(i, j int) { deltas[i], deltas[j] = deltas[j], deltas[i] })
+		for _, d := range deltas {
+			s.Merge(d)
+		}
+		require.Equal(t, want, must(s.Encode(nil, Text[string]())))
+	}
+}
+
+func TestAddingOneElementTenThousandTimesLeavesOneDotANode(t *testing.T) {
+	var us, eu ORSet[string]
+	for range 10_000 {
+		eu.Merge(must(us.Add("us", "x")))
+		us.Merge(must(eu.Add("eu", "x")))
+	}
+	for _, s := range []*ORSet[string]{&us, &eu} {
+		assert.Less(t, len(must(s.Encode(nil, Text[string]()))), 60)
+		assert.LessOrEqual(t, s.state.body.len(), 2)
+		assert.Empty(t, s.state.body.waiting.rows)
+	}
+}
+
+// Two clients that read and write a register in turn, each without the other's last write, grew siblings without end.
+func TestSiblingsAreNeverMoreThanConcurrentWriters(t *testing.T) {
+	var server MVRegister[int]
+	var seenByA, seenByB clock.Vector
+	for i := range uint64(100) {
+		must(server.WriteAt(clock.Dot{Node: "a", Seq: i + 1}, int(2*i), seenByA))
+		seenByA = server.Seen()
+		must(server.WriteAt(clock.Dot{Node: "b", Seq: i + 1}, int(2*i+1), seenByB))
+		seenByB = server.Seen()
+		require.LessOrEqual(t, server.Len(), 2)
+	}
+}
+
+// Sums of floats depend on the order in which increments arrive; sums of decimals don't.
+func TestSumsDoNotDependOnTheOrderOfIncrements(t *testing.T) {
+	amounts := []string{"0.1", "0.2", "0.3", "1e17", "-1e17", "1e-17"}
+	var first *ResetCounter
+	r := rand.New(rand.NewSource(1))
+	for range 50 {
+		var c ResetCounter
+		for _, i := range r.Perm(len(amounts)) {
+			c.AddAt(clock.Dot{Node: "us", Seq: uint64(i) + 1}, must(ParseDecimal(amounts[i])))
+		}
+		if first == nil {
+			first = &c
+		}
+		require.True(t, first.Equal(c))
+		require.Equal(t, "0.60000000000000001", c.Value().String())
+	}
+}

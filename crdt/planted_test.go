@@ -1,0 +1,142 @@
+package crdt
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A planted bug is one that a real system had, or the nearest thing to it that this code could have. Each is put into the
+// code, one at a time, and the test that is named must fail:
+//
+//	go test -run TestEveryPlantedBugIsCaught -planted ./crdt
+//
+// Without the flag it is only checked that each could still be planted.
+var plant = flag.Bool("planted", false, "plant every known bug and let the tests find it; takes minutes")
+
+type bug struct {
+	name      string
+	file      string
+	code, bad string // what stands in the file once, and what is put there
+	caughtBy  string // the test that must fail
+}
+
+func TestEveryPlantedBugIsCaught(t *testing.T) {
+	assert.GreaterOrEqual(t, len(plantedBugs), 60)
+	for _, b := range plantedBugs {
+		t.Run(b.name, func(t *testing.T) {
+			source, err := os.ReadFile(b.file)
+			require.NoError(t, err)
+			require.Equal(t, 1, strings.Count(string(source), b.code), "%s: %q must stand there once", b.file, b.code)
+			if !*plant {
+				return
+			}
+			dir := t.TempDir()
+			here, err := filepath.Abs(b.file)
+			require.NoError(t, err)
+			planted := filepath.Join(dir, b.file)
+			require.NoError(t, os.WriteFile(planted, []byte(strings.Replace(string(source), b.code, b.bad, 1)), 0o644))
+			overlay, err := json.Marshal(map[string]map[string]string{"Replace": {here: planted}})
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o644))
+
+			out, err := exec.Command("go", "test", "-vet=off", "-timeout=2m", "-overlay", filepath.Join(dir, "overlay.json"), "-run", "^"+b.caughtBy+"$", ".").CombinedOutput()
+			require.NotContains(t, string(out), "[build failed]", "the bug must compile:\n%s", out)
+			require.NotContains(t, string(out), "no tests to run")
+			require.Error(t, err, "%s has not found it", b.caughtBy)
+		})
+	}
+}
+
+var plantedBugs = []bug{
+	{"a dominated clock skips the merge and drops a remove (riak_dt#79)", "causal.go", "\tchanged := P(&c.body).join(&other.body, &c.seen, &other.seen)\n", "\tif c.seen.Covers(other.seen) {\n\t\treturn false\n\t}\n\tchanged := P(&c.body).join(&other.body, &c.seen, &other.seen)\n", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
+	{"an element that one side removed is kept because the other has it (riak_dt#82)", "dots.go", "if d := s.at(i); !theirs.Has(d) {", "if d := s.at(i); true || !theirs.Has(d) {", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
+	{"an element that this side removed comes back with others of its dots", "dots.go", "if d := other.at(j); !mine.Has(d) {", "if d := other.at(j); true || !mine.Has(d) {", "TestEveryMergeOfStatesAgreesWithTheOracle/RWSet"},
+	{"a removed element comes back with a peer that still has it", "dots.go", "\t\tif mine.Has(other.first) {", "\t\tif false {", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
+	{"an add does not replace the add it had seen", "dots.go", "stays := s.first != clock.Dot{} && !theirs.Has(s.first)", "stays := s.first != clock.Dot{}", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet of one element"},
+	{"an add that was replaced comes back", "dots.go", "comes := other.first != clock.Dot{} && !mine.Has(other.first)", "comes := other.first != clock.Dot{}", "TestEveryMergeOfStatesAgreesWithTheOracle/RWSet of one element"},
+	{"of two concurrent adds a remove takes one", "dots.go", "if d := s.at(i); !seen.Has(d) {", "if d := s.at(i); i > 0 || !seen.Has(d) {", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
+	{"an add beats a remove where removes win", "dots.go", "return !c.yes.isEmpty() && c.no.isEmpty()", "return !c.yes.isEmpty()", "TestEveryMergeOfStatesAgreesWithTheOracle/RWSet"},
+	{"the second half of a drop is skipped", "dots.go", "\tyes, no := c.yes.drop(seen), c.no.drop(seen)\n\treturn yes || no", "\treturn c.yes.drop(seen) || c.no.drop(seen)", "TestEveryDeliveryOrderAgreesWithTheOracle/RWSet"},
+	{"the second half of a join is skipped", "dots.go", "\tyes, no := c.yes.join(&other.yes, mine, theirs), c.no.join(&other.no, mine, theirs)\n\treturn yes || no", "\treturn c.yes.join(&other.yes, mine, theirs) || c.no.join(&other.no, mine, theirs)", "TestEveryMergeOfStatesAgreesWithTheOracle/DWFlag"},
+	{"a remove overtakes its add and is forgotten (CRDT-Redis#6)", "keyed.go", "if t.wait(k, seen, ctx, &nothing) {", "if t.wait(k, ctx, ctx, &nothing) {", "TestEveryDeliveryOrderAgreesWithTheOracle/ORSet"},
+	{"what a peer waits for is not waited for here", "keyed.go", "if t.wait(w.key, &w.held, mine, theirs) {", "if false {", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
+	{"an add arrives that a remove waits for, and stays", "keyed.go", "if insert != nil && !t.awaits(k, d) {", "if insert != nil {", "TestEveryDeliveryOrderAgreesWithTheOracle/ORSet"},
+	{"a hole counts as seen, and what fills it as removed (akka#22188)", "keyed.go", "\t\tctx.Add(d)\n", "\t\tctx.Merge(*seen)\n\t\tctx.Add(d)\n", "TestEveryDeliveryOrderAgreesWithTheOracle/ORSet"},
+	{"a delta carries all its writer had seen (goakt lost 53 %)", "keyed.go", "\tif delta.seen.Add(d) {", "\tdelta.seen.Merge(c.seen)\n\tif delta.seen.Add(d) {", "TestAddsAreNeverLostHoweverDeltasTravel"},
+	{"what a peer has seen go stays here", "keyed.go", "if t.mayDrop(other, mine, theirs) {", "if false {", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
+	{"every delta walks over the whole state (aalpar, 63 ms)", "keyed.go", "\t\t\tif !mine.Has(d) {", "\t\t\tif false {", "TestASmallDeltaIsMergedWithoutAWalk"},
+	{"a remove that waits is forgotten too early (tombstone dropped early)", "keyed.go", "if covers(mine, theirs, &t.waiting.rows[t.sweep].held) {", "if true {", "TestEveryDeliveryOrderAgreesWithTheOracle/ORSet"},
+	{"a remove that waits is never forgotten", "keyed.go", "if covers(mine, theirs, &t.waiting.rows[t.sweep].held) {", "if false {", "TestARemoveThatOvertakesItsAddStillRemovesIt"},
+	{"a second remove that waits replaces the first", "keyed.go", "\tmerged := w.Clone()\n", "\tmerged := clock.Vector{}\n", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet of one element"},
+	{"an element merged in is not asked whether a remove waits for it", "keyed.go", "if joined && len(t.waiting.rows) > 0 {", "if false {", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
+	{"a remove merged in does not touch what is here", "keyed.go", "\t\t\tif s.drop(&w.held) {", "\t\t\tif false {", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
+	{"states that wait for unequal dots are called equal", "keyed.go", "t.within(other, ctx) && other.within(t, ctx) && t.waitsFor(other, ctx) && other.waitsFor(t, ctx)", "t.within(other, ctx) && other.within(t, ctx)", "TestEqualTellsStatesApartThatWaitForUnequalDots"},
+	{"a state is called equal to one that has more", "keyed.go", "t.within(other, ctx) && other.within(t, ctx)", "t.within(other, ctx)", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
+	{"a remove tells nobody what it removed", "keyed.go", "\t\tP(held).addTo(replaced)\n", "\t\tP(held).addTo(&clock.Vector{})\n", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
+	{"an add that comes again brings back what was removed", "keyed.go", "\tif !d.IsZero() && !ctx.Has(d) {", "\tif !d.IsZero() {", "TestEveryDeliveryOrderAgreesWithTheOracle/ORSet"},
+	{"a row is moved and its place is not", "table.go", "t.at[t.rows[last].key] = i", "t.at[t.rows[last].key] = last", "TestALargeTableFindsWhatASmallOneDoes"},
+	{"a merged row is put down at the wrong place", "keyed.go", "t.held.at[o.key] = at", "t.held.at[o.key] = 0", "TestLargeSetsMergeToTheirUnionLessWhatWasRemoved"},
+	{"content is merged and its dots are not seen", "causal.go", "\tif !c.seen.Covers(other.seen) {", "\tif false {", "TestEveryMergeOfStatesAgreesWithTheOracle/EWFlag"},
+	{"the next dot fills a hole, and is used twice", "causal.go", "return seen.Next(node)", "return clock.Dot{Node: node, Seq: seen.Prefix(node) + 1}", "TestTheNextDotIsAboveAllThatWereSeen"},
+	{"a write replaces nothing that it had seen (sibling explosion, riak_kv#1648)", "causal.go", "seen: seen.Clone()}\n\tif !d.IsZero() {", "seen: clock.Vector{}}\n\tif !d.IsZero() {", "TestSiblingsAreNeverMoreThanConcurrentWriters"},
+	{"a local write replaces nothing", "causal.go", "\tdelta := c.replaced()\n\tdelta.seen.Add(d)", "\tvar delta causal[S, P]\n\tdelta.seen.Add(d)", "TestEveryMergeOfStatesAgreesWithTheOracle/MVRegister"},
+	{"a value that a peer saw replaced stays", "mvregister.go", "if !theirs.Has(a.Dot) || other.has(a.Dot) {", "if true {", "TestEveryMergeOfStatesAgreesWithTheOracle/MVRegister"},
+	{"a replaced value comes back", "mvregister.go", "if !mine.Has(b.Dot) || s.has(b.Dot) {", "if true {", "TestEveryMergeOfStatesAgreesWithTheOracle/MVRegister"},
+	{"one dot with two values: each keeps its own", "mvregister.go", "if !mine.Has(b.Dot) || s.has(b.Dot) {", "if !mine.Has(b.Dot) {", "TestOneNodeNameOnTwoWritersStillConvergesAndKeepsBothValues"},
+	{"siblings stand in the order in which they came", "mvregister.go", "\tslices.SortFunc(joined, compareSiblings)\n", "", "TestEveryMergeOfStatesAgreesWithTheOracle/MVRegister"},
+	{"a retry is counted twice (Cassandra)", "resetcounter.go", "\tif c.state.seen.Add(d) {", "\tif c.state.seen.Add(d); true {", "TestEveryDeliveryOrderAgreesWithTheOracle/ResetCounter"},
+	{"a reset undoes increments it had not seen (riak_dt#93)", "resetcounter.go", "i < len(at.added) && at.added[i].seq <= run.Last; i++", "i < len(at.added); i++", "TestEveryMergeOfStatesAgreesWithTheOracle/ResetCounter"},
+	{"an increment that was reset comes back", "resetcounter.go", "\tif mine.Has(clock.Dot{Node: node, Seq: a.seq}) {", "\tif t.find(node) != nil && mine.Has(clock.Dot{Node: node, Seq: a.seq}) {", "TestEveryMergeOfStatesAgreesWithTheOracle/ResetCounter"},
+	{"one dot with two amounts: the last one counts", "resetcounter.go", "amount.Cmp(of.added[i].amount) <= 0", "amount.Cmp(of.added[i].amount) == 0", "TestOneNodeNameOnTwoWritersStillConvergesAndKeepsBothValues"},
+	{"a settled sum that was reset comes back", "resetcounter.go", "\tcase mine.Prefix(o.node) >= o.upTo && !at.hasUpTo(o.upTo):", "\tcase false:", "TestAResetUndoesASettledSumAsAWhole"},
+	{"settled increments are counted twice", "resetcounter.go", "o.upTo, o.folded, slices.Delete(at.added, 0, n)", "o.upTo, o.folded, at.added", "TestASettledCounterMergesWithUnsettledOnes"},
+	{"a reset of a part undoes the whole sum", "resetcounter.go", "run.First == 1 && run.Last >= at.upTo &&", "run.First == 1 &&", "TestAResetOfAPartOfASettledSumUndoesNothing"},
+	{"settling jumps over holes", "resetcounter.go", "upTo := stable.Prefix(t.node)", "upTo := stable.Max(t.node)", "TestSettlingFurtherFoldsTheRest"},
+	{"a late total takes back a later one", "totals.go", "case ok && amount.Cmp((*t)[i].amount) > 0:", "case ok && amount.Cmp((*t)[i].amount) != 0:", "TestNoReplicaEverReadsAValueThatNeverWas"},
+	{"a delta holds the increment and not the total: a lost one is lost (akka#22331)", "totals.go", "return totals{{node, raised}}, nil", "return totals{{node, amount}}, nil", "TestEveryMergeOfStatesAgreesWithTheOracle/GCounter"},
+	{"a delta tells half of a counter", "pncounter.go", "\tdelta.up.raise(node, c.up.of(node))\n", "", "TestNoReplicaEverReadsAValueThatNeverWas"},
+	{"a total grows without end", "totals.go", "\tif !sum.isWithinLimits() {", "\tif false {", "TestAmountsThatMakeNoSenseAreRefused"},
+	{"a counter that only grows takes a negative amount", "totals.go", "\tif amount.Sign() < 0 {", "\tif false {", "TestAmountsThatMakeNoSenseAreRefused"},
+	{"stock is sold without rights", "boundedcounter.go", "has.Cmp(amount) < 0 {", "has.Sign() < 0 {", "TestStockIsNeverSoldTwice"},
+	{"who gives rights keeps them", "boundedcounter.go", "if g.from == node && g.to != node {", "if false {", "TestStockIsNeverSoldTwice"},
+	{"a replica shows less than nothing", "boundedcounter.go", "if rights := c.Rights(node); rights.Sign() > 0 {", "if rights := c.Rights(node); true {", "TestStockIsNeverSoldTwice"},
+	{"the least value is the greatest", "maxregister.go", "cmp.Compare(other.value, e.value)*direction <= 0", "cmp.Compare(other.value, e.value) <= 0", "TestEveryMergeOfStatesAgreesWithTheOracle/MinRegister"},
+	{"an empty register beats a write (goakt, before 1970)", "maxregister.go", "if !other.isSet || e.isSet && cmp", "if !other.isSet || cmp", "TestEveryMergeOfStatesAgreesWithTheOracle/MinRegister"},
+	{"a NaN gets in and never out", "maxregister.go", "\tif v != v {", "\tif false {", "TestNaNIsRefusedEverywhere"},
+	{"a NaN gets in by the wire", "form.go", "if err == nil && v != v {", "if false {", "TestNaNIsRefusedEverywhere"},
+	{"-0 and 0 are equal states of unequal bytes", "codec.go", "\t\t\t\tv = 0 // -0 equals 0 and must have its bytes\n", "", "TestMinusZeroIsWrittenAsZero"},
+	{"a status that nobody declared is written", "latticeregister.go", "\tif r.rank(v) < 0 {", "\tif false {", "TestALatticeRegisterRefusesWhatItsOrderDoesNotName"},
+	{"a status moves back", "latticeregister.go", "compare(other.value, r.value)) <= 0", "compare(other.value, r.value)) == 0", "TestEveryMergeOfStatesAgreesWithTheOracle/LatticeRegister"},
+	{"of two entries at one time one is lost", "appendlog.go", "return cmp.Or(a.Time.Compare(b.Time), a.Dot.Compare(b.Dot), compare(a.Value, b.Value))", "return a.Time.Compare(b.Time)", "TestEveryMergeOfStatesAgreesWithTheOracle/AppendLog"},
+	{"of two entries of one dot each keeps its own", "appendlog.go", "a.Dot.Compare(b.Dot), compare(a.Value, b.Value))", "a.Dot.Compare(b.Dot))", "TestOneNodeNameOnTwoWritersStillConvergesAndKeepsBothValues"},
+	{"a trimmed entry comes back", "appendlog.go", "\tif e.Time.Before(l.from) {", "\tif false {", "TestEveryMergeOfStatesAgreesWithTheOracle/AppendLog"},
+	{"trimmed entries come back with a long merge", "appendlog.go", "for keep < len(all) && all[keep].Time.Before(from) {", "for false {", "TestLongLogsMergeLikeShortOnes"},
+	{"a long merge doubles entries", "appendlog.go", "\t\tif c >= 0 {", "\t\tif c > 0 {", "TestLongLogsMergeLikeShortOnes"},
+	{"a delete that a peer made is dropped (y-crdt#607)", "field.go", "\tif !f.deleted.Equal(other.deleted) {", "\tif false {", "TestEveryMergeOfStatesAgreesWithTheOracle/Map"},
+	{"content survives two deletes of which it had seen one each", "field.go", "\t\t\t*f = field[V]{deleted: both}\n", "\t\t\tf.deleted = both\n", "TestEveryMergeOfStatesAgreesWithTheOracle/Map"},
+	{"an update does not replace what it had seen in a nested value (rust-crdt#124)", "map.go", "\tdelta.state.body.wait(k, &replaced, &delta.state.seen, &nothing)\n", "\t_ = replaced\n", "TestEveryDeliveryOrderAgreesWithTheOracle/nested Map"},
+	{"the delta of an update forgets what it replaces", "map.go", "\tdelta.state.body.wait(k, &ofValue, &delta.state.seen, &nothing) // what the change replaces under this key\n", "", "TestEveryMergeOfStatesAgreesWithTheOracle/nested Map"},
+	{"a delete forgets the deletes before it", "map.go", "\t\tf.deleted = held.deleted.Clone()\n", "\t\t_ = held\n", "TestEveryMergeOfStatesAgreesWithTheOracle/Map"},
+	{"a removed counter keeps its increments (riak#354: 9, not 4)", "map.go", "\treturn Map[K, V]{writeKey(&m.state, k, clock.Dot{}, nil)}", "\treturn Map[K, V]{}", "TestACounterInAMapIsTakenBackOnlyAsFarAsItWasSeen"},
+	{"map order gets into the encoding", "gset.go", "\t\tsortBytes(buffer, pieces)\n", "", "TestFramesRoundTripAndAreCanonical/GSet"},
+	{"arrival order gets into the encoding", "form.go", "\t\t\t\t\treturn cmp.Compare(a.seq, b.seq)", "\t\t\t\t\treturn 0", "TestOneSetHasOneEncoding"},
+	{"what is no longer waited for is still written", "form.go", "waiting.rows[i].held.Minus(*w.seen)", "waiting.rows[i].held.Clone()", "TestFramesRoundTripAndAreCanonical"},
+	{"the checksum is not checked", "wire.go", "if data[end] != 0xce || binary", "if data[end] != 0xce && binary", "TestEveryFlippedBitAndEveryCutIsRefused"},
+	{"a length is trusted and the reader panics (triple)", "wire.go", "if err == nil && n > uint64(len(rest)) {", "if false {", "TestForgedBodiesAreRefusedOrCanonical"},
+	{"a number has two forms on the wire", "wire.go", "\tif n <= shorter {", "\tif false {", "TestCodecsTakeOnlyTheShortestForm"},
+	{"a failed decode leaves half a state", "gcounter.go", "\tif err == nil {", "\tif true {", "TestEveryFlippedBitAndEveryCutIsRefused/GCounter|TestForgedBodiesAreRefusedOrCanonical"},
+	{"a sum wraps (goakt, aalpar, go-crdt)", "decimal.go", "return sum, (a^sum)&(b^sum) >= 0 && sum != math.MinInt64", "return sum, sum != math.MinInt64", "TestDecimalArithmeticAgreesWithRationalNumbers"},
+	{"equal numbers have unequal forms", "decimal.go", "\tfor scale > 0 && n%10 == 0 {", "\tfor false {", "TestParseDecimalKeepsEveryDigit"},
+	{"seven bytes ask for a gigabyte", "decimal.go", "if err != nil || e > MaxExponent || e < -MaxExponent {", "if err != nil {", "TestParseDecimalRefusesWhatIsNoJSONNumber"},
+	{"a generator goes back when it is restored twice", "ids.go", "\tg.last = max(g.last, upTo)", "\tg.last = upTo", "TestIDsNeverRepeatAcrossRestarts"},
+	{"ids are issued beyond what is reserved (triple: restart at 0)", "ids.go", "\tif g.last >= g.reserved {", "\tif g.reserved == 0 {", "TestIDsNeverRepeatAcrossRestarts"},
+	{"a remove is forgotten before all have seen it", "rwset.go", "if !c.agreed() && c.drop(&stable) && c.isEmpty() {", "if !c.agreed() {", "TestForgetTakesAwayRemovesThatNobodyCanMissAnyMore"},
+}

@@ -1,0 +1,626 @@
+package crdt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+)
+
+// The wire form. A state and a delta are written the same way, as one frame, which is one msgpack value: an array of four.
+//
+//	94                     array of 4
+//	a5 4f 52 53 65 74      str: the name of the type, here "ORSet"
+//	01                     version of the layout
+//	c6 00 00 00 2a ...     bin 32, always with four bytes of length: the body
+//	ce 12 34 56 78         uint 32, always with four bytes: CRC-32C of all bytes before it
+//
+// The body is msgpack too. Integers, strings and arrays have their shortest form, a string that is not UTF-8 is a bin, and
+// what has no order is sorted, so that equal states have equal bytes; what is written otherwise is refused. In the
+// list below, [x, y] is an array, x* any number of x in one flat array, and dots are numbered by nodes: in a body that
+// starts with a vector, node is the place of the node in it, from 0.
+//
+//	vector    [(name, [(first, last)*])*]         nodes by bytes; runs ascending, both ends included
+//	dots      [(node, seq)*]                      ascending
+//	decimal   an integer, if int 64 holds it; else a str of all digits, without exponent
+//	keys      [[(key, content)*], [(key, vector)*]]   by the least dot of the content, then by the bytes of the key; then
+//	                                              what is waited for, by the bytes of the key
+//
+//	GCounter         [(name, decimal)*]                         by name; all above 0
+//	PNCounter        [[(name, decimal)*], [(name, decimal)*]]   added, taken away
+//	BoundedCounter   [[(name, decimal)*], [(from, to, decimal)*]]   taken; given, an add as from a node to itself
+//	MaxRegister, MinRegister, LatticeRegister   [] or [value]
+//	GSet             [element*]                                 by bytes
+//	AppendLog        [vector, wall, logical, [(wall, logical, node, seq, value)*]]   the time of Trim; entries in order
+//	MVRegister       [vector, [(node, seq, value)*]]            by dot, then by value
+//	EWFlag           [vector, dots]
+//	DWFlag           [vector, [dots, dots]]                     enables, disables
+//	ORSet            [vector, keys], content: dots
+//	RWSet            [vector, keys], content: [dots, dots]      adds, removes
+//	ResetCounter     [vector, [(node, upTo, decimal, [(seq, decimal)*])*]]   upTo 0: nothing folded
+//	Map              [vector, keys], content: [vector, inner]   deletes; inner as above, without its vector
+const version = 1
+
+// ErrFrame is wrapped by every error of a Decode method: the data is not a frame of the type, not canonical, damaged, or
+// beyond the limits. What was to be decoded into has not changed.
+var ErrFrame = errors.New("not a valid frame")
+
+// ErrTooLarge is returned by an Encode method for a state that a frame can't hold: a body of 4 GiB or more, a number of more
+// than [MaxDigits] digits, a dot above [MaxSeq].
+var ErrTooLarge = errors.New("too large for a frame")
+
+// MaxSeq is the greatest number of a dot that is read from outside, so that there is always a next one.
+const MaxSeq = math.MaxInt64
+
+// Limits bound what a Decode method accepts. Memory is bounded without them, by the data: what a frame declares and does
+// not hold is never reserved.
+type Limits struct {
+	// Bytes is the greatest length of a frame. Zero means no limit.
+	Bytes int
+
+	// Entries is the greatest number of items of one array in it: elements, keys, dots, entries. Zero means no limit.
+	Entries int
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+const trailer = 5 // the checksum with its marker
+
+// encode appends a frame to b. The body is written by write.
+func encode(b []byte, name string, write func(*writer)) ([]byte, error) {
+	start := len(b)
+	w := writer{b: b}
+	w.array(4)
+	w.text(name)
+	w.uint(version)
+	w.b = append(w.b, 0xc6, 0, 0, 0, 0)
+	body := len(w.b)
+	write(&w)
+	if w.err != nil {
+		return b, w.err
+	}
+	size := len(w.b) - body
+	if uint64(size) > math.MaxUint32 {
+		return b, ErrTooLarge
+	}
+	binary.BigEndian.PutUint32(w.b[body-4:], uint32(size))
+	sum := crc32.Checksum(w.b[start:], castagnoli)
+	return binary.BigEndian.AppendUint32(append(w.b, 0xce), sum), nil
+}
+
+// decode reads a frame, which must be all of data. The body is read by read.
+func decode(data []byte, name string, limits Limits, read func(*reader)) error {
+	r := reader{b: data, entries: limits.Entries}
+	if limits.Bytes > 0 && len(data) > limits.Bytes {
+		r.fail("%d bytes, the limit is %d", len(data), limits.Bytes)
+		return r.err
+	}
+	if n := r.array(); n != 4 {
+		r.fail("an array of %d", n)
+	}
+	if got := r.text(); got != name {
+		r.fail("it is of type %.20q, not %q", got, name)
+	}
+	if got := r.uint(); got != version {
+		r.fail("version %d, known is %d", got, version)
+	}
+	if r.err != nil {
+		return r.err
+	}
+	head := len(data) - len(r.b)
+	if len(r.b) < 5+trailer || r.b[0] != 0xc6 || uint64(binary.BigEndian.Uint32(r.b[1:])) != uint64(len(r.b)-5-trailer) {
+		r.fail("the length is not that of the data")
+		return r.err
+	}
+	end := len(data) - trailer
+	if data[end] != 0xce || binary.BigEndian.Uint32(data[end+1:]) != crc32.Checksum(data[:end], castagnoli) {
+		r.fail("the checksum is wrong")
+		return r.err
+	}
+	r.b = data[head+5 : end]
+	read(&r)
+	if r.err == nil && len(r.b) > 0 {
+		r.fail("%d bytes are left over", len(r.b))
+	}
+	return r.err
+}
+
+// writer appends msgpack in its shortest form.
+type writer struct {
+	b     []byte
+	err   error
+	nodes []clock.Node  // by which dots are numbered
+	seen  *clock.Vector // nil where content has no dots
+}
+
+func (w *writer) array(n int) {
+	switch {
+	case n < 16:
+		w.b = append(w.b, 0x90|byte(n))
+	case n <= math.MaxUint16:
+		w.b = binary.BigEndian.AppendUint16(append(w.b, 0xdc), uint16(n))
+	default:
+		w.b = binary.BigEndian.AppendUint32(append(w.b, 0xdd), uint32(n))
+	}
+}
+
+func (w *writer) uint(n uint64) { w.b = appendUint(w.b, n) }
+
+func (w *writer) text(s string) { w.b = appendText(w.b, s) }
+
+func (w *writer) decimal(d Decimal) {
+	if n, ok := d.Int64(); ok {
+		w.b = appendInt(w.b, n)
+		return
+	}
+	if !d.isWithinLimits() {
+		w.fail(ErrTooLarge)
+		return
+	}
+	w.text(d.String())
+}
+
+func (w *writer) node(n clock.Node) {
+	w.fail(n.Check())
+	w.text(string(n))
+}
+
+// fail keeps the first error.
+func (w *writer) fail(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+// vector writes a vector, and returns its nodes.
+func (w *writer) vector(v *clock.Vector) (nodes []clock.Node) {
+	type part struct {
+		node clock.Node
+		runs []clock.Range
+	}
+	var parts []part
+	for node, run := range v.Runs() {
+		if n := len(parts); n == 0 || parts[n-1].node != node {
+			parts = append(parts, part{node: node})
+			nodes = append(nodes, node)
+		}
+		p := &parts[len(parts)-1]
+		p.runs = append(p.runs, run)
+	}
+	w.array(2 * len(parts))
+	for _, p := range parts {
+		w.node(p.node)
+		if p.runs[len(p.runs)-1].Last > MaxSeq {
+			w.fail(ErrTooLarge)
+		}
+		w.array(2 * len(p.runs))
+		for _, run := range p.runs {
+			w.uint(run.First)
+			w.uint(run.Last)
+		}
+	}
+	return nodes
+}
+
+// place returns the number of a node.
+func (w *writer) place(node clock.Node) int {
+	for i, n := range w.nodes {
+		if n == node {
+			return i
+		}
+	}
+	panic("crdt: content of a dot that was never seen") // broken by the package itself
+}
+
+func (w *writer) time(t clock.Timestamp) {
+	w.uint(uint64(t.Wall))
+	w.uint(uint64(t.Logical))
+}
+
+func (w *writer) dot(d clock.Dot) {
+	w.uint(uint64(w.place(d.Node)))
+	w.uint(d.Seq)
+}
+
+// reader reads what writer writes, and nothing else. After an error it returns zero values and consumes nothing.
+type reader struct {
+	b       []byte
+	err     error
+	entries int
+	nodes   []clock.Node
+	seen    *clock.Vector // nil where content has no dots
+}
+
+func (r *reader) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%w: "+format, append([]any{ErrFrame}, args...)...)
+		r.b = nil
+	}
+}
+
+// check takes over the error of a codec.
+func (r *reader) check(err error) {
+	if err != nil && r.err == nil {
+		r.err = fmt.Errorf("%w: %w", ErrFrame, err)
+		r.b = nil
+	}
+}
+
+// array reads the length of an array, no more than there are bytes left to fill it.
+func (r *reader) array() int {
+	n, rest, err := readArray(r.b)
+	r.b = rest
+	r.check(err)
+	if r.entries > 0 && n > r.entries {
+		r.fail("%d entries, the limit is %d", n, r.entries)
+		return 0
+	}
+	if n > len(r.b) {
+		r.fail("%d entries in %d bytes", n, len(r.b))
+		return 0
+	}
+	return n
+}
+
+// groups reads the length of a flat array of groups of some items.
+func (r *reader) groups(of int) int {
+	n := r.array()
+	if n%of != 0 {
+		r.fail("an array of %d that should hold groups of %d", n, of)
+		return 0
+	}
+	return n / of
+}
+
+// tuple reads the length of an array that must have n items.
+func (r *reader) tuple(n int) {
+	if got := r.array(); got != n {
+		r.fail("an array of %d, not of %d", got, n)
+	}
+}
+
+func (r *reader) uint() uint64 {
+	n, rest, err := readUint(r.b)
+	r.b = rest
+	r.check(err)
+	return n
+}
+
+func (r *reader) text() string {
+	s, rest, err := readText(r.b)
+	r.b = rest
+	r.check(err)
+	return s
+}
+
+// node reads a name, which must come after another one.
+func (r *reader) node(after clock.Node) clock.Node {
+	node := clock.Node(r.text())
+	if r.err == nil {
+		r.check(node.Check())
+	}
+	if node <= after {
+		r.fail("nodes are not ascending")
+	}
+	return node
+}
+
+func (r *reader) decimal() Decimal {
+	if len(r.b) == 0 || !isText(r.b[0]) {
+		n, rest, err := readInt(r.b)
+		r.b = rest
+		r.check(err)
+		return DecimalOf(n)
+	}
+	text := r.text()
+	d, err := ParseDecimal(text)
+	r.check(err)
+	if _, ok := d.Int64(); ok || d.String() != text {
+		r.fail("a number is not in its shortest form")
+	}
+	return d
+}
+
+func (r *reader) vector() (v clock.Vector, nodes []clock.Node) {
+	var node clock.Node
+	for range r.groups(2) {
+		if node = r.node(node); r.err != nil {
+			return clock.Vector{}, nil
+		}
+		nodes = append(nodes, node)
+		runs := r.groups(2)
+		if runs == 0 {
+			r.fail("a node without runs")
+		}
+		var last uint64
+		for i := range runs {
+			run := clock.Range{First: r.uint(), Last: r.uint()}
+			if run.First == 0 || run.First > run.Last || run.Last > MaxSeq || i > 0 && run.First <= last+1 {
+				r.fail("runs of dots are not ascending")
+				return clock.Vector{}, nil
+			}
+			v.AddRange(node, run)
+			last = run.Last
+		}
+	}
+	return v, nodes
+}
+
+// dot reads a dot, which must have been seen.
+func (r *reader) dot() clock.Dot {
+	place, seq := r.uint(), r.uint()
+	if r.err != nil {
+		return clock.Dot{}
+	}
+	if place >= uint64(len(r.nodes)) {
+		r.fail("a dot of an unknown node")
+		return clock.Dot{}
+	}
+	d := clock.Dot{Node: r.nodes[place], Seq: seq}
+	if !r.seen.Has(d) {
+		r.fail("content of a dot that was not seen")
+		return clock.Dot{}
+	}
+	return d
+}
+
+func (r *reader) time() clock.Timestamp {
+	wall, logical := r.uint(), r.uint()
+	if wall > uint64(clock.MaxWall) || logical > math.MaxUint32 {
+		r.fail("a time is out of range")
+		return clock.Timestamp{}
+	}
+	return clock.Timestamp{Wall: int64(wall), Logical: uint32(logical)}
+}
+
+// writeOne writes a value that may be missing.
+func writeOne[V comparable](w *writer, v V, isSet bool, values Codec[V]) {
+	if !isSet {
+		w.array(0)
+		return
+	}
+	w.array(1)
+	w.b = values.Append(w.b, v)
+}
+
+func readOne[V comparable](r *reader, values Codec[V]) (v V, isSet bool) {
+	switch n := r.array(); {
+	case r.err != nil || n == 0:
+		return v, false
+	case n > 1:
+		r.fail("%d values in a register of one", n)
+	}
+	return readValue(r, values), true
+}
+
+// room returns for how many of n items to make room at once: no more than the bytes that are left can hold, if they are
+// not very small.
+func (r *reader) room(n int) int {
+	const likely = 8
+	return min(n, len(r.b)/likely)
+}
+
+var (
+	errShort = errors.New("it ends too early")
+	errType  = errors.New("a value is of another type")
+	errLong  = errors.New("a value is not in its shortest form")
+)
+
+func appendUint(b []byte, n uint64) []byte {
+	switch {
+	case n < 128:
+		return append(b, byte(n))
+	case n <= math.MaxUint8:
+		return append(b, 0xcc, byte(n))
+	case n <= math.MaxUint16:
+		return binary.BigEndian.AppendUint16(append(b, 0xcd), uint16(n))
+	case n <= math.MaxUint32:
+		return binary.BigEndian.AppendUint32(append(b, 0xce), uint32(n))
+	}
+	return binary.BigEndian.AppendUint64(append(b, 0xcf), n)
+}
+
+func appendInt(b []byte, n int64) []byte {
+	switch {
+	case n >= 0:
+		return appendUint(b, uint64(n))
+	case n >= -32:
+		return append(b, byte(n))
+	case n >= math.MinInt8:
+		return append(b, 0xd0, byte(n))
+	case n >= math.MinInt16:
+		return binary.BigEndian.AppendUint16(append(b, 0xd1), uint16(n))
+	case n >= math.MinInt32:
+		return binary.BigEndian.AppendUint32(append(b, 0xd2), uint32(n))
+	}
+	return binary.BigEndian.AppendUint64(append(b, 0xd3), uint64(n))
+}
+
+func appendText(b []byte, s string) []byte {
+	if !utf8.ValidString(s) {
+		return append(appendBinHead(b, len(s)), s...)
+	}
+	switch n := len(s); {
+	case n < 32:
+		b = append(b, 0xa0|byte(n))
+	case n <= math.MaxUint8:
+		b = append(b, 0xd9, byte(n))
+	case n <= math.MaxUint16:
+		b = binary.BigEndian.AppendUint16(append(b, 0xda), uint16(n))
+	default:
+		b = binary.BigEndian.AppendUint32(append(b, 0xdb), uint32(n))
+	}
+	return append(b, s...)
+}
+
+func appendBinHead(b []byte, n int) []byte {
+	switch {
+	case n <= math.MaxUint8:
+		return append(b, 0xc4, byte(n))
+	case n <= math.MaxUint16:
+		return binary.BigEndian.AppendUint16(append(b, 0xc5), uint16(n))
+	}
+	return binary.BigEndian.AppendUint32(append(b, 0xc6), uint32(n))
+}
+
+// sized reads a number of some bytes after the marker, which must not fit what a shorter form could hold.
+func sized(b []byte, size int, shorter uint64) (uint64, []byte, error) {
+	if len(b) < 1+size {
+		return 0, nil, errShort
+	}
+	var n uint64
+	for _, c := range b[1 : 1+size] {
+		n = n<<8 | uint64(c)
+	}
+	if n <= shorter {
+		return 0, nil, errLong
+	}
+	return n, b[1+size:], nil
+}
+
+func readUint(b []byte) (uint64, []byte, error) {
+	if len(b) == 0 {
+		return 0, nil, errShort
+	}
+	switch {
+	case b[0] < 0x80:
+		return uint64(b[0]), b[1:], nil
+	case b[0] == 0xcc:
+		return sized(b, 1, 127)
+	case b[0] == 0xcd:
+		return sized(b, 2, math.MaxUint8)
+	case b[0] == 0xce:
+		return sized(b, 4, math.MaxUint16)
+	case b[0] == 0xcf:
+		return sized(b, 8, math.MaxUint32)
+	}
+	return 0, nil, errType
+}
+
+func readInt(b []byte) (int64, []byte, error) {
+	if len(b) == 0 {
+		return 0, nil, errShort
+	}
+	size := 0
+	switch b[0] {
+	default:
+		if b[0] >= 0xe0 {
+			return int64(int8(b[0])), b[1:], nil
+		}
+		n, rest, err := readUint(b)
+		if err == nil && n > math.MaxInt64 {
+			return 0, nil, errType
+		}
+		return int64(n), rest, err
+	case 0xd0:
+		size = 1
+	case 0xd1:
+		size = 2
+	case 0xd2:
+		size = 4
+	case 0xd3:
+		size = 8
+	}
+	if len(b) < 1+size {
+		return 0, nil, errShort
+	}
+	n := int64(int8(b[1]))
+	for _, c := range b[2 : 1+size] {
+		n = n<<8 | int64(c)
+	}
+	if len(appendInt(nil, n)) != 1+size || n >= 0 {
+		return 0, nil, errLong
+	}
+	return n, b[1+size:], nil
+}
+
+func readArray(b []byte) (int, []byte, error) {
+	if len(b) == 0 {
+		return 0, nil, errShort
+	}
+	var n uint64
+	var rest []byte
+	var err error
+	switch {
+	case b[0]&0xf0 == 0x90:
+		return int(b[0] & 0x0f), b[1:], nil
+	case b[0] == 0xdc:
+		n, rest, err = sized(b, 2, 15)
+	case b[0] == 0xdd:
+		n, rest, err = sized(b, 4, math.MaxUint16)
+	default:
+		err = errType
+	}
+	if n > math.MaxInt32 {
+		return 0, nil, errShort
+	}
+	return int(n), rest, err
+}
+
+// isText reports whether a value that begins with b is what appendText writes.
+func isText(b byte) bool { return b&0xe0 == 0xa0 || b >= 0xd9 && b <= 0xdb || b >= 0xc4 && b <= 0xc6 }
+
+// readText reads a str, or the bin that stands for a string that is not UTF-8.
+func readText(b []byte) (string, []byte, error) {
+	raw, rest, isBin, err := readRaw(b)
+	if err != nil {
+		return "", nil, err
+	}
+	if utf8.Valid(raw) == isBin {
+		return "", nil, errType
+	}
+	return string(raw), rest, nil
+}
+
+// readRaw reads the bytes of a str or a bin.
+func readRaw(b []byte) (raw, rest []byte, isBin bool, err error) {
+	if len(b) == 0 {
+		return nil, nil, false, errShort
+	}
+	var n uint64
+	switch {
+	case b[0]&0xe0 == 0xa0:
+		n, rest = uint64(b[0]&0x1f), b[1:]
+	case b[0] == 0xd9:
+		n, rest, err = sized(b, 1, 31)
+	case b[0] == 0xda:
+		n, rest, err = sized(b, 2, math.MaxUint8)
+	case b[0] == 0xdb:
+		n, rest, err = sized(b, 4, math.MaxUint16)
+	case b[0] == 0xc4:
+		isBin = true
+		if len(b) < 2 {
+			return nil, nil, false, errShort
+		}
+		n, rest = uint64(b[1]), b[2:]
+	case b[0] == 0xc5:
+		isBin = true
+		n, rest, err = sized(b, 2, math.MaxUint8)
+	case b[0] == 0xc6:
+		isBin = true
+		n, rest, err = sized(b, 4, math.MaxUint16)
+	default:
+		err = errType
+	}
+	if err == nil && n > uint64(len(rest)) {
+		err = errShort
+	}
+	if err != nil {
+		return nil, nil, false, err
+	}
+	return rest[:n], rest[n:], isBin, nil
+}
+
+// sortBytes sorts pieces of one buffer by their bytes.
+func sortBytes(buffer []byte, pieces []piece) {
+	slices.SortFunc(pieces, func(a, b piece) int { return bytes.Compare(buffer[a.from:a.to], buffer[b.from:b.to]) })
+}
+
+// piece is a part of a buffer.
+type piece struct{ from, to int }
