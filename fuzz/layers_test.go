@@ -33,12 +33,14 @@ replay/cmd            : clock merge merge/finding merge/lex merge/value replay r
 replay/cmd/tiebreak   : replay/cmd
 examples              : clock lww crdt crdt/law merge merge/finding merge/value replay replay/history replay/cmd compress
 fuzz                  :
+fuzz/gen              : clock lww crdt merge merge/lex merge/value replay/history gopter
 `
 
 var modules = map[string]string{
 	"msgpack":  "github.com/vmihailenco/msgpack/v5",
 	"compress": "github.com/klauspost/compress",
 	"text":     "golang.org/x/text",
+	"gopter":   "github.com/leanovate/gopter",
 }
 
 // The parts of the standard library that packages may not use, and why.
