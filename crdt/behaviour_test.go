@@ -49,7 +49,7 @@ func TestNoteEndsTheWaitForDotsThatAreNotForUs(t *testing.T) {
 	w.Note(clock.Up("us", 2))
 	assert.Empty(t, w.state.body.waiting.rows)
 	var m Map[string, EWFlag]
-	must(m.UpdateAt("k", clock.Dot{Node: "us", Seq: 2}, clock.Up("us", 1), func(f *EWFlag) { f.EnableAt(clock.Dot{Node: "us", Seq: 2}, clock.Up("us", 1)) }))
+	must(m.WriteAt("k", clock.Dot{Node: "us", Seq: 2}, clock.Up("us", 1), func(f *EWFlag) { f.EnableAt(clock.Dot{Node: "us", Seq: 2}, clock.Up("us", 1)) }))
 	assert.NotEmpty(t, m.state.body.waiting.rows)
 	m.Note(clock.Up("us", 2))
 	assert.Empty(t, m.state.body.waiting.rows)
@@ -63,6 +63,21 @@ func TestNoteEndsTheWaitForDotsThatAreNotForUs(t *testing.T) {
 	} {
 		assert.True(t, note(clock.Up("us", 2)).Equal(clock.Up("us", 2)))
 	}
+}
+
+// An operation whose context held its own dot made a delta that removed what it brought.
+func TestAnOperationThatHasSeenItselfStillCounts(t *testing.T) {
+	d := clock.Dot{Node: "us", Seq: 3}
+	var delta, s ORSet[string]
+	must(delta.AddAt(d, "x", clock.Up("us", 3)))
+	s.Merge(delta)
+	assert.Equal(t, []string{"x"}, s.Elements())
+	var m, n Map[string, MVRegister[string]]
+	write := func(r *MVRegister[string]) { _, _ = r.WriteAt(d, "x", clock.Up("us", 3)) }
+	must(m.WriteAt("k", d, clock.Up("us", 3), write))
+	n.Merge(m)
+	assert.True(t, n.Has("k"))
+	assert.True(t, n.Equal(m))
 }
 
 func TestAnOperationAndItsDeltaDoTheSame(t *testing.T) {
@@ -92,14 +107,14 @@ func TestDeltasShareNoMemoryWithTheState(t *testing.T) {
 
 	var m Map[string, ORSet[string]]
 	add := func(s *ORSet[string]) (ORSet[string], error) { return s.Add("us", "x") }
-	d := must(m.Update("k", add))
+	d := must(m.Write("k", add))
 	other := d.Clone()
-	must(other.Update("k", add))
+	must(other.Write("k", add))
 	var peer Map[string, ORSet[string]]
 	peer.Merge(d)
 	before = must(d.Encode(nil, Text[string](), ORSets(Text[string]())))
-	must(peer.Update("k", add))
-	must(m.Update("k", add))
+	must(peer.Write("k", add))
+	must(m.Write("k", add))
 	peer.Merge(other)
 	assert.Equal(t, before, must(d.Encode(nil, Text[string](), ORSets(Text[string]()))))
 }
@@ -189,10 +204,10 @@ func TestASmallDeltaIsMergedWithoutAWalk(t *testing.T) {
 	var m Map[string, MVRegister[int]]
 	write := func(r *MVRegister[int]) (MVRegister[int], error) { return r.Write("us", 1) }
 	for _, k := range all {
-		must(m.Update(k, write))
+		must(m.Write(k, write))
 	}
 	other := m.Clone()
-	delta := must(m.Update(all[0], write))
+	delta := must(m.Write(all[0], write))
 	assert.False(t, other.state.body.mayDrop(&delta.state.body, &other.state.seen, &delta.state.seen))
 
 	// A clear of more than a few is a walk; so is what a peer has removed that we have.
@@ -500,10 +515,10 @@ func TestACounterInAMapIsTakenBackOnlyAsFarAsItWasSeen(t *testing.T) {
 		return func(c *ResetCounter) (ResetCounter, error) { return c.Add(node, DecimalOf(n)), nil }
 	}
 	var us, eu Map[string, ResetCounter]
-	must(us.Update("likes", add(5, "us")))
+	must(us.Write("likes", add(5, "us")))
 	eu.Merge(us)
 	removed := us.Remove("likes")
-	must(eu.Update("likes", add(4, "eu")))
+	must(eu.Write("likes", add(4, "eu")))
 	eu.Merge(removed)
 	us.Merge(eu)
 	c, ok := us.Get("likes")
@@ -512,47 +527,47 @@ func TestACounterInAMapIsTakenBackOnlyAsFarAsItWasSeen(t *testing.T) {
 	assert.True(t, us.Equal(eu))
 
 	must(us.Delete("us", "likes")) // delete wins
-	must(eu.Update("likes", add(1, "eu")))
+	must(eu.Write("likes", add(1, "eu")))
 	us.Merge(eu)
 	eu.Merge(us)
 	assert.False(t, us.Has("likes"))
 	assert.True(t, us.Equal(eu))
-	must(eu.Update("likes", add(9, "eu")))
+	must(eu.Write("likes", add(9, "eu")))
 	us.Merge(eu)
 	c, _ = us.Get("likes")
 	assert.Equal(t, "9", c.Value().String())
 	assert.Equal(t, 1, us.Len())
 }
 
-func TestAFailedUpdateChangesNothing(t *testing.T) {
+func TestAFailedWriteChangesNothing(t *testing.T) {
 	var m Map[string, ORSet[float64]]
-	must(m.Update("k", func(s *ORSet[float64]) (ORSet[float64], error) { return s.Add("us", 1) }))
+	must(m.Write("k", func(s *ORSet[float64]) (ORSet[float64], error) { return s.Add("us", 1) }))
 	before := m.Clone()
 	boom := errors.New("boom")
-	_, err := m.Update("k", func(*ORSet[float64]) (ORSet[float64], error) { return ORSet[float64]{}, boom })
+	_, err := m.Write("k", func(*ORSet[float64]) (ORSet[float64], error) { return ORSet[float64]{}, boom })
 	require.ErrorIs(t, err, boom)
-	_, err = m.Update("other", func(s *ORSet[float64]) (ORSet[float64], error) { return s.Add("us", math.NaN()) })
+	_, err = m.Write("other", func(s *ORSet[float64]) (ORSet[float64], error) { return s.Add("us", math.NaN()) })
 	require.ErrorIs(t, err, ErrNaN)
 	assert.True(t, m.Equal(before))
-	must(m.Update("k", func(s *ORSet[float64]) (ORSet[float64], error) { return s.Add("us", 2) }))
+	must(m.Write("k", func(s *ORSet[float64]) (ORSet[float64], error) { return s.Add("us", 2) }))
 	s, _ := m.Get("k")
 	assert.Equal(t, []float64{1, 2}, s.Elements())
 }
 
 func TestOneMapOfEachKind(t *testing.T) {
 	var flags Map[int, EWFlag]
-	must(flags.Update(1, func(f *EWFlag) (EWFlag, error) { return f.Enable("us"), nil }))
+	must(flags.Write(1, func(f *EWFlag) (EWFlag, error) { return f.Enable("us"), nil }))
 	wireMap(t, flags, EWFlags())
 	var strict Map[int, DWFlag]
-	must(strict.Update(1, func(f *DWFlag) (DWFlag, error) { return f.Disable("us"), nil }))
+	must(strict.Write(1, func(f *DWFlag) (DWFlag, error) { return f.Disable("us"), nil }))
 	wireMap(t, strict, DWFlags())
 	var sets Map[int, RWSet[int]]
-	must(sets.Update(1, func(s *RWSet[int]) (RWSet[int], error) { return s.Remove("us", 5) }))
+	must(sets.Write(1, func(s *RWSet[int]) (RWSet[int], error) { return s.Remove("us", 5) }))
 	wireMap(t, sets, RWSets(Int[int]()))
 	var registers Map[int, MVRegister[int]]
-	must(registers.Update(1, func(r *MVRegister[int]) (MVRegister[int], error) { return r.Write("us", 5) }))
+	must(registers.Write(1, func(r *MVRegister[int]) (MVRegister[int], error) { return r.Write("us", 5) }))
 	wireMap(t, registers, MVRegisters(Int[int]()))
-	must(registers.Update(1, func(r *MVRegister[int]) (MVRegister[int], error) { return r.Clear(), nil }))
+	must(registers.Write(1, func(r *MVRegister[int]) (MVRegister[int], error) { return r.Clear(), nil }))
 	assert.False(t, registers.Has(1))
 	wireMap(t, registers, MVRegisters(Int[int]()))
 }

@@ -162,16 +162,16 @@ func BenchmarkDeltaOnLargeState(b *testing.B) {
 			i++
 		}
 	})
-	b.Run("Map/update", func(b *testing.B) {
+	b.Run("Map/write", func(b *testing.B) {
 		var m Map[string, MVRegister[int]]
 		for _, e := range all {
-			_, _ = m.Update(e, func(r *MVRegister[int]) (MVRegister[int], error) { return r.Write("us", 1) })
+			_, _ = m.Write(e, func(r *MVRegister[int]) (MVRegister[int], error) { return r.Write("us", 1) })
 		}
 		peer := m.Clone()
 		b.ReportAllocs()
 		i := 0
 		for b.Loop() {
-			d, _ := m.Update(all[i%large], func(r *MVRegister[int]) (MVRegister[int], error) { return r.Write("us", i) })
+			d, _ := m.Write(all[i%large], func(r *MVRegister[int]) (MVRegister[int], error) { return r.Write("us", i) })
 			peer.Merge(d)
 			i++
 		}

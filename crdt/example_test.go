@@ -205,17 +205,17 @@ func ExampleMap() {
 	add := func(n int64, node clock.Node) func(*crdt.ResetCounter) (crdt.ResetCounter, error) {
 		return func(c *crdt.ResetCounter) (crdt.ResetCounter, error) { return c.Add(node, crdt.DecimalOf(n)), nil }
 	}
-	delta, _ := us.Update("likes", add(5, "us"))
+	delta, _ := us.Write("likes", add(5, "us"))
 	eu.Merge(delta)
-	removed := us.Remove("likes")               // takes back the 5
-	delta, _ = eu.Update("likes", add(4, "eu")) // meanwhile
+	removed := us.Remove("likes")              // takes back the 5
+	delta, _ = eu.Write("likes", add(4, "eu")) // meanwhile
 	us.Merge(delta)
 	eu.Merge(removed)
 	likes, _ := us.Get("likes")
 	fmt.Println(likes.Value(), us.Equal(eu))
 
 	deleted, _ := us.Delete("us", "likes")
-	_, _ = eu.Update("likes", add(1, "eu")) // has not seen the delete
+	_, _ = eu.Write("likes", add(1, "eu")) // has not seen the delete
 	eu.Merge(deleted)
 	fmt.Println(eu.Has("likes"))
 	// Output:
@@ -225,8 +225,8 @@ func ExampleMap() {
 
 func ExampleMap_nested() {
 	var carts crdt.Map[string, crdt.Map[string, crdt.ORSet[int]]]
-	_, _ = carts.Update("ann", func(cart *crdt.Map[string, crdt.ORSet[int]]) (crdt.Map[string, crdt.ORSet[int]], error) {
-		return cart.Update("shoes", func(sizes *crdt.ORSet[int]) (crdt.ORSet[int], error) { return sizes.Add("us", 42) })
+	_, _ = carts.Write("ann", func(cart *crdt.Map[string, crdt.ORSet[int]]) (crdt.Map[string, crdt.ORSet[int]], error) {
+		return cart.Write("shoes", func(sizes *crdt.ORSet[int]) (crdt.ORSet[int], error) { return sizes.Add("us", 42) })
 	})
 	data, _ := carts.Encode(nil, crdt.Text[string](), crdt.Maps(crdt.Text[string](), crdt.ORSets(crdt.Int[int]())))
 	fmt.Println(carts.Keys(), len(data), "bytes")

@@ -48,6 +48,8 @@ func FuzzDecodeResetCounter(f *testing.F) { fuzzDecoder(f, "ResetCounter") }
 
 func FuzzDecodeMap(f *testing.F) { fuzzDecoder(f, "Map") }
 
+func FuzzDecodeMapOfRegisters(f *testing.F) { fuzzDecoder(f, "Map of registers") }
+
 func FuzzDecodeNestedMap(f *testing.F) { fuzzDecoder(f, "nested Map") }
 
 func FuzzParseDecimal(f *testing.F) {

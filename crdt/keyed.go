@@ -24,6 +24,8 @@ type keyed[K comparable, S any, P slot[S]] struct {
 
 	// The dots that count for a key are those not in ctx: no others can arrive, so those in ctx are dropped when it is
 	// convenient and ignored until then. Vectors in it are never changed, only replaced.
+	//
+	// Invariant: no content under a key has a dot that the key waits for.
 	waiting table[K, clock.Vector]
 	sweep   int // where convenience begins next
 }
@@ -31,6 +33,12 @@ type keyed[K comparable, S any, P slot[S]] struct {
 // write applies one operation: it replaces what seen covers under k and, with an insert, adds content under the dot d. Any
 // number of deliveries in any order come to one state. A zero d is for operations that nobody will ever have to wait for.
 func (t *keyed[K, S, P]) write(k K, d clock.Dot, seen, ctx *clock.Vector, insert func(P, clock.Dot)) bool {
+	if seen.Has(d) { // an operation does not replace itself
+		own := clock.Vector{}
+		own.Add(d)
+		others := seen.Minus(own)
+		seen = &others
+	}
 	at := t.held.find(k)
 	changed := at >= 0 && P(&t.held.rows[at].held).drop(seen)
 	if !d.IsZero() && !ctx.Has(d) {

@@ -26,13 +26,13 @@ type Map[K comparable, V Nestable] struct {
 	state causal[keyed[K, field[V], *field[V]], *keyed[K, field[V], *field[V]]]
 }
 
-// Update changes the value under k by a mutator of its type, and returns the delta: change gets the value, empty if the
+// Write changes the value under k by a mutator of its type, and returns the delta: change gets the value, empty if the
 // key is new, and returns the delta of its mutator. It must change the value by one mutator only, and not by one that is
-// for operations from elsewhere (…At), nor settle it. If change fails, so does Update, with nothing changed. For a k that
+// for operations from elsewhere (…At), nor settle it. If change fails, so does Write, with nothing changed. For a k that
 // is not equal to itself the error is [ErrNaN].
 //
-//	tags.Update("blue", func(s *crdt.ORSet[string]) (crdt.ORSet[string], error) { return s.Add("us", "sky") })
-func (m *Map[K, V]) Update(k K, change func(v *V) (V, error)) (Map[K, V], error) {
+//	tags.Write("blue", func(s *crdt.ORSet[string]) (crdt.ORSet[string], error) { return s.Add("us", "sky") })
+func (m *Map[K, V]) Write(k K, change func(v *V) (V, error)) (Map[K, V], error) {
 	var delta Map[K, V]
 	if k != k {
 		return delta, ErrNaN
@@ -57,7 +57,8 @@ func (m *Map[K, V]) Update(k K, change func(v *V) (V, error)) (Map[K, V], error)
 		*delta.state.body.held.add(k) = d
 	}
 	delta.state.seen = ofValue.Minus(before)
-	delta.state.body.wait(k, &ofValue, &delta.state.seen, &nothing) // what the change replaces under this key
+	replaced := ofValue.Minus(delta.state.seen)
+	delta.state.body.wait(k, &replaced, &delta.state.seen, &nothing)
 	if f == &fresh && !fresh.isEmpty() {
 		*m.state.body.held.add(k) = fresh
 	} else if f.isEmpty() {
@@ -66,17 +67,17 @@ func (m *Map[K, V]) Update(k K, change func(v *V) (V, error)) (Map[K, V], error)
 	return delta, nil
 }
 
-// UpdateAt applies an operation on the value under k that was made elsewhere: its dot, all its writer had seen, and how it
+// WriteAt applies an operation on the value under k that was made elsewhere: its dot, all its writer had seen, and how it
 // is applied to a value, by a method for operations from elsewhere (…At).
 //
-//	tags.UpdateAt("blue", d, seen, func(s *crdt.ORSet[string]) { s.AddAt(d, "sky", seen) })
+//	tags.WriteAt("blue", d, seen, func(s *crdt.ORSet[string]) { s.AddAt(d, "sky", seen) })
 //
 // Operations may come in any order and more than once. It reports whether m changed; applied to an empty map it makes the
 // delta of the operation. For a k that is not equal to itself the error is [ErrNaN].
 //
-// HAZARD: a [Map.Delete] travels as a delta, and what UpdateAt applies counts as not having seen it: under a key that was
+// HAZARD: a [Map.Delete] travels as a delta, and what WriteAt applies counts as not having seen it: under a key that was
 // ever deleted it is gone at once.
-func (m *Map[K, V]) UpdateAt(k K, d clock.Dot, seen clock.Vector, apply func(v *V)) (bool, error) {
+func (m *Map[K, V]) WriteAt(k K, d clock.Dot, seen clock.Vector, apply func(v *V)) (bool, error) {
 	if k != k {
 		return false, ErrNaN
 	}
@@ -85,9 +86,9 @@ func (m *Map[K, V]) UpdateAt(k K, d clock.Dot, seen clock.Vector, apply func(v *
 	apply(&f.value)
 	// What the value says it has seen is meant for this key alone.
 	ofValue, body := parts(&f.value)
-	replaced := *ofValue
-	*ofValue = clock.Vector{}
 	delta.state.seen.Add(d)
+	replaced := ofValue.Minus(delta.state.seen)
+	*ofValue = clock.Vector{}
 	if !body.isEmpty() {
 		*delta.state.body.held.add(k) = f
 	}
@@ -117,11 +118,7 @@ func (m *Map[K, V]) Delete(node clock.Node, k K) (Map[K, V], error) {
 		return delta, ErrNaN
 	}
 	d := next(&m.state.seen, node)
-	f := delta.state.body.held.add(k)
-	if held := m.state.body.held.get(k); held != nil {
-		f.deleted = held.deleted.Clone()
-	}
-	f.deleted.AddUp(d.Node, d.Seq) // each delete of a node has seen its earlier ones
+	delta.state.body.held.add(k).deleted.AddUp(d.Node, d.Seq) // each delete of a node has seen its earlier ones
 	delta.state.seen.Add(d)
 	m.Merge(delta)
 	return delta, nil
@@ -131,7 +128,7 @@ func (m *Map[K, V]) Delete(node clock.Node, k K) (Map[K, V], error) {
 func (m *Map[K, V]) Clear() Map[K, V] { return Map[K, V]{m.state.clear()} }
 
 // Get returns the value under k to be read, and false if the key is not there. It shares memory with m: change the value
-// through [Map.Update] alone.
+// through [Map.Write] alone.
 func (m *Map[K, V]) Get(k K) (V, bool) {
 	f := m.state.body.held.get(k)
 	if f == nil || f.len() == 0 {

@@ -275,7 +275,7 @@ var mapKind = kind[Map[string, ResetCounter], do]{
 		if e.op.verb == "remove" {
 			return m.RemoveAt(e.dot, e.op.arg, seen)
 		}
-		changed, _ := m.UpdateAt(e.op.arg, e.dot, seen, func(c *ResetCounter) { c.AddAt(e.dot, DecimalOf(1)) })
+		changed, _ := m.WriteAt(e.op.arg, e.dot, seen, func(c *ResetCounter) { c.AddAt(e.dot, DecimalOf(1)) })
 		return changed
 	},
 	local: func(m *Map[string, ResetCounter], node clock.Node, op do) Map[string, ResetCounter] {
@@ -285,7 +285,7 @@ var mapKind = kind[Map[string, ResetCounter], do]{
 		case "delete":
 			return must(m.Delete(node, op.arg))
 		}
-		return must(m.Update(op.arg, func(c *ResetCounter) (ResetCounter, error) { return c.Add(node, DecimalOf(1)), nil }))
+		return must(m.Write(op.arg, func(c *ResetCounter) (ResetCounter, error) { return c.Add(node, DecimalOf(1)), nil }))
 	},
 	merge: (*Map[string, ResetCounter]).Merge,
 	equal: func(a, b Map[string, ResetCounter]) bool { return a.Equal(b) },
@@ -327,6 +327,57 @@ var mapKind = kind[Map[string, ResetCounter], do]{
 	},
 }
 
+// Under a key are the values that no other write under it, and no remove of it, had seen.
+var registersKind = kind[Map[string, MVRegister[string]], do]{
+	alphabet: []do{{"write", "1"}, {"write", "2"}, {"remove", ""}, {"clear", ""}},
+	apply: func(m *Map[string, MVRegister[string]], e event[do], seen clock.Vector) bool {
+		if e.op.verb == "remove" {
+			return m.RemoveAt(e.dot, "x", seen)
+		}
+		changed, _ := m.WriteAt("x", e.dot, seen, func(r *MVRegister[string]) {
+			if e.op.verb == "clear" {
+				r.ClearAt(e.dot, seen)
+			} else {
+				_, _ = r.WriteAt(e.dot, e.op.arg, seen)
+			}
+		})
+		return changed
+	},
+	local: func(m *Map[string, MVRegister[string]], node clock.Node, op do) Map[string, MVRegister[string]] {
+		if op.verb == "remove" {
+			return m.Remove("x")
+		}
+		return must(m.Write("x", func(r *MVRegister[string]) (MVRegister[string], error) {
+			if op.verb == "clear" {
+				return r.Clear(), nil
+			}
+			return r.Write(node, op.arg)
+		}))
+	},
+	merge: (*Map[string, MVRegister[string]]).Merge,
+	equal: func(a, b Map[string, MVRegister[string]]) bool { return a.Equal(b) },
+	clone: func(m Map[string, MVRegister[string]]) Map[string, MVRegister[string]] { return m.Clone() },
+	encode: func(m Map[string, MVRegister[string]]) ([]byte, error) {
+		return m.Encode(nil, Text[string](), MVRegisters(Text[string]()))
+	},
+	decode: func(m *Map[string, MVRegister[string]], data []byte, limits Limits) error {
+		return m.Decode(data, Text[string](), MVRegisters(Text[string]()), limits)
+	},
+	read: func(m Map[string, MVRegister[string]]) string {
+		r, _ := m.Get("x")
+		return list(r.Values())
+	},
+	oracle: func(h history[do], among mask) string {
+		var kept []string
+		for i, e := range h {
+			if among.has(i) && e.op.verb == "write" && !seenBy(h, among, i, verb("write", "remove", "clear")) {
+				kept = append(kept, e.op.arg)
+			}
+		}
+		return list(kept)
+	},
+}
+
 // A map in a map of sets: an element is there if there is an add of it that no remove of it, of its inner key or of its
 // outer key had seen.
 var nestedMapKind = kind[nestedMap, do]{
@@ -336,10 +387,10 @@ var nestedMapKind = kind[nestedMap, do]{
 		case "outer":
 			return m.Remove("a")
 		case "inner":
-			return must(m.Update("a", func(v *Map[int, ORSet[string]]) (Map[int, ORSet[string]], error) { return v.Remove(1), nil }))
+			return must(m.Write("a", func(v *Map[int, ORSet[string]]) (Map[int, ORSet[string]], error) { return v.Remove(1), nil }))
 		}
-		return must(m.Update("a", func(v *Map[int, ORSet[string]]) (Map[int, ORSet[string]], error) {
-			return v.Update(1, func(s *ORSet[string]) (ORSet[string], error) {
+		return must(m.Write("a", func(v *Map[int, ORSet[string]]) (Map[int, ORSet[string]], error) {
+			return v.Write(1, func(s *ORSet[string]) (ORSet[string], error) {
 				if op.verb == "remove" {
 					return s.Remove(op.arg), nil
 				}
@@ -353,10 +404,10 @@ var nestedMapKind = kind[nestedMap, do]{
 		case "outer":
 			return m.RemoveAt(e.dot, "a", seen)
 		case "inner":
-			changed, _ = m.UpdateAt("a", e.dot, seen, func(v *Map[int, ORSet[string]]) { v.RemoveAt(e.dot, 1, seen) })
+			changed, _ = m.WriteAt("a", e.dot, seen, func(v *Map[int, ORSet[string]]) { v.RemoveAt(e.dot, 1, seen) })
 		default:
-			changed, _ = m.UpdateAt("a", e.dot, seen, func(v *Map[int, ORSet[string]]) {
-				_, _ = v.UpdateAt(1, e.dot, seen, func(s *ORSet[string]) {
+			changed, _ = m.WriteAt("a", e.dot, seen, func(v *Map[int, ORSet[string]]) {
+				_, _ = v.WriteAt(1, e.dot, seen, func(s *ORSet[string]) {
 					if e.op.verb == "remove" {
 						s.RemoveAt(e.dot, e.op.arg, seen)
 					} else {
@@ -675,6 +726,7 @@ func TestEveryDeliveryOrderAgreesWithTheOracle(t *testing.T) {
 	k.alphabet = []do{{"add", "x"}, {"remove", "x"}, {"add", "y"}}
 	run("Map", k.everyDelivery, 3)
 	run("nested Map", nestedMapKind.everyDelivery, 3)
+	run("Map of registers", registersKind.everyDelivery, 3)
 }
 
 func TestEveryMergeOfStatesAgreesWithTheOracle(t *testing.T) {
@@ -703,4 +755,5 @@ func TestEveryMergeOfStatesAgreesWithTheOracle(t *testing.T) {
 	run("ResetCounter", resetCounterKind.everyMerge, 3)
 	run("Map", mapKind.everyMerge, 3)
 	run("nested Map", nestedMapKind.everyMerge, 3)
+	run("Map of registers", registersKind.everyMerge, 3)
 }

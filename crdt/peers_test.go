@@ -170,9 +170,9 @@ func TestNaNIsRefusedEverywhere(t *testing.T) {
 	_, err = log.Append("us", clock.Timestamp{}, nan)
 	require.ErrorIs(t, err, ErrNaN)
 	var m Map[float64, EWFlag]
-	_, err = m.Update(nan, func(f *EWFlag) (EWFlag, error) { return f.Enable("us"), nil })
+	_, err = m.Write(nan, func(f *EWFlag) (EWFlag, error) { return f.Enable("us"), nil })
 	require.ErrorIs(t, err, ErrNaN)
-	_, err = m.UpdateAt(nan, d, clock.Vector{}, func(f *EWFlag) { f.EnableAt(d, clock.Vector{}) })
+	_, err = m.WriteAt(nan, d, clock.Vector{}, func(f *EWFlag) { f.EnableAt(d, clock.Vector{}) })
 	require.ErrorIs(t, err, ErrNaN)
 	_, err = m.Delete("us", nan)
 	require.ErrorIs(t, err, ErrNaN)

@@ -8,8 +8,17 @@ import (
 // operations that were applied to it: neither their order nor their repetition shows, and cells of one rule merge. A copy
 // made by assignment shares memory with the original. One goroutine at a time may use a cell.
 type Cell struct {
-	rule  *Rule
-	state state
+	rule *Rule
+	kept selection // of the rules that select one write, the state: most cells are of these, and so make no garbage
+	more state     // of all others, and then not nil
+}
+
+// state returns what the cell's rule works on.
+func (c *Cell) state() state {
+	if c.more != nil {
+		return c.more
+	}
+	return &c.kept
 }
 
 // state is what a family of rules keeps.
@@ -30,18 +39,16 @@ type state interface {
 func (r *Rule) NewCell() Cell {
 	c := Cell{rule: r}
 	switch r.family {
-	case selects:
-		c.state = &selection{}
 	case frontier:
-		c.state = &live{}
+		c.more = &live{}
 	case counts:
-		c.state = &count{}
+		c.more = &count{}
 	case sets:
-		c.state = newSet(r.id)
+		c.more = newSet(r.id)
 	case flags:
-		c.state = newToggle(r.id)
+		c.more = newToggle(r.id)
 	case appends:
-		c.state = &entries{}
+		c.more = &entries{}
 	}
 	return c
 }
@@ -50,31 +57,31 @@ func (r *Rule) NewCell() Cell {
 func (c *Cell) Rule() *Rule { return c.rule }
 
 // Apply takes a claim into the cell. Applying a claim again changes nothing.
-func (c *Cell) Apply(claim *Claim) { c.state.apply(c.rule, claim) }
+func (c *Cell) Apply(claim *Claim) { c.state().apply(c.rule, claim) }
 
 // Judge says what became of a claim that was applied to the cell, or to one that was merged into it. It compares with
 // the very function that decided.
 func (c *Cell) Judge(claim *Claim) Verdict {
-	v := c.state.judge(c.rule, claim)
+	v := c.state().judge(c.rule, claim)
 	v.Field, v.Rule = claim.Cell, c.rule
 	return v
 }
 
 // Merge takes everything that was applied to other, a cell of the same rule, into c. It leaves other alone.
-func (c *Cell) Merge(other Cell) { c.state.merge(c.rule, other.state) }
+func (c *Cell) Merge(other Cell) { c.state().merge(c.rule, other.state()) }
 
 // Equal reports whether the two cells are in one state, so that nothing applied to both will ever tell them apart.
-func (c *Cell) Equal(other Cell) bool { return c.rule == other.rule && c.state.equal(other.state) }
+func (c *Cell) Equal(other Cell) bool { return c.rule == other.rule && c.state().equal(other.state()) }
 
 // Value returns what the cell shows to readers: absent when nothing was written, or what was written is deleted. Under
 // keep-all it is the array of all siblings, greatest claim first.
-func (c *Cell) Value() value.Value { return c.state.value(c.rule) }
+func (c *Cell) Value() value.Value { return c.state().value(c.rule) }
 
 // Write returns the write that the cell keeps, which may be a delete; false when it keeps none, or several.
-func (c *Cell) Write() (Write, bool) { return c.state.write(c.rule) }
+func (c *Cell) Write() (Write, bool) { return c.state().write(c.rule) }
 
 // Conflicted reports whether the cell holds several writes of which no writer had seen another's.
 func (c *Cell) Conflicted() bool {
-	l, ok := c.state.(*live)
+	l, ok := c.more.(*live)
 	return ok && l.register.Len() > 1
 }

@@ -57,7 +57,7 @@ const (
 )
 
 func (k *key) relate(a, b int) relation {
-	x, y := &k.ops[a], &k.ops[b]
+	x, y := k.ops[a], k.ops[b]
 	switch {
 	case k.past.low(b, x.node) >= x.index:
 		return before
@@ -71,27 +71,28 @@ func (k *key) relate(a, b int) relation {
 
 // arrange numbers the nodes of k and the operations of each, and works out what each had seen. It reports writes of one
 // node that nothing puts in order.
-func (k *key) arrange(opt *Options, tell func(finding.Finding)) {
-	k.nodes, k.numbered, k.tied = k.nodes[:0], k.numbered[:0], false
-	byNode := make(map[clock.Node][]int, 4)
-	for i := range k.ops {
-		n := k.ops[i].Stamp.Node
-		if _, ok := byNode[n]; !ok {
-			k.nodes = append(k.nodes, n)
-		}
-		byNode[n] = append(byNode[n], i)
+func (k *key) arrange(opt *Options, t *tally) {
+	k.divide()
+	k.inOrder, k.numbered = k.room.lists.raw(len(k.nodes)), k.room.flags.raw(len(k.nodes))
+	places := k.room.ints.raw(len(k.ops))
+	count := k.room.ints.take(len(k.nodes))
+	for _, o := range k.ops {
+		count[o.node]++
 	}
-	slices.Sort(k.nodes)
-	k.inOrder = make([][]int, len(k.nodes))
-	for n, name := range k.nodes {
-		list := byNode[name]
-		k.numbered = append(k.numbered, k.order(name, list, tell))
+	for n, c := range count {
+		k.inOrder[n], places = places[:0:c], places[c:]
+	}
+	for i, o := range k.ops {
+		k.inOrder[o.node] = append(k.inOrder[o.node], i)
+	}
+	for n, list := range k.inOrder {
+		k.numbered[n] = k.order(k.nodes[n], list, t)
 		for at, i := range list {
-			k.ops[i].node, k.ops[i].index = n, int32(at+1)
+			k.ops[i].index = int32(at + 1)
 		}
 		named, until := int32(len(list)), int32(len(list))
 		for at, i := range slices.Backward(list) {
-			o := &k.ops[i]
+			o := k.ops[i]
 			if o.ID != "" {
 				named = int32(at)
 			}
@@ -101,28 +102,57 @@ func (k *key) arrange(opt *Options, tell func(finding.Finding)) {
 			}
 			k.tied = k.tied || o.after+1 < o.until
 		}
-		k.inOrder[n] = list
 	}
 	k.context(opt)
+}
+
+// divide finds the nodes of k, in the order of their names, and the node of each operation.
+func (k *key) divide() {
+	r := k.room
+	k.nodes, k.numbers = r.nodes.raw(len(k.ops))[:0], r.numbers.raw(len(k.ops))[:0]
+	for _, o := range k.ops {
+		if r.slots[o.node] == 0 {
+			k.nodes, k.numbers = append(k.nodes, o.Stamp.Node), append(k.numbers, uint32(o.node))
+			r.slots[o.node] = int32(len(k.nodes))
+		}
+	}
+	if !slices.IsSorted(k.nodes) {
+		slices.SortFunc(k.numbers, func(a, b uint32) int { return cmp.Compare(k.nodes[r.slots[a]-1], k.nodes[r.slots[b]-1]) })
+		slices.Sort(k.nodes)
+		for n, number := range k.numbers {
+			r.slots[number] = int32(n + 1)
+		}
+	}
+	for _, o := range k.ops {
+		o.node = int(r.slots[o.node] - 1)
+	}
+	for _, number := range k.numbers {
+		r.slots[number] = 0
+	}
 }
 
 // order sorts the operations of one node into the order in which the node made them: by the numbers of their ids, else
 // by their position in the export of the node's own region, else by version, else by time. It reports whether all have
 // numbers.
-func (k *key) order(node clock.Node, list []int, tell func(finding.Finding)) (numbered bool) {
+func (k *key) order(node clock.Node, list []int, t *tally) (numbered bool) {
 	numbered, placed, versioned := true, true, true
 	for _, i := range list {
-		op := &k.ops[i]
-		numbered = numbered && op.number.Node == node
+		numbered = numbered && (k.ops[i].number > 0 || node == "")
+	}
+	if len(list) < 2 {
+		return numbered
+	}
+	for _, i := range list {
+		op := k.ops[i]
 		placed = placed && op.at(string(node)) > 0
 		versioned = versioned && op.Stamp.Version > 0
 	}
 	compare := func(i, j int) int {
-		a, b := &k.ops[i], &k.ops[j]
+		a, b := k.ops[i], k.ops[j]
 		order := 0
 		switch {
 		case numbered:
-			order = cmp.Compare(a.number.Seq, b.number.Seq)
+			order = cmp.Compare(a.number, b.number)
 		case placed:
 			order = cmp.Compare(a.at(string(node)), b.at(string(node)))
 		case versioned:
@@ -132,7 +162,7 @@ func (k *key) order(node clock.Node, list []int, tell func(finding.Finding)) (nu
 	}
 	slices.SortStableFunc(list, compare) // stable: k.ops is in canonical order
 	for at := 1; at < len(list); at++ {
-		a, b := &k.ops[list[at-1]], &k.ops[list[at]]
+		a, b := k.ops[list[at-1]], k.ops[list[at]]
 		if compare(list[at-1], list[at]) != 0 {
 			b.after = int32(at)
 			continue
@@ -141,20 +171,20 @@ func (k *key) order(node clock.Node, list []int, tell func(finding.Finding)) (nu
 		if samePayload(a, b) {
 			continue
 		}
-		f := finding.Finding{Place: b.place, Key: k.name}
 		switch {
 		case node == "":
 			continue // told as unknown_node
 		case b.precision > 0 && b.precision <= coarse:
-			f.Code = finding.AmbiguousOrder
-			f.Detail = "node " + quote(string(node)) + " wrote twice at " + b.Stamp.Time.String() +
-				" by a clock of whole " + precisionNames[b.precision] + ", and nothing says which came first"
-		default:
-			f.Code = finding.StampCollision
-			f.Detail = "node " + quote(string(node)) + " wrote two payloads under one stamp (" + b.Stamp.String() +
-				"): one node name, two writers"
+			if t.wants(finding.AmbiguousOrder, b.place) {
+				t.keep(finding.Finding{Code: finding.AmbiguousOrder, Place: b.place, Key: k.name,
+					Detail: "node " + quote(string(node)) + " wrote twice at " + b.Stamp.Time.String() +
+						" by a clock of whole " + precisionNames[b.precision] + ", and nothing says which came first"})
+			}
+		case t.wants(finding.StampCollision, b.place):
+			t.keep(finding.Finding{Code: finding.StampCollision, Place: b.place, Key: k.name,
+				Detail: "node " + quote(string(node)) + " wrote two payloads under one stamp (" + b.Stamp.String() +
+					"): one node name, two writers"})
 		}
-		tell(f)
 	}
 	return numbered
 }
@@ -162,10 +192,8 @@ func (k *key) order(node clock.Node, list []int, tell func(finding.Finding)) (nu
 // context fills k.past from the best source that each operation has.
 func (k *key) context(opt *Options) {
 	m := len(k.nodes)
-	k.past = past{nodes: m, lo: make([]int32, len(k.ops)*m), hi: make([]int32, len(k.ops)*m)}
-	k.byID, k.byVersion, k.delivered, k.written = nil, nil, nil, nil
-	for i := range k.ops {
-		op := &k.ops[i]
+	k.past = past{nodes: m, lo: k.room.counts.take(len(k.ops) * m), hi: k.room.counts.take(len(k.ops) * m)}
+	for i, op := range k.ops {
 		lo, hi := k.past.lo[i*m:(i+1)*m], k.past.hi[i*m:(i+1)*m]
 		op.source = k.seen(opt, op, lo, hi)
 		own := op.index - 1
@@ -182,7 +210,7 @@ func (k *key) context(opt *Options) {
 // seen fills in what op had seen of the other nodes and returns the source that told.
 func (k *key) seen(opt *Options, op *op, lo, hi []int32) Source {
 	switch {
-	case op.knows:
+	case op.context != nil:
 		k.seenExactly(op, lo, hi)
 		return Exact
 	case op.hasBase && k.seenBase(op, lo, hi):
@@ -204,26 +232,27 @@ func (k *key) seen(opt *Options, op *op, lo, hi []int32) Source {
 // without an id, and those without a number when it is told by numbers. They may have been seen or not. An empty context
 // alone says of all that they had not.
 func (k *key) seenExactly(op *op, lo, hi []int32) {
+	seen := op.context
 	for n, node := range k.nodes {
 		if k.numbered[n] {
-			up := op.seenUp.Max(node)
-			count := int32(sortedCount(k.inOrder[n], func(i int) bool { return k.ops[i].number.Seq <= up }))
+			up := seen.upTo(node)
+			count := int32(sortedCount(k.inOrder[n], func(i int) bool { return k.ops[i].number <= up }))
 			lo[n], hi[n] = count, count
 		}
 	}
-	for _, id := range op.seenIDs {
+	for _, id := range seen.ids {
 		if i, ok := k.find(id); ok {
 			n := k.ops[i].node
 			lo[n], hi[n] = max(lo[n], k.ops[i].index), max(hi[n], k.ops[i].index)
 		}
 	}
-	if len(op.seenIDs) == 0 && op.seenUp.IsEmpty() {
+	if len(seen.ids) == 0 && len(seen.up) == 0 {
 		return
 	}
 	for n, list := range k.inOrder {
 		switch {
 		case k.numbered[n]:
-		case len(op.seenIDs) == 0:
+		case len(seen.ids) == 0:
 			hi[n] = int32(len(list))
 		case int(lo[n]) < len(list):
 			hi[n] = k.ops[list[lo[n]]].named
@@ -245,25 +274,11 @@ func sortedCount(list []int, has func(i int) bool) int {
 	return lo
 }
 
-// find returns the operation with the id.
-func (k *key) find(id string) (int, bool) {
-	if k.byID == nil {
-		k.byID = make(map[string]int, len(k.ops))
-		for i := range k.ops {
-			if id := k.ops[i].ID; id != "" {
-				k.byID[id] = i
-			}
-		}
-	}
-	i, ok := k.byID[id]
-	return i, ok
-}
-
 // seenBase takes the version that the writer had read: it had seen the write that made it. When several made one
 // version, it had seen one of them. A base that no write of the history made, with older versions in it, tells nothing.
 func (k *key) seenBase(op *op, lo, hi []int32) bool {
 	if k.byVersion == nil {
-		k.byVersion = make([]int, len(k.ops))
+		k.byVersion = k.room.ints.raw(len(k.ops))
 		for i := range k.ops {
 			k.byVersion[i] = i
 		}
@@ -274,7 +289,7 @@ func (k *key) seenBase(op *op, lo, hi []int32) bool {
 	first := sortedCount(k.byVersion, func(i int) bool { return k.ops[i].Stamp.Version < op.base })
 	made := 0
 	for _, i := range k.byVersion[first:] {
-		b := &k.ops[i]
+		b := k.ops[i]
 		if b.Stamp.Version != op.base || op.base == 0 {
 			break
 		}
@@ -299,8 +314,8 @@ type arrivals struct {
 	earliest []int64 // of the operations from this one on: never falls
 }
 
-func arrive(list []int, when func(i int) int64) arrivals {
-	a := arrivals{latest: make([]int64, len(list)), earliest: make([]int64, len(list))}
+func (r *room) arrive(list []int, when func(i int) int64) arrivals {
+	a := arrivals{latest: r.times.raw(len(list)), earliest: r.times.raw(len(list))}
 	for at, i := range list {
 		w := when(i)
 		a.latest[at], a.earliest[at] = w, w
@@ -330,21 +345,21 @@ func (a arrivals) by(then int64) (lo, hi int32) {
 // seenDeliveries compares positions in the export of the writer's own region: what stands before op there had arrived.
 func (k *key) seenDeliveries(op *op, lo, hi []int32) {
 	home := string(op.Stamp.Node)
-	came, ok := k.delivered[home]
-	if !ok {
-		came = make([]arrivals, len(k.nodes))
+	if k.delivered == nil {
+		k.delivered = make([][]arrivals, len(k.nodes))
+	}
+	came := k.delivered[op.node]
+	if came == nil {
+		came = k.room.arrivals.raw(len(k.nodes))
 		for n := range k.nodes {
-			came[n] = arrive(k.inOrder[n], func(i int) int64 {
+			came[n] = k.room.arrive(k.inOrder[n], func(i int) int64 {
 				if at := k.ops[i].at(home); at > 0 {
 					return at
 				}
 				return math.MaxInt64 // never
 			})
 		}
-		if k.delivered == nil {
-			k.delivered = make(map[string][]arrivals)
-		}
-		k.delivered[home] = came
+		k.delivered[op.node] = came
 	}
 	for n := range k.nodes {
 		lo[n], hi[n] = came[n].by(op.at(home) - 1)
@@ -354,9 +369,9 @@ func (k *key) seenDeliveries(op *op, lo, hi []int32) {
 // seenByLag takes a stated lag: a write is seen by all once it is that old, and not before.
 func (k *key) seenByLag(op *op, lag time.Duration, lo, hi []int32) {
 	if k.written == nil {
-		k.written = make([]arrivals, len(k.nodes))
+		k.written = k.room.arrivals.raw(len(k.nodes))
 		for n := range k.nodes {
-			k.written[n] = arrive(k.inOrder[n], func(i int) int64 { return k.ops[i].Stamp.Time.Wall })
+			k.written[n] = k.room.arrive(k.inOrder[n], func(i int) int64 { return k.ops[i].Stamp.Time.Wall })
 		}
 	}
 	for n := range k.nodes {

@@ -20,6 +20,9 @@ type cell struct {
 	claims []merge.Claim
 	op     []int // of each claim, its operation
 
+	count   int  // how many claims there are room for, but for the deletes of the whole record
+	partial bool // some claims are not on all fields that are decided together
+
 	state    merge.Cell
 	verdicts []merge.Verdict
 	fates    []fate
@@ -45,54 +48,70 @@ type fate struct {
 
 // upTo returns how many of the claims belong to the node's first n operations.
 func (c *nodeClaims) upTo(n int32) int {
-	at, _ := slices.BinarySearchFunc(c.index, n, func(index, n int32) int {
-		if index <= n {
-			return -1
-		}
-		return 1
-	})
+	at, _ := slices.BinarySearch(c.index, n+1)
 	return at
 }
 
 // fold applies the claims to the state of the cell. This is the fold that services run: see [merge.Cell].
-func (c *cell) fold(tell func(finding.Finding)) {
+func (c *cell) fold(t *tally) {
 	k := c.key
 	c.state = c.rule.NewCell()
+	dots := c.rule.NeedsDots()
 	for i := range c.claims {
-		o := &k.ops[c.op[i]]
+		o := k.ops[c.op[i]]
 		o.Dot.Node, o.Dot.Seq = o.Stamp.Node, uint64(o.index)
-		if c.rule.NeedsDots() && o.Seen.IsEmpty() {
+		if dots && o.Seen.IsEmpty() {
 			for n, node := range k.nodes {
 				o.Seen.AddUp(node, uint64(k.past.low(c.op[i], n)))
 			}
 		}
 		c.state.Apply(&c.claims[i])
 	}
-	c.verdicts = make([]merge.Verdict, len(c.claims))
+	c.verdicts = k.room.verdicts.raw(len(c.claims))
 	for i := range c.claims {
-		v := c.state.Judge(&c.claims[i])
-		c.verdicts[i] = v
-		o := &k.ops[c.op[i]]
+		v := &c.verdicts[i]
+		*v = c.state.Judge(&c.claims[i])
+		o := k.ops[c.op[i]]
 		switch {
 		case v.Panicked != "":
-			tell(c.finding(finding.RulePanic, o, "rule "+c.rule.Name+" panicked: "+quote(v.Panicked)+"; the ladder decided"))
+			if t.wants(finding.RulePanic, o.place) {
+				t.keep(c.finding(finding.RulePanic, o, "rule "+c.rule.Name+" panicked: "+quote(v.Panicked)+"; the ladder decided"))
+			}
 		case v.Missing:
-			tell(c.finding(finding.MissingBeforeImage, o, c.rule.Name+" wants the difference that "+c.claims[i].Kind.String()+" made, and the write has no before-image"))
+			if t.wants(finding.MissingBeforeImage, o.place) {
+				t.keep(c.finding(finding.MissingBeforeImage, o, c.rule.Name+" wants the difference that "+c.claims[i].Kind.String()+" made, and the write has no before-image"))
+			}
 		case v.NotMonotonic:
-			tell(c.finding(finding.NotMonotonic, o, c.rule.Name+" only grows; what the write takes away stays"))
-		}
-	}
-	c.byNode = make([]nodeClaims, len(k.nodes))
-	for n := range k.nodes {
-		nc := &c.byNode[n]
-		for i, at := range c.op {
-			if k.ops[at].node == n {
-				nc.claims = append(nc.claims, i)
+			if t.wants(finding.NotMonotonic, o.place) {
+				t.keep(c.finding(finding.NotMonotonic, o, c.rule.Name+" only grows; what the write takes away stays"))
 			}
 		}
+	}
+	c.divide()
+}
+
+// divide sorts the claims by node, and those of each into the order in which the node made them.
+func (c *cell) divide() {
+	k := c.key
+	c.byNode = k.room.byNode.raw(len(k.nodes))
+	claims, index := k.room.ints.raw(len(c.claims)), k.room.counts.raw(len(c.claims))
+	count := k.room.ints.take(len(k.nodes))
+	for _, at := range c.op {
+		count[k.ops[at].node]++
+	}
+	for n, m := range count {
+		c.byNode[n] = nodeClaims{claims[:0:m], index[:m:m]}
+		claims, index = claims[m:], index[m:]
+	}
+	for i, at := range c.op {
+		nc := &c.byNode[k.ops[at].node]
+		nc.claims = append(nc.claims, i)
+	}
+	for n := range c.byNode {
+		nc := &c.byNode[n]
 		slices.SortFunc(nc.claims, func(i, j int) int { return cmp.Compare(k.ops[c.op[i]].index, k.ops[c.op[j]].index) })
-		for _, i := range nc.claims {
-			nc.index = append(nc.index, k.ops[c.op[i]].index)
+		for at, i := range nc.claims {
+			nc.index[at] = k.ops[c.op[i]].index
 		}
 	}
 }
@@ -127,18 +146,8 @@ func (c *cell) conflicts() (pairs, writes Count) {
 					continue
 				}
 				theirs := &c.byNode[o]
-				// Claims that had seen this one are the end of the list, from the first that did.
-				seenBy := func(what func(op, node int) int32) int {
-					first, _ := slices.BinarySearchFunc(theirs.claims, index, func(j int, index int32) int {
-						if what(c.op[j], n) < index {
-							return -1
-						}
-						return 1
-					})
-					return first
-				}
-				certain := seenBy(k.past.high) - theirs.upTo(k.past.high(at, o))
-				perhaps := seenBy(k.past.low) - theirs.upTo(k.past.low(at, o))
+				certain := c.unaware(theirs, k.past.hi, n, index) - theirs.upTo(k.past.high(at, o))
+				perhaps := c.unaware(theirs, k.past.lo, n, index) - theirs.upTo(k.past.low(at, o))
 				pairs.Min += int64(max(certain, 0))
 				pairs.Max += int64(max(perhaps, 0))
 				sure, possible = sure || certain > 0, possible || perhaps > 0
@@ -155,10 +164,17 @@ func (c *cell) conflicts() (pairs, writes Count) {
 	return pairs, writes
 }
 
+// unaware returns how many of the claims of one node, from its first, had not seen an operation of node n, the one of
+// that index, going by what is known in one of the two ways: those that had are the end of the list.
+func (c *cell) unaware(theirs *nodeClaims, known []int32, n int, index int32) int {
+	nodes := c.key.past.nodes
+	return sortedCount(theirs.claims, func(j int) bool { return known[c.op[j]*nodes+n] < index })
+}
+
 // replaced reports whether some claim on the cell (in a set: on the element) was made by a writer that had seen claim i: for certain, or perhaps.
 func (c *cell) replaced(i int) (certain, perhaps bool) {
 	k := c.key
-	o := &k.ops[c.op[i]]
+	o := k.ops[c.op[i]]
 	for n := range c.byNode {
 		claims := c.byNode[n].claims
 		last := len(claims) - 1 // the node's last has seen most
@@ -191,9 +207,10 @@ func (c *cell) sameElement(i, j int) bool {
 
 // judge gives every claim its fate: what the rule says of it, corrected by who had seen what.
 func (c *cell) judge() {
-	c.fates = make([]fate, len(c.claims))
+	c.fates = c.key.room.fates.raw(len(c.claims))
 	shown := c.state.Value()
-	for i, v := range c.verdicts {
+	for i := range c.verdicts {
+		v := &c.verdicts[i]
 		f := fate{outcome: v.Outcome}
 		switch v.Outcome {
 		case merge.Lost:
@@ -209,8 +226,8 @@ func (c *cell) judge() {
 		case merge.Refused:
 			_, f.perhaps = c.replaced(i)
 			certain := false
-			for j, w := range c.verdicts {
-				certain = certain || j != i && w.Outcome == merge.Refused && c.key.relate(c.op[i], c.op[j]) == concurrent
+			for j := range c.verdicts {
+				certain = certain || j != i && c.verdicts[j].Outcome == merge.Refused && c.key.relate(c.op[i], c.op[j]) == concurrent
 			}
 			f.perhaps = !certain
 		}
@@ -231,7 +248,7 @@ func (c *cell) agrees(i int, shown value.Value) bool {
 }
 
 // tell counts everything about the cell into s.
-func (c *cell) tell(s *sums, opt *Options) {
+func (c *cell) tell(s *sums) {
 	k := c.key
 	pairs, writes := Count{}, Count{}
 	if len(k.nodes) > 1 || k.nodes[0] == "" || k.tied {
@@ -264,23 +281,23 @@ func (c *cell) tell(s *sums, opt *Options) {
 			if f.perhaps {
 				one.Overwritten.Max++
 			}
-			c.decided(i, s, opt)
+			c.decided(i, s)
 		}
 	}
 	total.Overwritten, total.Lost, total.Refused = one.Overwritten, one.Lost, one.Refused
 	if c.rule.Name == "counter" {
 		for n := range c.byNode {
-			if len(c.byNode[n].claims) > 0 {
+			if len(c.byNode[n].claims) > 0 && !s.counting[k.nodes[n]] {
 				s.counting[k.nodes[n]] = true
 			}
 		}
-		c.regressions(s.told.tell)
+		c.regressions(&s.told)
 	}
 	if c.rule.Name == "lww" {
-		total.Inversions = c.inversions(s.told.tell)
+		total.Inversions = c.inversions(&s.told)
 	}
-	if c.rule.NeedsDots() && pairs.Min != pairs.Max {
-		s.told.tell(c.finding(finding.UnknownCausality, &k.ops[c.op[0]], "rule "+c.rule.Name+
+	if first := k.ops[c.op[0]]; c.rule.NeedsDots() && pairs.Min != pairs.Max && s.told.wants(finding.UnknownCausality, first.place) {
+		s.told.keep(c.finding(finding.UnknownCausality, first, "rule "+c.rule.Name+
 			" turns on who had seen what, and nothing says it of some writes; what is not known to be seen counts as unseen"))
 	}
 	total.Diverged = c.diverged()
@@ -295,9 +312,10 @@ func (c *cell) tell(s *sums, opt *Options) {
 }
 
 // decided counts the rung that decided against claim i, which lost or perhaps lost.
-func (c *cell) decided(i int, s *sums, opt *Options) {
+func (c *cell) decided(i int, s *sums) {
 	v := &c.verdicts[i]
-	loser := &c.key.ops[c.op[i]]
+	k := c.key
+	loser := k.ops[c.op[i]]
 	switch v.By {
 	case lww.Rank:
 		s.decided.Rule++
@@ -305,15 +323,15 @@ func (c *cell) decided(i int, s *sums, opt *Options) {
 		s.decided.Version++
 	case lww.Time:
 		s.decided.Time++
-		winner := c.find(v.Against)
+		winner := c.find(&v.Against)
 		if winner == nil {
 			return
 		}
-		s.close(loser.Stamp.Node, winner.Stamp.Node, v.Margin)
+		s.close(k, loser, winner, v.Margin)
 		if winner.precision != loser.precision && winner.precision > 0 && loser.precision > 0 {
 			coarser := min(winner.precision, loser.precision)
-			if v.Margin < precisionNanos[coarser] {
-				s.told.tell(c.finding(finding.MixedPrecision, loser, "lost by "+time.Duration(v.Margin).String()+" to "+winner.place.String()+
+			if v.Margin < precisionNanos[coarser] && s.told.wants(finding.MixedPrecision, loser.place) {
+				s.told.keep(c.finding(finding.MixedPrecision, loser, "lost by "+time.Duration(v.Margin).String()+" to "+winner.place.String()+
 					", and one of the two clocks tells whole "+precisionNames[coarser]))
 			}
 		}
@@ -323,32 +341,38 @@ func (c *cell) decided(i int, s *sums, opt *Options) {
 		s.decided.Kind++
 	case lww.Value:
 		s.decided.Value++
-		s.told.tell(c.finding(finding.ValueDependentWinner, loser, "nothing but the values told it from the write that is kept"))
+		if s.told.wants(finding.ValueDependentWinner, loser.place) {
+			s.told.keep(c.finding(finding.ValueDependentWinner, loser, "nothing but the values told it from the write that is kept"))
+		}
 	}
 }
 
 // find returns the operation behind a write that the state keeps.
-func (c *cell) find(w merge.Write) *op {
-	for _, at := range c.op {
-		if o := &c.key.ops[at]; o.Dot == w.Dot {
-			return o
-		}
+func (c *cell) find(w *merge.Write) *op {
+	k := c.key
+	n, ok := slices.BinarySearch(k.nodes, w.Dot.Node)
+	if !ok || w.Dot.Seq == 0 || w.Dot.Seq > uint64(len(k.inOrder[n])) {
+		return nil
 	}
-	return nil
+	return k.ops[k.inOrder[n][w.Dot.Seq-1]] // the dots are those that fold gave
 }
 
 // inversions counts the claims that lose by their stamps to one that their writer had seen.
-func (c *cell) inversions(tell func(finding.Finding)) int64 {
+func (c *cell) inversions(t *tally) int64 {
 	k := c.key
+	if len(c.claims) < 2 {
+		return 0
+	}
 	// Of each node, the claim with the greatest stamp among its first few.
-	greatest := make([][]int, len(c.byNode))
+	greatest := k.room.lists.raw(len(c.byNode))
 	for n := range c.byNode {
+		greatest[n] = k.room.ints.raw(len(c.byNode[n].claims))
 		best := -1
-		for _, i := range c.byNode[n].claims {
+		for at, i := range c.byNode[n].claims {
 			if best < 0 || c.compare(best, i) < 0 {
 				best = i
 			}
-			greatest[n] = append(greatest[n], best)
+			greatest[n][at] = best
 		}
 	}
 	count := int64(0)
@@ -364,12 +388,14 @@ func (c *cell) inversions(tell func(finding.Finding)) int64 {
 				worst = g
 			}
 		}
-		if worst >= 0 {
-			count++
-			first, later := &k.ops[c.op[worst]], &k.ops[at]
+		if worst < 0 {
+			continue
+		}
+		count++
+		if first, later := k.ops[c.op[worst]], k.ops[at]; t.wants(finding.Inversion, later.place) {
 			order, by := c.rule.Ladder().Compare(first.Stamp, later.Stamp)
 			v := lww.Judge(c.rule.Ladder(), first.Stamp, later.Stamp, order, by)
-			tell(c.finding(finding.Inversion, later, "its writer had seen the write at "+first.place.String()+
+			t.keep(c.finding(finding.Inversion, later, "its writer had seen the write at "+first.place.String()+
 				", and yet that one's stamp is the greater"+strings.TrimPrefix(v.String(), "left")))
 		}
 	}
@@ -378,7 +404,7 @@ func (c *cell) inversions(tell func(finding.Finding)) int64 {
 
 // regressions tells of absolute counts that went down from one write of a node to its next, without a before-image that
 // would say by how much.
-func (c *cell) regressions(tell func(finding.Finding)) {
+func (c *cell) regressions(t *tally) {
 	for n := range c.byNode {
 		last := -1
 		for _, i := range c.byNode[n].claims {
@@ -388,8 +414,8 @@ func (c *cell) regressions(tell func(finding.Finding)) {
 			if last >= 0 && c.verdicts[i].Missing {
 				was, err := c.claims[last].Value.Decimal()
 				now, err2 := c.claims[i].Value.Decimal()
-				if err == nil && err2 == nil && now.Cmp(was) < 0 {
-					tell(c.finding(finding.CounterRegressed, &c.key.ops[c.op[i]],
+				if o := c.key.ops[c.op[i]]; err == nil && err2 == nil && now.Cmp(was) < 0 && t.wants(finding.CounterRegressed, o.place) {
+					t.keep(c.finding(finding.CounterRegressed, o,
 						"the count went down from "+quote(string(c.claims[last].Value))+" to "+quote(string(c.claims[i].Value))+", and nothing says by which decrement"))
 				}
 			}
@@ -411,7 +437,8 @@ func (c *cell) diverged() int64 {
 		at     int64
 		claim  int
 	}
-	var lasts []last
+	var few [4]last
+	lasts := few[:0]
 	for i, at := range c.op {
 		for _, a := range c.key.ops[at].arrived {
 			n := slices.IndexFunc(lasts, func(l last) bool { return l.region == a.region })

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode"
@@ -74,12 +75,12 @@ func Collect(sources []history.Source, opt history.Options) (*History, error) {
 		if len(free) > 0 {
 			c, free = free[len(free)-1], free[:len(free)-1]
 		} else {
-			c = &collector{names: h.names, inputs: make([]Input, len(sources))}
+			c = &collector{names: numbers{names: h.names}, inputs: make([]Input, len(sources))}
 			all = append(all, c)
 		}
 		mu.Unlock()
 		c.add(b)
-		b.Release()
+		b.Recycle()
 		mu.Lock()
 		free = append(free, c)
 		mu.Unlock()
@@ -106,7 +107,8 @@ func (h *History) Inputs() []Input {
 
 // collector takes the batches of one worker at a time.
 type collector struct {
-	names  *names
+	names  numbers
+	record []byte // the one at hand
 	parts  [partitions][]byte
 	full   [partitions][][]byte
 	inputs []Input
@@ -133,9 +135,26 @@ func (h *History) ranks() map[string]int64 {
 	return ranks
 }
 
-// block is how large a part's piece of memory is before the next is begun: many small ones waste less than few large
-// ones that double.
-const block = 64 << 10
+// A part's memory comes in blocks: the first is small, for a short history has few records in each part, and each is
+// twice the one before. Many small ones waste less than a few large ones.
+const (
+	firstBlock = 1 << 10
+	lastBlock  = 32 << 10
+)
+
+// put adds the record at hand to a part.
+func (c *collector) put(p int) {
+	part := c.parts[p]
+	if len(c.record) > cap(part)-len(part) {
+		size := firstBlock
+		if len(part) > 0 {
+			c.full[p] = append(c.full[p], part)
+			size = min(2*cap(part), lastBlock)
+		}
+		part = make([]byte, 0, max(size, len(c.record)))
+	}
+	c.parts[p] = append(part, c.record...)
+}
 
 func (c *collector) add(b *history.Batch) {
 	in := &c.inputs[b.Source]
@@ -165,16 +184,8 @@ func (c *collector) add(b *history.Batch) {
 			continue
 		}
 		in.Writes++
-		p := partition(rec.Key)
-		part := c.parts[p]
-		if cap(part)-len(part) < 4096 && len(part) > 0 {
-			c.full[p] = append(c.full[p], part)
-			part = nil
-		}
-		if part == nil {
-			part = make([]byte, 0, block)
-		}
-		c.parts[p] = appendRecord(part, c.names, rec, int64(b.Chunk)<<positionBits|int64(i)+1)
+		c.record = appendRecord(c.record[:0], &c.names, rec, int64(b.Chunk)<<positionBits|int64(i)+1)
+		c.put(partition(rec.Key))
 		c.links.note(rec)
 		note(&c.seqs, rec)
 	}
@@ -206,19 +217,26 @@ func (c *collector) into(h *History) {
 
 // partition returns the part that a key belongs to. Keys that look alike share one, so that they can be told.
 func partition(key string) int {
-	h := uint64(14695981039346656037) // FNV-1a
-	plain := true
-	for i := 0; i < len(key); i++ {
-		c := key[i]
-		plain = plain && c < 0x80 && (c < 'A' || c > 'Z') && c > ' '
-		h = (h ^ uint64(c)) * 1099511628211
-	}
-	if !plain {
+	if !plain(key) {
 		if look := skeleton(key); look != key {
 			return partition(look)
 		}
 	}
+	h := uint64(14695981039346656037) // FNV-1a
+	for i := 0; i < len(key); i++ {
+		h = (h ^ uint64(key[i])) * 1099511628211
+	}
 	return int((h ^ h>>32) % partitions)
+}
+
+// plain reports whether a key is of visible ASCII without capitals: then it looks like itself.
+func plain(key string) bool {
+	for i := 0; i < len(key); i++ {
+		if c := key[i]; c >= 0x80 || c >= 'A' && c <= 'Z' || c <= ' ' {
+			return false
+		}
+	}
+	return true
 }
 
 // skeleton returns what a key looks like at a glance: in lower case, in Unicode's compatible composed form, without
@@ -232,22 +250,31 @@ func skeleton(key string) string {
 	}, norm.NFKC.String(key))
 }
 
-// number returns the id of a record as "node:seq" of its own node, the zero Dot when it is something else.
-func number(id string, node clock.Node) clock.Dot {
-	if len(id) <= len(node)+1 || id[len(node)] != ':' || id[:len(node)] != string(node) || node == "" {
-		return clock.Dot{}
+// number returns what stands behind the name of the node in an id "node:number", 0 when the id is something else.
+func number(id string, node clock.Node) uint64 {
+	if node == "" || len(id) <= len(node)+1 || id[len(node)] != ':' || id[:len(node)] != string(node) {
+		return 0
 	}
-	d, err := clock.ParseDot(id)
-	if err != nil || d.Node != node {
-		return clock.Dot{}
+	digits := id[len(node)+1:]
+	if digits[0] < '1' || digits[0] > '9' {
+		return 0
 	}
-	return d
+	seq, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return seq
 }
 
 // note takes the number of a record's id, so that holes show.
 func note(seqs *clock.Vector, rec *history.Record) {
-	if d := number(rec.ID, rec.Node); !d.IsZero() {
-		d.Node = clock.Node(strings.Clone(string(d.Node)))
-		seqs.Add(d)
+	seq := number(rec.ID, rec.Node)
+	if seq == 0 {
+		return
 	}
+	node := rec.Node
+	if seqs.Max(node) == 0 { // a new one, which the vector keeps
+		node = clock.Node(strings.Clone(string(node)))
+	}
+	seqs.Add(clock.Dot{Node: node, Seq: seq})
 }

@@ -25,23 +25,36 @@ var precisionNanos = map[history.Precision]int64{
 // op is one operation of a history, delivered once or more.
 type op struct {
 	merge.Op
-	place     finding.Place // the lowest of its deliveries
-	precision history.Precision
-	number    clock.Dot // the id as "node:seq" of the op's own node; zero when it is something else
-	knows     bool
-	seenIDs   []string
-	seenUp    clock.Vector
-	hasBase   bool
-	base      uint64
-	tx        string
-	arrived   []arrival
+	place   finding.Place // the lowest of its deliveries
+	arrived []arrival
+	context *context // what its record says that the writer had seen; nil when it says nothing
+	base    uint64
+	number  uint64 // of the id, when that is "node:number" of the op's own node; else 0
 
-	node   int   // among the nodes of the key
+	node   int   // among the nodes of the key; until they are known, the number of its name
 	index  int32 // among the operations of its node on the key, from 1
 	after  int32 // how many of those came before it for certain: index-1, but where nothing puts them in order
 	until  int32 // up to which of those nothing puts it in order: index then
 	named  int32 // how many of those come before the next that has an id, from this one on
 	source Source
+
+	hasBase   bool
+	precision history.Precision
+}
+
+// context is what a record says that its writer had seen.
+type context struct {
+	ids []string
+	up  []clock.Dot // of each node, up to which number; by node, each once
+}
+
+// upTo returns up to which number of a node the writer had seen.
+func (c *context) upTo(node clock.Node) uint64 {
+	at, ok := slices.BinarySearchFunc(c.up, node, func(d clock.Dot, n clock.Node) int { return cmp.Compare(d.Node, n) })
+	if !ok {
+		return 0
+	}
+	return c.up[at].Seq
 }
 
 // arrival is the position of an operation in the export of a region.
@@ -64,71 +77,86 @@ func (op *op) at(region string) int64 {
 // key holds all operations on one key, in canonical order, and what is known of who had seen what.
 type key struct {
 	name string
-	ops  []op
+	ops  []*op
+	room *room
 
 	nodes    []clock.Node
-	inOrder  [][]int // of each node, its operations in the order in which it made them
-	numbered []bool  // of each node, whether all its operations have the ids node:1, node:2, ...
-	tied     bool    // nothing puts some operations of one node in order
+	numbers  []uint32 // of the names of the nodes
+	inOrder  [][]int  // of each node, its operations in the order in which it made them
+	numbered []bool   // of each node, whether all its operations have the ids node:1, node:2, ...
+	tied     bool     // nothing puts some operations of one node in order
+	deletes  int      // how many operations delete the whole record
 	past     past
 
-	byID      map[string]int
+	byID      map[string]int // nil while there are few operations
 	byVersion []int
-	delivered map[string][]arrivals // by region, then node
-	written   []arrivals            // by node
+	delivered [][]arrivals // by node, in the export of its own region; then by node
+	written   []arrivals   // by node
 }
 
-// add takes one record of the key.
-func (k *key) add(rec *history.Record, at int64, l *links) {
-	o := op{
+// add takes one record of the key, which was found at a position of its export. node is the number of its node's name.
+func (k *key) add(rec *history.Record, node uint32, at int64, l *links) {
+	r := k.room
+	o := &r.ops.raw(1)[0]
+	*o = op{
 		Op: merge.Op{
-			Key:  rec.Key,
-			Kind: rec.Op,
-			Stamp: lww.Stamp{
-				Version: rec.Version,
-				Time:    rec.Time,
-				Node:    rec.Node,
-			},
-			ID: rec.ID,
+			Key:    k.name,
+			Kind:   rec.Op,
+			Fields: r.fields.raw(len(rec.Fields)),
+			Stamp:  lww.Stamp{Version: rec.Version, Time: rec.Time, Node: rec.Node},
+			ID:     rec.ID,
 		},
 		place:     rec.Place,
 		precision: rec.Precision,
 		number:    number(rec.ID, rec.Node),
-		knows:     rec.Knows,
+		node:      int(node),
 		hasBase:   rec.HasBase,
 		base:      rec.Base,
-		tx:        rec.Tx,
 	}
-	if len(rec.Fields) > 0 {
-		o.Fields = make([]merge.Field, len(rec.Fields))
-		for i, f := range rec.Fields {
-			o.Fields[i] = merge.Field{Name: f.Name, Value: f.Value, Before: f.Before}
-		}
+	for i, f := range rec.Fields {
+		o.Fields[i] = merge.Field(f)
 	}
 	if rec.Knows {
-		o.seenIDs = slices.Clone(rec.Seen)
-		for _, d := range rec.SeenUp {
-			o.seenUp.AddUp(d.Node, d.Seq)
-		}
-		if len(rec.Seen) > 0 {
-			o.seenUp.Merge(l.seen(rec.ID))
-			for _, id := range rec.Seen {
-				if d, err := clock.ParseDot(id); err == nil {
-					o.seenUp.AddUp(d.Node, d.Seq)
-				}
-			}
-		}
+		o.context = k.told(rec, l)
 	}
 	if rec.Region != "" {
-		o.arrived = []arrival{{rec.Region, rec.Place.File, at}}
+		o.arrived = r.arrived.raw(1)
+		o.arrived[0] = arrival{rec.Region, rec.Place.File, at}
 	}
 	k.ops = append(k.ops, o)
 }
 
+// told takes the context of a record.
+func (k *key) told(rec *history.Record, l *links) *context {
+	r := k.room
+	c := &r.contexts.take(1)[0]
+	c.ids = r.texts.raw(len(rec.Seen))
+	copy(c.ids, rec.Seen)
+	up := append(r.up[:0], rec.SeenUp...)
+	if len(rec.Seen) > 0 {
+		for node, run := range l.seen(rec.ID).Runs() {
+			up = append(up, clock.Dot{Node: node, Seq: run.Last})
+		}
+		for _, id := range rec.Seen {
+			if d, err := clock.ParseDot(id); err == nil {
+				up = append(up, d)
+			}
+		}
+	}
+	slices.SortFunc(up, func(a, b clock.Dot) int { return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(b.Seq, a.Seq)) })
+	up = slices.CompactFunc(up, func(a, b clock.Dot) bool { return a.Node == b.Node })
+	c.up, r.up = r.dots.raw(len(up)), up
+	copy(c.up, up)
+	return c
+}
+
 // comparePayload orders operations by all that they do and claim, and by nothing of where they were found.
 func comparePayload(a, b *op) int {
-	if c := cmp.Or(a.Stamp.Time.Compare(b.Stamp.Time), cmp.Compare(a.Stamp.Version, b.Stamp.Version),
-		cmp.Compare(a.Stamp.Node, b.Stamp.Node), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Kind, b.Kind)); c != 0 {
+	if c := a.Stamp.Time.Compare(b.Stamp.Time); c != 0 { // mostly
+		return c
+	}
+	if c := cmp.Or(cmp.Compare(a.Stamp.Version, b.Stamp.Version), cmp.Compare(a.Stamp.Node, b.Stamp.Node),
+		cmp.Compare(a.ID, b.ID), cmp.Compare(a.Kind, b.Kind)); c != 0 {
 		return c
 	}
 	return slices.CompareFunc(a.Fields, b.Fields, func(f, g merge.Field) int {
@@ -142,66 +170,82 @@ func samePayload(a, b *op) bool {
 
 // settle puts the operations into canonical order and counts every one once: deliveries of one id become one operation.
 // What it can't tell apart for certain it tells.
-func (k *key) settle(sum *Totals, tell func(finding.Finding)) {
+func (k *key) settle(sum *Totals, t *tally) {
 	k.lineUp()
-	slices.SortFunc(k.ops, func(a, b op) int {
-		return cmp.Or(comparePayload(&a, &b), a.place.Compare(b.place))
-	})
-	if len(k.ops) == 1 {
-		sum.Writes++
-		return
-	}
-	kept := k.ops[:0]
-	byID := make(map[string]int, len(k.ops))
-	for i := range k.ops {
-		o := &k.ops[i]
-		at := -1
-		if o.ID == "" {
-			if n := len(kept); n > 0 && kept[n-1].ID == "" && comparePayload(&kept[n-1], o) == 0 {
-				tell(finding.Finding{Code: finding.ProbableDuplicate, Place: o.place, Key: k.name,
-					Detail: "equal to the write at " + kept[n-1].place.String() + ", and neither has an id"})
-			}
-		} else if first, ok := byID[o.ID]; ok {
-			at = first
+	slices.SortFunc(k.ops, func(a, b *op) int {
+		if c := comparePayload(a, b); c != 0 {
+			return c
 		}
-		if at < 0 {
-			if o.ID != "" {
-				byID[o.ID] = len(kept)
+		return a.place.Compare(b.place)
+	})
+	all := k.ops
+	if len(all) > fewOps {
+		k.byID = make(map[string]int, len(all))
+	}
+	k.ops = all[:0] // those that are kept so far
+	for _, o := range all {
+		at, known := k.find(o.ID)
+		if !known {
+			if n := len(k.ops); o.ID == "" && n > 0 && k.ops[n-1].ID == "" && comparePayload(k.ops[n-1], o) == 0 && t.wants(finding.ProbableDuplicate, o.place) {
+				t.keep(finding.Finding{Code: finding.ProbableDuplicate, Place: o.place, Key: k.name,
+					Detail: "equal to the write at " + k.ops[n-1].place.String() + ", and neither has an id"})
 			}
-			kept = append(kept, *o)
+			if k.byID != nil && o.ID != "" {
+				k.byID[o.ID] = len(k.ops)
+			}
+			k.ops = append(k.ops, o)
 			continue
 		}
-		first := &kept[at]
+		first := k.ops[at]
 		if !samePayload(first, o) {
-			code, detail := finding.OpIDReused, "id "+quote(o.ID)+" stands at "+first.place.String()+" with another payload; the lower claim is set aside"
+			code, detail := finding.OpIDReused, " with another payload; the lower claim is set aside"
 			if first.Stamp.Node != o.Stamp.Node {
-				code, detail = finding.SourceMismatch, "id "+quote(o.ID)+" stands at "+first.place.String()+" as a write of another node; the lower claim is set aside"
+				code, detail = finding.SourceMismatch, " as a write of another node; the lower claim is set aside"
 			}
-			tell(finding.Finding{Code: code, Place: o.place, Key: k.name, Detail: detail})
+			if t.wants(code, o.place) {
+				t.keep(finding.Finding{Code: code, Place: o.place, Key: k.name, Detail: "id " + quote(o.ID) + " stands at " + first.place.String() + detail})
+			}
 			// In canonical order the later one has the greater time, then version: it is the one that counts.
 			o.arrived = append(o.arrived, first.arrived...)
-			*first = *o
+			k.ops[at] = o
 			continue
 		}
-		if !k.arriveAt(first, o) {
-			sum.Duplicates++
-			tell(finding.Finding{Code: finding.DuplicateOp, Place: o.place, Key: k.name, Detail: "id " + quote(o.ID) + " stands at " + first.place.String() + " already"})
-		} else {
+		if k.arriveAt(first, o) {
 			sum.Echoes++
+		} else {
+			sum.Duplicates++
+			if t.wants(finding.DuplicateOp, o.place) {
+				t.keep(finding.Finding{Code: finding.DuplicateOp, Place: o.place, Key: k.name, Detail: "id " + quote(o.ID) + " stands at " + first.place.String() + " already"})
+			}
 		}
-		if !first.knows && o.knows {
-			first.knows, first.seenIDs, first.seenUp = true, o.seenIDs, o.seenUp
+		if first.context == nil {
+			first.context = o.context
 		}
 	}
-	clear(k.ops[len(kept):])
-	k.ops = kept
-	sum.Writes += int64(len(kept))
+	sum.Writes += int64(len(k.ops))
+}
+
+// fewOps is up to how many operations walking them finds an id sooner than a map that has to be made.
+const fewOps = 16
+
+// find returns the operation with the id.
+func (k *key) find(id string) (int, bool) {
+	if k.byID != nil || id == "" {
+		i, ok := k.byID[id]
+		return i, ok
+	}
+	for i, o := range k.ops {
+		if o.ID == id {
+			return i, true
+		}
+	}
+	return 0, false
 }
 
 // lineUp turns positions in files into positions in exports. An export of several files is read in the order of their
 // names, as exporters name them.
 func (k *key) lineUp() {
-	if !slices.ContainsFunc(k.ops, func(o op) bool { return o.place.File != k.ops[0].place.File }) {
+	if !slices.ContainsFunc(k.ops, func(o *op) bool { return o.place.File != k.ops[0].place.File }) {
 		return
 	}
 	var all []*arrival

@@ -114,7 +114,10 @@ func (c *cell) sample() lawCell {
 		ch := change{c.claims[i].Kind, c.claims[i].Value}
 		if !changes[ch] {
 			changes[ch] = true
-			lc.claims = append(lc.claims, c.claims[i])
+			claim, op := c.claims[i], *c.claims[i].Op // the op's memory is the next key's
+			op.Fields = slices.Clone(op.Fields)
+			claim.Op = &op
+			lc.claims = append(lc.claims, claim)
 		}
 	}
 	slices.Reverse(lc.claims)

@@ -29,8 +29,10 @@ func (l *links) note(rec *history.Record) {
 	if len(rec.Seen) == 0 || rec.ID == "" {
 		return
 	}
-	k := link{id: strings.Clone(rec.ID), dot: number(rec.ID, rec.Node), seen: make([]string, len(rec.Seen))}
-	k.dot.Node = clock.Node(strings.Clone(string(k.dot.Node)))
+	k := link{id: strings.Clone(rec.ID), seen: make([]string, len(rec.Seen))}
+	if seq := number(rec.ID, rec.Node); seq > 0 {
+		k.dot = clock.Dot{Node: clock.Node(k.id[:len(rec.Node)]), Seq: seq}
+	}
 	for i, id := range rec.Seen {
 		k.seen[i] = strings.Clone(id)
 	}

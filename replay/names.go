@@ -38,3 +38,25 @@ func (n *names) text(id uint64) string {
 	defer n.mu.RUnlock()
 	return n.texts[id]
 }
+
+// numbers is what one goroutine remembers of names, so that it need not ask, and wait for others, at every record.
+type numbers struct {
+	names *names
+	known [64]struct {
+		text   string
+		number uint64
+	}
+}
+
+func (n *numbers) of(text string) uint64 {
+	if text == "" {
+		return 0
+	}
+	hash := len(text) + 5*int(text[0]) + 7*int(text[len(text)/2]) + 11*int(text[len(text)-1])
+	k := &n.known[hash%len(n.known)]
+	if k.text != text {
+		k.number = n.names.of(text)
+		k.text = n.names.text(k.number)
+	}
+	return k.number
+}

@@ -213,6 +213,7 @@ func (h *History) Join(o *History) {
 	h.seqs.Merge(o.seqs)
 	var rec history.Record
 	h.links = links{}
+	names := numbers{names: h.names}
 	for p := range h.parts {
 		for _, b := range slices.Clone(h.parts[p]) {
 			h.linksOf(b, h.names.texts, &rec)
@@ -222,7 +223,7 @@ func (h *History) Join(o *History) {
 			r := reader{b: b, names: o.names.texts}
 			for r.more() {
 				at := r.record(&rec)
-				joined = appendRecord(joined, h.names, &rec, at)
+				joined = appendRecord(joined, &names, &rec, at)
 				h.links.note(&rec)
 			}
 			h.parts[p] = append(h.parts[p], joined)

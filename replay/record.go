@@ -2,6 +2,7 @@ package replay
 
 import (
 	"encoding/binary"
+	"slices"
 	"unsafe"
 
 	"github.com/tiebreakhq/tiebreak/clock"
@@ -11,18 +12,92 @@ import (
 )
 
 // A write is kept between reading and folding as a few dozen bytes: small numbers as varints, names by number, texts
-// with their length before them. Only appendRecord and reader know the layout; a partial holds it too, so it carries the
+// with their length before them. First comes the length of all the rest, and then the key, so that a reader can pass over
+// the records of other keys. Only appendRecord and reader know the layout; a partial holds it too, so it carries the
 // version of that file.
 
+// The flags say which of the members follow that most records don't have.
 const (
 	hasSeen = 1 << iota
 	hasBase
 	hasTx
 	hasBefore
+	hasLogical
+	hasItem
+	hasRegion // and with it the position in its export
 )
 
+// opBits is how many bits of the byte behind the flags are the op; the rest is the precision.
+const opBits = 4
+
 // appendRecord appends a write in compact form.
-func appendRecord(b []byte, n *names, rec *history.Record, at int64) []byte {
+func appendRecord(b []byte, n *numbers, rec *history.Record, at int64) []byte {
+	start := len(b)
+	b = append(b, 0, 0) // the length
+	b = appendText(b, rec.Key)
+	flags := flagsOf(rec)
+	b = append(b, flags, byte(rec.Op)|byte(rec.Precision)<<opBits)
+	b = appendUint(b, n.of(string(rec.Node)))
+	b = appendUint(b, rec.Version)
+	b = binary.LittleEndian.AppendUint64(b, uint64(rec.Time.Wall))
+	if flags&hasLogical != 0 {
+		b = appendUint(b, uint64(rec.Time.Logical))
+	}
+	b = appendText(b, rec.ID)
+	b = appendUint(b, n.of(rec.Place.File))
+	b = appendUint(b, uint64(rec.Place.Line))
+	if flags&hasItem != 0 {
+		b = appendUint(b, uint64(rec.Place.Item))
+	}
+	if flags&hasRegion != 0 {
+		b = appendUint(b, n.of(rec.Region))
+		b = appendUint(b, uint64(at))
+	}
+	b = appendUint(b, uint64(len(rec.Fields)))
+	for i := range rec.Fields {
+		f := &rec.Fields[i]
+		b = appendText(b, f.Name)
+		b = appendText(b, string(f.Value))
+		if flags&hasBefore != 0 {
+			b = appendText(b, string(f.Before))
+		}
+	}
+	if flags&hasSeen != 0 {
+		b = appendUint(b, uint64(len(rec.Seen)))
+		for _, id := range rec.Seen {
+			b = appendText(b, id)
+		}
+		b = appendUint(b, uint64(len(rec.SeenUp)))
+		for _, d := range rec.SeenUp {
+			b = appendUint(b, n.of(string(d.Node)))
+			b = appendUint(b, d.Seq)
+		}
+	}
+	if flags&hasBase != 0 {
+		b = appendUint(b, rec.Base)
+	}
+	if flags&hasTx != 0 {
+		b = appendText(b, rec.Tx)
+	}
+	return putLength(b, start)
+}
+
+// putLength fills in the length of the record that begins at start. Two bytes were left for it, which is enough for most:
+// a varint may be longer than it need be.
+func putLength(b []byte, start int) []byte {
+	const most = 1 << 14
+	n := len(b) - start - 2
+	if n >= most {
+		length := binary.AppendUvarint(nil, uint64(n))
+		b = slices.Insert(b, start, length[2:]...)
+		copy(b[start:], length)
+		return b
+	}
+	b[start], b[start+1] = byte(n)|0x80, byte(n>>7)
+	return b
+}
+
+func flagsOf(rec *history.Record) byte {
 	flags := byte(0)
 	if rec.Knows {
 		flags |= hasSeen
@@ -33,54 +108,32 @@ func appendRecord(b []byte, n *names, rec *history.Record, at int64) []byte {
 	if rec.Tx != "" {
 		flags |= hasTx
 	}
+	if rec.Time.Logical != 0 {
+		flags |= hasLogical
+	}
+	if rec.Place.Item != 0 {
+		flags |= hasItem
+	}
+	if rec.Region != "" {
+		flags |= hasRegion
+	}
 	for i := range rec.Fields {
 		if !rec.Fields[i].Before.IsAbsent() {
 			flags |= hasBefore
 		}
 	}
-	b = append(b, flags, byte(rec.Op), byte(rec.Precision))
-	b = appendText(b, rec.Key)
-	b = binary.AppendUvarint(b, n.of(string(rec.Node)))
-	b = binary.AppendUvarint(b, rec.Version)
-	b = binary.AppendVarint(b, rec.Time.Wall)
-	b = binary.AppendUvarint(b, uint64(rec.Time.Logical))
-	b = appendText(b, rec.ID)
-	b = binary.AppendUvarint(b, n.of(rec.Place.File))
-	b = binary.AppendUvarint(b, uint64(rec.Place.Line))
-	b = binary.AppendUvarint(b, uint64(rec.Place.Item))
-	b = binary.AppendUvarint(b, n.of(rec.Region))
-	b = binary.AppendUvarint(b, uint64(at))
-	b = binary.AppendUvarint(b, uint64(len(rec.Fields)))
-	for i := range rec.Fields {
-		f := &rec.Fields[i]
-		b = appendText(b, f.Name)
-		b = appendText(b, string(f.Value))
-		if flags&hasBefore != 0 {
-			b = appendText(b, string(f.Before))
-		}
+	return flags
+}
+
+func appendUint(b []byte, n uint64) []byte {
+	if n < 0x80 { // mostly
+		return append(b, byte(n))
 	}
-	if flags&hasSeen != 0 {
-		b = binary.AppendUvarint(b, uint64(len(rec.Seen)))
-		for _, id := range rec.Seen {
-			b = appendText(b, id)
-		}
-		b = binary.AppendUvarint(b, uint64(len(rec.SeenUp)))
-		for _, d := range rec.SeenUp {
-			b = binary.AppendUvarint(b, n.of(string(d.Node)))
-			b = binary.AppendUvarint(b, d.Seq)
-		}
-	}
-	if flags&hasBase != 0 {
-		b = binary.AppendUvarint(b, rec.Base)
-	}
-	if flags&hasTx != 0 {
-		b = appendText(b, rec.Tx)
-	}
-	return b
+	return binary.AppendUvarint(b, n)
 }
 
 func appendText(b []byte, s string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(s)))
+	b = appendUint(b, uint64(len(s)))
 	return append(b, s...)
 }
 
@@ -90,6 +143,8 @@ type reader struct {
 	b     []byte
 	names []string
 	bad   bool
+
+	node uint32 // the number of the last record's node
 }
 
 func (r *reader) more() bool { return len(r.b) > 0 && !r.bad }
@@ -109,6 +164,11 @@ func (r *reader) byte() byte {
 }
 
 func (r *reader) uint() uint64 {
+	if len(r.b) > 0 && r.b[0] < 0x80 { // mostly
+		c := r.b[0]
+		r.b = r.b[1:]
+		return uint64(c)
+	}
 	v, n := binary.Uvarint(r.b)
 	if n <= 0 {
 		r.fail()
@@ -118,14 +178,15 @@ func (r *reader) uint() uint64 {
 	return v
 }
 
-func (r *reader) int() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
+// wall reads eight bytes.
+func (r *reader) wall() int64 {
+	if len(r.b) < 8 {
 		r.fail()
 		return 0
 	}
-	r.b = r.b[n:]
-	return v
+	v := binary.LittleEndian.Uint64(r.b)
+	r.b = r.b[8:]
+	return int64(v)
 }
 
 // count reads the length of a list, of which each entry takes at least one byte.
@@ -149,8 +210,9 @@ func (r *reader) text() string {
 	return s
 }
 
-func (r *reader) name() string {
-	n := r.uint()
+func (r *reader) name() string { return r.nameOf(r.uint()) }
+
+func (r *reader) nameOf(n uint64) string {
 	if n >= uint64(len(r.names)) {
 		r.fail()
 		return ""
@@ -158,21 +220,51 @@ func (r *reader) name() string {
 	return r.names[n]
 }
 
+// next takes the next record off and returns a reader of it alone.
+func (r *reader) next() reader {
+	n := r.count()
+	one := reader{b: r.b[:n], names: r.names, bad: r.bad}
+	r.b = r.b[n:]
+	return one
+}
+
+// key passes over the next record and returns its key.
+func (r *reader) key() string {
+	one := r.next()
+	return one.text()
+}
+
 // record reads the next write into rec, which keeps the room of its lists, and returns its position in its region.
 func (r *reader) record(rec *history.Record) (at int64) {
+	one := r.next()
+	if at = one.write(rec); one.bad || len(one.b) > 0 {
+		r.fail()
+	}
+	r.node = one.node
+	return at
+}
+
+func (r *reader) write(rec *history.Record) (at int64) {
 	*rec = history.Record{Fields: rec.Fields[:0], Seen: rec.Seen[:0], SeenUp: rec.SeenUp[:0]}
-	flags := r.byte()
-	rec.Op, rec.Precision = merge.Kind(r.byte()), history.Precision(r.byte())
 	rec.Key = r.text()
-	rec.Node = clock.Node(r.name())
+	flags, kind := r.byte(), r.byte()
+	rec.Op, rec.Precision = merge.Kind(kind&(1<<opBits-1)), history.Precision(kind>>opBits)
+	node := r.uint()
+	rec.Node, r.node = clock.Node(r.nameOf(node)), uint32(node)
 	rec.Version = r.uint()
-	rec.Time = clock.Timestamp{Wall: r.int()}
-	rec.Time.Logical = uint32(r.uint())
+	rec.Time.Wall = r.wall()
+	if flags&hasLogical != 0 {
+		rec.Time.Logical = uint32(r.uint())
+	}
 	rec.ID = r.text()
-	rec.Place.File = r.name()
-	rec.Place.Line, rec.Place.Item = int64(r.uint()), int(r.uint())
-	rec.Region = r.name()
-	at = int64(r.uint())
+	rec.Place.File, rec.Place.Line = r.name(), int64(r.uint())
+	if flags&hasItem != 0 {
+		rec.Place.Item = int(r.uint())
+	}
+	if flags&hasRegion != 0 {
+		rec.Region = r.name()
+		at = int64(r.uint())
+	}
 	for n := r.count(); n > 0; n-- {
 		f := history.Field{Name: r.text(), Value: value.Value(r.text())}
 		if flags&hasBefore != 0 {

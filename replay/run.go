@@ -12,7 +12,6 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
-	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
 // Options says how to run. The zero value is the default of each.
@@ -64,6 +63,8 @@ func (h *History) Run(table *merge.Table, opt Options) *Report {
 
 // fold runs every part of the history and joins the sums. visit, when not nil, is called with each key's cells; it is
 // called by several goroutines, though never two with one key.
+//
+// HAZARD: visit must keep nothing of the key and its cells but texts: see [room].
 func (h *History) fold(table *merge.Table, opt *Options, visit func(*key, []cell)) *sums {
 	workers := opt.Workers
 	if workers <= 0 {
@@ -78,11 +79,11 @@ func (h *History) fold(table *merge.Table, opt *Options, visit func(*key, []cell
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
-			s := newSums(table, opt)
+			f := h.newFolder(table, opt)
 			for p := range next {
-				h.foldPart(p, table, opt, s, visit)
+				f.foldPart(p, visit)
 			}
-			all[w] = s
+			all[w] = f.sums
 		})
 	}
 	wg.Wait()
@@ -93,82 +94,43 @@ func (h *History) fold(table *merge.Table, opt *Options, visit func(*key, []cell
 	return sum
 }
 
-// keys reads a part of the history back and groups it by key, in the order of the keys.
-func (h *History) keys(p int, want func(string) bool) []*key {
-	byName := make(map[string]*key)
-	var keys []*key
-	var rec history.Record
-	ranks := h.ranks()
-	for _, b := range h.parts[p] {
-		r := reader{b: b, names: h.names.texts}
-		for r.more() {
-			at := r.record(&rec)
-			if want != nil && !want(rec.Key) {
-				continue
-			}
-			k := byName[rec.Key]
-			if k == nil {
-				k = &key{name: rec.Key}
-				byName[rec.Key] = k
-				keys = append(keys, k)
-			}
-			k.add(&rec, ranks[rec.Place.File]<<fileBits|at, &h.links)
-		}
-	}
-	slices.SortFunc(keys, func(a, b *key) int { return strings.Compare(a.name, b.name) })
-	return keys
+// folder is one goroutine that folds.
+type folder struct {
+	table *merge.Table
+	opt   *Options
+	part  part
+	room  room
+	sums  *sums
 }
 
-func (h *History) foldPart(p int, table *merge.Table, opt *Options, s *sums, visit func(*key, []cell)) {
-	looks := make(map[string]string) // of the keys that do not look like themselves
-	keys := h.keys(p, nil)
-	for _, k := range keys {
-		if look := skeleton(k.name); look != k.name {
-			looks[k.name] = look
-		}
+func (h *History) newFolder(table *merge.Table, opt *Options) *folder {
+	return &folder{
+		table: table,
+		opt:   opt,
+		part:  part{history: h, ranks: h.ranks()},
+		room:  room{slots: make([]int32, len(h.names.texts))},
+		sums:  newSums(table, opt),
 	}
-	tellConfusable(keys, looks, s)
-	for _, k := range keys {
-		cells := k.fold(table, opt, s)
+}
+
+// foldPart folds all keys of a part, in whatever order they are found: no sum depends on it.
+func (f *folder) foldPart(p int, visit func(*key, []cell)) {
+	f.part.read(p, nil)
+	f.part.tellConfusable(&f.room, &f.sums.told)
+	for i := range f.part.keys {
+		k := f.part.key(i, &f.room)
+		cells := k.fold(f.table, f.opt, f.sums)
 		if visit != nil {
 			visit(k, cells)
-		}
-		*k = key{} // the part's memory goes as it is folded
-	}
-}
-
-// tellConfusable tells keys that look like others.
-func tellConfusable(keys []*key, looks map[string]string, s *sums) {
-	if len(looks) == 0 {
-		return
-	}
-	alike := make(map[string][]*key)
-	for _, look := range looks {
-		alike[look] = nil
-	}
-	for _, k := range keys {
-		look, odd := looks[k.name]
-		if !odd {
-			look = k.name
-		}
-		if list, ok := alike[look]; ok {
-			alike[look] = append(list, k)
-		}
-	}
-	for _, list := range alike {
-		for _, k := range list[min(1, len(list)):] {
-			place := slices.MinFunc(k.ops, func(a, b op) int { return a.place.Compare(b.place) }).place
-			s.told.tell(finding.Finding{Code: finding.ConfusableKeys, Place: place, Key: k.name,
-				Detail: quote(k.name) + " looks like " + quote(list[0].name) + ", and they are two keys"})
 		}
 	}
 }
 
 // fold merges all that happened to one key and counts it.
 func (k *key) fold(table *merge.Table, opt *Options, s *sums) []cell {
-	k.settle(&s.totals, s.told.tell)
+	k.settle(&s.totals, &s.told)
 	s.totals.Keys++
-	k.arrange(opt, s.told.tell)
+	k.arrange(opt, &s.told)
 	s.known(k)
 	s.clocks(k, opt)
 	s.nodesOf(k, table)
@@ -176,8 +138,8 @@ func (k *key) fold(table *merge.Table, opt *Options, s *sums) []cell {
 	cells := k.cells(table)
 	for i := range cells {
 		c := &cells[i]
-		c.fold(s.told.tell)
-		c.tell(s, opt)
+		c.fold(&s.told)
+		c.tell(s)
 		if s.keepState && !c.sum.Value.IsAbsent() {
 			s.state = append(s.state, StateLine{Key: k.name, Field: c.name, Value: c.sum.Value, ID: c.sum.ID, By: c.sum.By})
 		}
@@ -186,72 +148,77 @@ func (k *key) fold(table *merge.Table, opt *Options, s *sums) []cell {
 	return cells
 }
 
+// claimed says whose a claim is: of which operation, on which cell.
+type claimed struct{ op, cell int }
+
 // cells sorts the claims of the key's operations into cells, by name. A delete of the whole record is a claim on each.
 func (k *key) cells(table *merge.Table) []cell {
-	var cells []cell
-	cellOf := func(rule *merge.Rule, name string) *cell {
-		for i := range cells {
-			if cells[i].name == name && cells[i].rule == rule {
-				return &cells[i]
+	r := k.room
+	r.cells, r.claims, r.claimed = r.cells[:0], r.claims[:0], r.claimed[:0]
+	last := 0
+	cellOf := func(rule *merge.Rule, name string) int {
+		// The fields of a record mostly come in one order.
+		for range r.cells {
+			if last++; last >= len(r.cells) {
+				last = 0
+			}
+			if c := &r.cells[last]; c.name == name && c.rule == rule {
+				return last
 			}
 		}
-		cells = append(cells, cell{key: k, rule: rule, name: name})
-		return &cells[len(cells)-1]
+		r.cells = append(r.cells, cell{key: k, rule: rule, name: name})
+		last = len(r.cells) - 1
+		return last
 	}
-	var claims []merge.Claim
-	deletes := false
-	for i := range k.ops {
-		o := &k.ops[i]
+	for i, o := range k.ops {
 		if o.WholeDelete() {
-			deletes = true
+			k.deletes++
 			continue
 		}
-		claims = table.Claims(&o.Op, claims[:0])
-		for _, claim := range claims {
-			c := cellOf(claim.Rule, claim.Cell)
-			c.claims, c.op = append(c.claims, claim), append(c.op, i)
+		made := len(r.claims)
+		r.claims = table.Claims(&o.Op, r.claims)
+		for j := made; j < len(r.claims); j++ {
+			claim := &r.claims[j]
+			at := cellOf(claim.Rule, claim.Cell)
+			r.cells[at].count++
+			r.cells[at].partial = r.cells[at].partial || claim.Partial
+			r.claimed = append(r.claimed, claimed{i, at})
 		}
 	}
-	if deletes {
-		if len(cells) == 0 {
-			rule := table.Rule(k.name, "")
-			cellOf(rule, rule.Cell(""))
+	if k.deletes > 0 && len(r.cells) == 0 {
+		rule := table.Rule(k.name, "")
+		cellOf(rule, rule.Cell(""))
+	}
+	for i := range r.cells {
+		c := &r.cells[i]
+		c.claims, c.op = r.own.raw(c.count + k.deletes)[:0], r.ints.raw(c.count + k.deletes)[:0]
+	}
+	at := 0
+	for i, o := range k.ops {
+		if o.WholeDelete() {
+			for j := range r.cells {
+				c := &r.cells[j]
+				c.claims, c.op = append(c.claims, table.Delete(&o.Op, c.rule, c.name)), append(c.op, i)
+			}
 		}
-		for at := range cells {
-			c := &cells[at]
-			own := len(c.claims)
-			for i := range k.ops {
-				if o := &k.ops[i]; o.WholeDelete() {
-					c.claims, c.op = append(c.claims, table.Delete(&o.Op, c.rule, c.name)), append(c.op, i)
-				}
-			}
-			if own > 0 {
-				c.inCanonicalOrder()
-			}
+		for ; at < len(r.claimed) && r.claimed[at].op == i; at++ {
+			c := &r.cells[r.claimed[at].cell]
+			c.claims, c.op = append(c.claims, r.claims[at]), append(c.op, i)
 		}
 	}
-	slices.SortFunc(cells, func(a, b cell) int {
+	slices.SortFunc(r.cells, func(a, b cell) int {
 		return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.rule.Line, b.rule.Line))
 	})
-	return cells
-}
-
-func (c *cell) inCanonicalOrder() {
-	order := make([]int, len(c.op))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(c.op[i], c.op[j]) })
-	claims, ops := make([]merge.Claim, len(order)), make([]int, len(order))
-	for to, from := range order {
-		claims[to], ops[to] = c.claims[from], c.op[from]
-	}
-	c.claims, c.op = claims, ops
+	return r.cells
 }
 
 // check evaluates what the table says of the merged record: its checks, its unique fields, and whether a record that
 // was deleted as a whole lives on in parts.
 func (k *key) check(table *merge.Table, cells []cell, s *sums) {
+	k.partial(cells, s)
+	if len(table.Checks)+len(table.Uniques) == 0 {
+		return
+	}
 	// The kept value of a field, and the write that it is of.
 	get := func(field string) (value.Value, *cell) {
 		rule := table.Rule(k.name, field)
@@ -289,7 +256,6 @@ func (k *key) check(table *merge.Table, cells []cell, s *sums) {
 			s.unique(i, v, k.name, c.lastPlace())
 		}
 	}
-	k.partial(cells, s)
 }
 
 func from(c *cell) string {
@@ -305,7 +271,7 @@ func from(c *cell) string {
 // lastPlace returns where the write that the cell keeps was found; the first of its writes when it keeps several.
 func (c *cell) lastPlace() finding.Place {
 	if w, ok := c.state.Write(); ok {
-		if o := c.find(w); o != nil {
+		if o := c.find(&w); o != nil {
 			return o.place
 		}
 	}
@@ -318,27 +284,31 @@ func (k *key) partial(cells []cell, s *sums) {
 	gone, alive := -1, -1
 	for i := range cells {
 		c := &cells[i]
+		if k.deletes == 0 && !c.partial {
+			continue
+		}
 		w, ok := c.state.Write()
 		if !ok {
 			continue
 		}
-		switch o := c.find(w); {
+		switch o := c.find(&w); {
 		case o == nil:
 		case o.WholeDelete():
 			gone = i
 		case !w.Deleted:
 			alive = i
 			for j := range c.claims {
-				if c.claims[j].Partial && &k.ops[c.op[j]] == o {
-					s.told.tell(c.finding(finding.PartialRow, o, "the write that is kept wrote only some of the fields decided together, and the rest is gone with it"))
+				if c.claims[j].Partial && k.ops[c.op[j]] == o && s.told.wants(finding.PartialRow, o.place) {
+					s.told.keep(c.finding(finding.PartialRow, o, "the write that is kept wrote only some of the fields decided together, and the rest is gone with it"))
 				}
 			}
 		}
 	}
 	if gone >= 0 && alive >= 0 {
 		w, _ := cells[gone].state.Write()
-		o := cells[gone].find(w)
-		s.told.tell(cells[alive].finding(finding.PartialRow, o, "the record was deleted, and "+quote(cells[alive].name)+" lives on without the rest of it"))
+		if o := cells[gone].find(&w); s.told.wants(finding.PartialRow, o.place) {
+			s.told.keep(cells[alive].finding(finding.PartialRow, o, "the record was deleted, and "+quote(cells[alive].name)+" lives on without the rest of it"))
+		}
 	}
 }
 
@@ -351,17 +321,22 @@ func (s *sums) known(k *key) {
 	}
 }
 
-// nodesOf counts the writes of nodes that the table doesn't declare.
+// nodesOf tells of the writes of nodes that the table doesn't declare.
 func (s *sums) nodesOf(k *key, table *merge.Table) {
-	for i := range k.ops {
-		o := &k.ops[i]
-		switch n := o.Stamp.Node; {
-		case n == "":
-			s.told.tell(finding.Finding{Code: finding.UnknownNode, Place: o.place, Key: k.name,
-				Detail: "nothing says where this write began: name the export's region or the column that holds the origin"})
-		case len(table.Nodes) > 0 && table.Nodes.Rank(n) == 0:
-			s.told.tell(finding.Finding{Code: finding.UnknownNode, Place: o.place, Key: k.name,
-				Detail: "node " + quote(string(n)) + " is not in the table's order, so it loses every tie"})
+	for n, node := range k.nodes {
+		if node != "" && (len(table.Nodes) == 0 || table.Nodes.Rank(node) > 0) {
+			continue
+		}
+		for _, i := range k.inOrder[n] {
+			o := k.ops[i]
+			if !s.told.wants(finding.UnknownNode, o.place) {
+				continue
+			}
+			detail := "nothing says where this write began: name the export's region or the column that holds the origin"
+			if node != "" {
+				detail = "node " + quote(string(node)) + " is not in the table's order, so it loses every tie"
+			}
+			s.told.keep(finding.Finding{Code: finding.UnknownNode, Place: o.place, Key: k.name, Detail: detail})
 		}
 	}
 }
@@ -369,27 +344,28 @@ func (s *sums) nodesOf(k *key, table *merge.Table) {
 // clocks compares the clocks of the nodes: a writer that had seen a write with a later time than its own shows by how
 // much, at least, the clocks differ. A stated lag shows nothing, for it is itself told by the times.
 func (s *sums) clocks(k *key, opt *Options) {
-	if len(k.nodes) < 2 {
+	tells := func(o *op) bool { return o.source <= Deliveries && !o.Stamp.Time.IsZero() }
+	if len(k.nodes) < 2 || !slices.ContainsFunc(k.ops, tells) {
 		return
 	}
 	bound := opt.MaxDrift
 	if bound == 0 {
 		bound = clock.DefaultMaxDrift
 	}
-	latest := make([][]int, len(k.nodes)) // of each node, which of its first few operations has the latest time
+	latest := k.room.lists.raw(len(k.nodes)) // of each node, which of its first few operations has the latest time
 	for n, list := range k.inOrder {
+		latest[n] = k.room.ints.raw(len(list))
 		best := -1
-		for _, i := range list {
+		for at, i := range list {
 			if best < 0 || k.ops[best].Stamp.Time.Before(k.ops[i].Stamp.Time) {
 				best = i
 			}
-			latest[n] = append(latest[n], best)
+			latest[n][at] = best
 		}
 	}
-	ahead := make(map[int]bool)
-	for i := range k.ops {
-		o := &k.ops[i]
-		if o.source > Deliveries || o.Stamp.Time.IsZero() {
+	told := k.room.flags.take(len(k.ops))
+	for i, o := range k.ops {
+		if !tells(o) {
 			continue
 		}
 		for n := range k.nodes {
@@ -397,15 +373,19 @@ func (s *sums) clocks(k *key, opt *Options) {
 			if n == o.node || seen == 0 {
 				continue
 			}
-			a := &k.ops[latest[n][seen-1]]
+			at := latest[n][seen-1]
+			a := k.ops[at]
 			d := a.Stamp.Time.Sub(o.Stamp.Time)
 			if d <= 0 {
 				continue
 			}
-			s.skewed(a.Stamp.Node, o.Stamp.Node, int64(d))
-			if at := latest[n][seen-1]; d > bound && !ahead[at] {
-				ahead[at] = true
-				s.told.tell(finding.Finding{Code: finding.ClockAhead, Place: a.place, Key: k.name,
+			s.skewed(k, a, o, int64(d))
+			if d <= bound || told[at] {
+				continue
+			}
+			told[at] = true
+			if s.told.wants(finding.ClockAhead, a.place) {
+				s.told.keep(finding.Finding{Code: finding.ClockAhead, Place: a.place, Key: k.name,
 					Detail: "stamped " + d.String() + " after a write of " + quote(string(o.Stamp.Node)) + " that had seen it (" + o.place.String() + "); the bound is " + bound.String()})
 			}
 		}

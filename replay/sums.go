@@ -19,8 +19,8 @@ type sums struct {
 	totals  Totals
 	sources [numSources]int64
 	decided Decisions
-	margins map[[2]clock.Node][]int64 // of decisions by time, by the two nodes
-	skew    map[[2]clock.Node]*Skew   // ahead, behind
+	margins map[pair]*margins // of decisions by time
+	skew    map[pair]*Skew    // ahead, behind
 	rules   []RuleSum
 	worst   worst
 	told    tally
@@ -35,8 +35,8 @@ type sums struct {
 func newSums(table *merge.Table, opt *Options) *sums {
 	s := &sums{
 		table:     table,
-		margins:   make(map[[2]clock.Node][]int64),
-		skew:      make(map[[2]clock.Node]*Skew),
+		margins:   make(map[pair]*margins),
+		skew:      make(map[pair]*Skew),
 		rules:     make([]RuleSum, len(table.Rules)),
 		worst:     worst{limit: opt.Worst},
 		uniques:   make([]map[value.Value]*sharers, len(table.Uniques)),
@@ -66,8 +66,12 @@ func (s *sums) join(o *sums) {
 	s.decided.Node += o.decided.Node
 	s.decided.Kind += o.decided.Kind
 	s.decided.Value += o.decided.Value
-	for pair, list := range o.margins {
-		s.margins[pair] = append(s.margins[pair], list...)
+	for nodes, m := range o.margins {
+		if known := s.margins[nodes]; known != nil {
+			known.nanos = append(known.nanos, m.nanos...)
+		} else {
+			s.margins[nodes] = m
+		}
 	}
 	for pair, k := range o.skew {
 		known := s.skew[pair]
@@ -93,44 +97,51 @@ func (s *sums) join(o *sums) {
 	s.state = append(s.state, o.state...)
 }
 
-func pairOf(a, b clock.Node) [2]clock.Node {
-	if b < a {
-		a, b = b, a
+// pair is two nodes, by the numbers of their names.
+type pair [2]uint32
+
+// margins are by how much time decided between two nodes.
+type margins struct{ nanos []int64 }
+
+// close notes that time decided between the nodes of two operations on a key by a margin.
+func (s *sums) close(k *key, a, b *op, margin int64) {
+	nodes := pair{k.numbers[a.node], k.numbers[b.node]}
+	if nodes[1] < nodes[0] {
+		nodes[0], nodes[1] = nodes[1], nodes[0]
 	}
-	return [2]clock.Node{a, b}
+	m := s.margins[nodes]
+	if m == nil {
+		m = &margins{}
+		s.margins[nodes] = m
+	}
+	m.nanos = append(m.nanos, margin)
 }
 
-// close notes that time decided between two nodes by a margin.
-func (s *sums) close(a, b clock.Node, margin int64) {
-	pair := pairOf(a, b)
-	s.margins[pair] = append(s.margins[pair], margin)
-}
-
-func (s *sums) skewed(ahead, behind clock.Node, nanos int64) {
-	pair := [2]clock.Node{ahead, behind}
-	k := s.skew[pair]
-	if k == nil {
-		k = &Skew{Ahead: strings.Clone(string(ahead)), Behind: strings.Clone(string(behind))}
-		s.skew[pair] = k
+func (s *sums) skewed(k *key, ahead, behind *op, nanos int64) {
+	nodes := pair{k.numbers[ahead.node], k.numbers[behind.node]}
+	known := s.skew[nodes]
+	if known == nil {
+		known = &Skew{Ahead: strings.Clone(string(ahead.Stamp.Node)), Behind: strings.Clone(string(behind.Stamp.Node))}
+		s.skew[nodes] = known
 	}
-	k.Nanos, k.Seen = max(k.Nanos, nanos), k.Seen+1
+	known.Nanos, known.Seen = max(known.Nanos, nanos), known.Seen+1
 }
 
 // tosses counts the decisions by time that are closer than the clocks of the two nodes are known to be.
 func (s *sums) tosses(stated int64) int64 {
 	count := int64(0)
-	for pair, margins := range s.margins {
-		if pair[0] == pair[1] {
+	for nodes, m := range s.margins {
+		if nodes[0] == nodes[1] {
 			continue // one clock
 		}
 		bound := stated
-		for _, k := range []*Skew{s.skew[pair], s.skew[[2]clock.Node{pair[1], pair[0]}]} {
+		for _, k := range []*Skew{s.skew[nodes], s.skew[pair{nodes[1], nodes[0]}]} {
 			if k != nil {
 				bound = max(bound, k.Nanos)
 			}
 		}
-		for _, m := range margins {
-			if m <= bound && bound > 0 {
+		for _, margin := range m.nanos {
+			if margin <= bound && bound > 0 {
 				count++
 			}
 		}
@@ -199,15 +210,15 @@ func (w *worst) offer(c *Cell) {
 	if c.Lost.Max == 0 && c.Refused.Max == 0 && c.Conflicts.Max == 0 || w.limit < 0 {
 		return
 	}
-	compare := func(a, b Cell) int {
+	compare := func(a, b *Cell) int {
 		return cmp.Or(cmp.Compare(b.Refused.Min+b.Lost.Min, a.Refused.Min+a.Lost.Min), cmp.Compare(b.Lost.Max+b.Refused.Max, a.Lost.Max+a.Refused.Max),
 			cmp.Compare(b.Conflicts.Min, a.Conflicts.Min), cmp.Compare(b.Conflicts.Max, a.Conflicts.Max),
 			strings.Compare(a.Key, b.Key), strings.Compare(a.Field, b.Field))
 	}
-	at, _ := slices.BinarySearchFunc(w.cells, *c, compare)
-	if at >= w.limit {
+	if n := len(w.cells); n > 0 && n >= w.limit && compare(&w.cells[n-1], c) <= 0 {
 		return
 	}
+	at, _ := slices.BinarySearchFunc(w.cells, c, func(known Cell, c *Cell) int { return compare(&known, c) })
 	w.cells = slices.Insert(w.cells, at, *c)
 	w.cells = w.cells[:min(len(w.cells), w.limit)]
 }

@@ -20,9 +20,24 @@ type tally struct {
 type told struct {
 	count    int64
 	examples []finding.Finding // the lowest; up to twice MaxExamples, so that sorting is rare
-	sorted   bool
+	full     bool              // there are MaxExamples, and none that is found above bound will be among them
+	bound    finding.Place
 }
 
+// wants counts a finding and reports whether it may be among those that are kept, which it is for keep to take. Nobody
+// need put into words what nobody will read.
+func (t *tally) wants(code finding.Code, at finding.Place) bool {
+	c := t.of(code)
+	c.count++
+	return c.wants(at)
+}
+
+func (c *told) wants(at finding.Place) bool { return !c.full || at.Compare(c.bound) <= 0 }
+
+// keep takes a finding that was counted as an example.
+func (t *tally) keep(f finding.Finding) { t.add(f, 0) }
+
+// tell counts a finding and takes it as an example.
 func (t *tally) tell(f finding.Finding) { t.add(f, 1) }
 
 func (t *tally) of(code finding.Code) *told {
@@ -41,11 +56,11 @@ func (t *tally) of(code finding.Code) *told {
 func (t *tally) add(f finding.Finding, n int64) {
 	c := t.of(f.Code)
 	c.count += n
-	if len(c.examples) >= MaxExamples && c.sorted && compareFindings(f, c.examples[MaxExamples-1]) >= 0 {
+	if !c.wants(f.Place) {
 		return
 	}
 	f.Key, f.Field = strings.Clone(f.Key), strings.Clone(f.Field) // they may point into a chunk of input
-	c.examples, c.sorted = append(c.examples, f), false
+	c.examples = append(c.examples, f)
 	if len(c.examples) >= 2*MaxExamples {
 		c.cut()
 	}
@@ -53,7 +68,10 @@ func (t *tally) add(f finding.Finding, n int64) {
 
 func (c *told) cut() {
 	slices.SortFunc(c.examples, compareFindings)
-	c.examples, c.sorted = c.examples[:min(len(c.examples), MaxExamples)], true
+	c.examples = c.examples[:min(len(c.examples), MaxExamples)]
+	if c.full = len(c.examples) == MaxExamples; c.full {
+		c.bound = c.examples[MaxExamples-1].Place
+	}
 }
 
 func compareFindings(a, b finding.Finding) int {

@@ -60,12 +60,12 @@ const MaxSteps = 200
 // Why tells the story of one key: of one field, or of all when field is nil. The error is of a key or field that the
 // history doesn't have; it names the nearest that it has.
 func (h *History) Why(table *merge.Table, name string, field *string, opt Options) (*Story, error) {
-	keys := h.keys(partition(name), func(k string) bool { return k == name })
-	if len(keys) == 0 {
+	f := h.newFolder(table, &opt)
+	f.part.read(partition(name), func(k string) bool { return k == name })
+	if len(f.part.keys) == 0 {
 		return nil, fmt.Errorf("no write to key %q in the history%s", name, h.nearest(name))
 	}
-	s := newSums(table, &opt)
-	k := keys[0]
+	s, k := f.sums, f.part.key(0, &f.room)
 	story := &Story{Schema: "tiebreak.story/v1", Table: infoOf(table), Key: name, Fields: []FieldStory{}}
 	var names []string
 	cells := k.fold(table, &opt, s)
@@ -140,7 +140,7 @@ func (c *cell) story() FieldStory {
 		names[c.op[i]] = fmt.Sprintf("W%d", n+1)
 	}
 	for _, i := range order {
-		o := &k.ops[c.op[i]]
+		o := k.ops[c.op[i]]
 		claim, v := &c.claims[i], &c.verdicts[i]
 		step := Step{
 			Name: names[c.op[i]], ID: o.ID, Place: o.place, Kind: claim.Kind.String(), Value: claim.Value,
@@ -161,9 +161,9 @@ func (c *cell) story() FieldStory {
 		}
 		if c.fates[i].outcome >= merge.Refused && v.By != 0 {
 			step.By, step.Margin = v.By.String(), v.Margin
-			if w := c.find(v.Against); w != nil {
+			if w := c.find(&v.Against); w != nil {
 				for at := range k.ops {
-					if &k.ops[at] == w {
+					if k.ops[at] == w {
 						step.Against = names[at]
 					}
 				}

@@ -23,6 +23,7 @@ type Batch struct {
 	Bytes    int64 // of the chunk, unpacked
 
 	region   string
+	input    *buffer // of the chunk
 	fields   slab[Field]
 	ids      slab[string]
 	dots     slab[clock.Dot]
@@ -35,8 +36,29 @@ var batches = sync.Pool{New: func() any { return new(Batch) }}
 // nothing that points to the batch or to an element of Records; copies of records may be kept, with all they hold.
 // Without it the batch is the caller's to keep.
 func (b *Batch) Release() {
+	b.fields.leave()
+	b.ids.leave()
+	b.dots.leave()
+	b.readings.leave()
+	b.free()
+}
+
+func (b *Batch) free() {
 	*b = Batch{Records: b.Records[:0], fields: b.fields, ids: b.ids, dots: b.dots, readings: b.readings}
 	batches.Put(b)
+}
+
+// Recycle is [Batch.Release] for a caller who keeps no text of the batch either: the chunk of input that the texts of its
+// records point into is then read into again.
+//
+// HAZARD: a string of a record that is kept, or a list of it, changes under its owner. Clone what is kept.
+func (b *Batch) Recycle() {
+	b.fields.reset()
+	b.ids.reset()
+	b.dots.reset()
+	b.readings.reset()
+	b.input.done()
+	b.free()
 }
 
 // record appends a record that was found at a place, for a reader to fill. The pointer is good until the next one.

@@ -53,6 +53,7 @@ func Scan(sources []Source, opt Options, each func(*Batch) error) (Stats, error)
 	s := &scan{
 		sources: sources, opt: &opt,
 		chunks: make(chan *chunk, opt.Workers),
+		spare:  make(chan *buffer, 2*opt.Workers),
 		stop:   make(chan struct{}),
 		failed: len(sources),
 	}
@@ -75,6 +76,7 @@ type scan struct {
 	opt     *Options
 	next    atomic.Int64 // the source to read next
 	chunks  chan *chunk
+	spare   chan *buffer  // of the size of a chunk
 	stop    chan struct{} // closed when the rest is in vain
 
 	mu     sync.Mutex
@@ -150,14 +152,15 @@ func (s *scan) source(i int) error {
 	defer in.close()
 
 	var split splitter
-	buf := make([]byte, 0, min(s.opt.chunk, firstBytes))
+	buf := s.buffer(min(s.opt.chunk, firstBytes))
 	for {
-		n, end, bad, err := in.fill(buf[len(buf):cap(buf)])
+		have := len(buf.data)
+		n, end, bad, err := in.fill(buf.data[have:cap(buf.data)])
 		if err != nil {
 			return wrap(src.Name, err)
 		}
-		buf = buf[:len(buf)+n]
-		rest := buf
+		buf.data = buf.data[:have+n]
+		rest := buf.data
 		if split == nil && (end || len(rest) >= len(byteOrderMark)) {
 			rest = bytes.TrimPrefix(rest, byteOrderMark)
 			if next.format, err = s.format(src.Name, rest, end); err != nil {
@@ -177,6 +180,8 @@ func (s *scan) source(i int) error {
 			rest = rest[done:]
 			next.line += c.lines
 			next.index++
+			c.buffer = buf
+			buf.users.Add(1)
 			if !s.send(&c) {
 				return nil
 			}
@@ -192,7 +197,10 @@ func (s *scan) source(i int) error {
 		if len(rest) > size/2 {
 			size = 2 * len(rest)
 		}
-		buf = append(make([]byte, 0, size), rest...)
+		more := s.buffer(size)
+		more.data = append(more.data, rest...)
+		buf.done()
+		buf = more
 	}
 }
 
@@ -241,7 +249,7 @@ func (s *scan) add(b *Batch) {
 // batch parses one chunk.
 func (p *parser) batch(c *chunk) *Batch {
 	b := batches.Get().(*Batch)
-	b.Source, b.Chunk, b.region = c.source, c.index, c.region
+	b.Source, b.Chunk, b.region, b.input = c.source, c.index, c.region, c.buffer
 	b.Lines, b.Bytes = c.lines, int64(len(c.data))
 	if n := max(int(c.lines), len(c.documents)); cap(b.Records) < n {
 		// Lines that are shorter than any record can be must not make room for records.

@@ -15,6 +15,7 @@ type chunk struct {
 	region string
 	format Format
 
+	buffer    *buffer // that data is cut from
 	data      []byte
 	line      int64 // of the first byte; of msgpack, the number of the first frame
 	lines     int64 // that end in data

@@ -415,7 +415,7 @@ func reason(s *replay.Step) string {
 	case lww.Node.String():
 		return "node: " + plural(s.Margin, "place") + " later in the order of nodes"
 	case lww.Kind.String():
-		return "kind: a delete beats a set on a tie"
+		return "kind: a tie, and one of them is a delete"
 	case lww.Value.String():
 		return "value: all else is equal"
 	}
