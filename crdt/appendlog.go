@@ -9,7 +9,7 @@ import (
 )
 
 // AppendLog is a log that replicas append to: all entries of all of them, in the order of their time, then of their dot.
-// Nothing is ever replaced; [AppendLog.Trim] drops what is old.
+// Nothing is ever replaced; [AppendLog.Trim] takes away what is old.
 //
 // The zero AppendLog is empty and ready. A copy made by assignment shares memory with the original: change only one of
 // the two, or [AppendLog.Clone] first. Many goroutines may read an AppendLog, or one may change it.
@@ -58,7 +58,7 @@ func (l *AppendLog[V]) AppendAt(d clock.Dot, t clock.Timestamp, v V) (bool, erro
 	return l.insert(Entry[V]{t, d, v}), nil
 }
 
-// Trim drops the entries before a time, now and whenever one arrives, and returns the delta. A later Trim to an earlier
+// Trim takes away the entries before a time, now and whenever one arrives, and returns the delta. A later Trim to an earlier
 // time brings nothing back. The error wraps [clock.ErrTime] for a time out of range.
 func (l *AppendLog[V]) Trim(before clock.Timestamp) (AppendLog[V], error) {
 	if err := before.Check(); err != nil {
@@ -69,7 +69,7 @@ func (l *AppendLog[V]) Trim(before clock.Timestamp) (AppendLog[V], error) {
 	return delta, nil
 }
 
-// From returns the time up to which entries were dropped.
+// From returns the time before which entries were taken away.
 func (l *AppendLog[V]) From() clock.Timestamp { return l.from }
 
 // Entries returns the entries, oldest first.

@@ -56,15 +56,26 @@
 // # Cost
 //
 // A delta costs what it holds, whatever the size of the state. Two things take a walk over the whole set or map: a merge
-// with removes among many dots, and an add that comes again after its element was removed. In memory an element of a
+// with removes among many dots, and an add that comes again after its element was removed or added anew. In memory an element of a
 // set takes its own size, 48 bytes, and the place of a key in a Go map; on the wire its own size and about 7 bytes. Removed
 // elements take nothing, but for those of [RWSet] and of [Map.Delete].
 //
-// Figures for 100,000 elements of 13 bytes, on 2 shared vCPUs (AMD EPYC), by
+// Figures for 100,000 elements of 13 bytes, on 2 shared vCPUs (AMD EPYC), by "go test -run '^$' -bench . ./crdt":
 //
-//	go test -run '^$' -bench . ./crdt
+//	                                      a plain Go map    here
+//	merge, all elements the same          9.8 ms            13 ms
+//	merge, half of them the same          32 ms             61 ms
+//	merge, none the same                  36 ms             58 ms
+//	add all, one by one, with deltas      31 ms             101 ms
+//	make the delta of one add             0.1 us            0.64 us, 6 allocations
+//	merge the delta of one add                              1.0 us
+//	make and merge the delta of a write
+//	to a register in a map                                  3.3 us, 24 allocations
+//	add to a ResetCounter                                   0.2 us, none
+//	encode an ORSet (elements of 49 bytes)                  780 MB/s, 6 allocations in all
+//	decode it                             160 MB/s          180 MB/s, 1 allocation an element
 //
-// # TABLE
+// Other work was running on the machine; of several runs these are those least disturbed, and single figures move by a half.
 //
 // # Wire form
 //
