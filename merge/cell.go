@@ -6,7 +6,8 @@ import (
 
 // Cell is the state of one key and field under its rule. [Rule.NewCell] makes one. A cell is a function of the set of
 // operations that were applied to it: neither their order nor their repetition shows, and cells of one rule merge. A copy
-// made by assignment shares memory with the original. One goroutine at a time may use a cell.
+// made by assignment may share memory with the original: merge it into a new cell to copy it. One goroutine at a time may
+// use a cell.
 type Cell struct {
 	rule *Rule
 	kept selection // of the rules that select one write, the state: most cells are of these, and so make no garbage

@@ -137,7 +137,7 @@ func (k *key) divide() {
 func (k *key) order(node clock.Node, list []int, t *tally) (numbered bool) {
 	numbered, placed, versioned := true, true, true
 	for _, i := range list {
-		numbered = numbered && (k.ops[i].number > 0 || node == "")
+		numbered = numbered && k.ops[i].number > 0
 	}
 	if len(list) < 2 {
 		return numbered

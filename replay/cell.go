@@ -48,6 +48,12 @@ type fate struct {
 
 // upTo returns how many of the claims belong to the node's first n operations.
 func (c *nodeClaims) upTo(n int32) int {
+	if len(c.index) == 0 || c.index[0] > n { // mostly it is none of them, or all
+		return 0
+	}
+	if c.index[len(c.index)-1] <= n {
+		return len(c.index)
+	}
 	at, _ := slices.BinarySearch(c.index, n+1)
 	return at
 }
@@ -165,9 +171,15 @@ func (c *cell) conflicts() (pairs, writes Count) {
 }
 
 // unaware returns how many of the claims of one node, from its first, had not seen an operation of node n, the one of
-// that index, going by what is known in one of the two ways: those that had are the end of the list.
+// that index, going by what is known in one of the two ways: those that had are the end of the list. The list isn't empty.
 func (c *cell) unaware(theirs *nodeClaims, known []int32, n int, index int32) int {
 	nodes := c.key.past.nodes
+	if known[c.op[theirs.claims[0]]*nodes+n] >= index { // mostly it is none of them, or all
+		return 0
+	}
+	if known[c.op[theirs.claims[len(theirs.claims)-1]]*nodes+n] < index {
+		return len(theirs.claims)
+	}
 	return sortedCount(theirs.claims, func(j int) bool { return known[c.op[j]*nodes+n] < index })
 }
 

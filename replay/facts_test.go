@@ -255,6 +255,19 @@ func TestNodeWithoutANameIsUnknownAndNotSequential(t *testing.T) {
 	require.Positive(t, r.Totals.Conflicts.Max)
 }
 
+// A context names operations by their node, so it says nothing of those that have none.
+func TestExactContextSaysNothingOfNamelessWriters(t *testing.T) {
+	feed := `{"after": {"id": 1, "name": "a"}, "key": [1], "updated": "1701102296662969433.0000000000"}`
+	native := `{"key":"1","field":"name","value":"b","node":"us","time":"1701102296662969434.0000000000","id":"us:1","seen":{"eu":3}}`
+	h, err := Collect([]history.Source{sourceOf("feed", feed)}, history.Options{Format: history.CockroachDB})
+	require.NoError(t, err)
+	own, err := Collect([]history.Source{sourceOf("own", native)}, history.Options{})
+	require.NoError(t, err)
+	h.Join(own)
+	r := h.Run(merge.MustParseTable(header+"* * lww"), Options{})
+	require.Equal(t, Count{0, 1}, r.Totals.Conflicts, "whether us had seen the write of nobody is not known")
+}
+
 func TestStoryTellsTheWholeChain(t *testing.T) {
 	h, err := Collect([]history.Source{sourceOf("h", strings.Join([]string{
 		`{"key":"o","field":"s","value":"open","node":"us","time":100,"id":"us:1","seen":{}}`,

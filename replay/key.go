@@ -171,6 +171,10 @@ func samePayload(a, b *op) bool {
 // settle puts the operations into canonical order and counts every one once: deliveries of one id become one operation.
 // What it can't tell apart for certain it tells.
 func (k *key) settle(sum *Totals, t *tally) {
+	if len(k.ops) == 1 {
+		sum.Writes++
+		return
+	}
 	k.lineUp()
 	slices.SortFunc(k.ops, func(a, b *op) int {
 		if c := comparePayload(a, b); c != 0 {
