@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
@@ -177,12 +178,12 @@ func (k *key) order(node clock.Node, list []int, t *tally) (numbered bool) {
 		case b.precision > 0 && b.precision <= coarse:
 			if t.wants(finding.AmbiguousOrder, b.place) {
 				t.keep(finding.Finding{Code: finding.AmbiguousOrder, Place: b.place, Key: k.name,
-					Detail: "node " + quote(string(node)) + " wrote twice at " + b.Stamp.Time.String() +
+					Detail: "node " + quote(string(node)) + " wrote twice at " + clockText(b.Stamp.Time) +
 						" by a clock of whole " + precisionNames[b.precision] + ", and nothing says which came first"})
 			}
 		case t.wants(finding.StampCollision, b.place):
 			t.keep(finding.Finding{Code: finding.StampCollision, Place: b.place, Key: k.name,
-				Detail: "node " + quote(string(node)) + " wrote two payloads under one stamp (" + b.Stamp.String() +
+				Detail: "node " + quote(string(node)) + " wrote two payloads under one stamp (" + stampText(b.Stamp) +
 					"): one node name, two writers"})
 		}
 	}
@@ -457,4 +458,25 @@ func brief(v value.Value) string {
 		return string(v)
 	}
 	return strings.ToValidUTF8(string(v[:limit]), "") + "..."
+}
+
+// clockText writes a time for people: RFC 3339, and the logical part where there is one.
+func clockText(t clock.Timestamp) string {
+	if t.IsZero() {
+		return "no time"
+	}
+	text := t.Time().Format(time.RFC3339Nano)
+	if t.Logical > 0 {
+		text += " logical " + strconv.FormatUint(uint64(t.Logical), 10)
+	}
+	return text
+}
+
+// stampText writes a claim for people.
+func stampText(s lww.Stamp) string {
+	text := clockText(s.Time)
+	if s.Version > 0 {
+		text += ", version " + strconv.FormatUint(s.Version, 10)
+	}
+	return text
 }
