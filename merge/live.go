@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -12,27 +13,37 @@ import (
 // update-wins, refuse, and users' own rules.
 type live struct {
 	register crdt.MVRegister[Write]
+	sorted   []Write // what writes returns, nil when it has to be found anew
 }
 
 func (l *live) apply(_ *Rule, c *Claim) {
 	// A write is equal to itself, so there is no error.
 	_, _ = l.register.WriteAt(c.Op.Dot, c.write(), c.Op.Seen)
+	l.sorted = nil
 }
 
-func (l *live) merge(_ *Rule, from state) { l.register.Merge(from.(*live).register) }
+func (l *live) merge(_ *Rule, from state) {
+	l.register.Merge(from.(*live).register)
+	l.sorted = nil
+}
 
 func (l *live) equal(other state) bool { return l.register.Equal(other.(*live).register) }
 
-// writes returns the live writes, greatest first by the rule.
+// writes returns the live writes, greatest first by the rule. They are sorted once between two changes, for as many
+// questions as are asked. The caller leaves them alone.
 func (l *live) writes(r *Rule) []Write {
-	writes := l.register.Values()
-	slices.SortFunc(writes, func(a, b Write) int {
-		if order, _ := r.Compare(&b, &a); order != 0 {
-			return order
-		}
-		return b.Dot.Compare(a.Dot)
-	})
-	return writes
+	if l.sorted == nil {
+		l.sorted = l.register.Values()
+		slices.SortFunc(l.sorted, r.greatestFirst)
+	}
+	return l.sorted
+}
+
+func (r *Rule) greatestFirst(a, b Write) int {
+	if order, _ := r.Compare(&b, &a); order != 0 {
+		return order
+	}
+	return cmp.Or(b.Dot.Compare(a.Dot), cmp.Compare(b.ID, a.ID))
 }
 
 // combines reports whether the rule shows all live writes rather than one of them.
@@ -41,7 +52,7 @@ func (r *Rule) combines() bool { return r.id == isKeepAll || r.id == isUnion || 
 func (l *live) judge(r *Rule, c *Claim) Verdict {
 	w := c.write()
 	writes := l.writes(r)
-	if !slices.Contains(writes, w) {
+	if _, found := slices.BinarySearchFunc(writes, w, r.greatestFirst); !found {
 		return Verdict{Outcome: Overwritten}
 	}
 	if len(writes) == 1 {
@@ -94,7 +105,7 @@ func (l *live) value(r *Rule) value.Value {
 	case !r.combines():
 		return writes[0].shown()
 	}
-	writes = slices.DeleteFunc(writes, func(w Write) bool { return w.Deleted })
+	writes = slices.DeleteFunc(slices.Clone(writes), func(w Write) bool { return w.Deleted })
 	if len(writes) == 0 {
 		return ""
 	}
