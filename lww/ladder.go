@@ -16,7 +16,7 @@ const (
 	Version             // the application's own version or sequence number
 	Time                // hybrid logical time
 	Node                // position in the declared node order
-	Kind                // a delete beats a set
+	Kind                // a delete beats a set, or loses to it where the ladder says so
 	Value               // canonical order of the values
 )
 

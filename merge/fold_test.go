@@ -17,7 +17,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
-var exhaustive = flag.Bool("exhaustive", false, "try every history of five operations, and not a sample of them: about half an hour")
+var exhaustive = flag.Bool("exhaustive", false, "try every history of five operations, and not a sample of them: minutes a rule, far longer for the sets")
 
 // The histories tried here are all there are of up to five operations on three nodes: who wrote, what each writer had seen,
 // and what it did. For every set of delivered operations, the state must be the one that a naive oracle computes from the

@@ -118,10 +118,11 @@ type collector struct {
 }
 
 // A position in an export is the number of its chunk and, in the lower bits, that of the record in it, from 1. A region's
-// export may be many files, in the order of their names: the number of the file goes above these bits.
+// export may be many files, in the order of their names, as exporters name them: the number of the file goes above these
+// bits. There is room for a million records a chunk, four million chunks a file, and two million files.
 const (
-	positionBits = 24
-	fileBits     = 48
+	positionBits = 20
+	fileBits     = 42
 )
 
 // ranks returns the place of each input's name among all names, in their order.
@@ -218,9 +219,7 @@ func (c *collector) into(h *History) {
 // partition returns the part that a key belongs to. Keys that look alike share one, so that they can be told.
 func partition(key string) int {
 	if !plain(key) {
-		if look := skeleton(key); look != key {
-			return partition(look)
-		}
+		key = skeleton(key)
 	}
 	h := uint64(14695981039346656037) // FNV-1a
 	for i := 0; i < len(key); i++ {

@@ -153,6 +153,29 @@ func TestDeliveriesInTheOtherRegionsExportTellWhoHadSeenWhat(t *testing.T) {
 	require.Zero(t, r.Totals.Diverged)
 }
 
+// The second file of eu begins again at position 1: what stands there came after all of the first.
+func TestAnExportOfSeveralFilesIsReadInTheOrderOfTheirNames(t *testing.T) {
+	filler := `{"key":"z","field":"f","value":1,"node":"eu","time":50,"id":"z"}`
+	us1 := `{"key":"k","field":"f","value":1,"node":"us","time":100,"id":"a"}`
+	eu1 := `{"key":"k","field":"f","value":2,"node":"eu","time":200,"id":"b"}`
+	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}} {
+		files := []history.Source{
+			{Name: "us.ndjson", Region: "us", Open: sourceOf("", us1+"\n"+eu1).Open},
+			{Name: "eu-1.ndjson", Region: "eu", Open: sourceOf("", filler+"\n"+us1).Open},
+			{Name: "eu-2.ndjson", Region: "eu", Open: sourceOf("", eu1).Open},
+		}
+		var sources []history.Source
+		for _, i := range order {
+			sources = append(sources, files[i])
+		}
+		h, err := Collect(sources, history.Options{})
+		require.NoError(t, err)
+		r := h.Run(merge.MustParseTable(header+"* * lww"), Options{})
+		require.Equal(t, Count{0, 0}, r.Totals.Conflicts, "a had arrived in eu before b was written")
+		require.Equal(t, Count{1, 1}, r.Totals.Overwritten)
+	}
+}
+
 func TestExportsThatEndWithDifferentWritesDiverged(t *testing.T) {
 	us1 := `{"key":"k","field":"f","value":1,"node":"us","time":100,"id":"a"}`
 	eu1 := `{"key":"k","field":"f","value":2,"node":"eu","time":100,"id":"b"}`

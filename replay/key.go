@@ -60,8 +60,7 @@ func (c *context) upTo(node clock.Node) uint64 {
 // arrival is the position of an operation in the export of a region.
 type arrival struct {
 	region string
-	file   string
-	at     int64 // in the file; once the key is settled, in the export
+	at     int64
 }
 
 // at returns the position of op in the export of a region, from 1; 0 when it isn't there.
@@ -121,7 +120,7 @@ func (k *key) add(rec *history.Record, node uint32, at int64, l *links) {
 	}
 	if rec.Region != "" {
 		o.arrived = r.arrived.raw(1)
-		o.arrived[0] = arrival{rec.Region, rec.Place.File, at}
+		o.arrived[0] = arrival{rec.Region, at}
 	}
 	k.ops = append(k.ops, o)
 }
@@ -175,7 +174,6 @@ func (k *key) settle(sum *Totals, t *tally) {
 		sum.Writes++
 		return
 	}
-	k.lineUp()
 	slices.SortFunc(k.ops, func(a, b *op) int {
 		if c := comparePayload(a, b); c != 0 {
 			return c
@@ -244,24 +242,6 @@ func (k *key) find(id string) (int, bool) {
 		}
 	}
 	return 0, false
-}
-
-// lineUp turns positions in files into positions in exports. An export of several files is read in the order of their
-// names, as exporters name them.
-func (k *key) lineUp() {
-	if !slices.ContainsFunc(k.ops, func(o *op) bool { return o.place.File != k.ops[0].place.File }) {
-		return
-	}
-	var all []*arrival
-	for i := range k.ops {
-		for j := range k.ops[i].arrived {
-			all = append(all, &k.ops[i].arrived[j])
-		}
-	}
-	slices.SortFunc(all, func(a, b *arrival) int { return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.at, b.at)) })
-	for i, a := range all {
-		a.at = int64(i + 1)
-	}
 }
 
 // arriveAt notes that again is a delivery of first, and reports whether it was one to another region.

@@ -1,8 +1,11 @@
 package replay
 
-import "sync"
+import (
+	"strings"
+	"sync"
+)
 
-// names gives short numbers to texts that recur: nodes, regions, files, transactions' formats. Number 0 is the empty
+// names gives short numbers to texts that recur: nodes, regions, files. Number 0 is the empty
 // text. The numbers depend on who came first, so nothing that is shown may.
 type names struct {
 	mu     sync.RWMutex
@@ -26,7 +29,7 @@ func (n *names) of(text string) uint64 {
 	if id, ok := n.number[text]; ok {
 		return id
 	}
-	text = string([]byte(text)) // the text may point into a chunk of input: keep a copy, not the chunk
+	text = strings.Clone(text) // the text may point into a chunk of input: keep a copy, not the chunk
 	id = uint64(len(n.texts))
 	n.number[text] = id
 	n.texts = append(n.texts, text)

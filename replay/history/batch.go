@@ -9,7 +9,7 @@ import (
 )
 
 // Batch is what one chunk of a source gave. Every record of the chunk is in exactly one of Records, Aside, Counts and
-// Excluded.
+// Excluded; but a record that stands for a whole window of writes is in Records and counted as compacted_window too.
 type Batch struct {
 	Source int // the place of the source in what [Scan] was given
 	Chunk  int // the place of the chunk in its source, from 0: batches in the order of both are in the order of reading
