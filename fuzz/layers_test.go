@@ -29,6 +29,7 @@ merge                 : clock lww crdt merge/finding merge/lex merge/value
 replay/history        : clock lww merge merge/finding merge/lex merge/value msgpack compress
 replay                : clock lww crdt/law merge merge/finding merge/lex merge/value replay/history compress text
 replay/report         : clock lww merge merge/finding merge/lex merge/value replay replay/history text
+replay/drill          : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/report
 replay/cmd            : clock merge merge/finding merge/lex merge/value replay replay/history replay/report compress
 replay/cmd/tiebreak   : replay/cmd
 examples              : clock lww crdt crdt/law merge merge/finding merge/value replay replay/history replay/cmd compress

@@ -1,6 +1,10 @@
 package merge
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/tiebreakhq/tiebreak/merge/lex"
+)
 
 // pattern matches keys or field names: "*" stands for any run of characters, the empty one and "/" included; all else
 // stands for itself. A literal matches nothing but its text, stars and all.
@@ -39,7 +43,7 @@ func (p pattern) match(s string) bool {
 	case prefix:
 		return strings.HasPrefix(s, p.text[:len(p.text)-1])
 	}
-	return globMatch(p.text, s)
+	return lex.Match(p.text, s)
 }
 
 // covers reports whether p matches everything that q matches. A star of q stands for texts that p has never heard of,
@@ -49,27 +53,5 @@ func (p pattern) covers(q pattern) bool {
 	if q.kind == literal {
 		return p.match(q.text)
 	}
-	return p.kind != literal && globMatch(p.text, q.text)
-}
-
-// globMatch tries the last star only, which suffices, in at most len(p)*len(s) steps.
-func globMatch(p, s string) bool {
-	star, mark := -1, 0
-	i, j := 0, 0
-	for j < len(s) {
-		switch {
-		case i < len(p) && p[i] == '*':
-			star, mark = i, j
-			i++
-		case i < len(p) && p[i] == s[j]:
-			i++
-			j++
-		case star >= 0:
-			mark++
-			i, j = star+1, mark
-		default:
-			return false
-		}
-	}
-	return strings.Trim(p[i:], "*") == ""
+	return p.kind != literal && lex.Match(p.text, q.text)
 }

@@ -1,0 +1,97 @@
+// Package drill rehearses losing a region on a recorded history: it says what a cut, a stop, a restart from an old backup
+// or a wrong clock would have done to the state, before one does.
+//
+// A [Script] says where the replicas are, what is promised of which keys, and what happens when. [Traffic] is a history in
+// the order of time. [Run] lets both happen in virtual time and returns a [Result], the after-action report: [Text],
+// [Markdown] and [JSON] write it. Every simulated region runs the fold of package merge, the very one that a service
+// embeds; there is no second implementation of a rule.
+//
+//	script, err := drill.ParseScript("lunch.drill", text)          // all mistakes at once
+//	traffic, err := drill.Collect(sources, history.Options{})      // read once, for many drills
+//	result, err := drill.Run(script, table, traffic, drill.Options{})
+//	result.Passed, result.Failed()                                 // for a test of yours
+//	drill.Text(os.Stdout, result)
+//
+// [Compare] puts the same drill under several tables or scripts side by side, and [Script.Calm] is the same day without
+// the incidents. [FindLimit] searches for the load at which the links no longer keep pace. [Runbook] writes the script as
+// steps for people, and [Audit] says whether a runbook is still true.
+//
+// # The script
+//
+// A text file in the manner of a rule table: one thing a line, "#" begins a comment, names with spaces stand in double
+// quotes, * in KEYS and NODES is any run of characters. Of regions, links and classes the first match wins, and a line that
+// can never match is a mistake.
+//
+//	drill   "eu-west cut off at the lunch peak"
+//	seed    7                                    # of all that is left to chance
+//	region  us-east  = us-* feed-*               # the nodes that live there
+//	region  eu-west  = eu-*
+//	region  ap-south = ap-* legacy-*
+//	link    eu-west us-east  40ms +-5ms          # how long a write takes, both ways; eu-west > us-east is one way
+//	link    *  80ms +-20ms  loss 0.1%  duplicate 0.1%  reorder 1%  bandwidth 500/s  queue 90000 throttle
+//	class   critical = ledger/* stock/*    reads quorum  writes quorum
+//	class   rest     = *                   reads local   writes local
+//	probe   orders/* in us-east after 2s         # a reader made up for the drill
+//	stuck   after 5m                             # a write that is not everywhere by then is told; 1m when left out
+//	load    x2 from 12:00 for 1h                 # or: faster x2; or with KEYS: x3 orders/* from ...
+//
+//	at 11:55   step "tell everybody that the drill begins"    owner "support"
+//	at 12:00   cut eu-west for 20m                            owner "network"
+//	at 12:05   skew us-east +400ms for 10m
+//	at 12:10   restart ap-south from backup 11:00             owner "storage"
+//	at 12:15   check undecided == 0              else rollback freeze critical for 5m
+//	step       "tell support which carts changed"             owner "support"  handoff
+//
+//	check      critical refused <= 1000          else rollback heal
+//	check      lost orders/* <= 50
+//	within     5m of heal: converged
+//
+// What happens at a time:
+//
+//	cut REGION, cut REGION REGION, cut REGION > REGION     those links carry nothing
+//	heal, heal REGION ...                                  they carry again what has waited
+//	stop REGION-OR-NODE, start REGION-OR-NODE              it takes no writes and answers no reads
+//	restart REGION from backup TIME                        what it has had since is gone, and sent again by who has it
+//	skew REGION +400ms, drift REGION +10ms/h               its clock
+//	freeze CLASS, thaw CLASS                               its writes are refused
+//	table FILE                                             all regions go on under another rule table
+//	link REGION REGION 300ms loss 5%                       that is what the link is like now
+//	step "TEXT"                                            something that people do; without "at", when the line above is
+//	check ...                                              now
+//
+// cut, stop, skew, drift, freeze and link take "for DURATION", and are over by themselves. Every line may name its owner,
+// and "handoff" says that the owner must be told.
+//
+// Levels of reads and writes are local, quorum, all, "2 of 3"; of reads also "bounded 5s" (another region answers when
+// one's own is further behind) and session (or when it lacks what the session has read). A class is critical when its
+// name is, or its line has the word: two sides that both write one of its keys while cut are a split brain. "leader KEYS"
+// makes keys critical that say who leads.
+//
+// A check has a measure, and a class or KEYS: writes, refused, unavailable, throttled, lost, undecided, vanished, stale,
+// unread, age, latency, stuck, split-brain, hidden, backlog; see [Measure]. One with an upper bound holds throughout: it
+// fails at the moment it is broken, takes its rollback, and the drill goes on. "within DURATION of EVENT:" waits for a
+// check or for "converged" after every heal, cut, stop, start, restart, or after a time.
+//
+// # Times
+//
+// A time like 12:00 is of the first day of the history, in UTC; a full date as 2026-05-20T12:00:00Z may stand instead, for
+// histories over several days. A step more than a day from the history is an error.
+//
+// A write is made when its record says, at the region of its node, and is stamped with the recorded time, moved by what the
+// script does to the region's clock; "clocks hybrid" stamps by hybrid logical clocks instead. Its writer has seen what its
+// region has at that moment and not more than the history says it had seen. A write by quorum has seen what the regions
+// that it asked have. At one moment steps come first, then arrivals, then writes, then reads.
+//
+// A cut link, and one to or from a stopped region, holds what is on it, and sends all of it again when it is up.
+//
+// # What nobody can know
+//
+// HAZARD: a drill replays what writers did. A writer that saw less, or was refused, might have done something else; writes
+// whose writers had seen what the drill hid from them are counted as hidden, and the first are named.
+//
+// HAZARD: a region is one replica. Stopping a node of several stops its writes and reads; restarting a node from a backup
+// takes its whole region back.
+//
+// Equal scripts, tables, traffic and seeds give equal results, byte for byte. The package does no I/O but through the
+// sources it is given.
+package drill

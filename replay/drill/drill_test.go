@@ -1,0 +1,376 @@
+package drill
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/replay"
+	"github.com/tiebreakhq/tiebreak/replay/history"
+)
+
+const two = "region eu = eu\nregion us = us\nlink * 10ms\n"
+
+// at writes one write of a history, so many milliseconds into a day.
+func at(ms int, node string, seq int, key, value string) string {
+	day := time.Date(2026, 5, 20, 0, 0, 0, 0, time.UTC).UnixNano()
+	return fmt.Sprintf(`{"key":%q,"field":"f","value":%q,"node":%q,"time":%d,"id":"%s:%d"}`+"\n", key, value, node, day+int64(ms)*1e6, node, seq)
+}
+
+func readAt(ms int, node, key, want string) string {
+	day := time.Date(2026, 5, 20, 0, 0, 0, 0, time.UTC).UnixNano()
+	return fmt.Sprintf(`{"key":%q,"op":"read","served_by":%q,"time":%d,"want":%q,"session":"s"}`+"\n", key, node, day+int64(ms)*1e6, want)
+}
+
+func runDrill(t testing.TB, script, text string) *Result {
+	s, err := ParseScript("s.drill", []byte(script))
+	require.NoError(t, err)
+	r, err := Run(s, merge.MustParseTable("nodes eu < us\nref/* * refuse\n* * lww"), trafficOf(t, text), Options{})
+	require.NoError(t, err)
+	return r
+}
+
+// documentedScript returns the script of the package documentation.
+func documentedScript(t *testing.T) string {
+	doc, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(doc), "//\tdrill   ")
+	require.True(t, found)
+	script, _, found := strings.Cut("//\tdrill   "+rest, "\n//\n// What happens at a time:")
+	require.True(t, found)
+	return strings.ReplaceAll(strings.ReplaceAll(script, "//\t", ""), "//\n", "\n")
+}
+
+func TestDocumentedScriptRunsOnTheShop(t *testing.T) {
+	script, err := ParseScript("lunch.drill", []byte(documentedScript(t)))
+	require.NoError(t, err)
+	text, err := os.ReadFile("../../examples/shop/shop.tb")
+	require.NoError(t, err)
+	table, err := merge.ParseTable("shop.tb", text)
+	require.NoError(t, err)
+	traffic, err := Collect([]history.Source{history.File("../../examples/shop/shop.ndjson.zst")}, history.Options{})
+	require.NoError(t, err)
+	var first []byte
+	for range 2 {
+		r, err := Run(script, table, traffic, Options{})
+		require.NoError(t, err)
+		require.True(t, r.Converged)
+		require.Zero(t, r.Apart)
+		require.NotZero(t, r.Totals[Refused], "eu-west finds no quorum")
+		require.NotZero(t, r.Totals[Stuck])
+		require.NotEmpty(t, r.Quorums)
+		var out bytes.Buffer
+		require.NoError(t, Text(&out, r))
+		require.NoError(t, Markdown(&out, r))
+		require.NoError(t, JSON(&out, r))
+		if first != nil {
+			require.True(t, bytes.Equal(first, out.Bytes()), "equal input, equal bytes")
+		}
+		first = out.Bytes()
+	}
+}
+
+// Of a script with a mistake on nearly every line, all are told at once, with what was perhaps meant.
+func TestAllMistakesOfAScriptAreToldAtOnce(t *testing.T) {
+	text, err := os.ReadFile("testdata/mistakes.drill")
+	require.NoError(t, err)
+	want, err := os.ReadFile("testdata/mistakes.golden")
+	require.NoError(t, err)
+	_, err = ParseScript("mistakes.drill", text)
+	require.Error(t, err)
+	require.Equal(t, string(want), err.Error()+"\n")
+}
+
+func TestAScriptSaysItselfAgain(t *testing.T) {
+	s := MustParseScript(documentedScript(t))
+	require.Equal(t, s.Fingerprint(), MustParseScript(documentedScript(t)+"\n# a comment\n").Fingerprint())
+	require.NotEqual(t, s.Fingerprint(), MustParseScript(documentedScript(t)+"\ncheck lost == 0\n").Fingerprint())
+	for _, st := range s.Steps {
+		again, err := ParseScript("s", []byte(strings.Join(slices.DeleteFunc(s.Lines(), func(l string) bool {
+			return strings.HasPrefix(l, "at") || strings.HasPrefix(l, "step") || strings.HasPrefix(l, "within")
+		}), "\n")+"\nat "+st.At.String()+" "+st.Do.String()))
+		require.NoError(t, err, st.Do.String())
+		require.Equal(t, st.Do.String(), again.Steps[0].Do.String())
+	}
+}
+
+// A service asks for strong reads and gets those of its own region: nobody notices until the region is cut off.
+func TestPlantedStaleReadsAreFound(t *testing.T) {
+	text := at(10, "us", 1, "k", "old") + readAt(60, "eu", "k", "strong") + at(110, "us", 2, "k", "new") +
+		readAt(150, "eu", "k", "strong") + readAt(160, "eu", "k", "bounded:1s") + readAt(170, "us", "k", "strong")
+	cut := "at 00:00:00.100 cut eu for 100ms\n"
+	r := runDrill(t, two+cut, text)
+	require.EqualValues(t, 2, r.Totals[Stale])
+	require.EqualValues(t, 50*time.Millisecond, r.Totals[Age])
+	n, known := r.Count(string(finding.StaleRead))
+	require.True(t, known)
+	require.EqualValues(t, 1, n, "the bounded read got what it asked for")
+	require.True(t, slices.ContainsFunc(r.Proposals, func(p Proposal) bool {
+		return strings.Contains(p.Gap, "got those of their own region while it was cut off: 1 reads, up to 40ms behind")
+	}), "%v", r.Proposals)
+
+	r = runDrill(t, two+"class all = * reads quorum writes local\n"+cut, text)
+	require.Zero(t, r.Totals[Stale])
+	require.EqualValues(t, 3, r.Totals[Unread], "a quorum of two regions is both")
+
+	r = runDrill(t, two+"class all = * reads bounded 45ms writes local\n"+cut, text)
+	require.EqualValues(t, 1, r.Totals[Stale], "40 ms behind is within the bound")
+	require.EqualValues(t, 1, r.Totals[Unread], "and 50 ms is not, and nobody else can be asked")
+}
+
+func TestReadsOfWritesThatAreLostLaterAreCounted(t *testing.T) {
+	text := at(110, "eu", 1, "k", "theirs") + readAt(120, "eu", "k", "eventual") + at(130, "us", 1, "k", "ours")
+	r := runDrill(t, two+"at 00:00:00.100 cut eu for 100ms\n", text)
+	require.EqualValues(t, 1, r.Totals[Lost])
+	require.Equal(t, "eu", r.Lost[0].Region)
+	require.EqualValues(t, 1, r.Lost[0].Reads)
+	require.EqualValues(t, 1, r.Classes[0].Doomed)
+	require.EqualValues(t, 0, runDrill(t, two, at(10, "eu", 1, "k", "theirs")+at(130, "us", 1, "k",
+		"ours")).Totals[Lost], "without the cut it was seen")
+}
+
+// Without a quorum a write is refused, and so nothing is lost that was acknowledged.
+func TestAQuorumRefusesWhatALocalWriteLoses(t *testing.T) {
+	text := at(110, "eu", 1, "k", "theirs") + at(130, "us", 1, "k", "ours") + at(300, "eu", 2, "k", "later")
+	cut := "at 00:00:00.100 cut eu for 100ms\n"
+	r := runDrill(t, two+"class critical = * reads local writes local\n"+cut, text)
+	require.EqualValues(t, 1, r.Totals[SplitKeys])
+	require.EqualValues(t, 0, r.Totals[Refused])
+	s := r.SplitBrain[0]
+	require.Equal(t, []string{"eu", "us"}, s.Sides)
+	require.Equal(t, []string{"00:00:00.130", "00:00:00.210", "00:00:00.210"}, []string{r.hours(s.From),
+		r.hours(s.Shown), r.hours(s.To)})
+
+	r = runDrill(t, two+"class critical = * reads local writes quorum\n"+cut, text)
+	require.EqualValues(t, 0, r.Totals[SplitKeys])
+	require.EqualValues(t, 2, r.Totals[Refused])
+	require.EqualValues(t, 20*time.Millisecond, r.Totals[Latency], "there and back")
+	require.Len(t, r.Quorums, 2, "in both regions; reads need none")
+}
+
+func TestAFailedCheckTakesItsRollbackAndTheDrillGoesOn(t *testing.T) {
+	var text strings.Builder
+	for i := range 40 {
+		text.WriteString(at(100+i, "eu", i+1, "k", fmt.Sprint(i)))
+	}
+	r := runDrill(t, two+"class critical = * reads local writes quorum\nat 00:00:00.100 cut eu for 1h\ncheck critical refused <= 3 else rollback heal\nwithin 15ms of heal: converged", text.String())
+	require.False(t, r.Passed)
+	require.EqualValues(t, 4, r.Totals[Refused], "the fourth brings the rollback, and the rest is taken")
+	require.EqualValues(t, 36, r.Totals[Writes])
+	require.Equal(t, "heal", r.Checks[0].Rollback)
+	require.Equal(t, []string{"cut eu for 1h", "failed: check critical refused <= 3: it is 4", "rollback: heal",
+		"heal", "met: within 15ms of heal: converged, after 0s"},
+		func() (what []string) {
+			for _, e := range r.Timeline {
+				what = append(what, e.What)
+			}
+			return what
+		}())
+}
+
+func TestABackupTakesAcknowledgedWritesWithIt(t *testing.T) {
+	text := at(10, "eu", 1, "a", "1") + at(110, "eu", 2, "b", "2") + at(50, "us", 1, "c", "3")
+	r := runDrill(t, two+"at 00:00:00.100 cut eu for 100ms\nat 00:00:00.150 restart eu from backup 00:00:00.020\n", text)
+	require.EqualValues(t, 1, r.Totals[Vanished], "b was nowhere else")
+	require.EqualValues(t, 1, r.Totals[Lost])
+	require.True(t, r.Converged, "c comes again")
+	require.Zero(t, r.Apart)
+}
+
+func TestAFullQueueThrottlesByFairShares(t *testing.T) {
+	regions := "region eu = eu-*\nregion us = us\nlink * 10ms bandwidth 100/s queue 20 "
+	var text strings.Builder
+	for i := range 200 {
+		text.WriteString(at(100+i, "eu-loud", i+1, fmt.Sprintf("k%d", i), "v"))
+		if i%20 == 0 {
+			text.WriteString(at(100+i, "eu-quiet", i/20+1, fmt.Sprintf("q%d", i), "v"))
+		}
+	}
+	r := runDrill(t, regions+"throttle", text.String())
+	require.True(t, r.Converged)
+	require.EqualValues(t, 210, r.Totals[Writes], "all get in, in the end")
+	require.Len(t, r.Throttled, 1, "one node is loud, and the other keeps its share")
+	require.Equal(t, "eu-loud", string(r.Throttled[0].Node))
+	require.LessOrEqual(t, r.Totals[Backlog], int64(20))
+
+	r = runDrill(t, regions+"refuse", text.String())
+	require.Len(t, r.Throttled, 1)
+	require.Equal(t, r.Throttled[0].Refused, r.Totals[Refused])
+	require.EqualValues(t, 210, r.Totals[Refused]+r.Totals[Writes])
+}
+
+func TestTheLimitIsWhereTheBandwidthIs(t *testing.T) {
+	var text strings.Builder
+	for i := range 1000 {
+		text.WriteString(at(100+i*10, "eu", i+1, fmt.Sprintf("k%d", i), "v"))
+	}
+	s := MustParseScript(two[:strings.Index(two, "link")] + "link * 10ms bandwidth 400/s\nstuck after 500ms\n")
+	limit, err := FindLimit(s, merge.MustParseTable("* * lww"), trafficOf(t, text.String()), Options{})
+	require.NoError(t, err)
+	require.True(t, limit.Keeps >= 3.5 && limit.Keeps <= limit.Fails && limit.Fails <= 5,
+		"%s: 100 writes a second on a link of 400", limit)
+}
+
+func TestLoadMakesMoreOfTheSameOrFaster(t *testing.T) {
+	var text strings.Builder
+	for i := range 100 {
+		text.WriteString(at(i*1000+1, "eu", i+1, fmt.Sprintf("k/%d", i%10), fmt.Sprint(i)))
+	}
+	window := " from 00:00:20 for 50s\n"
+	require.EqualValues(t, 150, runDrill(t, two+"load x2"+window, text.String()).Totals[Writes])
+	require.EqualValues(t, 110, runDrill(t, two+"load x3 k/3"+window, text.String()).Totals[Writes])
+	require.EqualValues(t, 50, runDrill(t, two+"load x0"+window, text.String()).Totals[Writes])
+	r := runDrill(t, two+"load faster x50"+window, text.String())
+	require.EqualValues(t, 100, r.Totals[Writes])
+	require.EqualValues(t, 1, r.Links[0].Peak, "a write every 20 ms on a link of 10 ms")
+	require.True(t, r.Converged)
+}
+
+func TestAWriterThatHadSeenWhatACutHidesIsTold(t *testing.T) {
+	text := at(110, "us", 1, "k", "a") + strings.Replace(at(150, "eu", 1, "k", "b"), "}\n", `,"seen":{"us":1}}`+"\n", 1)
+	require.EqualValues(t, 0, runDrill(t, two, text).Totals[Hidden])
+	r := runDrill(t, two+"at 00:00:00.100 cut eu for 100ms\n", text)
+	require.EqualValues(t, 1, r.Totals[Hidden])
+	require.Equal(t, "h:2", r.CutDeps[0].Place.String())
+	require.Equal(t, "h:1", r.CutDeps[0].Other.String())
+}
+
+func TestAnotherTableAndTheCalmDayCompare(t *testing.T) {
+	text := at(110, "eu", 1, "k", "1") + at(130, "us", 1, "k", "2")
+	s := MustParseScript(two + "at 00:00:00.100 cut eu for 100ms\nat 00:00:00.120 table kinder.tb\ncheck lost == 0\n")
+	traffic := trafficOf(t, text)
+	lww, all := merge.MustParseTable("* * lww"), merge.MustParseTable("* * keep-all")
+	_, err := Run(s, lww, traffic, Options{})
+	require.ErrorContains(t, err, `"kinder.tb", which was not given`)
+	r, err := Run(s, lww, traffic, Options{Tables: map[string]*merge.Table{"kinder.tb": all}})
+	require.NoError(t, err)
+	require.EqualValues(t, 0, r.Totals[Lost], "under the other table both are kept")
+	without, err := Run(MustParseScript(two+"at 00:00:00.100 cut eu for 100ms\ncheck lost == 0\n"), lww, traffic, Options{})
+	require.NoError(t, err)
+	calm, err := Run(s.Calm(), lww, traffic, Options{})
+	require.NoError(t, err)
+	c := Compare(r, without, calm)
+	require.True(t, c.Different())
+	require.False(t, Compare(r, r).Different())
+	var out bytes.Buffer
+	require.NoError(t, c.Text(&out))
+	require.Regexp(t, `lost +0 +1 +0`, out.String())
+}
+
+func TestARunbookIsAudited(t *testing.T) {
+	s := MustParseScript(documentedScript(t))
+	table := merge.MustParseTable("* * lww")
+	var out strings.Builder
+	require.NoError(t, Runbook(&out, s, table))
+	require.Empty(t, Audit(out.String(), s, table))
+	require.Contains(t, out.String(), "tell support which carts changed")
+	require.Len(t, Audit(out.String(), s, merge.MustParseTable("* * fww")), 1)
+	require.Len(t, Audit(out.String(), MustParseScript(strings.Replace(documentedScript(t), "40ms", "41ms", 1)),
+		table), 2, "topology and script")
+	require.Len(t, Audit("", s, table), 3)
+}
+
+func TestWhatDoesNotFitTheHistoryIsTold(t *testing.T) {
+	text := at(10, "eu", 1, "k", "v") + at(20, "mars", 1, "k", "v")
+	_, err := Run(MustParseScript(two), merge.MustParseTable("* * lww"), trafficOf(t, text), Options{})
+	require.ErrorContains(t, err, `no region for "mars" of the history`)
+	_, err = Run(MustParseScript(two+"at 2027-01-01T00:00:00Z cut eu\nat 12:00 restart eu from backup 13:00\n"),
+		merge.MustParseTable("* * lww"),
+		trafficOf(t, at(10, "eu", 1, "k", "v")), Options{})
+	require.ErrorContains(t, err, "drill:4: 2027-01-01T00:00:00Z is more than a day from the history")
+	require.ErrorContains(t, err, "drill:5: a backup of 13:00 does not exist at 12:00")
+	r, err := Run(MustParseScript(two+"at 12:00 cut eu for 1m\nwithin 1m of heal: converged"),
+		merge.MustParseTable("* * lww"), trafficOf(t, ""), Options{})
+	require.NoError(t, err)
+	require.True(t, r.Converged, "an empty history")
+}
+
+// What a history says can't move a reader's cursor, or make Markdown of its own.
+func TestReportsEscapeWhatTheHistorySays(t *testing.T) {
+	text := at(110, "eu", 1, "k\x1b[2J|<b>", "theirs") + at(130, "us", 1, "k\x1b[2J|<b>", "ours")
+	text = strings.ReplaceAll(text, `\x1b`, `\u001b`)
+	r := runDrill(t, two+"class critical = *\nat 00:00:00.100 cut eu for 100ms\n", text)
+	for _, write := range []func(*bytes.Buffer) error{
+		func(b *bytes.Buffer) error { return Text(b, r) },
+		func(b *bytes.Buffer) error { return Markdown(b, r) },
+		func(b *bytes.Buffer) error { return JSON(b, r) },
+	} {
+		var b bytes.Buffer
+		require.NoError(t, write(&b))
+		require.NotContains(t, b.String(), "\x1b")
+		require.Contains(t, b.String(), "u001b")
+	}
+	var b bytes.Buffer
+	require.NoError(t, Markdown(&b, r))
+	require.NotContains(t, b.String(), "<b>")
+}
+
+// What a drill on which nothing happens and links take no time loses is what a plain dry run finds, which learns from the
+// records who had seen what.
+func TestADrillLosesWhatAPlainDryRunOfItLoses(t *testing.T) {
+	for seed := range uint64(30) {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		// Going back to a backup of before everything makes the drill note what every writer had seen.
+		script := oracleScript([]string{"at 00:00:00.001 restart a from backup 00:00:00.001", oracleSteps[rng.IntN(5)]}, "local")
+		table := merge.MustParseTable("nodes a < b < c\nset/* * remove-wins\nref/* * prefer 3 > 2 > 1\n* * lww")
+		traffic := trafficOf(t, oracleHistory(rng, 30))
+		w, err := newWorld(MustParseScript(script), table, traffic, &Options{})
+		require.NoError(t, err)
+		w.run()
+		r := w.result(table)
+		// The drill, as a history: each write with the ids of those on its key that its writer had seen.
+		var b bytes.Buffer
+		out := history.NewWriter(&b, history.Native)
+		for i := range traffic.writes {
+			if w.plays[i].status != isAccepted {
+				continue
+			}
+			op := w.ops[i]
+			rec := history.Record{Key: op.Key, Op: op.Kind, Node: op.Stamp.Node, Time: op.Stamp.Time,
+				Precision: history.Nanosecond, ID: op.Dot.String() + "@" + op.Key, Knows: true}
+			for j := range traffic.writes {
+				other := &traffic.writes[j]
+				if other.key == traffic.writes[i].key && j != i && w.plays[j].status == isAccepted && op.Seen.Has(other.op.Dot) {
+					rec.Seen = append(rec.Seen, other.op.Dot.String()+"@"+op.Key)
+				}
+			}
+			for _, f := range op.Fields {
+				rec.Fields = append(rec.Fields, history.Field(f))
+			}
+			require.NoError(t, out.Write(&rec))
+		}
+		require.NoError(t, out.Close())
+		h, err := replay.Collect([]history.Source{history.Reader("h", &b)}, history.Options{})
+		require.NoError(t, err)
+		report := h.Run(table, replay.Options{})
+		require.Equal(t, report.Totals.Writes, r.Totals[Writes])
+		require.Equal(t, replay.Count{Min: r.Totals[Lost], Max: r.Totals[Lost]}, report.Totals.Lost, "seed %d", seed)
+	}
+}
+
+// A link keeps order: what was sent when it was slow arrives before what is sent after it has become fast.
+func TestALinkKeepsOrderWhenItGetsFaster(t *testing.T) {
+	text := at(110, "eu", 1, "slow", "1") + at(125, "eu", 2, "fast", "2") + readAt(150, "us", "fast",
+		"eventual") + readAt(211, "us", "fast", "eventual")
+	r := runDrill(t, two+"at 00:00:00.100 link eu us 100ms for 20ms\n", text)
+	require.EqualValues(t, 1, r.Totals[Stale])
+	require.EqualValues(t, 25*time.Millisecond, r.Totals[Age])
+}
+
+func TestWhatHappensAtTheDeadlineIsInTime(t *testing.T) {
+	text := at(110, "eu", 1, "k", "1") + at(400, "eu", 2, "k", "2")
+	script := two + "at 00:00:00.100 cut eu for 100ms\nwithin %s of heal: converged\n"
+	require.True(t, runDrill(t, fmt.Sprintf(script, "10ms"), text).Timers[0].Met)
+	r := runDrill(t, fmt.Sprintf(script, "9ms"), text)
+	require.False(t, r.Timers[0].Met)
+	require.Equal(t, []string{"s.drill:5: within 9ms of heal: converged: missed at 2026-05-20T00:00:00.209Z"}, r.Failed())
+}

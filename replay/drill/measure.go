@@ -1,0 +1,101 @@
+package drill
+
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Measure names what a check bounds. Names are written in reports and are never reused.
+type Measure string
+
+// The measures. All but age and latency are counts; all but lost, undecided and backlog only grow.
+const (
+	Refused     Measure = "refused"     // writes refused: no quorum, frozen, or a full queue
+	Unavailable Measure = "unavailable" // writes to a region or node that is stopped
+	Throttled   Measure = "throttled"   // writes that had to wait for room in a queue
+	Lost        Measure = "lost"        // acknowledged writes that are gone, or will be once the regions have exchanged all
+	Undecided   Measure = "undecided"   // writes under the rule refuse that a quorum must decide between
+	Vanished    Measure = "vanished"    // acknowledged writes that a restart from a backup took with it; lost counts them too
+	Stale       Measure = "stale"       // reads that missed an acknowledged write
+	Unread      Measure = "unread"      // reads refused: no quorum, too far behind, or stopped
+	Age         Measure = "age"         // how long the staler reads were behind, at most
+	Latency     Measure = "latency"     // how long a write took, at most
+	Stuck       Measure = "stuck"       // writes that were not in every region in time
+	SplitKeys   Measure = "split-brain" // keys that two sides both wrote while cut
+	Hidden      Measure = "hidden"      // writes whose writer had seen what the drill hid from it
+	Backlog     Measure = "backlog"     // writes on their way on one link, at most
+	Writes      Measure = "writes"      // writes accepted
+)
+
+// The places of the measures in a tally, in the order of reports.
+const (
+	writesIndex = iota
+	refusedIndex
+	unavailableIndex
+	throttledIndex
+	lostIndex
+	undecidedIndex
+	vanishedIndex
+	staleIndex
+	unreadIndex
+	ageIndex
+	latencyIndex
+	stuckIndex
+	splitIndex
+	hiddenIndex
+	backlogIndex
+	numMeasures
+)
+
+var measures = [numMeasures]Measure{
+	writesIndex: Writes, refusedIndex: Refused, unavailableIndex: Unavailable, throttledIndex: Throttled, lostIndex: Lost,
+	undecidedIndex: Undecided, vanishedIndex: Vanished, staleIndex: Stale, unreadIndex: Unread, ageIndex: Age,
+	latencyIndex: Latency, stuckIndex: Stuck, splitIndex: SplitKeys, hiddenIndex: Hidden, backlogIndex: Backlog,
+}
+
+func measureNames() []string {
+	names := make([]string, len(measures))
+	for i, m := range measures {
+		names[i] = string(m)
+	}
+	return names
+}
+
+// index returns the place among the measures.
+func (m Measure) index() int { return slices.Index(measures[:], m) }
+
+// timed reports whether the measure is a duration.
+func (m Measure) timed() bool { return m == Age || m == Latency }
+
+// text writes a value of the measure.
+func (m Measure) text(v int64) string {
+	if m.timed() {
+		return durationText(time.Duration(v))
+	}
+	return strconv.FormatInt(v, 10)
+}
+
+// tally counts every measure.
+type tally [numMeasures]int64
+
+// scope is what a check is about: the keys of a class, of a pattern, or all.
+type scope struct {
+	class string
+	keys  Pattern
+}
+
+func (s scope) holds(class, key string) bool {
+	return (s.class == "" || s.class == class) && (s.keys == "" || s.keys.Matches(key))
+}
+
+// counters hold every measure: of all, of each class, and of each scope that a check is about.
+type counters struct {
+	total    tally
+	scopes   []scope
+	tallies  []tally
+	classOf  []int16  // of each key
+	scopesOf []uint64 // of each key, which scopes it is in
+	watched  [numMeasures]bool
+	dirty    bool // something that a check bounds has changed
+}

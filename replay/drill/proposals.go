@@ -1,0 +1,122 @@
+package drill
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Proposal is what to do about a gap that a drill has shown.
+type Proposal struct {
+	Gap  string `json:"gap"`
+	Do   string `json:"do"`
+	Line int    `json:"line,omitempty"` // of the script
+}
+
+// propose turns gaps into proposals.
+func (w *world) propose(r *Result) {
+	add := func(line int, do, gap string, args ...any) {
+		p := Proposal{Gap: fmt.Sprintf(gap, args...), Do: do, Line: line}
+		if !slices.Contains(r.Proposals, p) {
+			r.Proposals = append(r.Proposals, p)
+		}
+	}
+	for _, c := range r.Checks {
+		switch {
+		case c.Passed:
+		case c.Rollback == "":
+			add(c.Line, "say what to do when it fails, as in: else rollback heal", "%q failed and has no rollback", c.Check)
+		case c.Final > c.Value:
+			add(c.Line, "roll back sooner, by a stricter check, or by another rollback",
+				"%q failed at %s, and rose from %s to %s after the rollback", c.Check, c.At, c.text(c.Value), c.text(c.Final))
+		}
+	}
+	for _, t := range r.Timers {
+		switch {
+		case !t.Ran:
+			add(t.Line, "mend the script, or check why the event did not come", "%q never ran", t.Timer)
+		case !t.Met:
+			add(t.Line, "give the links more bandwidth, the timer more time, or the drill less load", "%q was missed", t.Timer)
+		case t.Deadline > t.Began && t.Took > time.Duration(t.Deadline-t.Began)*4/5:
+			add(t.Line, "find out what it will be with more load: see the limit",
+				"%q was met with less than a fifth of its time left", t.Timer)
+		}
+	}
+	w.proposeForClasses(r, add)
+	for _, l := range r.Links {
+		if l.Left > 0 {
+			add(0, "heal every cut and start every region before the script ends",
+				"%d writes were still on the way from %s to %s at the end", l.Left, l.From, l.To)
+		}
+	}
+	if n := r.Totals[Vanished]; n > 0 {
+		add(0, "let writes be acknowledged by two regions, or keep a log beside the backups",
+			"a restart from a backup lost %d acknowledged writes that nobody else had", n)
+	}
+	if n := r.Totals[Hidden]; n > 0 {
+		add(0, "ask whether these writers would have acted otherwise: the drill replays what they did",
+			"%d writers had seen what the drill hid from them", n)
+	}
+	for _, st := range w.script.Steps {
+		if st.Do.Kind == Tell && st.Owner == "" {
+			add(st.Line, "name one, as in: owner \"support\"", "the step %s has no owner", quote(st.Do.A))
+		}
+	}
+	if len(w.script.Checks) == 0 && len(w.script.Timers) == 0 {
+		add(0, "say what must hold, as in: check lost == 0", "the drill has no checks and no timers, so it can't fail")
+	}
+}
+
+func (w *world) proposeForClasses(r *Result, add func(line int, do, gap string, args ...any)) {
+	for _, c := range w.classes {
+		if n := c.tally[splitIndex]; n > 0 {
+			add(c.Line, fmt.Sprintf("write %s by quorum", c.Name), "two sides both wrote %d keys of class %s", n, c.Name)
+		}
+		if n := c.tally[refusedIndex]; n > 0 && c.Writes.Kind == Some {
+			add(c.Line, "tell the callers how they are to wait or degrade, or let fewer regions suffice",
+				"%d writes of class %s were refused", n, c.Name)
+		}
+		if n := c.doomed; n > 0 {
+			add(c.Line, fmt.Sprintf("read %s by quorum where it matters", c.Name),
+				"%d reads of class %s showed writes that were lost later", n, c.Name)
+		}
+		if n := c.regressed; n > 0 {
+			add(c.Line, fmt.Sprintf("let the reads of %s be of a session", c.Name),
+				"%d reads of class %s showed less than their session had seen before", n, c.Name)
+		}
+	}
+	prefers := make([]*preference, 0, len(w.prefers))
+	for _, p := range w.prefers {
+		prefers = append(prefers, p)
+	}
+	slices.SortFunc(prefers, func(a, b *preference) int {
+		return cmp.Or(cmp.Compare(a.class, b.class), cmp.Compare(a.region, b.region))
+	})
+	for _, p := range prefers {
+		add(0, fmt.Sprintf("let the reads of %s ask a quorum, and fail without one", p.class),
+			"readers of class %s in %s asked for fresh values and got those of their own region while it was cut off: %d reads, up to %s behind, from %s",
+			p.class, p.region, p.reads, durationOf(p.age), Moment(p.first))
+	}
+	lost := make(map[int]int64) // by the line of the rule
+	for cell, f := range w.fronts {
+		if f.lost > 0 {
+			lost[w.cell(int32(cell), all).Rule().Line] += int64(f.lost)
+		}
+	}
+	for e, f := range w.elemFronts {
+		if f.lost > 0 {
+			lost[w.cell(w.elemCell[e], all).Rule().Line] += int64(f.lost)
+		}
+	}
+	if n := r.Totals[Lost]; n > 0 && len(lost) > 0 {
+		line := 0
+		for l, count := range lost {
+			if line == 0 || count > lost[line] || count == lost[line] && l < line {
+				line = l
+			}
+		}
+		add(0, fmt.Sprintf("look at line %d of %s, which decides most of them: would another rule combine them?", line,
+			r.Table.File), "%d acknowledged writes were lost", n)
+	}
+}

@@ -1,0 +1,344 @@
+package drill
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tiebreakhq/tiebreak/replay/report"
+)
+
+// Text writes the after-action report of a drill for people: what happened and when, what held and what did not, what was
+// lost and where, and what to do about it.
+func Text(w io.Writer, r *Result) error { return writeReport(w, r, false) }
+
+// Markdown writes the same as [Text] for where Markdown is read.
+func Markdown(w io.Writer, r *Result) error { return writeReport(w, r, true) }
+
+// JSON writes the after-action report for programs: its members are those of [Result].
+func JSON(w io.Writer, r *Result) error { return report.JSON(w, r) }
+
+func writeReport(w io.Writer, r *Result, markdown bool) error {
+	p := &page{markdown: markdown}
+	p.heading(r.Name)
+	p.opening(r)
+	p.outcomes(r)
+	p.timeline(r)
+	p.totals(r)
+	p.classes(r)
+	p.brains(r)
+	p.traffic(r)
+	p.losses(r)
+	p.closing(r)
+	return p.to(w)
+}
+
+func (p *page) opening(r *Result) {
+	verdict := "PASSED"
+	if !r.Passed {
+		verdict = "FAILED"
+	}
+	p.item(fmt.Sprintf("%s: script %s (%.8s), table %s (%.8s), seed %d", verdict, r.Script.File, r.Script.Fingerprint,
+		r.Table.File, r.Table.Fingerprint, r.Seed))
+	p.item(fmt.Sprintf("from %s to %s", r.From, r.To))
+	if r.Load != 1 {
+		p.item(fmt.Sprintf("%g times the load of the history", r.Load))
+	}
+	switch {
+	case !r.Converged:
+		p.item("NOT CONVERGED: some accepted writes are not in every region at the end")
+	case r.Apart > 0:
+		p.item(fmt.Sprintf("DIVERGED: %s fields differ between regions that have all writes", number(r.Apart)))
+	default:
+		p.item("the regions agree at the end")
+	}
+}
+
+func (p *page) outcomes(r *Result) {
+	if len(r.Checks)+len(r.Timers) == 0 {
+		return
+	}
+	p.title("Checks and timers")
+	var rows [][]string
+	for _, c := range r.Checks {
+		outcome, when := "passed", ""
+		if !c.Passed {
+			outcome, when = "FAILED", "at "+r.hours(c.At)
+		}
+		rows = append(rows, []string{strconv.Itoa(c.Line), outcome, c.Check, c.text(c.Value), when, c.Owner})
+	}
+	for _, t := range r.Timers {
+		outcome, value := "met", "after "+durationText(t.Took.Round(time.Millisecond))
+		switch {
+		case !t.Ran:
+			outcome, value = "not run", ""
+		case !t.Met:
+			outcome, value = "MISSED", ""
+		}
+		when := ""
+		if t.Ran {
+			when = "from " + r.hours(t.Began)
+		}
+		rows = append(rows, []string{strconv.Itoa(t.Line), outcome, t.Timer, value, when, t.Owner})
+	}
+	p.table([]string{">line", "outcome", "what", "value", "when", "owner"}, rows)
+}
+
+func (p *page) timeline(r *Result) {
+	if len(r.Timeline) == 0 {
+		return
+	}
+	p.title("Timeline")
+	var rows [][]string
+	for _, e := range r.Timeline {
+		who := e.Owner
+		if e.Handoff {
+			who += " (handed over)"
+		}
+		rows = append(rows, []string{r.hours(e.At), strconv.Itoa(e.Line), e.What, who})
+	}
+	p.table([]string{"time", ">line", "what", "owner"}, rows)
+}
+
+func (p *page) totals(r *Result) {
+	p.title("Counts")
+	var rows [][]string
+	for _, m := range measures {
+		v := r.Totals[m]
+		if v == 0 && m != Lost && m != Refused && m != Writes {
+			continue
+		}
+		text := number(v)
+		if m.timed() {
+			text = durationOf(v)
+		}
+		rows = append(rows, []string{string(m), text, meanings[m]})
+	}
+	if r.Untimed > 0 {
+		rows = append(rows, []string{"untimed", number(r.Untimed), "records of the history that have no time, and so no place in a drill"})
+	}
+	if r.Waiting > 0 {
+		rows = append(rows, []string{"waiting", number(r.Waiting), "throttled writes that never found room"})
+	}
+	p.table([]string{"", ">", ""}, rows)
+}
+
+// meanings says the measures in words.
+var meanings = map[Measure]string{
+	Writes: "accepted", Refused: "writes: no quorum, frozen, or a full queue", Unavailable: "writes to what was stopped",
+	Throttled: "writes that had to wait for room in a queue", Lost: "acknowledged writes that are gone",
+	Undecided: "writes that a quorum must decide between", Vanished: "of the lost: gone with a restart from a backup",
+	Stale: "reads that missed an acknowledged write", Unread: "reads that got no answer", Age: "how far behind a read was, at most",
+	Latency: "of a write, at most", Stuck: "writes that were not everywhere in time", SplitKeys: "keys that two sides both wrote",
+	Hidden:  "writers that had seen, in the history, what was hidden from them here: they might have acted otherwise",
+	Backlog: "writes on one link, at most",
+}
+
+func (p *page) classes(r *Result) {
+	p.title("Classes")
+	var rows [][]string
+	for _, c := range r.Classes {
+		rows = append(rows, []string{c.Class, c.Writes, number(c.Counts[Writes]), dashed(c.Counts[Refused] + c.Counts[Unavailable]),
+			c.WriteLatency.text(), dashed(c.Counts[Lost]), dashed(c.Prevented)})
+	}
+	p.table([]string{"class", "writes", ">accepted", ">refused", "latency p50/p99/max", ">lost", ">prevented"}, rows)
+	rows = nil
+	for _, c := range r.Classes {
+		if c.ReadsAll > 0 {
+			rows = append(rows, []string{c.Class, c.Reads, number(c.ReadsAll), dashed(c.Counts[Unread]), c.ReadLatency.text(),
+				dashed(c.Counts[Stale]), c.Ages.text(), dashed(c.Doomed)})
+		}
+	}
+	if rows != nil {
+		p.line("")
+		p.table([]string{"class", "reads", ">all", ">unanswered", "latency p50/p99/max", ">stale", "behind p50/p99/max",
+			">of lost writes"}, rows)
+	}
+}
+
+// text writes a spread for a column.
+func (s Spread) text() string {
+	if s.Max == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%s / %s / %s", durationOf(int64(s.P50)), durationOf(int64(s.P99)), durationOf(int64(s.Max)))
+}
+
+func (p *page) brains(r *Result) {
+	if len(r.SplitBrain) > 0 {
+		p.title(fmt.Sprintf("Split brain: %d keys", len(r.SplitBrain)))
+		var rows [][]string
+		for _, s := range r.SplitBrain[:min(len(r.SplitBrain), maxListed)] {
+			what := strings.Join(s.Sides, ", ")
+			if s.Leaders {
+				what += ": two leaders"
+			}
+			rows = append(rows, []string{s.Key, what, strconv.Itoa(s.Writes), r.hours(s.From), r.hours(s.Shown), s.By, r.hours(s.To)})
+		}
+		p.table([]string{"key", "sides", ">writes", "began", "first shown", "by", "over"}, rows)
+	}
+	if len(r.Quorums) > 0 {
+		p.title("Quorums lost")
+		var rows [][]string
+		for _, q := range r.Quorums {
+			rows = append(rows, []string{q.Region, q.Class + " " + q.Of, strconv.Itoa(q.Needs), r.hours(q.From), r.hours(q.To)})
+		}
+		p.table([]string{"region", "of", ">needs", "from", "to"}, rows)
+	}
+	if len(r.Stuck) > 0 {
+		p.title("Writes that were stuck")
+		var rows [][]string
+		for _, s := range r.Stuck {
+			rows = append(rows, []string{s.Region, number(s.Writes), r.hours(s.From), r.hours(s.Shown), r.hours(s.To),
+				strings.Join(s.Keys[:min(3, len(s.Keys))], " ")})
+		}
+		p.table([]string{"region", ">writes", "from", "first shown", "over", "keys"}, rows)
+	}
+}
+
+func (p *page) traffic(r *Result) {
+	p.title("Regions")
+	var rows [][]string
+	for _, g := range r.Regions {
+		rows = append(rows, []string{g.Region, number(g.Accepted), dashed(g.Refused), dashed(g.Unavailable),
+			dashed(g.Reads), dashed(g.Stale), dashed(g.Lost)})
+	}
+	p.table([]string{"region", ">accepted", ">refused", ">unavailable", ">reads", ">stale", ">lost"}, rows)
+	rows = nil
+	for _, l := range r.Links {
+		drain := "-"
+		if l.Drain > 0 {
+			drain = durationOf(int64(l.Drain))
+		}
+		rows = append(rows, []string{l.From + " > " + l.To, number(l.Sent), dashed(l.Resent), dashed(l.Duplicates),
+			dashed(l.Late), number(l.Peak), r.hours(l.PeakAt), drain, dashed(l.Left)})
+	}
+	if rows != nil {
+		p.title("Links")
+		p.table([]string{"link", ">sent", ">resent", ">twice", ">late", ">most at once", "at", "drained in", ">left"}, rows)
+	}
+	if len(r.Throttled) > 0 {
+		rows = nil
+		for _, s := range r.Throttled[:min(len(r.Throttled), maxListed)] {
+			rows = append(rows, []string{string(s.Node), dashed(s.Waited), dashed(s.Refused)})
+		}
+		p.title("Who had to wait")
+		p.table([]string{"node", ">waited", ">refused"}, rows)
+	}
+}
+
+func (p *page) losses(r *Result) {
+	if len(r.Lost) == 0 {
+		return
+	}
+	p.title(fmt.Sprintf("Lost: the first %d of %s", len(r.Lost), number(r.Totals[Lost])))
+	var rows [][]string
+	for _, l := range r.Lost {
+		rows = append(rows, []string{l.Key, l.Field, clip(string(l.Value), 24), l.Region, r.hours(l.At), l.By, l.Against,
+			l.Place.String()})
+	}
+	p.table([]string{"key", "field", "value", "region", "at", "by", "against", "place"}, rows)
+}
+
+func (p *page) closing(r *Result) {
+	if len(r.Handoffs) > 0 {
+		p.title("Handed over")
+		for _, h := range r.Handoffs {
+			p.item(fmt.Sprintf("%s to %s: %s", r.hours(h.At), orNobody(h.Owner), h.What))
+		}
+	}
+	if len(r.Findings) > 0 {
+		p.title("Findings")
+		for _, f := range r.Findings {
+			p.item(fmt.Sprintf("%s, %s: %s", f.Code, plural(int(f.Count), "time"), report.Meaning(f.Code)))
+			for _, x := range f.Examples[:min(len(f.Examples), 2)] {
+				p.item("  " + x.String())
+			}
+		}
+	}
+	if len(r.Proposals) > 0 {
+		p.title("Proposed")
+		for _, pr := range r.Proposals {
+			where := ""
+			if pr.Line > 0 {
+				where = fmt.Sprintf("line %d: ", pr.Line)
+			}
+			p.item(where + pr.Gap)
+			p.item("  " + pr.Do)
+		}
+	}
+}
+
+func orNobody(owner string) string {
+	if owner == "" {
+		return "nobody"
+	}
+	return owner
+}
+
+// Comparison is one drill under several tables or scripts.
+type Comparison struct {
+	Schema  string    `json:"schema"` // "tiebreak.drills/v1"
+	Results []*Result `json:"results"`
+}
+
+// Compare puts results side by side; the first is what the others are compared with.
+func Compare(results ...*Result) *Comparison {
+	return &Comparison{Schema: "tiebreak.drills/v1", Results: results}
+}
+
+// Different reports whether any result counts something else than the first.
+func (c *Comparison) Different() bool {
+	for _, r := range c.Results[min(1, len(c.Results)):] {
+		for _, m := range measures {
+			if r.Totals[m] != c.Results[0].Totals[m] {
+				return true
+			}
+		}
+		if !slices.Equal(r.Failed(), c.Results[0].Failed()) {
+			return true
+		}
+	}
+	return false
+}
+
+// Text writes the comparison for people: the counts side by side, then what failed under each.
+func (c *Comparison) Text(w io.Writer) error {
+	p := &page{}
+	heads := []string{""}
+	for i, r := range c.Results {
+		p.line("%c  %s: %s (%.8s), %s (%.8s)", 'A'+rune(i%26), p.safe(r.Name), p.safe(r.Script.File),
+			r.Script.Fingerprint, p.safe(r.Table.File), r.Table.Fingerprint)
+		heads = append(heads, ">"+string('A'+rune(i%26)))
+	}
+	p.line("")
+	row := func(name string, of func(*Result) string) []string {
+		cells := []string{name}
+		for _, r := range c.Results {
+			cells = append(cells, of(r))
+		}
+		return cells
+	}
+	var rows [][]string
+	for _, m := range measures {
+		if slices.ContainsFunc(c.Results, func(r *Result) bool { return r.Totals[m] != 0 }) {
+			rows = append(rows, row(string(m), func(r *Result) string {
+				if m.timed() {
+					return durationOf(r.Totals[m])
+				}
+				return number(r.Totals[m])
+			}))
+		}
+	}
+	rows = append(rows, row("failed", func(r *Result) string { return number(int64(len(r.Failed()))) }))
+	p.table(heads, rows)
+	for i, r := range c.Results {
+		for _, f := range r.Failed() {
+			p.line("\n%c  %s", 'A'+rune(i%26), p.safe(f))
+		}
+	}
+	return p.to(w)
+}

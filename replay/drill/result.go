@@ -1,0 +1,599 @@
+package drill
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/lww"
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+	"github.com/tiebreakhq/tiebreak/replay"
+)
+
+// Schema names the form of a result in JSON. Fields are added to it, never renamed. Durations in it are nanoseconds.
+const Schema = "tiebreak.drill/v1"
+
+// maxListed is how many of a kind a result names. All are counted.
+const maxListed = 10
+
+// Moment is a time of the drill, in nanoseconds since 1970; 0 is never.
+type Moment int64
+
+// String returns the moment as RFC 3339 has it, to the millisecond.
+func (m Moment) String() string {
+	if m == 0 {
+		return "never"
+	}
+	return time.Unix(0, int64(m)).UTC().Format("2006-01-02T15:04:05.999Z07:00")
+}
+
+// MarshalJSON writes the moment as RFC 3339 has it, and never as null.
+func (m Moment) MarshalJSON() ([]byte, error) {
+	if m == 0 {
+		return []byte("null"), nil
+	}
+	return json.Marshal(time.Unix(0, int64(m)).UTC().Format(time.RFC3339Nano))
+}
+
+// UnmarshalJSON reads what [Moment.MarshalJSON] writes.
+func (m *Moment) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		*m = 0
+		return nil
+	}
+	var at time.Time
+	if err := json.Unmarshal(text, &at); err != nil {
+		return err
+	}
+	*m = Moment(at.UnixNano())
+	return nil
+}
+
+// Result is the after-action report of a drill. Equal scripts, tables, histories and seeds give equal results.
+type Result struct {
+	Schema string           `json:"schema"`
+	Name   string           `json:"name"`
+	Script ScriptInfo       `json:"script"`
+	Table  replay.TableInfo `json:"table"` // the drill began under
+	Seed   uint64           `json:"seed"`
+	Load   float64          `json:"load"` // times that of the history, besides what the script says
+	From   Moment           `json:"from"`
+	To     Moment           `json:"to"`
+	Passed bool             `json:"passed"` // every check and timer, and the regions agree
+
+	Totals    map[Measure]int64 `json:"totals"`
+	Converged bool              `json:"converged"` // every accepted write is in every region
+	Apart     int64             `json:"apart"`     // fields that differ between regions at the end
+	Waiting   int64             `json:"waiting"`   // writes that were throttled and never let in
+	Untimed   int64             `json:"untimed"`   // of the history, without a time and so left out
+	Vanished  int64             `json:"vanished"`
+
+	Timeline   []Event          `json:"timeline"`
+	Checks     []CheckResult    `json:"checks"`
+	Timers     []TimerResult    `json:"timers"`
+	Handoffs   []Event          `json:"handoffs"`
+	Classes    []ClassSum       `json:"classes"`
+	Regions    []RegionSum      `json:"regions"`
+	Links      []LinkSum        `json:"links"`
+	Throttled  []SourceSum      `json:"throttled"` // nodes that had to wait or were refused
+	SplitBrain []Split          `json:"split_brain"`
+	Quorums    []QuorumLoss     `json:"quorums"` // lost
+	Stuck      []StuckWindow    `json:"stuck"`
+	Lost       []LostWrite      `json:"lost"` // the first of them, by key
+	CutDeps    []Hide           `json:"cut_deps"`
+	Proposals  []Proposal       `json:"proposals"`
+	Findings   []replay.Finding `json:"findings"`
+}
+
+// ScriptInfo names the script of a result.
+type ScriptInfo struct {
+	File        string `json:"file"`
+	Fingerprint string `json:"fingerprint"`
+}
+
+// Event is one entry of a timeline.
+type Event struct {
+	At      Moment `json:"at"`
+	Kind    string `json:"kind"`           // an action, or timer, missed, failed, rollback
+	Line    int    `json:"line,omitempty"` // of the script
+	What    string `json:"what"`
+	Owner   string `json:"owner,omitempty"`
+	Handoff bool   `json:"handoff,omitempty"`
+}
+
+// CheckResult is how a check ended.
+type CheckResult struct {
+	Line     int    `json:"line"`
+	Check    string `json:"check"`
+	Passed   bool   `json:"passed"`
+	Value    int64  `json:"value"` // when it failed; else at the end
+	At       Moment `json:"at"`
+	Final    int64  `json:"final"` // at the end
+	Rollback string `json:"rollback,omitempty"`
+	Owner    string `json:"owner,omitempty"`
+}
+
+// TimerResult is how one run of a timer ended.
+type TimerResult struct {
+	Line     int           `json:"line"`
+	Timer    string        `json:"timer"`
+	Met      bool          `json:"met"`
+	Ran      bool          `json:"ran"` // false: what it waits for never happened
+	Began    Moment        `json:"began"`
+	Deadline Moment        `json:"deadline"`
+	Ended    Moment        `json:"ended"`
+	Took     time.Duration `json:"took"`
+	Owner    string        `json:"owner,omitempty"`
+}
+
+// Spread is how a number of durations is spread.
+type Spread struct {
+	Count int64         `json:"count"`
+	P50   time.Duration `json:"p50"`
+	P99   time.Duration `json:"p99"`
+	Max   time.Duration `json:"max"`
+}
+
+// ClassSum is what the consistency of a class cost, and what it prevented.
+type ClassSum struct {
+	Class        string            `json:"class"`
+	Reads        string            `json:"read_level"`
+	Writes       string            `json:"write_level"`
+	Counts       map[Measure]int64 `json:"counts"`
+	ReadsAll     int64             `json:"reads"`
+	Ages         Spread            `json:"ages"`          // of stale reads
+	WriteLatency Spread            `json:"write_latency"` // of all accepted writes
+	ReadLatency  Spread            `json:"read_latency"`  // of all answered reads
+	Doomed       int64             `json:"doomed_reads"`  // reads of writes that were lost later
+	Regressed    int64             `json:"session_regressions"`
+	Prevented    int64             `json:"prevented"` // writes that saw by their quorum what their own region did not have: no conflict
+}
+
+// RegionSum is what a region did.
+type RegionSum struct {
+	Region      string `json:"region"`
+	Nodes       int    `json:"nodes"`
+	Accepted    int64  `json:"accepted"`
+	Refused     int64  `json:"refused"`
+	Unavailable int64  `json:"unavailable"`
+	Reads       int64  `json:"reads"`
+	Stale       int64  `json:"stale"`
+	Lost        int64  `json:"lost"` // of the writes that it accepted
+}
+
+// LinkSum is what a link carried.
+type LinkSum struct {
+	From       string        `json:"from"`
+	To         string        `json:"to"`
+	Sent       int64         `json:"sent"`
+	Resent     int64         `json:"resent"`
+	Duplicates int64         `json:"duplicates"`
+	Late       int64         `json:"late"`
+	Peak       int64         `json:"peak"`
+	PeakAt     Moment        `json:"peak_at"`
+	Drain      time.Duration `json:"drain"` // of the backlog at a heal, the longest
+	Left       int64         `json:"left"`  // on the way at the end
+	Series     []Point       `json:"series"`
+}
+
+// Point is the greatest backlog in a stretch of time that begins at a moment.
+type Point struct {
+	At      Moment `json:"at"`
+	Backlog int64  `json:"backlog"`
+}
+
+// SourceSum is a node that had to wait for room in a queue, or was refused.
+type SourceSum struct {
+	Node    clock.Node `json:"node"`
+	Waited  int64      `json:"waited"`
+	Refused int64      `json:"refused"`
+}
+
+// Split is a critical key that two sides both wrote.
+type Split struct {
+	Key     string        `json:"key"`
+	Class   string        `json:"class"`
+	Leaders bool          `json:"leaders,omitempty"` // the key says who leads, and the two sides say two
+	Sides   []string      `json:"sides"`
+	From    Moment        `json:"from"`
+	Shown   Moment        `json:"shown"` // when it could first be seen
+	By      string        `json:"shown_by,omitempty"`
+	To      Moment        `json:"to"`
+	Writes  int           `json:"writes"`
+	Place   finding.Place `json:"place"` // of the write that made it one
+}
+
+// QuorumLoss is a time in which a region found no quorum.
+type QuorumLoss struct {
+	Region string `json:"region"`
+	Class  string `json:"class"`
+	Of     string `json:"of"` // reads or writes
+	Needs  int    `json:"needs"`
+	From   Moment `json:"from"`
+	To     Moment `json:"to"`
+}
+
+// StuckWindow is a time in which a region had writes that were stuck.
+type StuckWindow struct {
+	Region string   `json:"region"`
+	From   Moment   `json:"from"`  // the first was accepted
+	Shown  Moment   `json:"shown"` // the first was old enough to be told
+	To     Moment   `json:"to"`    // the last was everywhere
+	Writes int64    `json:"writes"`
+	Keys   []string `json:"keys"`
+
+	left int64
+}
+
+// LostWrite is an acknowledged write that is gone.
+type LostWrite struct {
+	Key     string        `json:"key"`
+	Field   string        `json:"field"`
+	Line    int           `json:"line,omitempty"` // of the rule in the table
+	Region  string        `json:"region"`
+	Node    clock.Node    `json:"node"`
+	At      Moment        `json:"at"`
+	ID      string        `json:"id,omitempty"`
+	Value   value.Value   `json:"value,omitempty"`
+	Place   finding.Place `json:"place"`
+	By      string        `json:"by"` // the rung that decided, or what else took it
+	Against string        `json:"against,omitempty"`
+	Reads   int64         `json:"reads"` // that had seen it
+}
+
+// Hide is a write whose writer had seen, in the history, another one that the drill hid from it: it might have done
+// something else.
+type Hide struct {
+	At    Moment        `json:"at"`
+	Key   string        `json:"key"`
+	Node  clock.Node    `json:"node"`
+	Place finding.Place `json:"place"`
+	Other finding.Place `json:"hidden"`
+}
+
+// Options says how to run a drill. The zero value is the default of each.
+type Options struct {
+	Seed   uint64                  // 0 is the script's
+	Load   float64                 // times the load of the history; 0 is once
+	Tables map[string]*merge.Table // those that the script switches to, by the name it gives them
+
+	// State, when not nil, is called with the state of every region at the end, region by region, cell by cell. Deleted
+	// cells are left out.
+	State func(region string, line replay.StateLine)
+}
+
+// Run rehearses a drill on traffic under a rule table. The error is of a script that does not fit the traffic: a node that
+// lives in no region, a step on another day, a table that is not there. It tells all.
+func Run(script *Script, table *merge.Table, t *Traffic, opt Options) (*Result, error) {
+	w, err := newWorld(script, table, t, &opt)
+	if err != nil {
+		return nil, fmt.Errorf("drill: %w", err)
+	}
+	w.run()
+	r := w.result(table)
+	if opt.State != nil {
+		w.state(opt.State)
+	}
+	return r, nil
+}
+
+// result sums up.
+func (w *world) result(table *merge.Table) *Result {
+	for i := range w.nodes {
+		for _, p := range w.nodes[i].waiting {
+			w.plays[p].status = isRefused
+		}
+	}
+	w.lastWord()
+	r := &Result{
+		Schema: Schema, Name: w.script.Name, Script: ScriptInfo{w.script.File, w.script.Fingerprint()},
+		Table: replay.TableInfo{File: table.File, Fingerprint: table.Fingerprint(), Nodes: table.Nodes},
+		Seed:  w.seed, Load: cmp.Or(w.opt.Load, 1), From: Moment(w.t.first), To: Moment(w.now),
+		Converged: w.converged(len(w.accepted)), Apart: w.apart(), Untimed: w.t.untimed, Vanished: w.total[vanishedIndex],
+		Timeline: w.timeline, Handoffs: w.handoffs, CutDeps: w.hiddenAt,
+	}
+	for i := range w.nodes {
+		r.Waiting += int64(len(w.nodes[i].waiting))
+	}
+	w.total[backlogIndex] = w.peak()
+	r.Totals = counts(&w.total)
+	w.losses(r)
+	w.sums(r)
+	w.outcomes(r)
+	w.brains(r)
+	for _, f := range w.told {
+		r.Findings = append(r.Findings, replay.Finding(*f))
+	}
+	slices.SortFunc(r.Findings, func(a, b replay.Finding) int { return cmp.Compare(a.Code, b.Code) })
+	r.Passed = r.Converged && r.Apart == 0 && len(r.Failed()) == 0
+	w.propose(r)
+	r.full()
+	return r
+}
+
+// full makes empty lists of those that are nil, so that JSON has no null.
+func (r *Result) full() {
+	r.Timeline, r.Handoffs, r.CutDeps = orEmpty(r.Timeline), orEmpty(r.Handoffs), orEmpty(r.CutDeps)
+	r.Checks, r.Timers, r.Classes = orEmpty(r.Checks), orEmpty(r.Timers), orEmpty(r.Classes)
+	r.Regions, r.Links, r.Throttled = orEmpty(r.Regions), orEmpty(r.Links), orEmpty(r.Throttled)
+	r.SplitBrain, r.Quorums, r.Stuck = orEmpty(r.SplitBrain), orEmpty(r.Quorums), orEmpty(r.Stuck)
+	r.Lost, r.Proposals, r.Findings = orEmpty(r.Lost), orEmpty(r.Proposals), orEmpty(r.Findings)
+}
+
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// Failed names the checks that failed and the timers that were missed.
+func (r *Result) Failed() []string {
+	var failed []string
+	for _, c := range r.Checks {
+		if !c.Passed {
+			failed = append(failed, fmt.Sprintf("%s:%d: %s: it was %s at %s", r.Script.File, c.Line, c.Check, c.text(c.Value), c.At))
+		}
+	}
+	for _, t := range r.Timers {
+		if t.Ran && !t.Met {
+			failed = append(failed, fmt.Sprintf("%s:%d: %s: missed at %s", r.Script.File, t.Line, t.Timer, t.Deadline))
+		}
+	}
+	return failed
+}
+
+// Count returns a count of the result by name: a measure, a code of a finding, or "failed" for checks and timers. It is
+// what -fail-on compares.
+func (r *Result) Count(name string) (n int64, known bool) {
+	if name == "failed" {
+		return int64(len(r.Failed())), true
+	}
+	if n, known = r.Totals[Measure(name)]; known {
+		return n, true
+	}
+	for _, f := range r.Findings {
+		if string(f.Code) == name {
+			return f.Count, true
+		}
+	}
+	return 0, false
+}
+
+// text writes a value of the check's measure.
+func (c *CheckResult) text(v int64) string {
+	for _, word := range strings.Fields(c.Check) {
+		if word == string(Age) || word == string(Latency) {
+			return durationOf(v)
+		}
+	}
+	return strconv.FormatInt(v, 10)
+}
+
+func counts(t *tally) map[Measure]int64 {
+	m := make(map[Measure]int64, numMeasures)
+	for i, name := range measures {
+		m[name] = t[i]
+	}
+	return m
+}
+
+// losses finds what was lost, and where.
+func (w *world) losses(r *Result) {
+	add := func(i int32, lw LostWrite) {
+		p, b := &w.plays[i], w.base(i)
+		home := w.regions[p.home]
+		home.lost++
+		w.classes[w.classOf[b.key]].doomed += int64(p.reads)
+		if len(r.Lost) >= maxListed {
+			return
+		}
+		op := &w.ops[i]
+		lw.Key, lw.Region, lw.Node, lw.At, lw.ID, lw.Place, lw.Reads = w.t.keys[b.key], home.name, op.Stamp.Node, Moment(p.made), op.ID, b.place, int64(p.reads)
+		r.Lost = append(r.Lost, lw)
+	}
+	look := func(cell int32, f *front) {
+		if f.lost == 0 {
+			return
+		}
+		for _, h := range f.heads {
+			c := &w.claims[h]
+			if w.fate(h, cell) != merge.Lost {
+				continue
+			}
+			v := w.cell(cell, all).Judge(&c.Claim)
+			by := v.By.String()
+			if v.By == lww.Rank {
+				by = "the rule"
+			}
+			if v.Missing {
+				by = "no before-image"
+			}
+			add(c.play, LostWrite{Field: c.Cell, Line: c.Rule.Line, Value: c.Value, By: by, Against: against(&v)})
+		}
+	}
+	byName := make([]int32, len(w.t.keys))
+	for i := range byName {
+		byName[i] = int32(i)
+	}
+	if w.total[lostIndex] > 0 {
+		slices.SortFunc(byName, func(a, b int32) int { return strings.Compare(w.t.keys[a], w.t.keys[b]) })
+		for _, key := range byName {
+			for cell := w.cellsOf[key]; cell < w.cellsOf[key+1]; cell++ {
+				look(cell, &w.fronts[cell])
+				for _, e := range w.elems[cell] {
+					look(cell, &w.elemFronts[e])
+				}
+			}
+		}
+	}
+	for _, i := range w.accepted {
+		if w.plays[i].status == isVanished {
+			add(i, LostWrite{By: "a restart from a backup"})
+		}
+	}
+}
+
+// sums sums up classes, regions, links and sources.
+func (w *world) sums(r *Result) {
+	for _, c := range w.classes {
+		if c.Name == OtherClass && c.tally == (tally{}) && c.reads == 0 {
+			continue
+		}
+		r.Classes = append(r.Classes, ClassSum{
+			Class: c.Name, Reads: c.Reads.String(), Writes: c.Writes.String(), Counts: counts(&c.tally), ReadsAll: c.reads,
+			Ages: spread(c.ages, int64(len(c.ages))), WriteLatency: spread(c.latencies, c.tally[writesIndex]),
+			ReadLatency: spread(c.readTimes, c.reads-c.tally[unreadIndex]), Doomed: c.doomed, Regressed: c.regressed, Prevented: c.prevented,
+		})
+	}
+	for _, g := range w.regions {
+		r.Regions = append(r.Regions, RegionSum{Region: g.name, Nodes: g.nodes, Accepted: g.accepted, Refused: g.refused,
+			Unavailable: g.unavailable, Reads: g.reads, Stale: g.stale, Lost: g.lost})
+	}
+	for _, l := range w.links {
+		if l == nil {
+			continue
+		}
+		r.Links = append(r.Links, LinkSum{From: l.from.name, To: l.to.name, Sent: l.sent, Resent: l.resent, Duplicates: l.again,
+			Late: l.late, Peak: l.peak, PeakAt: Moment(l.peakAt), Drain: time.Duration(l.drain), Left: l.backlog(), Series: orEmpty(l.series)})
+	}
+	for i := range w.nodes {
+		if n := &w.nodes[i]; n.held > 0 || n.refused > 0 {
+			r.Throttled = append(r.Throttled, SourceSum{Node: w.t.nodes[i], Waited: n.held, Refused: n.refused})
+		}
+	}
+	slices.SortStableFunc(r.Throttled, func(a, b SourceSum) int { return cmp.Compare(b.Waited+b.Refused, a.Waited+a.Refused) })
+}
+
+// spread sorts durations; those of count that are not among them are 0.
+func spread(list []int64, count int64) Spread {
+	if count == 0 {
+		return Spread{}
+	}
+	slices.Sort(list)
+	at := func(rank int64) time.Duration { // from 0
+		if zeros := count - int64(len(list)); rank >= zeros {
+			return time.Duration(list[rank-zeros])
+		}
+		return 0
+	}
+	return Spread{Count: count, P50: at((count - 1) / 2), P99: at((count - 1) * 99 / 100), Max: at(count - 1)}
+}
+
+// outcomes sums up checks and timers.
+func (w *world) outcomes(r *Result) {
+	for _, c := range w.checks {
+		res := CheckResult{Line: c.Line, Check: c.Check.String(), Passed: !c.failed, Value: c.value, At: Moment(c.at),
+			Final: w.measured(c), Owner: c.Owner}
+		if c.Measure == Backlog {
+			res.Final = w.peak()
+		}
+		if c.Rollback != nil {
+			res.Rollback = c.Rollback.String()
+		}
+		r.Checks = append(r.Checks, res)
+	}
+	slices.SortStableFunc(r.Checks, func(a, b CheckResult) int { return cmp.Compare(a.Line, b.Line) })
+	r.Timers = w.timers
+	for i := range r.Timers {
+		r.Timers[i].Ran = true
+	}
+	for i := range w.script.Timers {
+		t := &w.script.Timers[i]
+		if !slices.ContainsFunc(r.Timers, func(tr TimerResult) bool { return tr.Line == t.Line }) {
+			r.Timers = append(r.Timers, TimerResult{Line: t.Line, Timer: t.String(), Owner: t.Owner})
+		}
+	}
+	slices.SortStableFunc(r.Timers, func(a, b TimerResult) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line),
+			cmp.Compare(a.Began, b.Began))
+	})
+}
+
+// brains sums up what two sides wrote.
+func (w *world) brains(r *Result) {
+	all := w.over
+	for _, s := range w.splits {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b *split) int {
+		return cmp.Or(cmp.Compare(a.from, b.from), strings.Compare(w.t.keys[a.key], w.t.keys[b.key]))
+	})
+	for _, s := range all {
+		one := Split{Key: w.t.keys[s.key], Class: w.classes[w.classOf[s.key]].Name, From: Moment(s.from), Shown: Moment(s.shown),
+			By: s.by, To: Moment(s.to), Writes: len(s.writes), Place: w.base(s.b).place}
+		for _, i := range s.writes {
+			if name := w.regions[w.plays[i].home].name; !slices.Contains(one.Sides, name) {
+				one.Sides = append(one.Sides, name)
+			}
+		}
+		slices.Sort(one.Sides)
+		if w.leader[s.key] {
+			one.Leaders = !slices.Equal(w.ops[s.a].Fields, w.ops[s.b].Fields)
+		}
+		r.SplitBrain = append(r.SplitBrain, one)
+	}
+	for _, q := range w.quorums {
+		r.Quorums = append(r.Quorums, *q)
+	}
+	for _, s := range w.stuck {
+		r.Stuck = append(r.Stuck, *s)
+	}
+}
+
+// state yields every region's state.
+func (w *world) state(each func(string, replay.StateLine)) {
+	for _, g := range w.regions {
+		var lines []replay.StateLine
+		for c := range w.cellKey {
+			cell := w.cell(int32(c), g.index)
+			if cell.Rule() == nil || cell.Value().IsAbsent() {
+				continue
+			}
+			line := replay.StateLine{Key: w.t.keys[w.cellKey[c]], Field: w.cellName[c], Value: cell.Value()}
+			if kept, ok := cell.Write(); ok {
+				line.ID, line.By = kept.ID, string(kept.Stamp.Node)
+			}
+			lines = append(lines, line)
+		}
+		slices.SortFunc(lines, func(a, b replay.StateLine) int {
+			return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.Field, b.Field))
+		})
+		for _, l := range lines {
+			each(g.name, l)
+		}
+	}
+}
+
+func (w *world) log(e Event) {
+	e.At = Moment(w.now)
+	w.timeline = append(w.timeline, e)
+}
+
+// findings are those of one code.
+type findings replay.Finding
+
+// tell counts a finding about a write, and keeps the first few.
+func (w *world) tell(code finding.Code, b *write, detail func() string) {
+	w.tellAt(code, b.place, w.t.keys[b.key], detail)
+}
+
+func (w *world) tellAt(code finding.Code, place finding.Place, key string, detail func() string) {
+	f := w.told[code]
+	if f == nil {
+		f = &findings{Code: code}
+		w.told[code] = f
+	}
+	if f.Count++; len(f.Examples) < maxListed {
+		f.Examples = append(f.Examples, finding.Finding{Code: code, Place: place, Key: key, Detail: detail()})
+	}
+}
+
+func quote(s string) string { return strconv.Quote(s) }

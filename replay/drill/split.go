@@ -1,0 +1,133 @@
+package drill
+
+import (
+	"slices"
+
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+)
+
+// split is a key while two sides that do not reach each other both write it.
+type split struct {
+	key    int32
+	a, b   int32 // the first write of each side
+	from   int64
+	shown  int64
+	by     string
+	to     int64
+	writes []int32
+	left   int // of the writes, those that are not everywhere
+}
+
+// scan says up to which accepted write each region has looked for another side, so that nothing is looked at twice while
+// the links stay as they are.
+type scan struct {
+	upTo [MaxRegions]int32
+}
+
+// splitBrain tells of a write to a critical key that another side has written, too, and neither can know.
+func (w *world) splitBrain(i int32, r *region) {
+	b := w.base(i)
+	s := w.splits[b.key]
+	if s != nil {
+		w.join(s, i)
+	}
+	if !w.cut {
+		return
+	}
+	sc := w.scans[b.key]
+	if sc == nil {
+		sc = &scan{}
+		w.scans[b.key] = sc
+	}
+	list := w.pending[b.key]
+	from, _ := slices.BinarySearchFunc(list, sc.upTo[r.index], func(o, n int32) int { return int(w.plays[o].number - n) })
+	sc.upTo[r.index] = int32(len(w.accepted))
+	for _, o := range list[from:] {
+		p := &w.plays[o]
+		if p.has&r.bit != 0 || w.reachable(r, w.regions[p.home]) {
+			continue
+		}
+		if s == nil {
+			s = &split{key: b.key, a: o, b: i, from: w.now}
+			w.splits[b.key] = s
+			w.count(splitIndex, b.key, 1)
+			w.join(s, i)
+			w.tell(finding.SplitBrain, b, func() string {
+				return "accepted in " + r.name + " while " + w.regions[p.home].name + " had accepted " + w.base(o).place.String() + ", and neither reached the other"
+			})
+		}
+		w.join(s, o)
+	}
+}
+
+// join makes a write part of a split.
+func (w *world) join(s *split, i int32) {
+	if p := &w.plays[i]; !p.split {
+		p.split = true
+		s.writes = append(s.writes, i)
+		s.left++
+	}
+}
+
+// splitMeets takes note of the first moment at which somebody has both sides.
+func (w *world) splitMeets(i int32) {
+	s := w.splits[w.base(i).key]
+	if s != nil && s.shown == 0 && w.plays[s.a].has&w.plays[s.b].has != 0 {
+		s.shown, s.by = w.now, "a region had both"
+	}
+}
+
+// splitEnds takes note that a write of a split is everywhere, or gone. With the last one the split is over.
+func (w *world) splitEnds(i int32) {
+	w.plays[i].split = false
+	key := w.base(i).key
+	s := w.splits[key]
+	if s == nil {
+		return
+	}
+	if s.left--; s.left > 0 {
+		return
+	}
+	s.to = w.now
+	w.over = append(w.over, s)
+	delete(w.splits, key)
+}
+
+// stick takes note of a write that is stuck.
+func (w *world) stick(i int32) {
+	p, b := &w.plays[i], w.base(i)
+	if p.split {
+		if s := w.splits[b.key]; s != nil && s.shown == 0 {
+			s.shown, s.by = w.now, "a write was stuck"
+		}
+	}
+	home := w.regions[p.home].name
+	at := slices.IndexFunc(w.stuck, func(s *StuckWindow) bool { return s.Region == home && s.To == 0 })
+	if at < 0 {
+		at = len(w.stuck)
+		w.stuck = append(w.stuck, &StuckWindow{Region: home, From: Moment(p.made), Shown: Moment(w.now)})
+	}
+	s := w.stuck[at]
+	s.Writes++
+	s.left++
+	if key := w.t.keys[b.key]; len(s.Keys) < maxListed && !slices.Contains(s.Keys, key) {
+		s.Keys = append(s.Keys, key)
+	}
+	w.tell(finding.StuckWrite, b, func() string {
+		return "accepted in " + home + ", and not everywhere " + durationOf(w.now-p.made) + " later"
+	})
+}
+
+// unstick takes note that a stuck write is everywhere after all.
+func (w *world) unstick(i int32) {
+	w.plays[i].stuck = false
+	home := w.regions[w.plays[i].home].name
+	for _, s := range w.stuck {
+		if s.Region == home && s.To == 0 {
+			if s.left--; s.left == 0 {
+				s.To = Moment(w.now)
+			}
+			return
+		}
+	}
+}

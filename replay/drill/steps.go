@@ -1,0 +1,321 @@
+package drill
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// incident is a step that lasts: a cut, a stop, a frozen class, a changed link.
+type incident struct {
+	action *Action
+	line   int
+}
+
+// plan puts the steps of the script on the agenda. The error is of a step that the history has no time for.
+func (w *world) plan() error {
+	s := w.script
+	var wrong []string
+	inSpan := func(line int, at int64, what string) {
+		if w.t.first > 0 && (at < w.t.first-int64(24*time.Hour) || at > w.t.last+int64(24*time.Hour)) {
+			wrong = append(wrong, fmt.Sprintf("%s:%d: %s is more than a day from the history, which is from %s to %s",
+				s.File, line, what, Moment(w.t.first), Moment(w.t.last)))
+		}
+	}
+	type due struct {
+		at   int64
+		step *Step
+	}
+	var steps []due
+	for i := range s.Steps {
+		st := &s.Steps[i]
+		at := st.At.at(w.t.first)
+		inSpan(st.Line, at, st.At.String())
+		steps = append(steps, due{at, st})
+		if st.Do.Kind == Restart {
+			if back := st.Do.Backup.at(w.t.first); back > at {
+				wrong = append(wrong, fmt.Sprintf("%s:%d: a backup of %s does not exist at %s", s.File, st.Line, st.Do.Backup, st.At))
+			}
+		}
+	}
+	actions := s.actions()
+	for _, a := range actions {
+		switch a.Kind {
+		case Switch:
+			w.exact = true
+			if w.opt.Tables[a.A] == nil {
+				wrong = append(wrong, fmt.Sprintf("%s: the drill switches to the rule table %s, which was not given", s.File, quote(a.A)))
+			}
+		case Restart:
+			w.exact = true
+		}
+	}
+	if len(wrong) > 0 {
+		slices.Sort(wrong)
+		return fmt.Errorf("%s", strings.Join(slices.Compact(wrong), "\n"))
+	}
+	slices.SortStableFunc(steps, func(a, b due) int { return int(min(max(a.at-b.at, -1), 1)) })
+	for _, a := range actions { // backups come before what happens at their moment
+		if a.Kind == Restart {
+			w.at(a.Backup.at(w.t.first), func() {
+				r, _ := w.place(a.A)
+				r.backups[a] = len(r.log)
+			})
+		}
+	}
+	for _, d := range steps {
+		w.at(d.at, func() { w.perform(&d.step.Do, d.step.Line, d.step.Owner, d.step.Handoff) })
+	}
+	for i := range s.Timers {
+		if t := &s.Timers[i]; t.Of == "" {
+			w.at(t.At.at(w.t.first), func() { w.arm(t) })
+		}
+	}
+	return nil
+}
+
+// actions returns all actions of the script, rollbacks included.
+func (s *Script) actions() []*Action {
+	var all []*Action
+	add := func(a *Action) {
+		if a != nil {
+			all = append(all, a)
+		}
+	}
+	for i := range s.Steps {
+		add(&s.Steps[i].Do)
+		if c := s.Steps[i].Do.Check; c != nil {
+			add(c.Rollback)
+		}
+	}
+	for i := range s.Checks {
+		add(s.Checks[i].Rollback)
+	}
+	for i := range s.Timers {
+		add(s.Timers[i].Rollback)
+	}
+	return all
+}
+
+// place returns the region that a name stands for, and the node when it is one.
+func (w *world) place(name string) (r *region, node int) {
+	if at := w.script.region(name); at >= 0 {
+		return w.regions[at], -1
+	}
+	for i, n := range w.t.nodes {
+		if string(n) == name {
+			return w.nodes[i].region, i
+		}
+	}
+	return w.regions[w.script.regionOf(name)], -2 // a node that the history doesn't know
+}
+
+// perform does what a step or a rollback says.
+func (w *world) perform(a *Action, line int, owner string, handoff bool) {
+	e := Event{At: Moment(w.now), Kind: string(a.Kind), Line: line, What: a.String(), Owner: owner, Handoff: handoff}
+	if a.Kind != Look {
+		w.log(e)
+	}
+	if handoff {
+		w.handoffs = append(w.handoffs, e)
+	}
+	switch a.Kind {
+	case Cut, Stop, Freeze, Change:
+		in := &incident{a, line}
+		w.incidents = append(w.incidents, in)
+		w.settleIncidents()
+		if a.For > 0 {
+			w.at(w.now+int64(a.For), func() { w.end(in) })
+		}
+	case Heal:
+		w.endAll(func(in *incident) bool { return in.action.Kind == Cut && w.overlap(a, in.action) })
+	case Start:
+		w.endAll(func(in *incident) bool { return in.action.Kind == Stop && in.action.A == a.A })
+	case Thaw:
+		w.endAll(func(in *incident) bool { return in.action.Kind == Freeze && in.action.A == a.A })
+	case Restart:
+		r, _ := w.place(a.A)
+		w.restart(r, r.backups[a])
+		w.endAll(func(in *incident) bool { return in.action.Kind == Stop && in.action.A == a.A })
+	case Skew, Drift:
+		r, _ := w.place(a.A)
+		step, rate := a.By, 0.0
+		if a.Kind == Drift {
+			step, rate = 0, float64(a.By)/float64(time.Hour)
+		}
+		r.set(w.now, step, rate)
+		if a.For > 0 {
+			w.at(w.now+int64(a.For), func() {
+				r.set(w.now, -step, -rate)
+				w.log(Event{Kind: string(a.Kind), Line: line, What: "over: " + a.String(), Owner: owner})
+			})
+		}
+	case Switch:
+		w.switchTable(w.opt.Tables[a.A])
+	case Look:
+		c := w.checkingOf(a.Check)
+		c.point, c.value, c.at, c.done = true, 0, w.now, true
+		c.value = w.measured(c)
+		w.checks = append(w.checks, c)
+		if !c.holds(c.value) {
+			w.fail(c, c.value)
+		} else {
+			w.log(Event{Kind: string(Look), Line: line, What: "passed: " + c.String() + ": it is " + c.Measure.text(c.value), Owner: owner})
+		}
+	}
+	switch a.Kind {
+	case Cut, Stop, Restart:
+		w.fire(string(a.Kind))
+	}
+	w.dirty = true
+}
+
+// overlap reports whether healing some links heals some that a cut has cut. A heal of nothing in particular heals all.
+func (w *world) overlap(heal, cut *Action) bool {
+	if heal.A == "" {
+		return true
+	}
+	for _, l := range w.links {
+		if l != nil && heal.on(l) && cut.on(l) {
+			return true
+		}
+	}
+	return false
+}
+
+// on reports whether an action is about a link.
+func (a *Action) on(l *link) bool {
+	line := Link{From: a.A, To: a.B, Both: !a.OneWay}
+	return line.matches(l.from.name, l.to.name)
+}
+
+// end ends an incident that is not over.
+func (w *world) end(in *incident) {
+	if slices.Contains(w.incidents, in) {
+		w.log(Event{Kind: string(in.action.Kind), Line: in.line, What: "over: " + in.action.String()})
+		w.endAll(func(o *incident) bool { return o == in })
+	}
+}
+
+// endAll ends incidents. The end of a cut is a heal, and that of a stop a start.
+func (w *world) endAll(which func(*incident) bool) {
+	healed, started := false, false
+	w.incidents = slices.DeleteFunc(w.incidents, func(in *incident) bool {
+		if !which(in) {
+			return false
+		}
+		healed = healed || in.action.Kind == Cut
+		started = started || in.action.Kind == Stop
+		return true
+	})
+	w.settleIncidents()
+	if healed {
+		w.fire("heal")
+	}
+	if started {
+		w.fire("start")
+	}
+	w.dirty = true
+}
+
+// settleIncidents makes regions, nodes, classes and links what the incidents leave of them.
+func (w *world) settleIncidents() {
+	for _, r := range w.regions {
+		r.stopped = false
+	}
+	for i := range w.nodes {
+		w.nodes[i].stopped = 0
+	}
+	for _, c := range w.classes {
+		c.frozen = 0
+	}
+	for _, in := range w.incidents {
+		switch in.action.Kind {
+		case Stop:
+			r, node := w.place(in.action.A)
+			switch {
+			case node >= 0:
+				w.nodes[node].stopped++
+			case node == -1:
+				r.stopped = true
+			}
+		case Freeze:
+			for _, c := range w.classes {
+				if c.Name == in.action.A {
+					c.frozen++
+				}
+			}
+		}
+	}
+	w.rewire()
+	for i := range w.nodes {
+		w.admit(int32(i))
+	}
+}
+
+// rewire makes the links what the script and the incidents say.
+func (w *world) rewire() {
+	bounded := slices.ContainsFunc(w.script.Links, func(l Link) bool { return l.Queue > 0 }) ||
+		slices.ContainsFunc(w.script.actions(), func(a *Action) bool { return a.Link.Queue > 0 })
+	w.cut = false
+	for _, l := range w.links {
+		if l == nil {
+			continue
+		}
+		l.quality = w.script.Links[w.script.link(l.from.name, l.to.name)].Quality
+		down := l.from.stopped || l.to.stopped
+		for _, in := range w.incidents {
+			switch {
+			case in.action.Kind == Cut && in.action.on(l):
+				down = true
+			case in.action.Kind == Change && in.action.on(l):
+				l.quality = in.action.Link
+			}
+		}
+		l.share = 0
+		if l.quality.Queue > 0 {
+			l.share = max(1, l.quality.Queue/max(1, l.from.nodes))
+		}
+		if bounded && l.byNode == nil {
+			l.byNode = make(map[int32]int)
+		}
+		w.turn(l, down)
+		w.cut = w.cut || down
+	}
+	clear(w.scans)
+	w.quorate()
+}
+
+// quorate takes note of where quorums are lost and found.
+func (w *world) quorate() {
+	for _, r := range w.regions {
+		reach := 0
+		for _, p := range w.regions {
+			if !p.stopped && w.reachable(r, p) {
+				reach++
+			}
+		}
+		for _, c := range w.classes {
+			for _, kind := range []struct {
+				name  string
+				level Level
+			}{{"writes", c.Writes}, {"reads", c.Reads}} {
+				if kind.level.Kind != Some {
+					continue
+				}
+				at := slices.IndexFunc(w.quorums, func(q *QuorumLoss) bool {
+					return q.To == 0 && q.Region == r.name && q.Class == c.Name && q.Of == kind.name
+				})
+				lost := !r.stopped && reach < kind.level.Regions
+				switch {
+				case lost && at < 0:
+					w.quorums = append(w.quorums, &QuorumLoss{Region: r.name, Class: c.Name, Of: kind.name,
+						Needs: kind.level.Regions, From: Moment(w.now)})
+				case !lost && at >= 0:
+					w.quorums[at].To = Moment(w.now)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,292 @@
+package drill
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/replay"
+	"github.com/tiebreakhq/tiebreak/replay/history"
+)
+
+// Traffic is a history in the order of time: every write once, with what its writer had seen, and every read. It depends
+// on no script and no table, so it is made once for many drills. Goroutines may share it.
+type Traffic struct {
+	keys   []string
+	nodes  []clock.Node // all that write or serve reads, sorted
+	writes []write      // by key, then node, then number
+	inTime []int32      // of the writes
+	reads  []read       // in time
+
+	keyNodes [][]clock.Node // of each key, those that wrote it
+	starts   []int32        // of each key and node of it, the first write
+	firstOf  []int32        // of each key, where in starts its nodes begin
+	seen     []int32        // see write.seen
+
+	untimed     int64 // writes and reads that have no time, so that they have no place in a drill
+	first, last int64 // of all moments
+}
+
+// write is one write of a history.
+type write struct {
+	op    merge.Op
+	place finding.Place
+	at    int64 // when it was made: its time, but never before an earlier one of its node on the key
+	key   int32
+	node  int32 // among all nodes
+	local int32 // among the nodes of the key
+	seen  int32 // where in Traffic.seen stands what its writer had seen: at least, then at most; -1 for nothing to know
+	size  int32 // in bytes, roughly, on a link
+}
+
+// read is one read of a history.
+type read struct {
+	at      int64
+	key     int32 // -1 for one that nobody wrote
+	node    int32 // that served it
+	place   finding.Place
+	name    string // of the key
+	session string
+	strong  bool
+	bound   int64 // of "bounded:5s"; -1 for none
+}
+
+// Reads takes the reads of a history while it is read for its writes: give its Take to [history.Options], as Exclude. The
+// zero Reads is ready.
+type Reads struct {
+	mu   sync.Mutex
+	list []history.Record
+}
+
+// Take keeps a record that is a read, and returns false: it excludes none. Several goroutines may call it.
+func (r *Reads) Take(rec *history.Record) bool {
+	if rec.Kind != history.Read || rec.Reading == nil {
+		return false
+	}
+	kept := history.Record{Kind: rec.Kind, Place: rec.Place, Key: strings.Clone(rec.Key),
+		Node: clock.Node(strings.Clone(string(rec.Node))), Time: rec.Time}
+	kept.Place.File = strings.Clone(rec.Place.File)
+	reading := *rec.Reading
+	reading.Want, reading.Session, reading.ServedBy = strings.Clone(reading.Want), strings.Clone(reading.Session), strings.Clone(reading.ServedBy)
+	reading.Saw = ""
+	kept.Reading = &reading
+	r.mu.Lock()
+	r.list = append(r.list, kept)
+	r.mu.Unlock()
+	return false
+}
+
+// Collect reads sources into traffic.
+func Collect(sources []history.Source, opt history.Options) (*Traffic, error) {
+	var reads Reads
+	exclude := opt.Exclude
+	opt.Exclude = func(rec *history.Record) bool {
+		return exclude != nil && exclude(rec) || reads.Take(rec)
+	}
+	h, err := replay.Collect(sources, opt)
+	if err != nil {
+		return nil, err
+	}
+	return NewTraffic(h, &reads, replay.Options{})
+}
+
+// NewTraffic makes traffic of the writes of a history and of the reads that were taken beside; nil is none. Of the options
+// it takes the lag.
+func NewTraffic(h *replay.History, reads *Reads, opt replay.Options) (*Traffic, error) {
+	t := &Traffic{}
+	nodes := make(map[clock.Node]int32)
+	node := func(n clock.Node) int32 {
+		i, ok := nodes[n]
+		if !ok {
+			i = int32(len(nodes))
+			nodes[n] = i
+			t.nodes = append(t.nodes, n)
+		}
+		return i
+	}
+	var fields []merge.Field
+	numbers := make(map[string]int32)
+	local := []int32{}
+	total := int64(0)
+	for _, in := range h.Inputs() {
+		total += in.Writes
+	}
+	t.writes = make([]write, 0, total)
+	h.Operations(opt, func(k *replay.KeyOperations) {
+		number := int32(len(t.keys))
+		t.keys = append(t.keys, k.Key)
+		t.keyNodes = append(t.keyNodes, slices.Clone(k.Nodes))
+		t.firstOf = append(t.firstOf, int32(len(t.starts)))
+		local = local[:0]
+		for _, n := range k.Nodes {
+			local = append(local, node(n))
+		}
+		last := -1
+		for i := range k.Ops {
+			o := &k.Ops[i]
+			for last < o.Node {
+				last++
+				t.starts = append(t.starts, int32(len(t.writes)))
+			}
+			w := write{op: o.Op, place: o.Place, at: o.Stamp.Time.Wall, key: number, node: local[o.Node], local: int32(o.Node), seen: -1}
+			if len(fields)+len(o.Fields) > cap(fields) {
+				fields = make([]merge.Field, 0, max(1024, len(o.Fields)))
+			}
+			start := len(fields)
+			fields = append(fields, o.Fields...)
+			w.op.Fields = fields[start:len(fields):len(fields)]
+			w.size = int32(len(k.Key)) + 32
+			for _, f := range o.Fields {
+				w.size += int32(min(len(f.Name)+len(f.Value)+len(f.Before), 1<<24))
+			}
+			if len(k.Nodes) > 1 {
+				w.seen = int32(len(t.seen))
+				t.seen = append(append(t.seen, o.Low...), o.High...)
+			}
+			if o.Dot.Seq > 1 {
+				w.at = max(w.at, t.writes[len(t.writes)-1].at)
+			}
+			t.writes = append(t.writes, w)
+		}
+		if reads != nil {
+			numbers[k.Key] = number
+		}
+	})
+	if reads != nil {
+		t.addReads(reads.list, numbers, node)
+	}
+	if len(t.writes) > 1<<30 {
+		return nil, fmt.Errorf("drill: %d writes: the limit is %d", len(t.writes), 1<<30)
+	}
+	t.sortNodes()
+	t.sortTime()
+	return t, nil
+}
+
+func (t *Traffic) addReads(list []history.Record, numbers map[string]int32, node func(clock.Node) int32) {
+	for i := range list {
+		rec := &list[i]
+		r := read{at: rec.Time.Wall, key: -1, place: rec.Place, name: rec.Key, session: rec.Reading.Session, bound: -1}
+		if r.at == 0 {
+			r.at = rec.Reading.Start.Wall
+		}
+		if r.at == 0 {
+			t.untimed++
+			continue
+		}
+		if number, ok := numbers[rec.Key]; ok {
+			r.key = number
+		}
+		served := clock.Node(rec.Reading.ServedBy)
+		r.node = node(cmp.Or(served, rec.Node))
+		r.strong = rec.Reading.Want == "strong"
+		if bound, ok := strings.CutPrefix(rec.Reading.Want, "bounded:"); ok {
+			if d, err := time.ParseDuration(bound); err == nil {
+				r.bound = int64(d)
+			}
+		}
+		t.reads = append(t.reads, r)
+	}
+	slices.SortFunc(t.reads, func(a, b read) int { return cmp.Or(cmp.Compare(a.at, b.at), a.place.Compare(b.place)) })
+}
+
+// sortNodes numbers the nodes by name.
+func (t *Traffic) sortNodes() {
+	names := slices.Clone(t.nodes)
+	slices.Sort(names)
+	to := make([]int32, len(names))
+	for i, n := range t.nodes {
+		at, _ := slices.BinarySearch(names, n)
+		to[i] = int32(at)
+	}
+	t.nodes = names
+	for i := range t.writes {
+		t.writes[i].node = to[t.writes[i].node]
+	}
+	for i := range t.reads {
+		t.reads[i].node = to[t.reads[i].node]
+	}
+}
+
+// moment is a write and its time, to be sorted.
+type moment struct {
+	at    int64
+	write int32
+}
+
+// sortTime puts the writes in the order of time; of one time in that of their nodes, then keys.
+func (t *Traffic) sortTime() {
+	moments := make([]moment, 0, len(t.writes))
+	for i := range t.writes {
+		if t.writes[i].at == 0 {
+			t.untimed++
+			continue
+		}
+		moments = append(moments, moment{t.writes[i].at, int32(i)})
+	}
+	sortMoments(moments, t.writes)
+	t.inTime = make([]int32, len(moments))
+	for i, m := range moments {
+		t.inTime[i] = m.write
+	}
+	first, last := int64(0), int64(0)
+	note := func(at int64) {
+		if first == 0 || at < first {
+			first = at
+		}
+		last = max(last, at)
+	}
+	if len(moments) > 0 {
+		note(moments[0].at)
+		note(moments[len(moments)-1].at)
+	}
+	if len(t.reads) > 0 {
+		note(t.reads[0].at)
+		note(t.reads[len(t.reads)-1].at)
+	}
+	t.first, t.last = first, last
+}
+
+func sortMoments(moments []moment, writes []write) {
+	slices.SortFunc(moments, func(a, b moment) int {
+		if a.at != b.at { // mostly
+			return cmp.Compare(a.at, b.at)
+		}
+		return cmp.Or(cmp.Compare(writes[a.write].node, writes[b.write].node), cmp.Compare(a.write, b.write))
+	})
+}
+
+// past returns what the writer of a write had seen of each node of its key, at least and at most; nil when there is no
+// other node.
+func (t *Traffic) past(w *write) (low, high []int32) {
+	if w.seen < 0 {
+		return nil, nil
+	}
+	n := len(t.keyNodes[w.key])
+	return t.seen[w.seen : int(w.seen)+n], t.seen[int(w.seen)+n : int(w.seen)+2*n]
+}
+
+// find returns the write of a key's node by its number, from 1.
+func (t *Traffic) find(key, local, number int32) int32 {
+	return t.starts[t.firstOf[key]+local] + number - 1
+}
+
+// Writes returns how many writes there are to replay.
+func (t *Traffic) Writes() int { return len(t.inTime) }
+
+// Reads returns how many reads there are to replay.
+func (t *Traffic) Reads() int { return len(t.reads) }
+
+// Span returns the first and the last moment of the traffic; zeros when there is none.
+func (t *Traffic) Span() (first, last time.Time) {
+	if t.first == 0 {
+		return time.Time{}, time.Time{}
+	}
+	return time.Unix(0, t.first).UTC(), time.Unix(0, t.last).UTC()
+}
