@@ -90,6 +90,9 @@ func (l *AppendLog[V]) Len() int { return len(l.entries) }
 // Seen returns all dots that l has seen: what an operation made here had seen.
 func (l *AppendLog[V]) Seen() clock.Vector { return l.seen.Clone() }
 
+// Note tells l that of all the dots in delivered none is on its way to it, as [ORSet.Note] does.
+func (l *AppendLog[V]) Note(delivered clock.Vector) { l.seen.Merge(delivered) }
+
 // Merge joins other, a state or a delta, into l and reports whether l changed. Neither order nor repetition matters. A
 // short delta costs what inserting its entries does, a long one a walk over both.
 func (l *AppendLog[V]) Merge(other AppendLog[V]) (changed bool) {

@@ -712,3 +712,25 @@ func TestLargeSetsMergeToTheirUnionLessWhatWasRemoved(t *testing.T) {
 		assert.Equal(t, e >= "element-00150", us.Has(e))
 	}
 }
+
+// A remove that was forgotten while the add it beats was still on its way to some gave the add back.
+func TestForgettingLeavesARemoveAsLongAsItBeatsAnAddThatNotAllHave(t *testing.T) {
+	var s RWSet[string]
+	_, err := s.RemoveAt(clock.Dot{Node: "us", Seq: 1}, "apple", clock.Vector{})
+	require.NoError(t, err)
+	_, err = s.AddAt(clock.Dot{Node: "eu", Seq: 1}, "apple", clock.Vector{})
+	require.NoError(t, err)
+	s.Forget(clock.Up("us", 1))
+	require.False(t, s.Has("apple"))
+
+	var f DWFlag
+	f.DisableAt(clock.Dot{Node: "us", Seq: 1}, clock.Vector{})
+	f.EnableAt(clock.Dot{Node: "eu", Seq: 1}, clock.Vector{})
+	f.Forget(clock.Up("us", 1))
+	require.False(t, f.On())
+	all := clock.Up("us", 1)
+	all.AddUp("eu", 1)
+	f.Forget(all)
+	require.False(t, f.On())
+	require.True(t, f.state.body.isEmpty())
+}

@@ -38,6 +38,12 @@ func (f *DWFlag) On() bool { return f.state.body.agreed() }
 // Seen returns all dots that f has seen: what an operation made here had seen.
 func (f *DWFlag) Seen() clock.Vector { return f.state.seen.Clone() }
 
+// Forget takes away what is left of disables in stable.
+//
+// HAZARD: stable must be causally stable, as [RWSet.Forget] says. Otherwise an enable that a disable should have beaten
+// may come back.
+func (f *DWFlag) Forget(stable clock.Vector) { f.state.body.forget(&stable) }
+
 // Note tells f that of all the dots in delivered none is on its way to it, as [ORSet.Note] does.
 func (f *DWFlag) Note(delivered clock.Vector) { f.state.seen.Merge(delivered) }
 

@@ -64,7 +64,7 @@ func (s *RWSet[E]) ClearAt(d clock.Dot, seen clock.Vector) bool { return s.state
 func (s *RWSet[E]) Forget(stable clock.Vector) {
 	for i := len(s.state.body.held.rows) - 1; i >= 0; i-- {
 		c := s.state.body.held.rows[i].held
-		if !c.agreed() && c.drop(&stable) && c.isEmpty() {
+		if c.forget(&stable) && c.isEmpty() {
 			s.state.body.held.remove(i)
 		}
 	}

@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
@@ -25,8 +26,15 @@ func (c *Cell) state() state {
 // state is what a family of rules keeps.
 type state interface {
 	apply(r *Rule, c *Claim)
-	merge(r *Rule, from state)
+	merge(r *Rule, from state) (changed bool)
 	equal(other state) bool
+
+	// settle folds what only operations before the horizon could need.
+	settle(horizon clock.Vector)
+
+	// encode writes one item, and decode reads it into an empty state.
+	encode(w *encoder)
+	decode(r *decoder)
 
 	// judge says what became of a claim that was applied.
 	judge(r *Rule, c *Claim) Verdict
@@ -68,8 +76,12 @@ func (c *Cell) Judge(claim *Claim) Verdict {
 	return v
 }
 
-// Merge takes everything that was applied to other, a cell of the same rule, into c. It leaves other alone.
-func (c *Cell) Merge(other Cell) { c.state().merge(c.rule, other.state()) }
+// Merge takes everything that was applied to other, a cell of the same rule, into c, and reports whether that changed c.
+// It leaves other alone. Cells that were settled at different horizons merge like any others.
+func (c *Cell) Merge(other Cell) (changed bool) { return c.state().merge(c.rule, other.state()) }
+
+// Settle folds what only operations before the horizon could need: [State.Settle] says what that demands.
+func (c *Cell) Settle(horizon clock.Vector) { c.state().settle(horizon) }
 
 // Equal reports whether the two cells are in one state, so that nothing applied to both will ever tell them apart.
 func (c *Cell) Equal(other Cell) bool { return c.rule == other.rule && c.state().equal(other.state()) }

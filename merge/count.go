@@ -45,13 +45,37 @@ func increment(c *Claim) (amount crdt.Decimal, ok bool) {
 	return now.Sub(was), true
 }
 
-func (n *count) merge(_ *Rule, from state) {
+func (n *count) merge(_ *Rule, from state) (changed bool) {
 	o := from.(*count)
-	n.counter.Merge(o.counter)
-	n.resets.Merge(o.resets)
+	changed = n.counter.Merge(o.counter)
+	if !n.resets.Covers(o.resets) {
+		n.resets.Merge(o.resets)
+		changed = true
+	}
+	return changed
 }
 
-func (n *count) equal(other state) bool { return n.counter.Equal(other.(*count).counter) }
+func (n *count) equal(other state) bool {
+	o := other.(*count)
+	return n.counter.Equal(o.counter) && n.resets.Equal(o.resets)
+}
+
+func (n *count) settle(horizon clock.Vector) {
+	n.counter.Settle(horizon)
+	n.resets = n.resets.Minus(horizon) // they say what became of operations that won't be asked about any more
+}
+
+func (n *count) encode(w *encoder) {
+	w.array(2)
+	w.vector(&n.resets)
+	w.frame(n.counter.Encode)
+}
+
+func (n *count) decode(r *decoder) {
+	r.tuple(2)
+	n.resets = r.vector()
+	r.check(n.counter.Decode(r.bin(), r.inner()))
+}
 
 func (n *count) judge(_ *Rule, c *Claim) Verdict {
 	if c.Kind == Delete {

@@ -49,5 +49,33 @@
 //
 // HAZARD: two replicas under different tables never agree. Compare [Table.Fingerprint] before operations pass.
 //
+// # Bytes
+//
+// Operations and states have one form in bytes each, the same wherever they come from: [Op.AppendBinary] and [DecodeOp],
+// and key by key [State.AppendRecord] and [State.MergeRecord]. What is not canonical, damaged or beyond the [Limits] is
+// refused and changes nothing. [Sum] and [State.Sum] stand for them where replicas compare.
+//
+//	data, err := op.AppendBinary(nil)                    // a log keeps it, a signature covers it
+//	op, err = merge.DecodeOp(data, merge.Limits{Bytes: 1 << 20})
+//
+//	for at := 0; at < state.Len(); at += 1000 {          // a snapshot in pieces, while writes go on
+//		for _, key := range state.Keys(at, 1000) {
+//			record, err := state.AppendRecord(nil, key)
+//			...
+//		}
+//	}
+//
+// An operation on one field, of a writer that has seen three regions, takes 105 bytes. A record needs no log: a replica
+// that merges it has all that was applied to the key. It holds what the table says of its key as a fingerprint, so it
+// outlives every change of the table that is not about the key.
+//
+// # Forgetting
+//
+// Counters, sets and flags remember every operation until [State.Settle] hears that all replicas have it. Then a counter of
+// a hundred thousand increments takes less than two hundred bytes. Nothing that readers see ever depends on who has
+// settled, or when.
+//
+// HAZARD: a horizon must be causally stable, which is more than applied everywhere. [State.Settle] says how to find one.
+//
 // The package reads no clock, starts no goroutine, and does no I/O; no result depends on the order of a map.
 package merge

@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/crdt"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
@@ -18,7 +19,15 @@ func (e *entries) apply(_ *Rule, c *Claim) {
 	_, _ = e.log.AppendAt(c.Op.Dot, c.Op.Stamp.Time, c.Value) // a text is equal to itself: no error
 }
 
-func (e *entries) merge(_ *Rule, from state) { e.log.Merge(from.(*entries).log) }
+func (e *entries) merge(_ *Rule, from state) (changed bool) { return e.log.Merge(from.(*entries).log) }
+
+func (e *entries) settle(horizon clock.Vector) { e.log.Note(horizon) }
+
+func (e *entries) encode(w *encoder) {
+	w.frame(func(b []byte) ([]byte, error) { return e.log.Encode(b, w.values()) })
+}
+
+func (e *entries) decode(r *decoder) { r.check(e.log.Decode(r.bin(), r.values(), r.inner())) }
 
 func (e *entries) equal(other state) bool { return e.log.Equal(other.(*entries).log) }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/crdt"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
@@ -22,9 +23,25 @@ func (l *live) apply(_ *Rule, c *Claim) {
 	l.sorted = nil
 }
 
-func (l *live) merge(_ *Rule, from state) {
-	l.register.Merge(from.(*live).register)
+func (l *live) merge(_ *Rule, from state) (changed bool) {
+	changed = l.register.Merge(from.(*live).register)
 	l.sorted = nil
+	return changed
+}
+
+func (l *live) settle(horizon clock.Vector) { l.register.Note(horizon) }
+
+func (l *live) encode(w *encoder) {
+	w.frame(func(b []byte) ([]byte, error) { return l.register.Encode(b, w.writes()) })
+}
+
+func (l *live) decode(r *decoder) {
+	r.check(l.register.Decode(r.bin(), r.writes(), r.inner()))
+	for _, s := range l.register.Siblings() {
+		if s.Value.Dot != s.Dot {
+			r.refuse("a write of another dot than its own")
+		}
+	}
 }
 
 func (l *live) equal(other state) bool { return l.register.Equal(other.(*live).register) }

@@ -3,6 +3,7 @@ package merge
 import (
 	"cmp"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
@@ -15,24 +16,37 @@ type selection struct {
 
 func (s *selection) apply(r *Rule, c *Claim) { s.take(r, c.write()) }
 
-func (s *selection) take(r *Rule, w Write) {
-	if !s.written || s.beats(r, &w) {
-		s.kept, s.written = w, true
+func (s *selection) take(r *Rule, w Write) (changed bool) {
+	if s.written && !s.beats(r, &w) {
+		return false
 	}
+	s.kept, s.written = w, true
+	return true
 }
 
 // beats reports whether w takes the place of what is kept. Of one write under two ids, the greater id stays: which is of
 // no interest, but for being the same everywhere.
 func (s *selection) beats(r *Rule, w *Write) bool {
-	order, _ := r.Compare(w, &s.kept)
-	return cmp.Or(order, cmp.Compare(w.ID, s.kept.ID), w.Dot.Compare(s.kept.Dot)) > 0
+	return r.compareAll(w, &s.kept) > 0
 }
 
-func (s *selection) merge(r *Rule, from state) {
-	if o := from.(*selection); o.written {
-		s.take(r, o.kept)
-	}
+// compareAll is [Rule.Compare] gone on to what decides nothing: it returns 0 for one write only.
+func (r *Rule) compareAll(a, b *Write) int {
+	order, _ := r.Compare(a, b)
+	return cmp.Or(order, cmp.Compare(a.ID, b.ID), a.Dot.Compare(b.Dot))
 }
+
+func (s *selection) merge(r *Rule, from state) (changed bool) {
+	o := from.(*selection)
+	return o.written && s.take(r, o.kept)
+}
+
+// settle has nothing to do: one write is kept, and no later operation need have the greater claim.
+func (s *selection) settle(clock.Vector) {}
+
+func (s *selection) encode(w *encoder) { w.write(&s.kept) }
+
+func (s *selection) decode(r *decoder) { s.kept, s.written = r.write(), true }
 
 func (s *selection) equal(other state) bool { return *s == *other.(*selection) }
 

@@ -89,7 +89,9 @@ const dotBlock = MaxElements + 1
 func blocks(v clock.Vector) clock.Vector {
 	var wide clock.Vector
 	for node, run := range v.Runs() {
-		wide.AddRange(node, clock.Range{First: run.First * dotBlock, Last: run.Last*dotBlock + MaxElements})
+		if last := min(run.Last, MaxSeq); run.First <= last { // no operation has a dot beyond
+			wide.AddRange(node, clock.Range{First: run.First * dotBlock, Last: last*dotBlock + MaxElements})
+		}
 	}
 	return wide
 }
@@ -136,15 +138,49 @@ func (s *set) apply(_ *Rule, c *Claim) {
 	}
 }
 
-func (s *set) merge(_ *Rule, from state) {
+func (s *set) merge(_ *Rule, from state) (changed bool) {
 	o := from.(*set)
 	switch {
 	case s.grow != nil:
-		s.grow.Merge(*o.grow)
+		return s.grow.Merge(*o.grow)
 	case s.add != nil:
-		s.add.Merge(*o.add)
+		return s.add.Merge(*o.add)
+	}
+	return s.remove.Merge(*o.remove)
+}
+
+func (s *set) settle(horizon clock.Vector) {
+	switch {
+	case s.add != nil:
+		s.add.Note(blocks(horizon))
+	case s.remove != nil:
+		wide := blocks(horizon)
+		s.remove.Note(wide)
+		s.remove.Forget(wide)
+	}
+}
+
+func (s *set) encode(w *encoder) {
+	w.frame(func(b []byte) ([]byte, error) {
+		switch {
+		case s.grow != nil:
+			return s.grow.Encode(b, w.values())
+		case s.add != nil:
+			return s.add.Encode(b, w.values())
+		}
+		return s.remove.Encode(b, w.values())
+	})
+}
+
+func (s *set) decode(r *decoder) {
+	frame := r.bin()
+	switch {
+	case s.grow != nil:
+		r.check(s.grow.Decode(frame, r.values(), r.inner()))
+	case s.add != nil:
+		r.check(s.add.Decode(frame, r.values(), r.inner()))
 	default:
-		s.remove.Merge(*o.remove)
+		r.check(s.remove.Decode(frame, r.values(), r.inner()))
 	}
 }
 

@@ -1,13 +1,13 @@
 package merge
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"iter"
 	"maps"
 	"slices"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
@@ -17,31 +17,22 @@ import (
 type State struct {
 	table *Table
 	keys  map[string]*record
-}
+	order []string // the keys, as they came
 
-// record is the state of one key.
-type record struct {
-	cells []namedCell // by name
-
-	// Deletes of the whole record that were applied. They are claims on every cell, those included that an operation yet
-	// to come will make. One that another delete does all the work of is left out.
-	deletes []Op
-}
-
-type namedCell struct {
-	name string
-	cell Cell
+	rules    map[string]*keyRules // by which lines match the key
+	matching []byte               // room to find them in
+	buffer   []byte               // room for the bytes of a record
 }
 
 // NewState returns the empty state under a table.
 func NewState(table *Table) *State {
-	return &State{table: table, keys: make(map[string]*record)}
+	return &State{table: table, keys: make(map[string]*record), rules: make(map[string]*keyRules)}
 }
 
 // Table returns the table of the state.
 func (s *State) Table() *Table { return s.table }
 
-// The errors of [State.Apply] and [State.Merge]. They wrap these.
+// The errors of [State.Apply], [State.Merge] and [State.MergeRecord]. They wrap these.
 var (
 	ErrNoKey    = errors.New("an operation needs a key")
 	ErrNoDot    = errors.New("the rule needs operations that have a dot")
@@ -61,14 +52,19 @@ func (s *State) Apply(op Op) ([]Verdict, error) {
 			claims = append(claims, s.table.Delete(&op, c.cell.rule, c.name))
 		}
 	}
+	if op.Dot.Seq > MaxSeq {
+		return nil, fmt.Errorf("apply %s of %q: %w: its number is above %d", op.Kind, op.Key, clock.ErrDot, uint64(MaxSeq))
+	}
 	for _, c := range claims {
 		if c.Rule.NeedsDots() && op.Dot.IsZero() {
 			return nil, fmt.Errorf("apply %s of %q: %w: %s", op.Kind, op.Key, ErrNoDot, c.Rule)
 		}
 	}
 	if k == nil {
-		k = &record{}
-		s.keys[op.Key] = k
+		if len(claims) == 0 && !op.WholeDelete() {
+			return nil, nil
+		}
+		k = s.add(op.Key, &record{rules: s.rulesOf(op.Key)})
 	}
 	verdicts := make([]Verdict, len(claims))
 	for i := range claims {
@@ -77,53 +73,35 @@ func (s *State) Apply(op Op) ([]Verdict, error) {
 		verdicts[i] = cell.Judge(&claims[i])
 	}
 	if op.WholeDelete() {
-		k.remember(s.table, op)
+		k.remember(op)
 	}
 	return verdicts, nil
 }
 
-// cell returns the cell of a claim. A new cell starts with the deletes of the whole record.
-func (k *record) cell(t *Table, c *Claim) *Cell {
-	at, found := k.find(c.Cell, c.Rule)
-	if !found {
-		fresh := c.Rule.NewCell()
-		for i := range k.deletes {
-			claim := t.Delete(&k.deletes[i], c.Rule, c.Cell)
-			fresh.Apply(&claim)
-		}
-		k.cells = slices.Insert(k.cells, at, namedCell{c.Cell, fresh})
-	}
-	return &k.cells[at].cell
+// add puts the record of a new key into s.
+func (s *State) add(key string, k *record) *record {
+	s.keys[key] = k
+	s.order = append(s.order, key)
+	return k
 }
 
-func (k *record) find(name string, rule *Rule) (int, bool) {
-	return slices.BinarySearchFunc(k.cells, name, func(c namedCell, name string) int {
-		return cmp.Or(cmp.Compare(c.name, name), cmp.Compare(c.cell.rule.Line, rule.Line))
-	})
-}
+// Len returns the number of keys of which something is known, deleted ones included.
+func (s *State) Len() int { return len(s.keys) }
 
-// remember keeps a delete of the whole record for the cells to come.
-func (k *record) remember(t *Table, op Op) {
-	// A delete does the work of another one when it has seen it and has the greater stamp, unless a rule of the table
-	// prefers lower stamps, or some nodes.
-	prefers := slices.ContainsFunc(t.Rules, func(r *Rule) bool { return r.id == isFWW || r.id == isPreferNode })
-	covers := func(a, b *Op) bool {
-		if a.Stamp == b.Stamp && a.Dot == b.Dot {
-			return true
-		}
-		order, _ := t.Ladder.Compare(a.Stamp, b.Stamp)
-		return !prefers && order >= 0 && a.Seen.Has(b.Dot) && a.Seen.Covers(b.Seen)
-	}
-	for i := range k.deletes {
-		if covers(&k.deletes[i], &op) {
-			return
-		}
-	}
-	k.deletes = slices.DeleteFunc(k.deletes, func(d Op) bool { return covers(&op, &d) })
-	k.deletes = append(k.deletes, op)
-	slices.SortFunc(k.deletes, func(a, b Op) int {
-		return cmp.Or(a.Dot.Compare(b.Dot), a.Stamp.Time.Compare(b.Stamp.Time), cmp.Compare(a.Stamp.Version, b.Stamp.Version), cmp.Compare(a.Stamp.Node, b.Stamp.Node))
-	})
+// Keys returns up to n keys from a place on, counted from 0, in the order in which they came into this state. No key ever
+// moves or goes away, so whoever goes through them in pieces, while others come at the end, misses none and meets none
+// twice:
+//
+//	for at := 0; at < s.Len(); at += n {
+//		for _, key := range s.Keys(at, n) {
+//			...
+//		}
+//	}
+//
+// The order is that of this state alone. The slice is shared: do not change it.
+func (s *State) Keys(from, n int) []string {
+	from = min(max(from, 0), len(s.order))
+	return s.order[from:min(from+max(n, 0), len(s.order))]
 }
 
 // Get returns what a field of a key shows to readers, absent when there is nothing. The field of a key whose value is the
@@ -151,24 +129,12 @@ func (s *State) Merge(other *State) error {
 	if mine, theirs := s.table.Fingerprint(), other.table.Fingerprint(); mine != theirs {
 		return fmt.Errorf("merge: %w: %s here, %s there", ErrMismatch, mine, theirs)
 	}
-	for name, from := range other.keys {
+	for _, name := range other.order {
 		k := s.keys[name]
 		if k == nil {
-			k = &record{}
-			s.keys[name] = k
+			k = s.add(name, &record{rules: s.rulesOf(name)})
 		}
-		for _, c := range from.cells {
-			rule := s.table.Rules[c.cell.rule.Index()]
-			k.cell(s.table, &Claim{Rule: rule, Cell: c.name}).Merge(c.cell)
-		}
-		for _, d := range from.deletes {
-			for i := range k.cells {
-				c := &k.cells[i]
-				claim := s.table.Delete(&d, c.cell.rule, c.name)
-				c.cell.Apply(&claim)
-			}
-			k.remember(s.table, d)
-		}
+		k.merge(s.table, other.keys[name])
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/crdt"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
@@ -46,13 +47,42 @@ func (f *toggle) apply(_ *Rule, c *Claim) {
 	}
 }
 
-func (f *toggle) merge(_ *Rule, from state) {
+func (f *toggle) merge(_ *Rule, from state) (changed bool) {
 	o := from.(*toggle)
+	changed = o.written && !f.written
 	f.written = f.written || o.written
 	if f.enable != nil {
-		f.enable.Merge(*o.enable)
+		return f.enable.Merge(*o.enable) || changed
+	}
+	return f.disable.Merge(*o.disable) || changed
+}
+
+func (f *toggle) settle(horizon clock.Vector) {
+	if f.enable != nil {
+		f.enable.Note(horizon)
+		return
+	}
+	f.disable.Note(horizon)
+	f.disable.Forget(horizon)
+}
+
+func (f *toggle) encode(w *encoder) {
+	w.array(2)
+	w.bool(f.written)
+	if f.enable != nil {
+		w.frame(f.enable.Encode)
 	} else {
-		f.disable.Merge(*o.disable)
+		w.frame(f.disable.Encode)
+	}
+}
+
+func (f *toggle) decode(r *decoder) {
+	r.tuple(2)
+	f.written = r.bool()
+	if f.enable != nil {
+		r.check(f.enable.Decode(r.bin(), r.inner()))
+	} else {
+		r.check(f.disable.Decode(r.bin(), r.inner()))
 	}
 }
 

@@ -1,0 +1,147 @@
+package merge
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+)
+
+// record is the state of one key.
+type record struct {
+	rules *keyRules
+	cells []namedCell // by name
+
+	// Deletes of the whole record that were applied. They are claims on every cell, those included that an operation yet
+	// to come will make. One that another delete does all the work of is left out.
+	//
+	// Invariant: ascending by compareDeletes; each was applied to every cell.
+	deletes []Op
+}
+
+type namedCell struct {
+	name string
+	cell Cell
+}
+
+// cell returns the cell of a claim. A new cell starts with the deletes of the whole record.
+func (k *record) cell(t *Table, c *Claim) *Cell {
+	at, found := k.find(c.Cell, c.Rule)
+	if !found {
+		fresh := c.Rule.NewCell()
+		for i := range k.deletes {
+			claim := t.Delete(&k.deletes[i], c.Rule, c.Cell)
+			fresh.Apply(&claim)
+		}
+		k.cells = slices.Insert(k.cells, at, namedCell{c.Cell, fresh})
+	}
+	return &k.cells[at].cell
+}
+
+func (k *record) find(name string, rule *Rule) (int, bool) {
+	return slices.BinarySearchFunc(k.cells, name, func(c namedCell, name string) int {
+		return cmp.Or(cmp.Compare(c.name, name), cmp.Compare(c.cell.rule.Line, rule.Line))
+	})
+}
+
+// merge takes everything that was applied to from into k. The cells of from may be of another table that decides alike.
+func (k *record) merge(t *Table, from *record) (changed bool) {
+	for i := range from.cells {
+		c := &from.cells[i]
+		rule := c.cell.rule
+		if rule.table != t {
+			rule = t.Rules[rule.Index()]
+		}
+		had := len(k.cells)
+		if k.cell(t, &Claim{Rule: rule, Cell: c.name}).Merge(c.cell) || len(k.cells) > had {
+			changed = true
+		}
+	}
+	news := k.remember(from.deletes...)
+	if len(news) == 0 {
+		return changed
+	}
+	for i := range k.cells {
+		c := &k.cells[i]
+		if from.has(c) {
+			continue // it brought them along
+		}
+		for j := range news {
+			claim := t.Delete(&news[j], c.cell.rule, c.name)
+			c.cell.Apply(&claim)
+		}
+	}
+	return true
+}
+
+// has reports whether k has a cell of the same name and rule as c, which may be of another table that decides alike.
+func (k *record) has(c *namedCell) bool {
+	return slices.ContainsFunc(k.cells, func(o namedCell) bool {
+		return o.name == c.name && (o.cell.rule == c.cell.rule || o.cell.rule.Index() == c.cell.rule.Index())
+	})
+}
+
+// remember keeps deletes of the whole record for the cells to come, and returns those that are news.
+func (k *record) remember(ops ...Op) (news []Op) {
+	for _, op := range ops {
+		op.Key, op.Fields = "", nil
+		if !k.rules.dots {
+			op.Seen = clock.Vector{}
+		}
+		if !slices.ContainsFunc(k.deletes, func(d Op) bool { return k.rules.covers(&d, &op) }) {
+			news = append(news, op)
+		}
+	}
+	if len(news) == 0 {
+		return nil
+	}
+	k.deletes = slices.DeleteFunc(k.deletes, func(d Op) bool {
+		return slices.ContainsFunc(news, func(op Op) bool { return k.rules.covers(&op, &d) })
+	})
+	k.deletes = append(k.deletes, news...)
+	slices.SortFunc(k.deletes, func(a, b Op) int { return compareDeletes(&a, &b) })
+	if !k.rules.dots { // then it is their claim alone that matters
+		k.forget(func(*Op) bool { return true })
+		news = slices.DeleteFunc(news, func(op Op) bool {
+			_, found := slices.BinarySearchFunc(k.deletes, op, func(a, b Op) int { return compareDeletes(&a, &b) })
+			return !found
+		})
+	}
+	return news
+}
+
+// forget drops the deletes that are done with, but for those of the greatest claims: a cell yet to come may be written
+// with a lesser claim, even if its writer had seen them.
+func (k *record) forget(done func(*Op) bool) {
+	if len(k.deletes) < 2 {
+		return
+	}
+	greatest := make(map[int]bool, 3)
+	for _, r := range k.rules.orders {
+		greatest[k.greatest(func(a, b *Op) int {
+			x, y := deleteOf(a), deleteOf(b)
+			return r.compareAll(&x, &y)
+		})] = true
+	}
+	if k.rules.times {
+		greatest[k.greatest(func(a, b *Op) int { return a.Stamp.Time.Compare(b.Stamp.Time) })] = true
+	}
+	kept := k.deletes[:0]
+	for i := range k.deletes {
+		if greatest[i] || !done(&k.deletes[i]) {
+			kept = append(kept, k.deletes[i])
+		}
+	}
+	clear(k.deletes[len(kept):])
+	k.deletes = kept
+}
+
+// greatest returns the place of the greatest delete by an order, the last of equals.
+func (k *record) greatest(compare func(a, b *Op) int) (at int) {
+	for i := range k.deletes {
+		if compare(&k.deletes[i], &k.deletes[at]) >= 0 {
+			at = i
+		}
+	}
+	return at
+}

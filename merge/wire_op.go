@@ -1,0 +1,144 @@
+package merge
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The bytes of an operation: one msgpack value. Integers, strings and arrays have their shortest form, a string that is
+// not UTF-8 is a bin, and everything stands in one order only, so that equal operations have equal bytes; what is written
+// otherwise is refused. In the list below, [x, y] is an array, and x* any number of x in one flat array.
+//
+//	9c            array of 12
+//	01            version of the layout
+//	kind          0 set, 1 delete, 2 add, 3 insert, 4 remove
+//	key           str, not empty
+//	fields        [(name, value, before)*]   ascending by the bytes of the name, each name once; a value is a str of
+//	                                         canonical JSON (see package value), and empty when it is absent
+//	id            str
+//	seen          [(node, first, last)*]     ascending by the bytes of the node, then by number; runs don't touch
+//	version       of the stamp
+//	wall          nanoseconds since 1970
+//	logical
+//	node          of the stamp; an empty str when it has none
+//	node, number  the dot; an empty str and 0 when there is none
+//
+// A node is written as a str of its name where it stands first, and as its place among the names written so far, from 0,
+// wherever it stands again.
+//
+// The order of [Op.Fields] is no part of an operation, for it is one atomic change: they are written by name. The same
+// field twice has no meaning and can't be written.
+const opVersion = 1
+
+// ErrOp is wrapped by the errors of [Op.AppendBinary] and [DecodeOp]: what was given is no operation, or not the bytes
+// of one.
+var ErrOp = errors.New("not a valid operation")
+
+// AppendBinary appends the bytes of op to b. Equal operations have equal bytes, whatever the order of their fields: they
+// are what a signature covers, what [Sum] tells operations apart by, and what a log keeps. The error wraps [ErrOp]; then
+// what is returned is b. It says what [DecodeOp] would refuse but for the limits: no key, an unknown kind, a field
+// twice, a value that is not canonical, a node that can't be one, a time out of range, a dot above [MaxSeq].
+func (op *Op) AppendBinary(b []byte) ([]byte, error) {
+	if op.Key == "" {
+		return b, fmt.Errorf("%w: %w", ErrOp, ErrNoKey)
+	}
+	if int(op.Kind) >= len(kindNames) {
+		return b, fmt.Errorf("%w: %s", ErrOp, op.Kind)
+	}
+	var few [8]Field
+	fields := byName(op.Fields, few[:0])
+	w := encoder{b: b}
+	w.array(12)
+	w.uint(opVersion)
+	w.uint(uint64(op.Kind))
+	w.text(op.Key)
+	w.array(3 * len(fields))
+	for i := range fields {
+		f := &fields[i]
+		if i > 0 && fields[i-1].Name == f.Name {
+			return b, fmt.Errorf("%w: field %q stands twice", ErrOp, f.Name)
+		}
+		w.text(f.Name)
+		w.value(f.Value)
+		w.value(f.Before)
+	}
+	w.text(op.ID)
+	w.vector(&op.Seen)
+	w.stamp(&op.Stamp)
+	w.dot(op.Dot)
+	if w.err != nil {
+		return b, fmt.Errorf("%w: %w", ErrOp, w.err)
+	}
+	return w.b, nil
+}
+
+// byName returns the fields ascending by name, copied to room unless they are.
+func byName(fields, room []Field) []Field {
+	byName := func(a, b Field) int { return strings.Compare(a.Name, b.Name) }
+	if slices.IsSortedFunc(fields, byName) {
+		return fields
+	}
+	fields = append(room, fields...)
+	slices.SortFunc(fields, byName)
+	return fields
+}
+
+// DecodeOp reads what [Op.AppendBinary] writes, which must be all of data, and nothing else. The operation does not
+// share memory with data. The error wraps [ErrOp].
+func DecodeOp(data []byte, limits Limits) (Op, error) {
+	if limits.Bytes > 0 && len(data) > limits.Bytes {
+		return Op{}, fmt.Errorf("%w: %d bytes, the limit is %d", ErrOp, len(data), limits.Bytes)
+	}
+	r := decoder{s: string(data), limits: limits}
+	op := r.op()
+	if r.err == nil && r.s != "" {
+		r.refuse("%d bytes are left over", len(r.s))
+	}
+	if r.err != nil {
+		return Op{}, fmt.Errorf("%w: %w", ErrOp, r.err)
+	}
+	return op, nil
+}
+
+func (r *decoder) op() (op Op) {
+	r.tuple(12)
+	if got := r.uint(); got != opVersion {
+		r.refuse("version %d, known is %d", got, opVersion)
+	}
+	kind := r.uint()
+	if kind >= uint64(len(kindNames)) {
+		r.refuse("kind %d", kind)
+	}
+	op.Kind = Kind(kind)
+	if op.Key = r.text(); op.Key == "" && r.err == nil {
+		r.fail(ErrNoKey)
+	}
+	op.Fields = r.fields()
+	op.ID = r.text()
+	op.Seen = r.vector()
+	op.Stamp = r.stamp()
+	op.Dot = r.dot()
+	return op
+}
+
+func (r *decoder) fields() (fields []Field) {
+	n := r.array(3)
+	if n == 0 {
+		return nil
+	}
+	fields = make([]Field, 0, r.roomFor(n, 3))
+	for i := range n {
+		f := Field{Name: r.text(), Value: r.value(), Before: r.value()}
+		if i > 0 && cmp.Compare(fields[i-1].Name, f.Name) >= 0 {
+			r.refuse("fields are not ascending")
+		}
+		if r.err != nil {
+			return nil
+		}
+		fields = append(fields, f)
+	}
+	return fields
+}

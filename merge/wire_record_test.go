@@ -1,0 +1,458 @@
+package merge
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/lww"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// records returns the record of every key of a state.
+func records(t testing.TB, s *State) map[string][]byte {
+	all := make(map[string][]byte)
+	for _, key := range s.Keys(0, s.Len()) {
+		data, err := s.AppendRecord(nil, key)
+		require.NoError(t, err)
+		all[key] = data
+	}
+	return all
+}
+
+func applyAll(t testing.TB, s *State, ops []Op) {
+	for _, op := range ops {
+		_, err := s.Apply(op)
+		require.NoError(t, err)
+	}
+}
+
+// somewhere returns a state of random operations, which may have been settled in between.
+func somewhere(t testing.TB, r *rand.Rand, n int) *State {
+	ops := operations(r, n)
+	s := NewState(everyRule)
+	applyAll(t, s, ops)
+	if r.IntN(3) == 0 {
+		s.Settle(seenOf(ops))
+	}
+	return s
+}
+
+func TestEqualStatesHaveEqualRecordsInWhateverOrderTheyCame(t *testing.T) {
+	for seed := range uint64(400) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		ops := operations(r, 1+r.IntN(40))
+		first, second, parts := NewState(everyRule), NewState(everyRule), NewState(everyRule)
+		applyAll(t, first, ops)
+		for _, i := range r.Perm(len(ops)) {
+			applyAll(t, second, ops[i:i+1])
+			applyAll(t, second, ops[:1])
+		}
+		for range 3 { // the third comes to be by records alone, of parts that overlap
+			part := NewState(everyRule)
+			for i, op := range ops {
+				if r.IntN(2) == 0 || i%3 == 0 {
+					applyAll(t, part, []Op{op})
+				}
+			}
+			for _, data := range records(t, part) {
+				_, _, err := parts.MergeRecord(data, Limits{})
+				require.NoError(t, err)
+			}
+		}
+		for _, data := range records(t, second) {
+			_, _, err := parts.MergeRecord(data, Limits{})
+			require.NoError(t, err)
+		}
+		want := records(t, first)
+		require.Equal(t, want, records(t, second), "seed %d", seed)
+		require.Equal(t, want, records(t, parts), "seed %d", seed)
+		for key, data := range want {
+			sum, err := first.Sum(key)
+			require.NoError(t, err)
+			require.Equal(t, Sum(data), sum)
+		}
+	}
+}
+
+// changed must say the truth, for a replica passes on what changed and nothing else.
+func TestMergingARecordIsMergingTheStateAndSaysWhetherItChanged(t *testing.T) {
+	for seed := range uint64(600) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		a, b := somewhere(t, r, 30), somewhere(t, r, 30)
+		if r.IntN(2) == 0 { // b has a part of what a has
+			ops := operations(rand.New(rand.NewPCG(seed, 2)), 30)
+			a, b = NewState(everyRule), NewState(everyRule)
+			applyAll(t, a, ops)
+			applyAll(t, b, ops[:r.IntN(30)])
+		}
+		whole := NewState(everyRule)
+		require.NoError(t, whole.Merge(a))
+		require.NoError(t, whole.Merge(b))
+		before := records(t, a)
+		for key, data := range records(t, b) {
+			got, changed, err := a.MergeRecord(data, Limits{})
+			require.NoError(t, err)
+			require.Equal(t, key, got)
+			after, err := a.AppendRecord(nil, key)
+			require.NoError(t, err)
+			require.Equal(t, !bytes.Equal(before[key], after), changed, "seed %d key %s\n%q\n%q", seed, key, before[key], after)
+			_, changed, err = a.MergeRecord(data, Limits{})
+			require.NoError(t, err)
+			require.False(t, changed, "seed %d key %s again", seed, key)
+		}
+		require.Equal(t, records(t, whole), records(t, a), "seed %d", seed)
+	}
+}
+
+func TestEveryRuleHasARecordThatReadsBack(t *testing.T) {
+	for _, rc := range ruleCases {
+		t.Run(rc.rule, func(t *testing.T) {
+			table := MustParseTable("nodes a < b < c\n* f "+rc.rule+"\n* * lww", longest)
+			seen := 0
+			histories(3, len(rc.actions), func(events []event) {
+				if seen++; seen%7 != 0 {
+					return
+				}
+				prepare(table, events, func(what int) (Kind, value.Value) { return rc.actions[what].kind, rc.actions[what].value })
+				s, back := NewState(table), NewState(table)
+				for i := range events {
+					applyAll(t, s, []Op{events[i].op})
+				}
+				if seen%2 == 0 {
+					s.Settle(horizonOf(events, 7))
+				}
+				data, err := s.AppendRecord(nil, "k")
+				require.NoError(t, err)
+				_, changed, err := back.MergeRecord(data, Limits{})
+				require.NoError(t, err)
+				require.True(t, changed)
+				require.True(t, s.keys["k"].cells[0].cell.Equal(back.keys["k"].cells[0].cell))
+				again, err := back.AppendRecord(nil, "k")
+				require.NoError(t, err)
+				require.Equal(t, data, again)
+				for i := range events {
+					require.Equal(t, s.keys["k"].cells[0].cell.Judge(&events[i].c).Outcome, back.keys["k"].cells[0].cell.Judge(&events[i].c).Outcome)
+				}
+			})
+		})
+	}
+}
+
+func TestARecordOfAnotherTableIsRefusedIfItsLinesDecideOtherwise(t *testing.T) {
+	const lines = "nodes a < b\norders/* total max\n"
+	here := NewState(MustParseTable(lines + "* * lww"))
+	applyAll(t, here, []Op{{Key: "orders/1", Fields: []Field{field("total", "5", ""), field("state", `"new"`, "")}}})
+	data, err := here.AppendRecord(nil, "orders/1")
+	require.NoError(t, err)
+	for text, same := range map[string]bool{
+		lines + "* * lww":                               true,
+		lines + "carts/* * add-wins\n* * lww":           true, // about other keys
+		lines + "* state fww\n* * lww":                  false,
+		lines + "* * fww":                               false,
+		"order time version node\n" + lines + "* * lww": false,
+		"nodes b < a\norders/* total max\n* * lww":      false,
+	} {
+		there := NewState(MustParseTable(text))
+		_, changed, err := there.MergeRecord(data, Limits{})
+		if same {
+			require.NoError(t, err)
+			require.Equal(t, value.Value("5"), there.Get("orders/1", "total"))
+			continue
+		}
+		require.ErrorIs(t, err, ErrMismatch, text)
+		require.False(t, changed)
+		require.Zero(t, there.Len())
+	}
+}
+
+// sealed puts a new checksum on a record that was changed.
+func sealed(data []byte) []byte {
+	if len(data) < checksumSize {
+		return data
+	}
+	data = bytes.Clone(data)
+	end := len(data) - checksumSize
+	data[end] = 0xce
+	binary.BigEndian.PutUint32(data[end+1:], crc32.Checksum(data[:end], castagnoli))
+	return data
+}
+
+// refusedOrCanonical reports a record that is taken, and then written otherwise; one that is refused must change nothing.
+func refusedOrCanonical(t testing.TB, table *Table, data []byte, limits Limits) (accepted bool) {
+	s := NewState(table)
+	key, _, err := s.MergeRecord(data, limits)
+	if err != nil {
+		require.Zero(t, s.Len())
+		return false
+	}
+	again, err := s.AppendRecord(nil, key)
+	require.NoError(t, err)
+	require.Equal(t, data, again)
+	for _, c := range s.Cells() {
+		c.Value()
+		c.Write()
+	}
+	s.Settle(clock.Up("eu", 3))
+	return true
+}
+
+func TestDamagedAndForgedRecordsAreRefusedOrCanonical(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	for round := range 12 {
+		s := somewhere(t, r, 40)
+		for _, data := range records(t, s) {
+			for i := range data {
+				_, _, err := s.MergeRecord(data[:i], Limits{})
+				require.ErrorIs(t, err, ErrRecord)
+				for bit := range 8 {
+					damaged := bytes.Clone(data)
+					damaged[i] ^= 1 << bit
+					_, _, err := s.MergeRecord(damaged, Limits{})
+					require.ErrorIs(t, err, ErrRecord)
+					if round == 0 || !testing.Short() {
+						refusedOrCanonical(t, everyRule, sealed(damaged), Limits{})
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestRecordsAreBoundedByTheirLimits(t *testing.T) {
+	s := NewState(MustParseTable("* s add-wins\n* * lww"))
+	var elements []value.Value
+	for i := range 100 {
+		elements = append(elements, value.Int(int64(i)))
+	}
+	applyAll(t, s, []Op{{Key: "k", Fields: []Field{field("s", value.Array(elements...), "")}, Dot: clock.Dot{Node: "a", Seq: 1}}})
+	data, err := s.AppendRecord(nil, "k")
+	require.NoError(t, err)
+	for limits, ok := range map[Limits]bool{
+		{}:                     true,
+		{Bytes: len(data)}:     true,
+		{Bytes: len(data) - 1}: false,
+		{Entries: 200}:         true,
+		{Entries: 199}:         false,
+	} {
+		_, _, err := NewState(s.table).MergeRecord(data, limits)
+		require.Equal(t, ok, err == nil, "%+v: %v", limits, err)
+	}
+}
+
+func TestWhatARecordOrAnOperationDeclaresIsNotReserved(t *testing.T) {
+	s := NewState(everyRule)
+	s.rulesOf("k")
+	head := append([]byte{0x96, 1, 0xa1, 'k', 0xc4, 8}, s.rulesOf("k").print...)
+	for name, bomb := range map[string][]byte{
+		"deletes": {0xdd, 0x7f, 0xff, 0xff, 0xf8},
+		"cells":   {0x90, 0xdd, 0x7f, 0xff, 0xff, 0xff},
+		"a text":  {0x98, 0xdb, 0x7f, 0xff, 0xff, 0xff},
+		"runs":    {0x98, 0xa0, 0xdd, 0x7f, 0xff, 0xff, 0xff},
+	} {
+		data := sealed(append(append(bytes.Clone(head), bomb...), 0, 0, 0, 0, 0))
+		got := testing.AllocsPerRun(10, func() {
+			_, _, err := s.MergeRecord(data, Limits{})
+			require.ErrorIs(t, err, ErrRecord, name)
+		})
+		require.Less(t, got, 40.0, name)
+	}
+	for name, bomb := range map[string][]byte{
+		"fields": {0x9c, 1, 0, 0xa1, 'k', 0xdd, 0x7f, 0xff, 0xff, 0xff},
+		"a text": {0x9c, 1, 0, 0xdb, 0x7f, 0xff, 0xff, 0xff},
+		"runs":   {0x9c, 1, 0, 0xa1, 'k', 0x90, 0xa0, 0xdd, 0x7f, 0xff, 0xff, 0xff},
+	} {
+		_, err := DecodeOp(bomb, Limits{})
+		require.ErrorIs(t, err, ErrOp, name)
+	}
+}
+
+func TestWhatARecordCannotHoldIsNotWritten(t *testing.T) {
+	s := NewState(everyRule)
+	_, err := s.AppendRecord(nil, "none")
+	require.ErrorIs(t, err, ErrRecord)
+	applyAll(t, s, []Op{
+		{Key: "rest/1", Fields: []Field{field("f", "not JSON", "")}},
+		{Key: "rest/2", Fields: []Field{field("f", "1", "")}, Stamp: lww.Stamp{Node: "a node"}},
+		{Key: "keep-all/1", Fields: []Field{field("f", "01", "")}, Dot: clock.Dot{Node: "a", Seq: 1}},
+		{Key: "add-wins/1", Kind: Insert, Fields: []Field{field("f", "[1, 2]", "")}, Dot: clock.Dot{Node: "a", Seq: 1}},
+		{Key: "counter/1", Kind: Add, Fields: []Field{field("f", "1", "")}, Dot: clock.Dot{Node: "a node", Seq: 1}},
+	})
+	for _, key := range s.Keys(0, s.Len()) {
+		b, err := s.AppendRecord([]byte("as it was"), key)
+		require.ErrorIs(t, err, ErrRecord, key)
+		require.Equal(t, "as it was", string(b))
+		_, err = s.Sum(key)
+		require.ErrorIs(t, err, ErrRecord, key)
+	}
+	_, err = s.Apply(Op{Key: "k", Dot: clock.Dot{Node: "a", Seq: MaxSeq + 1}})
+	require.ErrorIs(t, err, clock.ErrDot)
+}
+
+func TestKeysAreGoneThroughInPiecesWhileOthersCome(t *testing.T) {
+	s := NewState(everyRule)
+	write := func(i int) {
+		applyAll(t, s, []Op{{Key: fmt.Sprint("rest/", i), Fields: []Field{field("f", "1", "")}}})
+	}
+	for i := range 10 {
+		write(i)
+	}
+	met := make(map[string]int)
+	for at := 0; at < s.Len(); at += 3 {
+		if at < 9 {
+			write(100 + at)
+			write(at)
+		}
+		for _, key := range s.Keys(at, 3) {
+			met[key]++
+		}
+	}
+	require.Len(t, met, 13)
+	for key, times := range met {
+		require.Equal(t, 1, times, key)
+	}
+	require.Empty(t, s.Keys(-1, -1))
+	require.Empty(t, s.Keys(math.MaxInt, 1))
+	require.Len(t, s.Keys(0, math.MaxInt), 13)
+}
+
+// An operation that asks nothing of any field leaves no key behind, on none of the replicas.
+func TestAnOperationWithoutClaimsLeavesNoKey(t *testing.T) {
+	s := NewState(everyRule)
+	verdicts, err := s.Apply(Op{Key: "k"})
+	require.NoError(t, err)
+	require.Empty(t, verdicts)
+	require.Zero(t, s.Len())
+}
+
+func TestRecordsAndOperationsAreMsgpackToOtherReaders(t *testing.T) {
+	s := somewhere(t, rand.New(rand.NewPCG(8, 8)), 60)
+	for _, data := range records(t, s) {
+		d := msgpack.NewDecoder(bytes.NewReader(data))
+		require.NoError(t, d.Skip())
+		_, err := d.PeekCode()
+		require.Error(t, err, "nothing comes after it")
+	}
+	op := typicalOp()
+	data, err := op.AppendBinary(nil)
+	require.NoError(t, err)
+	d := msgpack.NewDecoder(bytes.NewReader(data))
+	require.NoError(t, d.Skip())
+	_, err = d.PeekCode()
+	require.Error(t, err)
+}
+
+var rewrite = flag.Bool("rewrite", false, "write the frozen operations and records of this version, where there are none")
+
+// What was written once can be read for ever, and is still written the same.
+func TestFrozenOperationsAndRecordsStillReadTheSame(t *testing.T) {
+	r := rand.New(rand.NewPCG(20261123, 0))
+	ops := append(operations(r, 60), typicalOp())
+	var opLines strings.Builder
+	for _, op := range ops {
+		data, err := op.AppendBinary(nil)
+		require.NoError(t, err)
+		fmt.Fprintf(&opLines, "%x\n", data)
+	}
+	frozen(t, "op", opLines.String(), func(data []byte) {
+		op, err := DecodeOp(data, Limits{})
+		require.NoError(t, err)
+		again, err := op.AppendBinary(nil)
+		require.NoError(t, err)
+		require.Equal(t, data, again)
+	})
+	plain, settled := NewState(everyRule), NewState(everyRule)
+	ops = operations(r, 200)
+	for _, s := range []*State{plain, settled} {
+		applyAll(t, s, ops)
+	}
+	settled.Settle(seenOf(ops))
+	var recordLines strings.Builder
+	for _, s := range []*State{plain, settled} {
+		for _, key := range s.Keys(0, s.Len()) {
+			data, err := s.AppendRecord(nil, key)
+			require.NoError(t, err)
+			fmt.Fprintf(&recordLines, "%x\n", data)
+		}
+	}
+	frozen(t, "record", recordLines.String(), func(data []byte) {
+		require.True(t, refusedOrCanonical(t, everyRule, data, Limits{}))
+	})
+}
+
+// frozen reads every line of a frozen file, which is made of text if it is to be made.
+func frozen(t *testing.T, name, text string, read func(data []byte)) {
+	file := filepath.Join("testdata", "frozen", name+".v1.hex")
+	if *rewrite {
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644) // never over a frozen one
+		require.NoError(t, err)
+		_, err = f.WriteString(text)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+	}
+	lines, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NotEmpty(t, lines)
+	for line := range strings.Lines(string(lines)) {
+		data, err := hex.DecodeString(strings.TrimSpace(line))
+		require.NoError(t, err)
+		read(data)
+	}
+}
+
+func FuzzMergeRecord(f *testing.F) {
+	for _, data := range records(f, somewhere(f, rand.New(rand.NewPCG(1, 2)), 120)) {
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		refusedOrCanonical(t, everyRule, sealed(data), Limits{})
+		s := somewhere(t, rand.New(rand.NewPCG(3, 4)), 20)
+		before := records(t, s)
+		if _, changed, err := s.MergeRecord(sealed(data), Limits{Bytes: 1 << 12}); err != nil || !changed {
+			require.Equal(t, before, records(t, s))
+		}
+	})
+}
+
+func FuzzDecodeOp(f *testing.F) {
+	for _, op := range append(operations(rand.New(rand.NewPCG(1, 2)), 40), typicalOp()) {
+		data, err := op.AppendBinary(nil)
+		require.NoError(f, err)
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		op, err := DecodeOp(data, Limits{})
+		if err != nil {
+			require.ErrorIs(t, err, ErrOp)
+			return
+		}
+		again, err := op.AppendBinary(nil)
+		require.NoError(t, err)
+		require.Equal(t, data, again)
+		if s := NewState(everyRule); !op.Dot.IsZero() {
+			_, err := s.Apply(op)
+			require.NoError(t, err)
+			data, err := s.AppendRecord(nil, op.Key)
+			if err != nil && s.Len() > 0 {
+				t.Fatal(err)
+			}
+			if s.Len() > 0 {
+				require.True(t, refusedOrCanonical(t, everyRule, data, Limits{}))
+			}
+		}
+	})
+}
