@@ -66,15 +66,15 @@ func (n *count) settle(horizon clock.Vector) {
 }
 
 func (n *count) encode(w *encoder) {
-	w.array(2)
-	w.vector(&n.resets)
+	w.Array(2)
+	w.Vector(&n.resets)
 	w.frame(n.counter.Encode)
 }
 
 func (n *count) decode(r *decoder) {
-	r.tuple(2)
-	n.resets = r.vector()
-	r.check(n.counter.Decode(r.bin(), r.inner()))
+	r.Tuple(2)
+	n.resets = r.Vector()
+	r.Check(n.counter.Decode(r.View(), r.inner()))
 }
 
 func (n *count) judge(_ *Rule, c *Claim) Verdict {

@@ -27,7 +27,7 @@ func (e *entries) encode(w *encoder) {
 	w.frame(func(b []byte) ([]byte, error) { return e.log.Encode(b, w.values()) })
 }
 
-func (e *entries) decode(r *decoder) { r.check(e.log.Decode(r.bin(), r.values(), r.inner())) }
+func (e *entries) decode(r *decoder) { r.Check(e.log.Decode(r.View(), r.values(), r.inner())) }
 
 func (e *entries) equal(other state) bool { return e.log.Equal(other.(*entries).log) }
 

@@ -36,10 +36,10 @@ func (l *live) encode(w *encoder) {
 }
 
 func (l *live) decode(r *decoder) {
-	r.check(l.register.Decode(r.bin(), r.writes(), r.inner()))
+	r.Check(l.register.Decode(r.View(), r.writes(), r.inner()))
 	for _, s := range l.register.Siblings() {
 		if s.Value.Dot != s.Dot {
-			r.refuse("a write of another dot than its own")
+			r.Refuse("a write of another dot than its own")
 		}
 	}
 }

@@ -173,14 +173,14 @@ func (s *set) encode(w *encoder) {
 }
 
 func (s *set) decode(r *decoder) {
-	frame := r.bin()
+	frame := r.View()
 	switch {
 	case s.grow != nil:
-		r.check(s.grow.Decode(frame, r.values(), r.inner()))
+		r.Check(s.grow.Decode(frame, r.values(), r.inner()))
 	case s.add != nil:
-		r.check(s.add.Decode(frame, r.values(), r.inner()))
+		r.Check(s.add.Decode(frame, r.values(), r.inner()))
 	default:
-		r.check(s.remove.Decode(frame, r.values(), r.inner()))
+		r.Check(s.remove.Decode(frame, r.values(), r.inner()))
 	}
 }
 

@@ -67,8 +67,8 @@ func (f *toggle) settle(horizon clock.Vector) {
 }
 
 func (f *toggle) encode(w *encoder) {
-	w.array(2)
-	w.bool(f.written)
+	w.Array(2)
+	w.Bool(f.written)
 	if f.enable != nil {
 		w.frame(f.enable.Encode)
 	} else {
@@ -77,12 +77,12 @@ func (f *toggle) encode(w *encoder) {
 }
 
 func (f *toggle) decode(r *decoder) {
-	r.tuple(2)
-	f.written = r.bool()
+	r.Tuple(2)
+	f.written = r.Bool()
 	if f.enable != nil {
-		r.check(f.enable.Decode(r.bin(), r.inner()))
+		r.Check(f.enable.Decode(r.View(), r.inner()))
 	} else {
-		r.check(f.disable.Decode(r.bin(), r.inner()))
+		r.Check(f.disable.Decode(r.View(), r.inner()))
 	}
 }
 

@@ -50,29 +50,29 @@ func (op *Op) AppendBinary(b []byte) ([]byte, error) {
 	}
 	var few [8]Field
 	fields := byName(op.Fields, few[:0])
-	w := encoder{b: b}
-	w.array(12)
-	w.uint(opVersion)
-	w.uint(uint64(op.Kind))
-	w.text(op.Key)
-	w.array(3 * len(fields))
+	w := newEncoder(b)
+	w.Array(12)
+	w.Uint(opVersion)
+	w.Uint(uint64(op.Kind))
+	w.Text(op.Key)
+	w.Array(3 * len(fields))
 	for i := range fields {
 		f := &fields[i]
 		if i > 0 && fields[i-1].Name == f.Name {
 			return b, fmt.Errorf("%w: field %q stands twice", ErrOp, f.Name)
 		}
-		w.text(f.Name)
+		w.Text(f.Name)
 		w.value(f.Value)
 		w.value(f.Before)
 	}
-	w.text(op.ID)
-	w.vector(&op.Seen)
+	w.Text(op.ID)
+	w.Vector(&op.Seen)
 	w.stamp(&op.Stamp)
-	w.dot(op.Dot)
-	if w.err != nil {
-		return b, fmt.Errorf("%w: %w", ErrOp, w.err)
+	w.Dot(op.Dot)
+	if w.Err != nil {
+		return b, fmt.Errorf("%w: %w", ErrOp, w.Err)
 	}
-	return w.b, nil
+	return w.B, nil
 }
 
 // byName returns the fields ascending by name, copied to room unless they are.
@@ -92,50 +92,50 @@ func DecodeOp(data []byte, limits Limits) (Op, error) {
 	if limits.Bytes > 0 && len(data) > limits.Bytes {
 		return Op{}, fmt.Errorf("%w: %d bytes, the limit is %d", ErrOp, len(data), limits.Bytes)
 	}
-	r := decoder{s: string(data), limits: limits}
+	r := newDecoder(string(data), limits, false)
 	op := r.op()
-	if r.err == nil && r.s != "" {
-		r.refuse("%d bytes are left over", len(r.s))
+	if r.Err == nil && r.S != "" {
+		r.Refuse("%d bytes are left over", len(r.S))
 	}
-	if r.err != nil {
-		return Op{}, fmt.Errorf("%w: %w", ErrOp, r.err)
+	if r.Err != nil {
+		return Op{}, fmt.Errorf("%w: %w", ErrOp, r.Err)
 	}
 	return op, nil
 }
 
 func (r *decoder) op() (op Op) {
-	r.tuple(12)
-	if got := r.uint(); got != opVersion {
-		r.refuse("version %d, known is %d", got, opVersion)
+	r.Tuple(12)
+	if got := r.Uint(); got != opVersion {
+		r.Refuse("version %d, known is %d", got, opVersion)
 	}
-	kind := r.uint()
+	kind := r.Uint()
 	if kind >= uint64(len(kindNames)) {
-		r.refuse("kind %d", kind)
+		r.Refuse("kind %d", kind)
 	}
 	op.Kind = Kind(kind)
-	if op.Key = r.text(); op.Key == "" && r.err == nil {
-		r.fail(ErrNoKey)
+	if op.Key = r.Text(); op.Key == "" && r.Err == nil {
+		r.Fail(ErrNoKey)
 	}
 	op.Fields = r.fields()
-	op.ID = r.text()
-	op.Seen = r.vector()
+	op.ID = r.Text()
+	op.Seen = r.Vector()
 	op.Stamp = r.stamp()
-	op.Dot = r.dot()
+	op.Dot = r.Dot()
 	return op
 }
 
 func (r *decoder) fields() (fields []Field) {
-	n := r.array(3)
+	n := r.Array(3)
 	if n == 0 {
 		return nil
 	}
-	fields = make([]Field, 0, r.roomFor(n, 3))
+	fields = make([]Field, 0, r.Room(n, 3))
 	for i := range n {
-		f := Field{Name: r.text(), Value: r.value(), Before: r.value()}
+		f := Field{Name: r.Text(), Value: r.value(), Before: r.value()}
 		if i > 0 && cmp.Compare(fields[i-1].Name, f.Name) >= 0 {
-			r.refuse("fields are not ascending")
+			r.Refuse("fields are not ascending")
 		}
-		if r.err != nil {
+		if r.Err != nil {
 			return nil
 		}
 		fields = append(fields, f)

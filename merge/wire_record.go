@@ -51,36 +51,35 @@ func (s *State) AppendRecord(b []byte, key string) ([]byte, error) {
 	if k == nil {
 		return b, fmt.Errorf("%w: nothing is known of %q", ErrRecord, key)
 	}
-	w := encoder{b: b}
-	w.array(6)
-	w.uint(recordVersion)
-	w.text(key)
-	w.bytesHead(printSize)
-	w.b = append(w.b, k.rules.print...)
-	w.array(8 * len(k.deletes))
+	w := newEncoder(b)
+	w.Array(6)
+	w.Uint(recordVersion)
+	w.Text(key)
+	w.Bytes([]byte(k.rules.print))
+	w.Array(8 * len(k.deletes))
 	for i := range k.deletes {
 		d := &k.deletes[i]
-		w.text(d.ID)
-		w.vector(&d.Seen)
+		w.Text(d.ID)
+		w.Vector(&d.Seen)
 		w.stamp(&d.Stamp)
-		w.dot(d.Dot)
+		w.Dot(d.Dot)
 	}
-	w.array(3 * len(k.cells))
+	w.Array(3 * len(k.cells))
 	line := 0
 	for i := range k.cells {
 		c := &k.cells[i]
 		for k.rules.rules[line] != c.cell.rule {
 			line = (line + 1) % len(k.rules.rules)
 		}
-		w.text(c.name)
-		w.uint(uint64(line))
+		w.Text(c.name)
+		w.Uint(uint64(line))
 		c.cell.state().encode(&w)
 	}
-	if w.err != nil {
-		return b, fmt.Errorf("%w: %q: %w", ErrRecord, key, w.err)
+	if w.Err != nil {
+		return b, fmt.Errorf("%w: %q: %w", ErrRecord, key, w.Err)
 	}
-	sum := crc32.Checksum(w.b[len(b):], castagnoli)
-	return binary.BigEndian.AppendUint32(append(w.b, 0xce), sum), nil
+	sum := crc32.Checksum(w.B[len(b):], castagnoli)
+	return binary.BigEndian.AppendUint32(append(w.B, 0xce), sum), nil
 }
 
 // Sum returns [Sum] of the record of a key. Replicas compare what they hold by it. The error is that of
@@ -122,16 +121,16 @@ func (s *State) readRecord(data []byte, limits Limits) (key string, k *record, e
 	if end < 0 || data[end] != 0xce || binary.BigEndian.Uint32(data[end+1:]) != crc32.Checksum(data[:end], castagnoli) {
 		return "", nil, fmt.Errorf("%w: the checksum is wrong", ErrRecord)
 	}
-	r := decoder{s: view(data[:end]), limits: limits, copies: true}
-	r.tuple(6)
-	if got := r.uint(); got != recordVersion {
-		r.refuse("version %d, known is %d", got, recordVersion)
+	r := newDecoder(view(data[:end]), limits, true)
+	r.Tuple(6)
+	if got := r.Uint(); got != recordVersion {
+		r.Refuse("version %d, known is %d", got, recordVersion)
 	}
-	if key = r.text(); key == "" {
-		r.refuse("it has no key")
+	if key = r.Text(); key == "" {
+		r.Refuse("it has no key")
 	}
-	print := r.bin()
-	if r.err == nil {
+	print := r.View()
+	if r.Err == nil {
 		k = &record{rules: s.rulesOf(key)}
 		if string(print) != k.rules.print {
 			return "", nil, fmt.Errorf("merge record of %q: %w", key, ErrMismatch)
@@ -139,30 +138,30 @@ func (s *State) readRecord(data []byte, limits Limits) (key string, k *record, e
 		r.deletes(k)
 		r.cells(s.table, key, k)
 		if len(k.cells)+len(k.deletes) == 0 {
-			r.refuse("it is empty")
+			r.Refuse("it is empty")
 		}
 	}
-	if r.err == nil && r.s != "" {
-		r.refuse("%d bytes are left over", len(r.s))
+	if r.Err == nil && r.S != "" {
+		r.Refuse("%d bytes are left over", len(r.S))
 	}
-	if r.err != nil {
-		return "", nil, fmt.Errorf("%w: %w", ErrRecord, r.err)
+	if r.Err != nil {
+		return "", nil, fmt.Errorf("%w: %w", ErrRecord, r.Err)
 	}
 	return key, k, nil
 }
 
 func (r *decoder) deletes(k *record) {
-	n := r.array(8)
+	n := r.Array(8)
 	if n == 0 {
 		return
 	}
-	k.deletes = make([]Op, 0, r.roomFor(n, 64))
+	k.deletes = make([]Op, 0, r.Room(n, 64))
 	for i := range n {
-		d := Op{Kind: Delete, ID: r.text(), Seen: r.vector(), Stamp: r.stamp(), Dot: r.dot()}
-		if i > 0 && r.err == nil && compareDeletes(&k.deletes[i-1], &d) >= 0 {
-			r.refuse("deletes are not ascending")
+		d := Op{Kind: Delete, ID: r.Text(), Seen: r.Vector(), Stamp: r.stamp(), Dot: r.Dot()}
+		if i > 0 && r.Err == nil && compareDeletes(&k.deletes[i-1], &d) >= 0 {
+			r.Refuse("deletes are not ascending")
 		}
-		if r.err != nil {
+		if r.Err != nil {
 			return
 		}
 		k.deletes = append(k.deletes, d)
@@ -170,24 +169,24 @@ func (r *decoder) deletes(k *record) {
 }
 
 func (r *decoder) cells(t *Table, key string, k *record) {
-	n := r.array(3)
-	k.cells = make([]namedCell, 0, r.roomFor(n, 16))
+	n := r.Array(3)
+	k.cells = make([]namedCell, 0, r.Room(n, 16))
 	for range n {
-		name, line := r.text(), r.uint()
+		name, line := r.Text(), r.Uint()
 		if line >= uint64(len(k.rules.rules)) {
-			r.refuse("line %d of %d", line, len(k.rules.rules))
+			r.Refuse("line %d of %d", line, len(k.rules.rules))
 		}
-		if r.err != nil {
+		if r.Err != nil {
 			return
 		}
 		rule := k.rules.rules[line]
 		if rule.Together && name != rule.fieldText() || !rule.Together && t.Rule(key, name) != rule {
-			r.refuse("cell %q is not of its rule", name)
+			r.Refuse("cell %q is not of its rule", name)
 		}
 		if at, found := k.find(name, rule); found || at < len(k.cells) {
-			r.refuse("cells are not ascending")
+			r.Refuse("cells are not ascending")
 		}
-		if r.err != nil {
+		if r.Err != nil {
 			return
 		}
 		k.cells = append(k.cells, namedCell{name, rule.NewCell()})
