@@ -56,6 +56,7 @@ const (
 	ProbableDuplicate Code = "probable_duplicate" // equal in all but an id, which both lack
 	BelowGCHorizon    Code = "below_gc_horizon"   // older than what was compacted
 	SourceMismatch    Code = "source_mismatch"    // an operation that did not come from where it says
+	EpochMismatch     Code = "epoch_mismatch"     // two replicas, two memberships
 	SplitBrain        Code = "split_brain"        // two sides accepted writes to one critical key
 	StaleRead         Code = "stale_read"         // a read older than it asked for
 	StuckWrite        Code = "stuck_write"        // a write not replicated within its bound

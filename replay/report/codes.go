@@ -27,6 +27,7 @@ var meanings = []meaning{
 	{finding.NotMonotonic, "a value that may only grow was made to shrink"},
 	{finding.RulePanic, "a rule of your own panicked; the ladder decided instead"},
 	{finding.RuleMismatch, "two replicas with two rule tables"},
+	{finding.EpochMismatch, "two replicas that do not agree on who takes part"},
 	{finding.NotCommutative, "merge(a, b) differs from merge(b, a)"},
 	{finding.NotAssociative, "the grouping of merges changes the result"},
 	{finding.NotIdempotent, "merging a value with itself changes it"},
