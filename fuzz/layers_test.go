@@ -19,21 +19,25 @@ import (
 // for the bans below. If a test here fails, the import is wrong and not the text; a new package gets a line.
 const layers = `
 clock                 : msgpack
+clock/wire            : clock
 lww                   : clock msgpack
 crdt/law              :
 crdt                  : clock msgpack
 merge/finding         :
 merge/lex             :
 merge/value           : crdt merge/finding
-merge                 : clock lww crdt merge/finding merge/lex merge/value
+merge                 : clock clock/wire lww crdt merge/finding merge/lex merge/value
+merge/replica/segment : merge/finding
+merge/replica         : clock clock/wire lww crdt merge merge/finding merge/value merge/replica/segment
 replay/history        : clock lww merge merge/finding merge/lex merge/value msgpack compress
 replay                : clock lww crdt/law merge merge/finding merge/lex merge/value replay/history compress text
 replay/report         : clock lww merge merge/finding merge/lex merge/value replay replay/history text
 replay/drill          : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/report
 replay/cmd            : clock merge merge/finding merge/lex merge/value replay replay/history replay/report compress
 replay/cmd/tiebreak   : replay/cmd
-examples              : clock lww crdt crdt/law merge merge/finding merge/value replay replay/history replay/cmd compress
+examples              : clock lww crdt crdt/law merge merge/finding merge/value merge/replica replay replay/history replay/cmd compress
 fuzz                  :
+fuzz/faultfs          : merge/replica/segment
 fuzz/gen              : clock lww crdt merge merge/lex merge/value replay/history gopter
 `
 
@@ -68,6 +72,11 @@ var allowed = map[string]string{
 	"lww time":   "a duration is how a verdict says by how much; no clock is read",
 	"merge time": "a duration is how a verdict says by how much; no clock is read",
 	"crdt sync":  "a generator of ids is shared by goroutines, as a clock is; no merge locks anything",
+
+	"merge/replica/segment os":   "the log is where operations meet the disk: the only I/O below replay",
+	"merge/replica/segment sync": "many goroutines wait for one sync of the disk",
+	"merge/replica sync":         "a service calls it from many goroutines, and those that write together share a sync",
+	"merge/replica time":         "it is what reads the physical clock, unless the caller gives it another",
 }
 
 const module = "github.com/tiebreakhq/tiebreak/"
