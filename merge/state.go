@@ -158,3 +158,18 @@ type NamedCell struct {
 	Name string
 	*Cell
 }
+
+// Record yields the cells of one key, by name: none of a key that nothing is known of.
+func (s *State) Record(key string) iter.Seq[NamedCell] {
+	return func(yield func(NamedCell) bool) {
+		k := s.keys[key]
+		if k == nil {
+			return
+		}
+		for i := range k.cells {
+			if !yield(NamedCell{k.cells[i].name, &k.cells[i].cell}) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,404 @@
+package replica
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/clock/wire"
+	"github.com/tiebreakhq/tiebreak/crdt"
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+)
+
+// Batch is what one replica sends to another: operations, and what it knows. It may get lost, come twice, late or out of
+// order.
+type Batch struct {
+	Source clock.Node // who sends it
+	Table  string     // the fingerprint of its table
+	Epoch  uint64     // the number of its epoch
+	Ops    []Packet
+
+	// Seen is what the sender has, which acknowledges it.
+	Seen clock.Vector
+
+	// Last is the last operation of the sender that was on its disk, and Now what time it was there: a receiver that has all
+	// up to Last has all that the sender wrote up to Now.
+	Last clock.Dot
+	Now  clock.Timestamp
+
+	// More says that the sender has more than would fit. Behind says that its log no longer reaches back, so that the
+	// operations alone would leave a gap.
+	More, Behind bool
+}
+
+// Packet is an operation as it travels: the bytes of [merge.Op.AppendBinary], and a signature over them, if signatures are in
+// use.
+type Packet struct {
+	Op        []byte
+	Signature []byte
+}
+
+// batchVersion is the version of the layout:
+//
+//	[version, source, table, epoch, vector of Seen, dot of Last, time of Now, more, behind, [(op (bin), signature (bin))*]]
+//
+// in the notation of package clock/wire.
+const batchVersion = 1
+
+// AppendBinary appends the bytes of b to to.
+func (b *Batch) AppendBinary(to []byte) ([]byte, error) {
+	w := wire.Writer{B: to}
+	b.write(&w)
+	return w.B, w.Err
+}
+
+func (b *Batch) write(w *wire.Writer) {
+	w.Array(12)
+	w.Uint(batchVersion)
+	w.Node(b.Source)
+	w.Text(b.Table)
+	w.Uint(b.Epoch)
+	w.Vector(&b.Seen)
+	w.Dot(b.Last)
+	w.Time(b.Now)
+	w.Bool(b.More)
+	w.Bool(b.Behind)
+	w.Array(2 * len(b.Ops))
+	for i := range b.Ops {
+		w.Bytes(b.Ops[i].Op)
+		w.Bytes(b.Ops[i].Signature)
+	}
+}
+
+// DecodeBatch reads what [Batch.AppendBinary] writes. Memory is bounded by the length of data.
+func DecodeBatch(data []byte) (Batch, error) {
+	r := wire.Reader{S: string(data)}
+	b := readBatch(&r)
+	if err := r.End(); err != nil {
+		return Batch{}, fmt.Errorf("decode batch: %w", err)
+	}
+	return b, nil
+}
+
+func readBatch(r *wire.Reader) (b Batch) {
+	r.Tuple(12)
+	if v := r.Uint(); v != batchVersion {
+		r.Refuse("version %d, known is %d", v, batchVersion)
+	}
+	b.Source, b.Table, b.Epoch = r.Node(), r.Text(), r.Uint()
+	b.Seen, b.Last, b.Now = r.Vector(), r.Dot(), r.Time()
+	b.More, b.Behind = r.Bool(), r.Bool()
+	n := r.Array(2)
+	b.Ops = make([]Packet, 0, r.Room(n, 2))
+	for range n {
+		b.Ops = append(b.Ops, Packet{Op: r.Bytes(), Signature: r.Bytes()})
+	}
+	return b
+}
+
+// boundStep is how far ahead of the clock a promise on disk reaches that no operation will be stamped earlier. It is less
+// than the drift that others allow, so that a restart on a clock set back does not make this replica a stranger.
+const boundStep = 200 * time.Millisecond
+
+// Since returns the operations that this replica wrote and a peer lacks which has seen this, as many as fit into
+// [Options.BatchBytes]: what [Replica.Apply] of the peer takes. Nothing is in it that is not on disk here.
+func (r *Replica) Since(seen clock.Vector) Batch {
+	return r.since(seen, func(n clock.Node) bool { return crdt.Member(n) == r.opt.Node })
+}
+
+// Relay is [Replica.Since] with what all others wrote too, for a peer that they can't reach. The peer takes it if its
+// [Options.Relays] allows that.
+func (r *Replica) Relay(seen clock.Vector) Batch {
+	return r.since(seen, func(clock.Node) bool { return true })
+}
+
+func (r *Replica) since(seen clock.Vector, whose func(clock.Node) bool) Batch {
+	r.promise()
+	r.mu.Lock()
+	b := Batch{Seen: r.seen.Clone(), Behind: !r.log.Reaches(seen), Now: r.clock.Now()}
+	b.Source, b.Table, b.Epoch = r.opt.Node, r.table, r.log.Epoch().Number
+	if last := r.seen.Max(r.self); last > 0 {
+		b.Last = clock.Dot{Node: r.self, Seq: last}
+	}
+	if len(r.queue) > 0 { // what is on its way to the disk has an earlier stamp than now, and is not in the batch
+		for _, q := range r.queue {
+			if q.from == "" {
+				b.Now = clock.Timestamp{Wall: q.op.Stamp.Time.Wall - 1}
+				break
+			}
+		}
+	}
+	b.Now.Wall = min(b.Now.Wall, max(r.bound, 0))
+	if r.disk == nil {
+		b.Now.Wall = r.clock.Last().Wall
+	}
+	var entries []*entry
+	size := 0
+	for op := range r.log.Since(seen) {
+		if !r.seen.Has(op.Dot) {
+			break // not on disk yet, nor is anything behind it
+		}
+		if !whose(op.Dot.Node) {
+			continue
+		}
+		if size += op.Size + len(op.Payload.sign) + 8; size > r.opt.BatchBytes && len(entries) > 0 {
+			b.More = true
+			break
+		}
+		entries = append(entries, op.Payload)
+	}
+	r.mu.Unlock()
+	for _, e := range entries {
+		bytes, err := r.bytesOf(e)
+		if err != nil { // every member has it by now, and it is gone
+			b.Behind = true
+			break
+		}
+		b.Ops = append(b.Ops, Packet{Op: bytes, Signature: e.sign})
+	}
+	return b
+}
+
+// promise puts on disk that no operation will be stamped earlier than a little later than now.
+func (r *Replica) promise() {
+	r.mu.Lock()
+	now := r.clock.Now().Wall
+	if r.disk == nil || r.err != nil || r.bound >= now {
+		r.unlock()
+		return
+	}
+	bound := now + int64(boundStep)
+	err := r.append(boundRecord(bound), nil)
+	r.unlock()
+	if err != nil || r.disk.Sync() != nil {
+		return // the promise stays what it was
+	}
+	r.mu.Lock()
+	r.bound = max(r.bound, bound)
+	r.unlock()
+}
+
+// Apply takes a batch that came from source: a member, as whatever carried the batch has authenticated it. What is new is on
+// disk and in the state when Apply returns; the verdicts are those of the operations that were applied, in their order.
+//
+// The error wraps [ErrRefused] when the gate refused the batch: then nothing has changed. It wraps [crdt.ErrBusy] when
+// operations that wait for others found no room: what came before them was taken, and the rest is to be sent again. It wraps
+// [ErrBehind] when the batch leaves a gap.
+func (r *Replica) Apply(source clock.Node, b Batch) ([]merge.Verdict, error) {
+	decoded, refusals := r.decode(&b)
+	r.mu.Lock()
+	if r.err != nil {
+		defer r.mu.Unlock()
+		return nil, r.err
+	}
+	physical := clock.Timestamp{Wall: r.physical()}
+	in := merge.Batch{Source: source, Epoch: b.Epoch, Fingerprint: b.Table}
+	if refusals == nil {
+		in.Ops = make([]merge.Op, len(decoded))
+		for i := range decoded {
+			in.Ops[i] = decoded[i].op
+		}
+		if r.opt.Verify != nil {
+			for i := range b.Ops {
+				in.Proofs = append(in.Proofs, b.Ops[i].Signature)
+			}
+		}
+		r.gate.Epoch = r.log.Epoch()
+		refusals = r.gate.Admit(&in, physical)
+	}
+	if refusals == nil && !b.Now.IsZero() && r.clock.MaxDrift >= 0 {
+		most := r.clock.MaxDrift
+		if most == 0 {
+			most = clock.DefaultMaxDrift
+		}
+		if ahead := b.Now.Sub(physical); ahead > most {
+			refusals = []merge.Refusal{{Code: finding.ClockAhead, Place: -1, Detail: fmt.Sprintf("its clock is %s ahead, the limit is %s", ahead, most)}}
+		}
+	}
+	if refusals != nil {
+		r.refuse(source, refusals)
+		r.unlock()
+		return nil, &RefusedError{source, refusals}
+	}
+	last, due, err := r.enqueue(source, decoded)
+	r.unlock()
+	if cerr := r.commitUpTo(last); cerr != nil {
+		return nil, cerr
+	}
+	r.hear(source, &b)
+	var all []merge.Verdict
+	for _, q := range due {
+		all = append(all, q.verdicts...)
+	}
+	if err == nil && b.Behind {
+		err = fmt.Errorf("apply from %s: %w", source, ErrBehind)
+	}
+	return all, err
+}
+
+// arrived is an operation that came in a batch.
+type arrived struct {
+	op     merge.Op
+	sum    [16]byte
+	packet Packet
+}
+
+// decode reads the operations of a batch, within the limits.
+func (r *Replica) decode(b *Batch) ([]arrived, []merge.Refusal) {
+	size, most := 0, r.opt.Gate.BatchBytes
+	if most <= 0 {
+		most = merge.DefaultBatchBytes
+	}
+	for i := range b.Ops {
+		size += len(b.Ops[i].Op) + len(b.Ops[i].Signature)
+	}
+	if size > most {
+		return nil, []merge.Refusal{{Code: finding.TooLarge, Place: -1, Detail: fmt.Sprintf("%d bytes, the limit is %d", size, most)}}
+	}
+	all := make([]arrived, len(b.Ops))
+	var refusals []merge.Refusal
+	for i := range b.Ops {
+		op, err := merge.DecodeOp(b.Ops[i].Op, r.opt.Limits)
+		if err != nil {
+			if refusals = append(refusals, merge.Refusal{Code: finding.BadSyntax, Place: i, Detail: err.Error()}); len(refusals) == merge.DefaultRefusals {
+				break
+			}
+			continue
+		}
+		all[i] = arrived{op, merge.Sum(b.Ops[i].Op), b.Ops[i]}
+	}
+	return all, refusals
+}
+
+// enqueue gives admitted operations to the log and those that are due to the disk. The caller holds mu.
+func (r *Replica) enqueue(source clock.Node, admitted []arrived) (last *queued, due []*queued, err error) {
+	held := 0
+	for i := range admitted {
+		a := &admitted[i]
+		e := &entry{bytes: a.packet.Op, sign: a.packet.Signature, op: &a.op}
+		arrival, delivered := r.log.Apply(source, crdt.Operation[*entry]{
+			Dot: a.op.Dot, After: a.op.Seen, Sum: a.sum, Size: len(a.packet.Op), Payload: e,
+		})
+		switch arrival {
+		case crdt.Duplicate:
+			r.count.duplicates++
+			continue
+		case crdt.Held:
+			held++
+			continue
+		case crdt.Delivered:
+		case crdt.Busy:
+			err = fmt.Errorf("apply from %s: operation %d of %d: %w", source, i+1, len(admitted), crdt.ErrBusy)
+			return last, due, err
+		default:
+			kind := Refused
+			switch arrival {
+			case crdt.BelowHorizon:
+				kind = Late
+			case crdt.Reused:
+				kind = Reused
+			}
+			r.tell(Event{Kind: kind, Peer: source, Op: &a.op, Code: codeOf(arrival)})
+			continue
+		}
+		for _, d := range delivered {
+			op := d.Payload.op
+			// An error would be of a stamp out of range, which the gate does not let in.
+			_ = r.clock.Observe(op.Stamp.Time)
+			r.link(d.Dot, d.Sum, d.Payload)
+			q := &queued{op: *op, entry: d.Payload, from: source}
+			if err := r.append(opRecord(d.Payload), q); err != nil {
+				return last, due, err
+			}
+			last, due = q, append(due, q)
+		}
+	}
+	if held > 0 {
+		r.tell(Event{Kind: Held, Peer: source, Count: int64(held)})
+	}
+	return last, due, nil
+}
+
+// hear takes note of what a batch says of its sender.
+func (r *Replica) hear(source clock.Node, b *Batch) {
+	r.mu.Lock()
+	defer r.unlock()
+	p := r.peer(source)
+	// An error would be of somebody who is no member.
+	_ = r.log.Acknowledge(source, b.Seen)
+	_ = r.log.Acknowledge(r.opt.Node, r.seen)
+	p.seen.Merge(b.Seen)
+	if b.Now.IsZero() {
+		return
+	}
+	p.skew = time.Duration(b.Now.Wall - r.physical())
+	if crdt.Member(b.Last.Node) == source && r.seen.Prefix(b.Last.Node) >= b.Last.Seq || b.Last.IsZero() {
+		if p.upTo.Before(b.Now) {
+			p.upTo = b.Now
+		}
+	}
+}
+
+func (r *Replica) peer(n clock.Node) *peer {
+	p := r.peers[n]
+	if p == nil {
+		p = &peer{}
+		if _, err := r.memberPlace(n); err == nil {
+			r.peers[n] = p
+		}
+	}
+	return p
+}
+
+func (r *Replica) memberPlace(n clock.Node) (int, error) {
+	at, ok := slices.BinarySearch(r.log.Epoch().Members, n)
+	if !ok {
+		return 0, fmt.Errorf("%q is no member", string(n))
+	}
+	return at, nil
+}
+
+// refuse counts and tells a refusal. The caller holds mu.
+func (r *Replica) refuse(source clock.Node, refusals []merge.Refusal) {
+	if r.refused == nil {
+		r.refused = make(map[finding.Code]int64)
+	}
+	for _, why := range refusals {
+		r.refused[why.Code]++
+		kind := Refused
+		if why.Code == finding.OpIDReused {
+			kind = Reused
+		}
+		r.tell(Event{Kind: kind, Peer: source, Code: why.Code, Detail: why.Detail})
+	}
+}
+
+// RefusedError is the error of a batch that the gate refused. It wraps [ErrRefused].
+type RefusedError struct {
+	Source   clock.Node
+	Refusals []merge.Refusal
+}
+
+// Error names the first reason and how many there are.
+func (e *RefusedError) Error() string {
+	s := fmt.Sprintf("batch of %s: %s: %s", e.Source, ErrRefused, e.Refusals[0])
+	if n := len(e.Refusals) - 1; n > 0 {
+		s += fmt.Sprintf(" (and %d more)", n)
+	}
+	return s
+}
+
+// Unwrap returns [ErrRefused].
+func (e *RefusedError) Unwrap() error { return ErrRefused }
+
+func (r *Replica) sortedChains() []chainOf {
+	var all []chainOf
+	for n, c := range r.chains {
+		all = append(all, chainOf{n, c})
+	}
+	slices.SortFunc(all, func(a, b chainOf) int { return cmp.Compare(a.node, b.node) })
+	return all
+}

@@ -1,0 +1,105 @@
+package replica
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+
+	"github.com/tiebreakhq/tiebreak/merge"
+)
+
+// Keys are spread by their hash over buckets, and buckets are the leaves of a tree in which every node has 16 children and the
+// digest of a node stands for all keys below it. Two replicas find the keys in which they differ by comparing from the root
+// down where digests are unequal: with a million keys in five messages.
+const (
+	treeDepth = 4
+	fanout    = 16
+	buckets   = 1 << (4 * treeDepth)
+)
+
+// digests is that tree. It is made when first asked for, and brought up to date when asked again: a bucket is summed anew when
+// one of its keys has changed.
+type digests struct {
+	keys  [buckets][]string
+	sums  [buckets][16]byte
+	dirty [buckets]bool
+	known int // keys of the state that are in a bucket
+}
+
+func bucketOf(key string) int {
+	h := sha256.Sum256([]byte(key))
+	return int(h[0])<<8 | int(h[1])
+}
+
+func (d *digests) changed(key string) {
+	if d != nil {
+		d.dirty[bucketOf(key)] = true
+	}
+}
+
+// all marks everything as changed.
+func (d *digests) all() {
+	if d != nil {
+		for i := range d.dirty {
+			d.dirty[i] = true
+		}
+	}
+}
+
+// tree returns the digests, up to date. The caller holds mu.
+func (r *Replica) tree() (*digests, error) {
+	if r.digests == nil {
+		r.digests = &digests{}
+		r.digests.all()
+	}
+	d := r.digests
+	for d.known < r.state.Len() {
+		for _, key := range r.state.Keys(d.known, snapshotKeys) {
+			b := bucketOf(key)
+			d.keys[b] = append(d.keys[b], key)
+			d.dirty[b] = true
+			d.known++
+		}
+	}
+	for b := range d.dirty {
+		if !d.dirty[b] {
+			continue
+		}
+		var sum [16]byte
+		for _, key := range d.keys[b] {
+			of, err := r.state.Sum(key)
+			if err != nil {
+				return nil, err
+			}
+			subtle.XORBytes(sum[:], sum[:], of[:])
+		}
+		d.sums[b], d.dirty[b] = sum, false
+	}
+	return d, nil
+}
+
+// digest returns the digest of a node of the tree: of the buckets whose number begins with prefix, which has level digits of
+// four bits.
+func (d *digests) digest(level, prefix int) [16]byte {
+	width := buckets >> (4 * level)
+	var all [16]byte
+	h := make([]byte, 0, 16*min(width, 1024))
+	for b := prefix * width; b < (prefix+1)*width; b++ {
+		if len(d.keys[b]) == 0 {
+			continue
+		}
+		h = append(h, byte(b>>8), byte(b))
+		h = append(h, d.sums[b][:]...)
+	}
+	if len(h) > 0 {
+		all = merge.Sum(h)
+	}
+	return all
+}
+
+// children returns the digests of the 16 children of a node.
+func (d *digests) children(level, prefix int) (sums [fanout][16]byte) {
+	for i := range sums {
+		sums[i] = d.digest(level+1, prefix*fanout+i)
+	}
+	return sums
+}

@@ -1,0 +1,57 @@
+// Package replica is what a service opens: clock, operation log, rule table, merged state and disk under one roof. It takes
+// local writes and the operations of other regions, applies each exactly once, however often and in whatever order they
+// come, survives the loss of its process, refuses what it must not trust, and catches up in one line.
+//
+//	us, err := replica.Open(dir, replica.Options{Node: "us-east", Table: table})
+//	receipt, err := us.Set("orders/1", "status", value.Text("shipped"))     // on disk when it returns
+//	us.Get("orders/1", "status")                                            // "shipped", or what beat it
+//
+//	err = eu.Apply("us-east", us.Since(eu.Seen()))                          // a push: over any bus, in any order, twice
+//	err = eu.Pull("us-east", ask)                                           // or a pull: ask carries bytes to us.Serve and back
+//
+// # What it promises
+//
+// Acknowledged means on disk: a write that returned without an error is there after kill -9 and after a loss of power, if the
+// disk keeps what it has synced. Writers that come together share one sync. What was not acknowledged is there whole or not at
+// all. A retry under the same [Write.Request] does nothing twice.
+//
+// Nobody reads, and no other replica gets, what is not on disk: the number of a lost write can't turn up elsewhere.
+//
+// Replicas that have seen the same operations are equal, whatever way these came: in batches, one by one, or as merged state
+// when the log no longer reaches back. The fold is that of [merge.State], the one that a dry run runs.
+//
+// Whatever another region sends passes one gate ([merge.Gate]) as a whole or not at all, and a batch that is refused changes
+// nothing: not the clock, not the log, not the state.
+//
+// # Who must have it, and what may be forgotten
+//
+// The members of an epoch acknowledge what they have; what all of them have is folded and leaves the log. A member that is
+// away holds everything back, so that it can catch up; one that is lost for ever is left out of the next epoch: see
+// [Replica.Enter]. Who is a member is agreed upon outside: this package contains no consensus.
+//
+// A directory is one replica. A second process can't open it. A copy of it is a backup: one made by [Replica.Backup] is known
+// as such when it is opened, and goes on under a new incarnation of its name ("us-east~2") in the names of operations. One
+// made behind the replica's back, such as the snapshot of a disk, is found out when it meets a peer that has seen more of it
+// than it has itself: it takes up a new incarnation, gets back what it had forgotten, and issues again what it wrote in
+// between under numbers that were taken.
+//
+// # Reads
+//
+// A replica answers from what it has. [Replica.Read] says up to when the writes of every member are included, and refuses to
+// answer from what is older than the caller allows. Freshness is known from what peers say in batches: "these are all I
+// wrote up to now".
+//
+// # What it does not do
+//
+// It starts no goroutine. The write that makes the log long enough writes the snapshot; a service that would rather do so in a
+// goroutine of its own calls [Replica.Maintain]. It has no network: bytes go through funcs of the caller's. It holds the merged
+// state in memory, and on disk the log and a snapshot of the state.
+//
+// HAZARD: two processes under one node name in two directories are two writers with one name. Peers refuse what the second one
+// writes (op_id_reused) and tell it so; until then its users believe what they were told.
+//
+// HAZARD: a request id protects a retry at the replica that got the request. A client that goes on to another region may be
+// carried out twice, unless what it does is idempotent by itself.
+//
+// All methods are safe for use by several goroutines.
+package replica

@@ -1,0 +1,679 @@
+package replica
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/clock/wire"
+	"github.com/tiebreakhq/tiebreak/crdt"
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+)
+
+// Replicas ask and answer in these messages, in the notation of package clock/wire:
+//
+//	ask for operations   [1, table, epoch, seen, chains of the asker's own operations]
+//	answer               a batch, and behind it [own chains as the answerer knows them: (node, number, sum)*]
+//	ask for digests      [2, table, epoch, [(level, prefix)*]]
+//	answer               [seen, settled, [(node, number, sum)*] of all nodes, [sum*]], 16 sums for each
+//	ask for records      [3, table, epoch, bucket, [(key, sum)*]]
+//	answer               [[record (bin)*]]: those that the asker does not have, or not like this
+//	an error             [0, text]
+const (
+	askOps = iota + 1
+	askDigests
+	askRecords
+)
+
+// maxAsk bounds what one message asks for.
+const maxAsk = 4096
+
+// Serve answers a message of a peer: what the ask of its [Replica.Pull] carries here and back. Source is the member who asks,
+// as whatever carried the message has authenticated it. Serve changes nothing, but that the peer's word on what it has seen is
+// taken note of. Any bytes are answered, with a text that says what is wrong with them if need be.
+func (r *Replica) Serve(source clock.Node, request []byte) []byte {
+	answer, err := r.answer(source, request)
+	if err != nil {
+		var w wire.Writer
+		w.Array(2)
+		w.Uint(0)
+		w.Text(err.Error())
+		return w.B
+	}
+	return answer
+}
+
+func (r *Replica) answer(source clock.Node, request []byte) ([]byte, error) {
+	q := wire.Reader{S: string(request), MaxEntries: 1 << 20}
+	q.Array(1)
+	kind, table, epoch := q.Uint(), q.Text(), q.Uint()
+	if q.Err != nil {
+		return nil, q.Err
+	}
+	if own := r.table; table != own {
+		return nil, fmt.Errorf("%s: it runs the table %.40q, we run %s", finding.RuleMismatch, table, own)
+	}
+	r.mu.Lock()
+	number := r.log.Epoch().Number
+	_, stranger := r.memberPlace(source)
+	r.mu.Unlock()
+	if stranger != nil {
+		return nil, fmt.Errorf("%s: %w", finding.UnknownNode, stranger)
+	}
+	if epoch != number {
+		return nil, fmt.Errorf("%s: it is in epoch %d, we are in %d", finding.RuleMismatch, epoch, number)
+	}
+	switch kind {
+	case askOps:
+		seen, chains := q.Vector(), readChains(&q)
+		if err := q.End(); err != nil {
+			return nil, err
+		}
+		return r.answerOps(source, seen, chains)
+	case askDigests:
+		n := q.Array(2)
+		if n > maxAsk {
+			q.Refuse("%d digests, the limit is %d", n, maxAsk)
+		}
+		var at [][2]int
+		for range n {
+			level, prefix := q.Uint(), q.Uint()
+			if level >= treeDepth || prefix >= 1<<(4*level) {
+				q.Refuse("no node of the tree")
+				break
+			}
+			at = append(at, [2]int{int(level), int(prefix)})
+		}
+		if err := q.End(); err != nil {
+			return nil, err
+		}
+		return r.answerDigests(at)
+	case askRecords:
+		bucket := q.Uint()
+		has := make(map[string][16]byte)
+		for range q.Array(2) {
+			key := q.Text()
+			has[key] = readSum(&q)
+		}
+		if bucket >= buckets {
+			q.Refuse("no bucket")
+		}
+		if err := q.End(); err != nil {
+			return nil, err
+		}
+		return r.answerRecords(int(bucket), has)
+	}
+	return nil, fmt.Errorf("a message of kind %d", kind)
+}
+
+func (r *Replica) answerOps(source clock.Node, seen clock.Vector, chains []chainOf) ([]byte, error) {
+	b := r.since(seen, func(n clock.Node) bool {
+		m := crdt.Member(n)
+		return m == r.opt.Node || m == source // what the asker wrote and has lost is given back
+	})
+	r.mu.Lock()
+	// An error would be of somebody who is no member, which was looked at before.
+	_ = r.log.Acknowledge(source, seen)
+	var known []chainOf
+	for _, c := range chains {
+		known = append(known, r.chainAt(c.node, c.seq))
+	}
+	if p := r.peer(source); p != nil {
+		p.seen.Merge(seen)
+	}
+	r.mu.Unlock()
+	var w wire.Writer
+	b.write(&w)
+	writeChains(&w, known)
+	return w.B, w.Err
+}
+
+// chainAt returns the chain of a node up to a number, or up to the last one that is known here if that is less. The sum is zero
+// when it isn't known any more. The caller holds mu.
+func (r *Replica) chainAt(node clock.Node, seq uint64) chainOf {
+	last := r.seen.Prefix(node)
+	at := chainOf{node: node, chain: chain{seq: last}}
+	if last > seq {
+		at.seq = seq
+	}
+	if c := r.chains[node]; c.seq == at.seq {
+		at.sum = c.sum
+	} else if op, ok := r.log.Find(clock.Dot{Node: node, Seq: at.seq}); ok {
+		at.sum = op.Payload.sum
+	}
+	if last > seq {
+		at.seq = last // the sum is that of the asker's number, but how far it goes here is what matters
+	}
+	return at
+}
+
+func (r *Replica) answerDigests(at [][2]int) ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	tree, err := r.tree()
+	if err != nil {
+		return nil, err
+	}
+	var w wire.Writer
+	w.Array(4)
+	w.Vector(&r.seen)
+	w.Vector(&r.settled)
+	var chains []chainOf
+	for node, run := range r.seen.Runs() {
+		chains = append(chains, r.chainAt(node, run.Last))
+	}
+	writeChains(&w, chains)
+	w.Array(fanout * len(at))
+	for _, a := range at {
+		for _, sum := range tree.children(a[0], a[1]) {
+			w.Bytes(sum[:])
+		}
+	}
+	return w.B, w.Err
+}
+
+func (r *Replica) answerRecords(bucket int, has map[string][16]byte) ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	tree, err := r.tree()
+	if err != nil {
+		return nil, err
+	}
+	var records [][]byte
+	for _, key := range tree.keys[bucket] {
+		record, err := r.state.AppendRecord(nil, key)
+		if err != nil {
+			return nil, err
+		}
+		if sum, known := has[key]; !known || sum != merge.Sum(record) {
+			records = append(records, record)
+		}
+	}
+	var w wire.Writer
+	w.Array(1)
+	w.Array(len(records))
+	for _, record := range records {
+		w.Bytes(record)
+	}
+	return w.B, w.Err
+}
+
+// Pull gets from a peer all that it wrote and this replica lacks. Ask carries a message to the [Replica.Serve] of source, and
+// its answer back; source is who answers, as ask has authenticated it. Where the peer's log no longer reaches back, merged
+// state is taken over instead, and no more of it than differs.
+//
+// If the peer knows more of what this replica wrote than it does itself, this replica came back from a backup: it goes on
+// under a new incarnation, gets back what it had forgotten, and what it wrote in between under numbers that were taken is
+// issued again.
+func (r *Replica) Pull(source clock.Node, ask func(request []byte) ([]byte, error)) error {
+	for {
+		more, err := r.pull(source, ask)
+		if err != nil {
+			return fmt.Errorf("pull from %s: %w", source, err)
+		}
+		if !more {
+			return nil
+		}
+	}
+}
+
+func (r *Replica) pull(source clock.Node, ask func([]byte) ([]byte, error)) (more bool, err error) {
+	r.mu.Lock()
+	if r.err != nil {
+		defer r.mu.Unlock()
+		return false, r.err
+	}
+	w := r.question(askOps, 5)
+	w.Vector(&r.seen)
+	var own []chainOf
+	for _, c := range r.sortedChains() {
+		if crdt.Member(c.node) == r.opt.Node {
+			if c.seq > r.seen.Prefix(c.node) {
+				c = r.chainAt(c.node, r.seen.Prefix(c.node)) // the rest is on its way to the disk
+			}
+			own = append(own, c)
+		}
+	}
+	if r.chains[r.self].seq == 0 {
+		own = append(own, chainOf{node: r.self})
+	}
+	writeChains(w, own)
+	before := r.seen.Clone()
+	r.mu.Unlock()
+	q, err := carry(ask, w)
+	if err != nil {
+		return false, err
+	}
+	b := readBatch(q)
+	known := readChains(q)
+	if err := q.End(); err != nil {
+		return false, err
+	}
+	for i, theirs := range known {
+		if i < len(own) && theirs.node == own[i].node {
+			if again, err := r.compare(source, ask, own[i], theirs); again || err != nil {
+				return again, err
+			}
+		}
+	}
+	if b.Behind {
+		return false, r.transfer(source, ask)
+	}
+	if _, err := r.Apply(source, b); err != nil {
+		return false, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return b.More && !r.seen.Equal(before), nil
+}
+
+func (r *Replica) question(kind uint64, items int) *wire.Writer {
+	w := &wire.Writer{}
+	w.Array(items)
+	w.Uint(kind)
+	w.Text(r.table)
+	w.Uint(r.log.Epoch().Number)
+	return w
+}
+
+func carry(ask func([]byte) ([]byte, error), w *wire.Writer) (*wire.Reader, error) {
+	if w.Err != nil {
+		return nil, w.Err
+	}
+	answer, err := ask(w.B)
+	if err != nil {
+		return nil, err
+	}
+	if len(answer) > 1 && answer[0] == 0x92 && answer[1] == 0 {
+		q := wire.Reader{S: string(answer[2:])}
+		return nil, fmt.Errorf("%w: %.200q", ErrRefused, q.Text())
+	}
+	return &wire.Reader{S: string(answer)}, nil
+}
+
+// compare finds out whether a peer knows the operations of this replica as it does itself.
+func (r *Replica) compare(source clock.Node, ask func([]byte) ([]byte, error), own, theirs chainOf) (again bool, err error) {
+	restored := theirs.seq > own.seq
+	diverged := theirs.seq >= own.seq && own.sum != [16]byte{} && theirs.sum != [16]byte{} && theirs.sum != own.sum
+	if theirs.seq < own.seq {
+		r.mu.Lock()
+		mine := r.chainAt(own.node, theirs.seq)
+		r.mu.Unlock()
+		diverged = mine.sum != [16]byte{} && theirs.sum != [16]byte{} && theirs.sum != mine.sum
+	}
+	switch {
+	case diverged:
+		return true, r.rebuild(source, ask, own.node)
+	case restored && own.node == r.self:
+		r.mu.Lock()
+		err := r.reincarnate(clock.Dot{Node: own.node, Seq: theirs.seq})
+		r.unlock()
+		if err == nil {
+			err = r.commit()
+		}
+		return true, err
+	}
+	return false, nil
+}
+
+// reincarnate goes on under the next incarnation. Past is what was found to have been forgotten. The caller holds mu.
+func (r *Replica) reincarnate(past clock.Dot) error {
+	if past.Node != "" && past.Node != r.self {
+		return nil // another call has been here
+	}
+	n := 2
+	if at := len(r.opt.Node); len(r.self) > at {
+		k, err := strconv.Atoi(string(r.self[at+1:]))
+		if err != nil {
+			return fmt.Errorf("incarnation %q: %w", string(r.self), err)
+		}
+		n = k + 1
+	}
+	// An incarnation that turned up elsewhere is not taken again.
+	for node := range r.log.Seen().Runs() {
+		if k, err := strconv.Atoi(string(bytes.TrimPrefix([]byte(node), []byte(r.opt.Node+"~")))); err == nil {
+			n = max(n, k+1)
+		}
+	}
+	r.self = r.opt.Node + clock.Node("~"+strconv.Itoa(n))
+	r.tell(Event{Kind: Restored, Detail: fmt.Sprintf("goes on as %s", r.self)})
+	return r.append(incarnationRecord(r.self), nil)
+}
+
+// transfer takes over the state of a peer, as far as it differs.
+func (r *Replica) transfer(source clock.Node, ask func([]byte) ([]byte, error)) error {
+	copied, err := r.differences(ask, true)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.unlock()
+	return r.adopt(source, copied)
+}
+
+// copied is what a peer has, as far as it differs from what is here: at least what the peer had seen, and the chains of that.
+type copied struct {
+	seen    clock.Vector
+	chains  []chainOf
+	records [][]byte
+}
+
+// differences asks a peer for all records that differ from those here; with nothing compared, for all.
+func (r *Replica) differences(ask func([]byte) ([]byte, error), compare bool) (c copied, err error) {
+	at := [][2]int{{0, 0}}
+	for level := range treeDepth {
+		var next [][2]int
+		for piece := range slices.Chunk(at, maxAsk) {
+			r.mu.Lock()
+			w := r.question(askDigests, 4)
+			r.mu.Unlock()
+			w.Array(2 * len(piece))
+			for _, a := range piece {
+				w.Uint(uint64(a[0]))
+				w.Uint(uint64(a[1]))
+			}
+			q, err := carry(ask, w)
+			if err != nil {
+				return c, err
+			}
+			q.Tuple(4)
+			seen, _, chains := q.Vector(), q.Vector(), readChains(q)
+			if level == 0 {
+				c.seen, c.chains = seen, chains // what is compared later holds at least this
+			}
+			if n := q.Array(1); n != fanout*len(piece) {
+				q.Refuse("%d digests for %d", n, len(piece))
+			}
+			r.mu.Lock()
+			tree, err := r.tree()
+			for _, a := range piece {
+				var own [fanout][16]byte
+				if err == nil && compare {
+					own = tree.children(a[0], a[1])
+				}
+				for i := range fanout {
+					if sum := readSum(q); sum != own[i] && q.Err == nil {
+						next = append(next, [2]int{a[0] + 1, a[1]*fanout + i})
+					}
+				}
+			}
+			r.mu.Unlock()
+			if err := errors.Join(err, q.End()); err != nil {
+				return c, err
+			}
+		}
+		at = next
+	}
+	for _, a := range at {
+		w, err := r.askBucket(a[1], compare)
+		if err != nil {
+			return c, err
+		}
+		q, err := carry(ask, w)
+		if err != nil {
+			return c, err
+		}
+		q.Tuple(1)
+		for range q.Array(1) {
+			c.records = append(c.records, q.Bytes())
+		}
+		if err := q.End(); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+func (r *Replica) askBucket(bucket int, compare bool) (*wire.Writer, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := r.question(askRecords, 5)
+	w.Uint(uint64(bucket))
+	if !compare {
+		w.Array(0)
+		return w, nil
+	}
+	tree, err := r.tree()
+	if err != nil {
+		return nil, err
+	}
+	w.Array(2 * len(tree.keys[bucket]))
+	for _, key := range tree.keys[bucket] {
+		sum, err := r.state.Sum(key)
+		if err != nil {
+			return nil, err
+		}
+		w.Text(key)
+		w.Bytes(sum[:])
+	}
+	return w, nil
+}
+
+// adopt merges records that hold at least what a peer had seen, and counts that as seen. It is on disk, as a snapshot, when
+// adopt returns: until then nobody may go on from it, so mu is held throughout.
+func (r *Replica) adopt(source clock.Node, c copied) error {
+	if err := r.try(c.records); err != nil {
+		return err
+	}
+	if err := r.drain(); err != nil {
+		return err
+	}
+	for _, theirs := range c.chains {
+		if theirs.seq > r.seen.Prefix(theirs.node) {
+			r.chains[theirs.node] = theirs.chain
+		}
+	}
+	released, err := r.log.Adopt(c.seen)
+	if err != nil {
+		return err
+	}
+	for _, record := range c.records {
+		key, _, err := r.state.MergeRecord(record, r.opt.Limits)
+		if err != nil {
+			return err
+		}
+		r.digests.changed(key)
+	}
+	r.seen.Merge(c.seen)
+	r.tell(Event{Kind: Transferred, Peer: source, Count: int64(len(c.records))})
+	for _, d := range released {
+		r.link(d.Dot, d.Sum, d.Payload)
+		if err := r.append(opRecord(d.Payload), &queued{op: *d.Payload.op, entry: d.Payload, from: source}); err != nil {
+			return err
+		}
+	}
+	if err := r.drain(); err != nil {
+		return err
+	}
+	return r.checkpoint()
+}
+
+// try reports why records of a peer can't be merged: all or nothing, so it is found before any is.
+func (r *Replica) try(records [][]byte) error {
+	for i, record := range records {
+		if _, _, err := merge.NewState(r.opt.Table).MergeRecord(record, r.opt.Limits); err != nil {
+			return fmt.Errorf("record %d of %d: %w", i+1, len(records), err)
+		}
+	}
+	return nil
+}
+
+// drain brings all that was appended to the disk and into the state. The caller holds mu.
+func (r *Replica) drain() error {
+	if r.disk != nil {
+		if err := r.disk.Sync(); err != nil {
+			return r.fail(err)
+		}
+	}
+	for _, q := range r.queue {
+		r.take(q)
+	}
+	r.queue = nil
+	return nil
+}
+
+// firstVoid returns the number of the first operation of a node that is another one at a peer: by halves, for chains that
+// were equal up to a number were equal before it.
+func (r *Replica) firstVoid(ask func([]byte) ([]byte, error), node clock.Node, theirs clock.Vector) (uint64, error) {
+	r.mu.Lock()
+	first, last := r.log.Horizon().Prefix(node)+1, min(r.seen.Prefix(node), theirs.Prefix(node))
+	r.mu.Unlock()
+	for first < last {
+		middle := first + (last-first)/2
+		r.mu.Lock()
+		own := r.chainAt(node, middle)
+		w := r.question(askOps, 5)
+		w.Vector(&theirs)
+		writeChains(w, []chainOf{{node, chain{seq: middle}}})
+		r.mu.Unlock()
+		q, err := carry(ask, w)
+		if err != nil {
+			return 0, err
+		}
+		readBatch(q)
+		known := readChains(q)
+		if len(known) != 1 {
+			q.Refuse("%d chains for one", len(known))
+		}
+		if err := q.End(); err != nil {
+			return 0, err
+		}
+		if known[0].sum == own.sum {
+			first = middle + 1
+		} else {
+			last = middle
+		}
+	}
+	return first, nil
+}
+
+// rebuild starts over from the state of a peer, which knows other operations of a node than this replica does: those of this
+// replica from the first that differs on are void. What it wrote itself under numbers that were taken is issued again, under
+// the next incarnation; all else that it has and the peer lacks is applied again.
+func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error), node clock.Node) error {
+	c, err := r.differences(ask, false)
+	if err != nil {
+		return err
+	}
+	void, err := r.firstVoid(ask, node, c.seen)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.unlock()
+	if err := r.drain(); err != nil {
+		return err
+	}
+	if err := r.try(c.records); err != nil {
+		return err
+	}
+	var again []merge.Op
+	var kept []crdt.Operation[*entry]
+	for op := range r.log.Since(clock.Vector{}) {
+		bytes, err := r.bytesOf(op.Payload)
+		if err != nil {
+			return r.fail(err)
+		}
+		decoded, err := merge.DecodeOp(bytes, merge.Limits{})
+		if err != nil {
+			return r.fail(err)
+		}
+		op.Payload = &entry{bytes: bytes, sign: op.Payload.sign, op: &decoded}
+		switch {
+		case op.Dot.Node == node && op.Dot.Seq >= void:
+			if node == r.self {
+				again = append(again, decoded)
+			}
+		case !c.seen.Has(op.Dot):
+			kept = append(kept, op)
+		}
+	}
+	r.tell(Event{Kind: Reused, Peer: source, Code: finding.OpIDReused,
+		Detail: fmt.Sprintf("%s had two writers: starting over from the state of %s", node, source)})
+	epoch := r.log.Epoch()
+	limits := r.log.Limits
+	r.log = crdt.Log[*entry]{Limits: limits}
+	if err := r.log.Enter(epoch); err != nil {
+		return r.fail(err)
+	}
+	if _, err := r.log.Adopt(c.seen); err != nil {
+		return r.fail(err)
+	}
+	r.state, r.digests = merge.NewState(r.opt.Table), nil
+	for _, record := range c.records {
+		if _, _, err := r.state.MergeRecord(record, r.opt.Limits); err != nil {
+			return r.fail(err)
+		}
+	}
+	r.seen = c.seen.Clone()
+	r.chains = make(map[clock.Node]chain)
+	for _, theirs := range c.chains {
+		r.chains[theirs.node] = theirs.chain
+	}
+	for _, op := range kept {
+		if arrival, _ := r.log.Apply(op.Dot.Node, op); arrival == crdt.Delivered {
+			r.link(op.Dot, op.Sum, op.Payload)
+			if err := r.append(opRecord(op.Payload), &queued{op: *op.Payload.op, entry: op.Payload, from: source}); err != nil {
+				return err
+			}
+		}
+	}
+	if err := r.reincarnate(clock.Dot{Node: r.self}); err != nil {
+		return err
+	}
+	for _, op := range again {
+		op.Dot, op.Seen = r.log.Seen().Next(r.self), r.log.Seen().Clone()
+		if _, err := r.issue(op); err != nil {
+			return r.fail(err)
+		}
+	}
+	if err := r.drain(); err != nil {
+		return err
+	}
+	return r.checkpoint()
+}
+
+// Audit asks a peer for the digest of its state. It returns false when both have seen the same operations, and folded the same
+// of them, and are not equal all the same, which is told as [Diverged]. Where they have not seen the same there is nothing to
+// compare, and Audit returns true.
+func (r *Replica) Audit(source clock.Node, ask func(request []byte) ([]byte, error)) (equal bool, err error) {
+	r.mu.Lock()
+	w := r.question(askDigests, 4)
+	w.Array(2)
+	w.Uint(0)
+	w.Uint(0)
+	r.mu.Unlock()
+	q, err := carry(ask, w)
+	if err != nil {
+		return false, fmt.Errorf("audit %s: %w", source, err)
+	}
+	q.Tuple(4)
+	seen, settled, _ := q.Vector(), q.Vector(), readChains(q)
+	if n := q.Array(1); n != fanout {
+		q.Refuse("%d digests for one", n)
+	}
+	r.mu.Lock()
+	defer r.unlock()
+	tree, err := r.tree()
+	if err != nil {
+		return false, fmt.Errorf("audit %s: %w", source, err)
+	}
+	equal = true
+	for _, own := range tree.children(0, 0) {
+		if readSum(q) != own {
+			equal = false
+		}
+	}
+	if err := q.End(); err != nil {
+		return false, fmt.Errorf("audit %s: %w", source, err)
+	}
+	if equal || !seen.Equal(r.seen) || !settled.Equal(r.settled) {
+		return true, nil
+	}
+	r.tell(Event{Kind: Diverged, Peer: source, Code: finding.SplitBrain, Detail: "both have seen the same operations, and their states differ"})
+	return false, nil
+}

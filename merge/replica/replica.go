@@ -1,0 +1,403 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/crdt"
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
+)
+
+// Options of a replica. Node and Table are required; the zero value of every other field is a working default.
+type Options struct {
+	Node  clock.Node   // the name of this replica, as the table declares it
+	Table *merge.Table // all replicas run one that decides alike
+
+	// Members are who takes part when the directory is new: the first epoch. Nil means the nodes that Table declares, and
+	// Node alone if it declares none. Later epochs are entered with [Replica.Enter].
+	Members []clock.Node
+
+	// Source returns physical time in nanoseconds since 1970, MaxDrift is how far ahead of it a stamp of another region
+	// may be: see [clock.Clock], whose defaults these have.
+	Source   func() int64
+	MaxDrift time.Duration
+
+	// Sign returns a signature or MAC over the bytes of an operation of this replica, Verify checks that of another one. Nil
+	// does without.
+	Sign   func(op []byte) []byte
+	Verify func(writer clock.Node, op, signature []byte) bool
+
+	// Relays reports whether a peer may hand on what another member wrote. Nil: nobody may, but for what this replica wrote
+	// itself and has lost.
+	Relays func(source, writer clock.Node) bool
+
+	// Quorum is asked before a write to a key under the rule refuse: whether whoever decides about critical keys agrees. It
+	// is called without a lock, so it may take its time. Nil: the write is made, and when another region made one too, both
+	// are refused after the fact.
+	Quorum func(key string) error
+
+	// Observe is told what a service may want to know: see [Event]. It is called without a lock, by the goroutine whose
+	// call made it happen, perhaps by several at once. Nil is not told.
+	Observe func(Event)
+
+	// Limits bounds how an operation from outside is read, Gate what one and a batch of them may hold, Waiting what waits for others, BatchBytes the batches that [Replica.Since]
+	// makes (zero: 4 MiB).
+	Limits     merge.Limits
+	Gate       merge.GateLimits
+	Waiting    crdt.LogLimits
+	BatchBytes int
+
+	// Requests is how many request ids are remembered, the latest ones. Zero means 100,000.
+	Requests int
+
+	// SnapshotBytes is how much the log grows between two snapshots of the state. Zero means 64 MiB. KeepBytes is how much
+	// of the log is kept beyond what is needed, for dry runs. Zero means 256 MiB, negative none.
+	SnapshotBytes, KeepBytes int64
+
+	// FS is the disk. Nil means that of the operating system.
+	FS segment.FS
+}
+
+// The errors of a replica. They are wrapped.
+var (
+	// ErrRefused is that of [Replica.Apply] and [Replica.Pull] for a batch that the gate refused. Nothing has changed.
+	ErrRefused = errors.New("refused")
+
+	// ErrBroken is that of every write after the disk has failed. Whether the writes that were waiting are on the disk, the
+	// next [Open] tells: repeat them with their requests.
+	ErrBroken = errors.New("the disk has failed")
+
+	// ErrStale is that of [Replica.Read] for a state older than the caller allows.
+	ErrStale = errors.New("too old")
+
+	// ErrTable is that of [Open] for a directory that was written under a table that decides otherwise.
+	ErrTable = errors.New("another rule table")
+
+	// ErrBehind is that of [Replica.Apply] for a batch of a peer whose log no longer reaches back to what this replica has:
+	// [Replica.Pull] takes over state instead.
+	ErrBehind = errors.New("the log no longer reaches back")
+
+	// ErrClosed is that of everything after [Replica.Close].
+	ErrClosed = errors.New("replica is closed")
+)
+
+// Replica is one replica of a state that several regions write.
+type Replica struct {
+	opt   Options
+	gate  merge.Gate
+	own   merge.Gate   // for what is written here
+	table string       // its fingerprint
+	disk  *segment.Log // nil when all is in memory
+
+	mu      sync.Mutex // guards what follows, and the order of what is appended to disk
+	clock   clock.Clock
+	self    clock.Node // the present incarnation
+	log     crdt.Log[*entry]
+	state   *merge.State
+	seen    clock.Vector // what is on disk and in the state. Invariant: log.Seen() covers it.
+	settled clock.Vector // up to where the state was folded
+	queue   []*queued    // on its way to the disk, in the order of the disk
+	err     error        // why no more is written
+	chains  map[clock.Node]chain
+
+	requests requests
+	peers    map[clock.Node]*peer
+	bound    int64            // wall time that is on disk as not to be gone below
+	grown    int64            // bytes of log since the last snapshot
+	bytes    int64            // of log in all
+	last     segment.Position // of the latest record
+	oldest   uint64
+	digests  *digests
+	events   []Event
+	count    struct{ written, applied, duplicates, conflicts, lost int64 }
+	refused  map[finding.Code]int64
+
+	maintaining sync.Mutex
+}
+
+// entry is what the log keeps of an operation.
+type entry struct {
+	at    segment.Position // on disk; zero while it is in memory
+	bytes []byte           // nil when it is on disk
+	sign  []byte
+	sum   [16]byte // of the chain of its node, up to and with it
+	op    *merge.Op
+}
+
+// queued is an operation on its way to the disk and then into the state.
+type queued struct {
+	op       merge.Op
+	entry    *entry
+	from     clock.Node // "" when written here
+	verdicts []merge.Verdict
+	done     bool
+}
+
+// peer is what is known of another member.
+type peer struct {
+	upTo clock.Timestamp // all it wrote up to then is here
+	skew time.Duration
+	seen clock.Vector // what it has acknowledged
+}
+
+// chain is the sum over all operations of one node so far: equal chains, equal operations.
+type chain struct {
+	seq uint64
+	sum [16]byte
+}
+
+func (c chain) next(sum [16]byte) chain {
+	var both [32]byte
+	copy(both[:16], c.sum[:])
+	copy(both[16:], sum[:])
+	return chain{c.seq + 1, merge.Sum(both[:])}
+}
+
+// Open opens the replica in a directory, and makes it if there is none. An empty dir keeps everything in memory: for tests,
+// and for services that can always take over the state of a peer.
+//
+// The error wraps [segment.ErrLocked] when the directory is in use, [segment.ErrCorrupt] when what was durable is damaged,
+// with the place, and [ErrTable] when it was written under another table.
+func Open(dir string, opt Options) (*Replica, error) {
+	if err := opt.check(); err != nil {
+		return nil, fmt.Errorf("open replica: %w", err)
+	}
+	r := &Replica{
+		opt:    opt,
+		self:   opt.Node,
+		state:  merge.NewState(opt.Table),
+		chains: make(map[clock.Node]chain),
+		peers:  make(map[clock.Node]*peer),
+	}
+	r.clock.Source, r.clock.MaxDrift = opt.Source, opt.MaxDrift
+	r.log.Limits = opt.Waiting
+	r.requests.most = opt.Requests
+	r.table = opt.Table.Fingerprint()
+	r.own = merge.Gate{Table: opt.Table, MaxDrift: -1, Limits: opt.Gate}
+	r.gate = merge.Gate{
+		Table: opt.Table, MaxDrift: opt.MaxDrift, Verify: opt.Verify, Limits: opt.Gate, Known: &r.log,
+		Relays: func(source, writer clock.Node) bool {
+			return crdt.Member(writer) == opt.Node || opt.Relays != nil && opt.Relays(source, crdt.Member(writer))
+		},
+	}
+	if dir != "" {
+		if err := r.recover(dir); err != nil {
+			return nil, fmt.Errorf("open replica: %w", err)
+		}
+	}
+	if r.log.Epoch().Number == 0 {
+		if err := r.Enter(crdt.Epoch{Number: 1, Members: opt.members()}); err != nil {
+			return nil, errors.Join(fmt.Errorf("open replica: %w", err), r.Close())
+		}
+	}
+	return r, nil
+}
+
+func (o *Options) check() error {
+	switch {
+	case o.Table == nil:
+		return errors.New("options without a table")
+	case o.Node.Check() != nil:
+		return o.Node.Check()
+	case crdt.Member(o.Node) != o.Node:
+		return fmt.Errorf("node %q has the name of an incarnation", string(o.Node))
+	case len(o.Table.Nodes) > 0 && o.Table.Nodes.Rank(o.Node) == 0:
+		return fmt.Errorf("the table does not declare node %q", string(o.Node))
+	}
+	if o.BatchBytes <= 0 {
+		o.BatchBytes = 4 << 20
+	}
+	if o.Requests <= 0 {
+		o.Requests = 100_000
+	}
+	if o.SnapshotBytes <= 0 {
+		o.SnapshotBytes = 64 << 20
+	}
+	if o.KeepBytes == 0 {
+		o.KeepBytes = 256 << 20
+	}
+	return nil
+}
+
+func (o *Options) members() []clock.Node {
+	members := o.Members
+	if members == nil {
+		members = o.Table.Nodes
+	}
+	if !slices.Contains(members, o.Node) {
+		members = append(slices.Clone(members), o.Node)
+	}
+	return members
+}
+
+// Close writes what is left to the disk and lets go of the directory.
+func (r *Replica) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if errors.Is(r.err, ErrClosed) {
+		return nil
+	}
+	r.err = ErrClosed
+	if r.disk == nil {
+		return nil
+	}
+	return r.disk.Close()
+}
+
+// Enter goes over to an epoch: members join, leave, or are lost for ever. All members enter epochs of the same numbers with
+// the same members; a batch of a peer that is in another epoch is refused until both are in one. It is on disk when Enter
+// returns. See [crdt.Log.Enter] for the rules.
+func (r *Replica) Enter(e crdt.Epoch) error {
+	r.mu.Lock()
+	if r.err != nil {
+		defer r.mu.Unlock()
+		return r.err
+	}
+	if err := r.log.Enter(e); err != nil {
+		r.mu.Unlock()
+		return err
+	}
+	err := r.append(epochRecord(r.log.Epoch()), nil)
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return r.commit()
+}
+
+// Seen returns what this replica has, on disk and in its state: what a peer needs to know to send what is missing.
+func (r *Replica) Seen() clock.Vector {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seen.Clone()
+}
+
+// Table returns the rule table.
+func (r *Replica) Table() *merge.Table { return r.opt.Table }
+
+// append puts a record into the log, and q behind it into the queue. The caller holds mu.
+func (r *Replica) append(head []byte, q *queued) error {
+	if r.disk != nil {
+		var body []byte
+		if q != nil {
+			body = q.entry.bytes
+		}
+		at, err := r.disk.Append(head, body)
+		if err != nil {
+			return r.fail(err)
+		}
+		size := int64(len(head) + len(body))
+		r.last = at
+		r.grown += size
+		r.bytes += size
+		if q != nil {
+			q.entry.at, q.entry.bytes = at, nil
+		}
+	}
+	if q != nil {
+		r.queue = append(r.queue, q)
+	}
+	return nil
+}
+
+// fail keeps why nothing can be written any more. The caller holds mu.
+func (r *Replica) fail(err error) error {
+	if r.err == nil {
+		r.err = fmt.Errorf("%w: %w", ErrBroken, err)
+		r.tell(Event{Kind: Broken, Detail: err.Error()})
+	}
+	return r.err
+}
+
+// commit waits until all that was appended is on disk, and takes it into the state. Callers that come together share one
+// sync.
+func (r *Replica) commit() error {
+	r.mu.Lock()
+	last := len(r.queue)
+	var upTo *queued
+	if last > 0 {
+		upTo = r.queue[last-1]
+	}
+	r.mu.Unlock()
+	return r.commitUpTo(upTo)
+}
+
+func (r *Replica) commitUpTo(upTo *queued) error {
+	if r.disk != nil {
+		if err := r.disk.Sync(); err != nil {
+			r.mu.Lock()
+			err = r.fail(err)
+			r.unlock()
+			return err
+		}
+	}
+	r.mu.Lock()
+	if upTo != nil && !upTo.done {
+		n := 0
+		for _, q := range r.queue {
+			r.take(q)
+			n++
+			if q == upTo {
+				break
+			}
+		}
+		r.queue = slices.Delete(r.queue, 0, n)
+	}
+	grown := r.grown > r.opt.SnapshotBytes
+	r.unlock()
+	if grown {
+		return r.Maintain()
+	}
+	return nil
+}
+
+// take applies one operation that is on disk. The caller holds mu.
+func (r *Replica) take(q *queued) {
+	q.done = true
+	before := r.before(&q.op)
+	verdicts, err := r.state.Apply(q.op)
+	if err != nil { // the gate lets nothing in that the state refuses
+		r.tell(Event{Kind: Refused, Peer: q.from, Op: &q.op, Code: finding.BadField, Detail: err.Error()})
+	}
+	q.verdicts = verdicts
+	r.seen.Add(q.op.Dot)
+	r.digests.changed(q.op.Key)
+	if q.from == "" {
+		r.count.written++
+	} else {
+		r.count.applied++
+	}
+	r.judge(q, before)
+	q.entry.op = nil
+}
+
+// tell keeps an event until mu is released.
+func (r *Replica) tell(e Event) {
+	if r.opt.Observe != nil {
+		r.events = append(r.events, e)
+	}
+}
+
+// unlock releases mu and tells what has happened.
+func (r *Replica) unlock() {
+	events := r.events
+	r.events = nil
+	r.mu.Unlock()
+	for _, e := range events {
+		r.opt.Observe(e)
+	}
+}
+
+// physical returns the time that the clock would show if nobody had observed anything.
+func (r *Replica) physical() int64 {
+	if r.opt.Source != nil {
+		return r.opt.Source()
+	}
+	return time.Now().UnixNano()
+}

@@ -1,0 +1,491 @@
+package replica_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/crdt"
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/replica"
+	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+const rules = `
+nodes ap-south < eu-west < us-east
+ledger/*  *      refuse
+stock/*   count  counter
+cart/*    items  add-wins
+*         *      lww
+`
+
+var start = time.Date(2026, 5, 20, 12, 0, 0, 0, time.UTC).UnixNano()
+
+// world is physical time that all replicas of a test share.
+type world struct{ now int64 }
+
+func (w *world) source() int64 { w.now += 1000; return w.now }
+
+func options(node clock.Node, w *world) replica.Options {
+	return replica.Options{Node: node, Table: merge.MustParseTable(rules), Source: w.source}
+}
+
+func open(t testing.TB, dir string, opt replica.Options) *replica.Replica {
+	t.Helper()
+	r, err := replica.Open(dir, opt)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = r.Close() })
+	return r
+}
+
+func three(t testing.TB, dirs bool) (w *world, ap, eu, us *replica.Replica) {
+	w = &world{now: start}
+	dir := func() string {
+		if dirs {
+			return t.TempDir()
+		}
+		return ""
+	}
+	return w, open(t, dir(), options("ap-south", w)), open(t, dir(), options("eu-west", w)), open(t, dir(), options("us-east", w))
+}
+
+// from returns an ask that reaches a replica directly.
+func from(r *replica.Replica, asker clock.Node) func([]byte) ([]byte, error) {
+	return func(request []byte) ([]byte, error) { return r.Serve(asker, request), nil }
+}
+
+func name(r *replica.Replica) clock.Node { return r.Status().Node }
+
+func pull(t testing.TB, to, of *replica.Replica) {
+	t.Helper()
+	require.NoError(t, to.Pull(name(of), from(of, name(to))))
+}
+
+// meet has all replicas get everything from all.
+func meet(t testing.TB, all ...*replica.Replica) {
+	t.Helper()
+	for range 3 {
+		for _, to := range all {
+			for _, of := range all {
+				if to != of {
+					pull(t, to, of)
+				}
+			}
+		}
+	}
+}
+
+// shows returns the whole visible state as text.
+func shows(r *replica.Replica) string {
+	s := ""
+	r.Cells(func(key string, c merge.NamedCell) bool {
+		s += fmt.Sprintf("%s %s = %s\n", key, c.Name, c.Value())
+		return true
+	})
+	return s
+}
+
+func requireEqual(t testing.TB, all ...*replica.Replica) {
+	t.Helper()
+	for _, r := range all[1:] {
+		require.Equal(t, shows(all[0]), shows(r))
+		require.Equal(t, all[0].Seen().String(), r.Seen().String())
+	}
+}
+
+func set(t testing.TB, r *replica.Replica, key, field, text string) replica.Receipt {
+	t.Helper()
+	receipt, err := r.Set(key, field, value.Text(text))
+	require.NoError(t, err)
+	return receipt
+}
+
+func add(t testing.TB, r *replica.Replica, key string, n int64) {
+	t.Helper()
+	_, err := r.Write(replica.Write{Key: key, Kind: merge.Add, Fields: []merge.Field{{Name: "count", Value: value.Int(n)}}})
+	require.NoError(t, err)
+}
+
+func TestWritesOfAllRegionsEndUpEverywhere(t *testing.T) {
+	for _, disk := range []bool{false, true} {
+		_, ap, eu, us := three(t, disk)
+		set(t, us, "orders/1", "status", "paid")
+		add(t, us, "stock/lamp", 10)
+		meet(t, ap, eu, us)
+		add(t, eu, "stock/lamp", -2)
+		add(t, ap, "stock/lamp", -3)
+		set(t, eu, "orders/1", "status", "shipped")
+		meet(t, ap, eu, us)
+		requireEqual(t, ap, eu, us)
+		require.Equal(t, value.Value(`"shipped"`), us.Get("orders/1", "status"))
+		require.Equal(t, value.Value("5"), ap.Get("stock/lamp", "count"))
+	}
+}
+
+func TestBatchesMayComeTwiceAndOutOfOrder(t *testing.T) {
+	_, ap, eu, us := three(t, false)
+	set(t, us, "a", "", "1")
+	first := us.Since(ap.Seen())
+	set(t, us, "b", "", "2")
+	both := us.Since(clock.Up("us-east", 1))
+	_, err := ap.Apply("us-east", both) // the second alone: it waits
+	require.NoError(t, err)
+	require.Equal(t, value.Value(""), ap.Get("b", ""))
+	require.Equal(t, 1, ap.Status().Held)
+	for range 2 {
+		_, err = ap.Apply("us-east", first)
+		require.NoError(t, err)
+		_, err = ap.Apply("us-east", both)
+		require.NoError(t, err)
+	}
+	require.Equal(t, value.Value(`"2"`), ap.Get("b", ""))
+	require.Equal(t, int64(2), ap.Status().Applied)
+	pull(t, eu, us)
+	requireEqual(t, ap, eu, us)
+}
+
+func TestWhatWasAcknowledgedIsThereAfterOpening(t *testing.T) {
+	w := &world{now: start}
+	dir := t.TempDir()
+	r := open(t, dir, options("us-east", w))
+	for i := range 100 {
+		set(t, r, fmt.Sprintf("orders/%d", i%10), "status", fmt.Sprint(i))
+		add(t, r, "stock/lamp", 1)
+		if i == 50 {
+			require.NoError(t, r.Maintain())
+		}
+	}
+	was, seen := shows(r), r.Seen().String()
+	require.NoError(t, r.Close())
+	r = open(t, dir, options("us-east", w))
+	require.Equal(t, was, shows(r))
+	require.Equal(t, seen, r.Seen().String())
+	// And after a snapshot with nothing behind it.
+	require.NoError(t, r.Maintain())
+	require.NoError(t, r.Close())
+	r = open(t, dir, options("us-east", w))
+	require.Equal(t, was, shows(r))
+	eu := open(t, "", options("eu-west", w))
+	pull(t, eu, r)
+	requireEqual(t, r, eu)
+}
+
+func TestADirectoryIsOpenOnce(t *testing.T) {
+	w, dir := &world{now: start}, t.TempDir()
+	open(t, dir, options("us-east", w))
+	_, err := replica.Open(dir, options("us-east", w))
+	require.ErrorIs(t, err, segment.ErrLocked)
+}
+
+func TestADirectoryOfAnotherTableOrNodeIsRefused(t *testing.T) {
+	w, dir := &world{now: start}, t.TempDir()
+	r := open(t, dir, options("us-east", w))
+	set(t, r, "a", "", "1")
+	require.NoError(t, r.Maintain())
+	require.NoError(t, r.Close())
+	other := options("us-east", w)
+	other.Table = merge.MustParseTable("nodes ap-south < eu-west < us-east\n* * fww\n")
+	_, err := replica.Open(dir, other)
+	require.ErrorIs(t, err, replica.ErrTable)
+	_, err = replica.Open(dir, options("eu-west", w))
+	require.ErrorContains(t, err, `"us-east"`)
+}
+
+func TestARequestIsCarriedOutOnce(t *testing.T) {
+	w, dir := &world{now: start}, t.TempDir()
+	r := open(t, dir, options("us-east", w))
+	write := replica.Write{Key: "stock/lamp", Kind: merge.Add, Fields: []merge.Field{{Name: "count", Value: "5"}}, Request: "req-1"}
+	first, err := r.Write(write)
+	require.NoError(t, err)
+	require.False(t, first.Repeated)
+	for _, reopen := range []string{"", "log", "snapshot"} {
+		if reopen == "snapshot" {
+			require.NoError(t, r.Maintain())
+		}
+		if reopen != "" {
+			require.NoError(t, r.Close())
+			r = open(t, dir, options("us-east", w))
+		}
+		again, err := r.Write(write)
+		require.NoError(t, err)
+		require.True(t, again.Repeated)
+		require.Equal(t, first.Dot, again.Dot)
+		require.Equal(t, first.Stamp, again.Stamp)
+	}
+	require.Equal(t, value.Value("5"), r.Get("stock/lamp", "count"))
+}
+
+func TestALostWriteIsAnEventEverywhere(t *testing.T) {
+	w := &world{now: start}
+	var mu sync.Mutex
+	told := make(map[clock.Node][]string)
+	watch := func(node clock.Node) *replica.Replica {
+		opt := options(node, w)
+		opt.Observe = func(e replica.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			told[node] = append(told[node], e.Kind.String()+" "+e.Loser.Dot.String()+" to "+e.Winner.Dot.String())
+		}
+		return open(t, "", opt)
+	}
+	eu, us := watch("eu-west"), watch("us-east")
+	set(t, eu, "orders/1", "status", "paid")
+	set(t, us, "orders/1", "status", "cancelled")
+	pull(t, eu, us)
+	pull(t, us, eu)
+	requireEqual(t, eu, us)
+	require.Equal(t, []string{"lost eu-west:1 to us-east:1"}, told["eu-west"])
+	require.Equal(t, told["eu-west"], told["us-east"])
+	require.Equal(t, int64(1), us.Status().Lost)
+
+	set(t, us, "orders/1", "status", "refunded") // which has seen both
+	pull(t, eu, us)
+	require.Len(t, told["eu-west"], 1)
+}
+
+func TestCriticalKeysTellASplitBrain(t *testing.T) {
+	w := &world{now: start}
+	var codes []string
+	opt := options("us-east", w)
+	opt.Observe = func(e replica.Event) { codes = append(codes, string(e.Code)) }
+	us, eu := open(t, "", opt), open(t, "", options("eu-west", w))
+	set(t, us, "ledger/1", "balance", "1")
+	set(t, eu, "ledger/1", "balance", "2")
+	pull(t, us, eu)
+	require.Equal(t, []string{"split_brain"}, codes)
+	reading, err := us.Read("ledger/1", "balance", 0)
+	require.NoError(t, err)
+	require.True(t, reading.Conflicted)
+}
+
+func TestAWriteToACriticalKeyAsksTheQuorum(t *testing.T) {
+	opt := options("us-east", &world{now: start})
+	no := errors.New("eu-west is away")
+	opt.Quorum = func(key string) error { return no }
+	r := open(t, "", opt)
+	_, err := r.Set("ledger/1", "balance", "1")
+	require.ErrorIs(t, err, no)
+	require.Equal(t, value.Value(""), r.Get("ledger/1", "balance"))
+	set(t, r, "orders/1", "status", "paid")
+}
+
+func TestAReadSaysHowFreshItIs(t *testing.T) {
+	w, ap, eu, us := three(t, true)
+	_, err := us.Read("a", "", time.Minute)
+	require.ErrorIs(t, err, replica.ErrStale)
+	set(t, eu, "a", "", "1")
+	meet(t, ap, eu, us)
+	reading, err := us.Read("a", "", time.Second)
+	require.NoError(t, err)
+	require.Equal(t, value.Value(`"1"`), reading.Value)
+	w.now += int64(time.Minute)
+	pull(t, us, ap)
+	reading, err = us.Read("a", "", time.Second)
+	require.ErrorIs(t, err, replica.ErrStale)
+	require.Equal(t, clock.Node("eu-west"), reading.Oldest)
+	pull(t, us, eu)
+	_, err = us.Read("a", "", time.Second)
+	require.NoError(t, err)
+}
+
+func TestARefusedBatchChangesNothing(t *testing.T) {
+	w, _, eu, us := three(t, false)
+	set(t, us, "a", "", "1")
+	good := us.Since(eu.Seen())
+	state, seen := shows(eu), eu.Seen().String()
+	for name, bad := range map[string]func() (clock.Node, replica.Batch){
+		"source_mismatch": func() (clock.Node, replica.Batch) { return "ap-south", good },
+		"rule_mismatch":   func() (clock.Node, replica.Batch) { b := good; b.Table = "other"; return "us-east", b },
+		"bad_syntax": func() (clock.Node, replica.Batch) {
+			b := good
+			b.Ops = append(b.Ops[:1:1], replica.Packet{Op: []byte{1, 2, 3}})
+			return "us-east", b
+		},
+		"clock_ahead": func() (clock.Node, replica.Batch) {
+			b := good
+			b.Now.Wall += int64(time.Hour)
+			return "us-east", b
+		},
+	} {
+		source, b := bad()
+		_, err := eu.Apply(source, b)
+		require.ErrorIs(t, err, replica.ErrRefused, name)
+		require.ErrorContains(t, err, name)
+		require.Equal(t, state, shows(eu))
+		require.Equal(t, seen, eu.Seen().String())
+	}
+	_, err := eu.Apply("us-east", good)
+	require.NoError(t, err)
+	require.Greater(t, len(eu.Status().Refused), 3)
+	_ = w
+}
+
+func TestWhatEveryMemberHasIsForgottenAndANewcomerTakesOverState(t *testing.T) {
+	w, ap, eu, us := three(t, true)
+	for i := range 300 {
+		add(t, us, "stock/lamp", 1)
+		set(t, eu, fmt.Sprintf("orders/%d", i), "status", "paid")
+	}
+	meet(t, ap, eu, us)
+	for _, r := range []*replica.Replica{ap, eu, us} {
+		require.NoError(t, r.Maintain())
+		require.Zero(t, r.Status().Retained)
+	}
+	requireEqual(t, ap, eu, us)
+
+	// ap-south loses its disk.
+	require.NoError(t, ap.Close())
+	ap = open(t, t.TempDir(), options("ap-south", w))
+	pull(t, ap, us)
+	meet(t, ap, eu, us)
+	requireEqual(t, ap, eu, us)
+	add(t, ap, "stock/lamp", -1)
+	meet(t, ap, eu, us)
+	requireEqual(t, ap, eu, us)
+	require.Equal(t, value.Value("299"), us.Get("stock/lamp", "count"))
+	for _, r := range []*replica.Replica{ap, eu, us} { // and nobody takes anybody for a copy
+		require.Equal(t, name(r), r.Status().Incarnation)
+		require.Empty(t, r.Status().Refused)
+	}
+}
+
+func TestABackupGoesOnAsANewIncarnation(t *testing.T) {
+	w, ap, eu, us := three(t, true)
+	add(t, us, "stock/lamp", 10)
+	meet(t, ap, eu, us)
+	backup := filepath.Join(t.TempDir(), "backup")
+	require.NoError(t, us.Backup(backup))
+	add(t, us, "stock/lamp", 1) // after the backup, seen by eu-west alone
+	pull(t, eu, us)
+	require.NoError(t, us.Close())
+
+	us = open(t, backup, options("us-east", w))
+	require.Equal(t, clock.Node("us-east~2"), us.Status().Incarnation)
+	add(t, us, "stock/lamp", 100)
+	meet(t, ap, eu, us)
+	requireEqual(t, ap, eu, us)
+	require.Equal(t, value.Value("111"), ap.Get("stock/lamp", "count"))
+	require.NoError(t, us.Close())
+	us = open(t, backup, options("us-east", w))
+	require.Equal(t, clock.Node("us-east~2"), us.Status().Incarnation)
+	requireEqual(t, ap, eu, us)
+}
+
+func TestACopyOfTheDirectoryIsFoundOutAndHealed(t *testing.T) {
+	for _, writes := range []bool{false, true} { // before it meets anybody
+		w := &world{now: start}
+		dir, old := t.TempDir(), t.TempDir()
+		eu, us := open(t, t.TempDir(), options("eu-west", w)), open(t, dir, options("us-east", w))
+		add(t, us, "stock/lamp", 10)
+		meet(t, eu, us)
+		require.NoError(t, us.Close())
+		require.NoError(t, os.CopyFS(old, os.DirFS(dir)))
+		us = open(t, dir, options("us-east", w))
+		add(t, us, "stock/lamp", 1)
+		add(t, us, "stock/lamp", 1)
+		pull(t, eu, us)
+		require.NoError(t, us.Close())
+
+		us = open(t, old, options("us-east", w))
+		want := "12"
+		if writes {
+			add(t, us, "stock/lamp", 100)
+			want = "112"
+		}
+		meet(t, us, eu)
+		requireEqual(t, eu, us)
+		require.Equal(t, value.Value(want), eu.Get("stock/lamp", "count"))
+		require.Equal(t, clock.Node("us-east~2"), us.Status().Incarnation)
+		was := shows(us)
+		require.NoError(t, us.Close())
+		us = open(t, old, options("us-east", w))
+		require.Equal(t, was, shows(us))
+	}
+}
+
+func TestAMemberThatIsLostNoLongerHoldsTheOthersBack(t *testing.T) {
+	_, ap, eu, us := three(t, true)
+	set(t, ap, "a", "", "1")
+	pull(t, eu, ap)
+	for range 10 {
+		set(t, us, "b", "", "2")
+	}
+	meet(t, eu, us)
+	require.NoError(t, eu.Maintain())
+	require.NotZero(t, eu.Status().Retained)
+	next := crdt.Epoch{Number: 2, Members: []clock.Node{"eu-west", "us-east"}, Lost: clock.Up("ap-south", 1)}
+	require.NoError(t, us.Enter(next))
+	require.Error(t, us.Pull("eu-west", from(eu, "us-east"))) // which is still in the first
+	require.NoError(t, eu.Enter(next))
+	_, err := us.Apply("eu-west", eu.Relay(us.Seen()))
+	require.ErrorIs(t, err, replica.ErrRefused) // nobody said that eu-west may
+}
+
+func TestHealthTestsTheDisk(t *testing.T) {
+	r := open(t, t.TempDir(), options("us-east", &world{now: start}))
+	require.NoError(t, r.Health())
+	require.NoError(t, r.Close())
+	require.ErrorIs(t, r.Health(), replica.ErrClosed)
+}
+
+func TestManyGoroutinesShareTheDisk(t *testing.T) {
+	dir := t.TempDir()
+	opt := options("us-east", &world{now: start})
+	opt.Source = nil
+	r := open(t, dir, opt)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 50 {
+				_, err := r.Write(replica.Write{Key: "stock/lamp", Kind: merge.Add, Fields: []merge.Field{{Name: "count", Value: "1"}}})
+				require.NoError(t, err)
+			}
+		})
+	}
+	group.Wait()
+	require.Equal(t, value.Value("400"), r.Get("stock/lamp", "count"))
+	require.NoError(t, r.Close())
+	r = open(t, dir, opt)
+	require.Equal(t, value.Value("400"), r.Get("stock/lamp", "count"))
+}
+
+func TestWhatPeersWouldRefuseIsNotWritten(t *testing.T) {
+	w, _, eu, us := three(t, false)
+	_, err := us.Set(strings.Repeat("k", 5000), "", "1")
+	require.ErrorIs(t, err, replica.ErrRefused)
+	_, err = us.Set("a", "", "not JSON")
+	require.Error(t, err)
+	set(t, us, "a", "", "1")
+	pull(t, eu, us)
+	requireEqual(t, eu, us)
+	_ = w
+}
+
+func TestOnlyWhatIsSignedByItsWriterMerges(t *testing.T) {
+	w := &world{now: start}
+	signed := func(node clock.Node, key string) *replica.Replica {
+		opt := options(node, w)
+		opt.Sign = func(op []byte) []byte { return append([]byte(key), byte(len(op))) }
+		opt.Verify = func(writer clock.Node, op, signature []byte) bool {
+			return string(signature) == string(append([]byte("key of "+string(writer)), byte(len(op))))
+		}
+		return open(t, "", opt)
+	}
+	eu, us, thief := signed("eu-west", "key of eu-west"), signed("us-east", "key of us-east"), signed("us-east", "guess")
+	set(t, us, "a", "", "1")
+	pull(t, eu, us)
+	set(t, thief, "a", "", "2")
+	set(t, thief, "a", "", "3")
+	_, err := eu.Apply("us-east", thief.Since(eu.Seen()))
+	require.ErrorIs(t, err, replica.ErrRefused)
+	require.Equal(t, value.Value(`"1"`), eu.Get("a", ""))
+}

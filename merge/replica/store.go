@@ -1,0 +1,579 @@
+package replica
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sync"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/clock/wire"
+	"github.com/tiebreakhq/tiebreak/crdt"
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
+)
+
+// The bodies of the records of the log, in the notation of package clock/wire. What is of variable length and not read again
+// often stands last, so that it can be appended without a copy.
+//
+//	operation     [1, signature (bin)] and then the bytes of the operation, which are msgpack themselves
+//	epoch         [2, number, [member*], vector of what is lost]
+//	bound         [3, wall]: no operation of this replica after this record has an earlier stamp than that
+//	incarnation   [4, node]: how its operations are named from here on
+const (
+	recordOp = iota + 1
+	recordEpoch
+	recordBound
+	recordIncarnation
+)
+
+type record struct {
+	kind  uint64
+	op    Packet
+	epoch crdt.Epoch
+	wall  int64
+	node  clock.Node
+}
+
+func opRecord(e *entry) []byte {
+	w := wire.Writer{B: make([]byte, 0, 8+len(e.sign))}
+	w.Array(2)
+	w.Uint(recordOp)
+	w.Bytes(e.sign)
+	return w.B
+}
+
+func epochRecord(e crdt.Epoch) []byte {
+	var w wire.Writer
+	w.Array(4)
+	w.Uint(recordEpoch)
+	writeEpoch(&w, &e)
+	return w.B
+}
+
+func writeEpoch(w *wire.Writer, e *crdt.Epoch) {
+	w.Uint(e.Number)
+	w.Array(len(e.Members))
+	for _, m := range e.Members {
+		w.Text(string(m))
+	}
+	w.Vector(&e.Lost)
+}
+
+func readEpoch(r *wire.Reader) (e crdt.Epoch) {
+	e.Number = r.Uint()
+	for range r.Array(1) {
+		e.Members = append(e.Members, clock.Node(r.Text()))
+	}
+	e.Lost = r.Vector()
+	return e
+}
+
+func boundRecord(wall int64) []byte {
+	var w wire.Writer
+	w.Array(2)
+	w.Uint(recordBound)
+	w.Uint(uint64(wall))
+	return w.B
+}
+
+func incarnationRecord(n clock.Node) []byte {
+	var w wire.Writer
+	w.Array(2)
+	w.Uint(recordIncarnation)
+	w.Text(string(n))
+	return w.B
+}
+
+// readRecord reads a body. What it returns shares memory with nothing but itself.
+func readRecord(body []byte) (rec record, err error) {
+	r := wire.Reader{S: string(body)}
+	n := r.Array(1)
+	rec.kind = r.Uint()
+	switch {
+	case rec.kind == recordOp && n == 2:
+		rec.op.Signature = r.Bytes()
+		if r.Err == nil {
+			rec.op.Op = []byte(r.S)
+			return rec, nil
+		}
+	case rec.kind == recordEpoch && n == 4:
+		rec.epoch = readEpoch(&r)
+	case rec.kind == recordBound && n == 2:
+		rec.wall = int64(min(r.Uint(), uint64(clock.MaxWall)))
+	case rec.kind == recordIncarnation && n == 2:
+		rec.node = clock.Node(r.Text())
+	default:
+		r.Refuse("a record of kind %d", rec.kind)
+	}
+	return rec, r.End()
+}
+
+// A snapshot is a head, the records of all keys as [merge.State.AppendRecord] writes them, and an end, each with its length
+// before it in four bytes; the end has none. It may hold parts of operations that come after its position in the log:
+// applying them again changes nothing. The head is
+//
+//	[version, table, incarnation, backup, wall, oldest, log (bin), [(node, number, sum)*], [(request, node, number)*]]
+//
+// where oldest is the sequence of the oldest record of the log that holds an operation which some member may still lack.
+const snapshotVersion = 1
+
+type head struct {
+	table    string
+	self     clock.Node
+	backup   bool
+	wall     int64
+	oldest   uint64
+	log      []byte
+	chains   []chainOf
+	requests []requestOf
+}
+
+type chainOf struct {
+	node clock.Node
+	chain
+}
+
+type requestOf struct {
+	id  string
+	dot clock.Dot
+}
+
+func (h *head) append(b []byte) ([]byte, error) {
+	w := wire.Writer{B: b}
+	w.Array(9)
+	w.Uint(snapshotVersion)
+	w.Text(h.table)
+	w.Text(string(h.self))
+	w.Bool(h.backup)
+	w.Uint(uint64(h.wall))
+	w.Uint(h.oldest)
+	w.Bytes(h.log)
+	writeChains(&w, h.chains)
+	w.Array(3 * len(h.requests))
+	for _, q := range h.requests {
+		w.Text(q.id)
+		w.Dot(q.dot)
+	}
+	return w.B, w.Err
+}
+
+func writeChains(w *wire.Writer, chains []chainOf) {
+	w.Array(3 * len(chains))
+	for _, c := range chains {
+		w.Node(c.node)
+		w.Uint(c.seq)
+		w.Bytes(c.sum[:])
+	}
+}
+
+func readChains(r *wire.Reader) (chains []chainOf) {
+	for range r.Array(3) {
+		c := chainOf{node: r.Node()}
+		c.seq = r.Uint()
+		c.sum = readSum(r)
+		chains = append(chains, c)
+	}
+	return chains
+}
+
+func readSum(r *wire.Reader) (sum [16]byte) {
+	b := r.Bytes()
+	if len(b) != len(sum) {
+		r.Refuse("a sum of %d bytes", len(b))
+	}
+	copy(sum[:], b)
+	return sum
+}
+
+func readHead(data []byte) (h head, err error) {
+	r := wire.Reader{S: string(data)}
+	r.Tuple(9)
+	if v := r.Uint(); v != snapshotVersion {
+		r.Refuse("a snapshot of version %d, known is %d", v, snapshotVersion)
+	}
+	h.table, h.self, h.backup = r.Text(), clock.Node(r.Text()), r.Bool()
+	h.wall, h.oldest, h.log = int64(min(r.Uint(), uint64(clock.MaxWall))), r.Uint(), r.Bytes()
+	h.chains = readChains(&r)
+	for range r.Array(3) {
+		h.requests = append(h.requests, requestOf{r.Text(), r.Dot()})
+	}
+	return h, r.End()
+}
+
+// recover opens the log and brings the replica to where it was.
+func (r *Replica) recover(dir string) error {
+	disk, _, err := segment.Open(dir, segment.Options{FS: r.opt.FS})
+	if err != nil {
+		return err
+	}
+	r.disk = disk
+	if err := r.restore(); err != nil {
+		return errors.Join(err, disk.Close())
+	}
+	return nil
+}
+
+func (r *Replica) restore() error {
+	at, from, err := r.disk.Snapshot()
+	var h head
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	default:
+		h, err = r.load(from)
+		if err = errors.Join(err, from.Close()); err != nil {
+			return fmt.Errorf("read snapshot: %w", err)
+		}
+	}
+	// What comes before the snapshot is only put back into the log, for those who lack it.
+	var kept []crdt.Operation[*entry]
+	first, last := segment.Position{}, r.disk.Synced()
+	if h.oldest > 0 && h.oldest <= last {
+		first.Sequence = h.oldest
+	}
+	r.last = at
+	latest := clock.Timestamp{Wall: h.wall}
+	retained := false
+	for rec, err := range r.disk.From(first) {
+		if err != nil {
+			return err
+		}
+		r.bytes += int64(len(rec.Body))
+		r.last = rec.Position
+		if rec.Position.Sequence > at.Sequence && !retained {
+			if kept, err = r.log.Retain(kept); err != nil {
+				return err
+			}
+			retained = true
+			if len(kept) > 0 {
+				return fmt.Errorf("%d operations before the snapshot are not in it", len(kept))
+			}
+		}
+		if err := r.redo(rec, rec.Position.Sequence <= at.Sequence, &kept, &latest); err != nil {
+			return fmt.Errorf("record %d: %w", rec.Position.Sequence, err)
+		}
+	}
+	if !retained {
+		if _, err := r.log.Retain(kept); err != nil {
+			return err
+		}
+	}
+	if err := r.clock.Restore(latest); err != nil {
+		return err
+	}
+	if r.bound > r.physical() {
+		if err := r.clock.Restore(clock.Timestamp{Wall: r.bound}); err != nil {
+			return err
+		}
+	}
+	r.oldest = h.oldest
+	if !h.backup || r.self != h.self {
+		return nil
+	}
+	if err := r.reincarnate(clock.Dot{}); err != nil {
+		return err
+	}
+	if err := r.drain(); err != nil {
+		return err
+	}
+	return r.checkpoint()
+}
+
+// redo takes one record of the log.
+func (r *Replica) redo(from segment.Record, before bool, kept *[]crdt.Operation[*entry], latest *clock.Timestamp) error {
+	rec, err := readRecord(from.Body)
+	if err != nil {
+		return err
+	}
+	switch rec.kind {
+	case recordEpoch:
+		if before {
+			return nil
+		}
+		return r.log.Enter(rec.epoch)
+	case recordBound:
+		r.bound = max(r.bound, rec.wall)
+		return nil
+	case recordIncarnation:
+		if !before {
+			r.self = rec.node
+		}
+		return nil
+	}
+	op, err := merge.DecodeOp(rec.op.Op, merge.Limits{})
+	if err != nil {
+		return err
+	}
+	if latest.Before(op.Stamp.Time) {
+		*latest = op.Stamp.Time
+	}
+	e := &entry{at: from.Position, sign: rec.op.Signature}
+	logged := crdt.Operation[*entry]{Dot: op.Dot, After: op.Seen, Sum: merge.Sum(rec.op.Op), Size: len(rec.op.Op), Payload: e}
+	if before {
+		*kept = append(*kept, logged)
+		return nil
+	}
+	switch arrival, _ := r.log.Apply(op.Dot.Node, logged); arrival {
+	case crdt.Delivered:
+	case crdt.Duplicate, crdt.BelowHorizon:
+		return nil
+	default:
+		return fmt.Errorf("operation %s is %s", op.Dot, arrival)
+	}
+	r.link(op.Dot, logged.Sum, e)
+	if crdt.Member(op.Dot.Node) == r.opt.Node {
+		r.requests.add(op.ID, op.Dot)
+	}
+	if _, err := r.state.Apply(op); err != nil {
+		return err
+	}
+	r.seen.Add(op.Dot)
+	return nil
+}
+
+// load reads a snapshot.
+func (r *Replica) load(from io.Reader) (h head, err error) {
+	in := bufio.NewReaderSize(from, 1<<16)
+	var part []byte
+	next := func() error {
+		var size [4]byte
+		if _, err := io.ReadFull(in, size[:]); err != nil {
+			return err
+		}
+		n := int(binary.BigEndian.Uint32(size[:]))
+		part = part[:0]
+		for len(part) < n { // by what is there, and not by what is declared
+			piece := min(n-len(part), 1<<20)
+			at := len(part)
+			part = append(part, make([]byte, piece)...)
+			if _, err := io.ReadFull(in, part[at:]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := next(); err != nil {
+		return h, err
+	}
+	if h, err = readHead(part); err != nil {
+		return h, err
+	}
+	if own := r.table; h.table != own {
+		return h, fmt.Errorf("%w: the directory was written under %s, this is %s", ErrTable, h.table, own)
+	}
+	if crdt.Member(h.self) != r.opt.Node {
+		return h, fmt.Errorf("the directory is that of node %q, not %q", string(crdt.Member(h.self)), string(r.opt.Node))
+	}
+	if err := r.log.Decode(h.log, crdt.Limits{}); err != nil {
+		return h, err
+	}
+	r.self, r.bound = h.self, h.wall
+	r.seen = r.log.Seen().Clone()
+	for _, c := range h.chains {
+		r.chains[c.node] = c.chain
+	}
+	for _, q := range h.requests {
+		r.requests.add(q.id, q.dot)
+	}
+	for {
+		if err := next(); err != nil {
+			return h, err
+		}
+		if len(part) == 0 {
+			r.settled = r.log.Horizon().Clone()
+			r.state.Settle(r.settled)
+			return h, nil
+		}
+		if _, _, err := r.state.MergeRecord(part, merge.Limits{}); err != nil {
+			return h, err
+		}
+	}
+}
+
+// Maintain forgets what every member has acknowledged, writes a snapshot of the state, and removes what is no longer needed
+// of the log. A write calls it by itself when the log has grown by [Options.SnapshotBytes]; a service that would rather not
+// have a write wait for it calls it from a goroutine of its own, more often than that. Others read and write meanwhile.
+func (r *Replica) Maintain() error {
+	if !r.maintaining.TryLock() {
+		return nil // somebody is at it
+	}
+	defer r.maintaining.Unlock()
+	r.mu.Lock()
+	r.settle()
+	r.grown = 0
+	if r.disk == nil || r.err != nil {
+		defer r.unlock()
+		return r.err
+	}
+	r.unlock()
+	return r.snapshot()
+}
+
+// settle folds what every member has, and forgets it. The caller holds mu.
+func (r *Replica) settle() {
+	if r.log.Compact() > 0 {
+		r.settled = r.log.Horizon().Clone()
+		r.state.Settle(r.settled)
+		r.digests.all()
+	}
+}
+
+// snapshotKeys is how many keys a snapshot takes at a time.
+const snapshotKeys = 256
+
+// snapshot writes the state as it is, piece by piece, and drops what it makes superfluous of the log.
+func (r *Replica) snapshot() error {
+	r.mu.Lock()
+	err := r.drain() // the head must be of one moment: what is on its way is in the state before it
+	var h *head
+	at := r.last
+	if err == nil {
+		h, err = r.head(false)
+	}
+	r.unlock()
+	if err != nil {
+		return err
+	}
+	if err := r.disk.WriteSnapshot(at, func(out io.Writer) error { return r.save(out, h, &r.mu) }); err != nil {
+		r.mu.Lock()
+		defer r.unlock()
+		return r.fail(err)
+	}
+	return r.drop(at.Sequence, h.oldest)
+}
+
+// checkpoint writes a snapshot while the caller holds mu.
+func (r *Replica) checkpoint() error {
+	if r.disk == nil {
+		return nil
+	}
+	h, err := r.head(false)
+	if err != nil {
+		return r.fail(err)
+	}
+	if err := r.disk.WriteSnapshot(r.last, func(out io.Writer) error { return r.save(out, h, noLock{}) }); err != nil {
+		return r.fail(err)
+	}
+	return nil
+}
+
+type noLock struct{}
+
+func (noLock) Lock()   {}
+func (noLock) Unlock() {}
+
+func (r *Replica) head(backup bool) (*head, error) {
+	logged, err := r.log.Encode(nil)
+	if err != nil {
+		return nil, err
+	}
+	h := &head{
+		table: r.table, self: r.self, backup: backup, log: logged,
+		wall: max(r.clock.Last().Wall, r.bound), oldest: r.last.Sequence + 1,
+	}
+	for op := range r.log.Since(clock.Vector{}) { // after a restart not in the order of the disk
+		h.oldest = min(h.oldest, op.Payload.at.Sequence)
+	}
+	h.chains = r.sortedChains()
+	for id, dot := range r.requests.all {
+		h.requests = append(h.requests, requestOf{id, dot})
+	}
+	return h, nil
+}
+
+// save writes a snapshot. It is no snapshot of one moment but for its head; see there.
+func (r *Replica) save(out io.Writer, h *head, mu sync.Locker) error {
+	b, err := h.append(make([]byte, 4))
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(out, 1<<18)
+	put := func(b []byte) error {
+		binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+		_, err := w.Write(b)
+		return err
+	}
+	if err := put(b); err != nil {
+		return err
+	}
+	for at := 0; ; at += snapshotKeys {
+		mu.Lock()
+		keys := r.state.Keys(at, snapshotKeys)
+		var pieces [][]byte
+		for _, key := range keys {
+			piece, err := r.state.AppendRecord(make([]byte, 4, 256), key)
+			if err != nil {
+				mu.Unlock()
+				return err
+			}
+			pieces = append(pieces, piece)
+		}
+		mu.Unlock()
+		for _, piece := range pieces {
+			if err := put(piece); err != nil {
+				return err
+			}
+		}
+		if len(keys) < snapshotKeys {
+			break
+		}
+	}
+	if err := put(make([]byte, 4)); err != nil {
+		return err
+	}
+	// The records may hold operations that came after the head. They must be on disk before the snapshot is, or a crash
+	// would leave the effect of an operation that never was.
+	if err := r.disk.Sync(); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+// drop removes the part of the log that neither a restart nor a peer needs, but for what is kept for dry runs.
+func (r *Replica) drop(snapshot, oldest uint64) error {
+	r.mu.Lock()
+	r.oldest = oldest
+	spare := r.bytes > r.opt.KeepBytes
+	r.mu.Unlock()
+	if !spare {
+		return nil
+	}
+	before := r.disk.First()
+	if err := r.disk.Drop(segment.Position{Sequence: min(snapshot+1, oldest)}); err != nil {
+		return err
+	}
+	if r.disk.First() != before {
+		var size int64
+		for rec, err := range r.disk.From(segment.Position{}) {
+			if err != nil {
+				return err
+			}
+			size += int64(len(rec.Body))
+		}
+		r.mu.Lock()
+		r.bytes = size
+		r.mu.Unlock()
+	}
+	return nil
+}
+
+// codeOf returns the finding that an answer of the log is, "" when it is none.
+func codeOf(a crdt.Arrival) finding.Code {
+	switch a {
+	case crdt.Reused:
+		return finding.OpIDReused
+	case crdt.BelowHorizon:
+		return finding.BelowGCHorizon
+	case crdt.Stranger:
+		return finding.UnknownNode
+	case crdt.Invalid:
+		return finding.BadField
+	}
+	return ""
+}

@@ -1,0 +1,218 @@
+package replica
+
+import (
+	"fmt"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/crdt"
+	"github.com/tiebreakhq/tiebreak/lww"
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// Write is one local write: one atomic change to one key.
+type Write struct {
+	Key    string
+	Kind   merge.Kind
+	Fields []merge.Field // none for a delete of the whole record
+
+	// Version is the application's own version, 0 when it has none.
+	Version uint64
+
+	// Request is the id of the request that the write carries out, "" when it has none: a write with the id of one of the
+	// last [Options.Requests] is not made again, be it after a crash.
+	Request string
+}
+
+// Receipt says that a write is on disk, under what name, and what became of it so far.
+type Receipt struct {
+	Dot      clock.Dot // the name of the operation
+	Stamp    lww.Stamp // the claim it makes; zero when Repeated
+	Verdicts []merge.Verdict
+
+	// Repeated says that the request had been carried out before, as Dot. Nothing was written now.
+	Repeated bool
+}
+
+// Set gives a field a value. See [Replica.Write] for what a receipt promises, and package value for how values are made: a
+// text is value.Text("shipped").
+func (r *Replica) Set(key, field string, v value.Value) (Receipt, error) {
+	return r.Write(Write{Key: key, Fields: []merge.Field{{Name: field, Value: v}}})
+}
+
+// Delete deletes a field of a key.
+func (r *Replica) Delete(key, field string) (Receipt, error) {
+	return r.Write(Write{Key: key, Kind: merge.Delete, Fields: []merge.Field{{Name: field}}})
+}
+
+// DeleteRecord deletes all fields of a key.
+func (r *Replica) DeleteRecord(key string) (Receipt, error) {
+	return r.Write(Write{Key: key, Kind: merge.Delete})
+}
+
+// Write makes a write and returns when it is on disk and in the state. Writes that wait together share a sync. After an
+// error that wraps [ErrBroken] nobody knows whether it was made: open the replica anew and repeat it with its request.
+func (r *Replica) Write(w Write) (Receipt, error) {
+	if r.opt.Quorum != nil && r.critical(&w) {
+		if err := r.opt.Quorum(w.Key); err != nil {
+			return Receipt{}, fmt.Errorf("write %q: %w", w.Key, err)
+		}
+	}
+	r.mu.Lock()
+	if r.err != nil {
+		defer r.mu.Unlock()
+		return Receipt{}, r.err
+	}
+	if dot, ok := r.requests.find(w.Request); ok {
+		r.unlock()
+		return r.repeat(dot)
+	}
+	op := merge.Op{
+		Key: w.Key, Kind: w.Kind, Fields: w.Fields, ID: w.Request,
+		Stamp: lww.Stamp{Version: w.Version, Time: r.clock.Now(), Node: r.opt.Node},
+		Dot:   r.log.Seen().Next(r.self),
+		Seen:  r.seen.Clone(), // what others sent and is on its way to the disk has not been seen by anybody
+	}
+	op.Seen.AddUp(r.self, op.Dot.Seq-1) // but a node has seen its own writes
+	q, err := r.issue(op)
+	if err != nil {
+		r.unlock()
+		return Receipt{}, fmt.Errorf("write %q: %w", w.Key, err)
+	}
+	r.unlock()
+	if err := r.commitUpTo(q); err != nil {
+		return Receipt{}, err
+	}
+	return Receipt{Dot: op.Dot, Stamp: op.Stamp, Verdicts: q.verdicts}, nil
+}
+
+// critical reports whether a write is about something that must not be merged.
+func (r *Replica) critical(w *Write) bool {
+	for _, f := range w.Fields {
+		if r.opt.Table.Rule(w.Key, f.Name).Name == "refuse" {
+			return true
+		}
+	}
+	return len(w.Fields) == 0 && r.opt.Table.Rule(w.Key, "").Name == "refuse"
+}
+
+// issue gives an operation of this replica to the log and the disk. The caller holds mu.
+func (r *Replica) issue(op merge.Op) (*queued, error) {
+	bytes, err := op.AppendBinary(nil)
+	if err != nil {
+		return nil, err
+	}
+	// What the gate of a peer would refuse must not be written: nothing after it would ever get there.
+	r.own.Epoch = r.log.Epoch()
+	batch := merge.Batch{Source: r.opt.Node, Epoch: r.own.Epoch.Number, Fingerprint: r.table, Ops: []merge.Op{op}}
+	if why := r.own.Admit(&batch, op.Stamp.Time); why != nil {
+		return nil, &RefusedError{r.opt.Node, why}
+	}
+	e := &entry{bytes: bytes}
+	if r.opt.Sign != nil {
+		e.sign = r.opt.Sign(bytes)
+	}
+	sum := merge.Sum(bytes)
+	arrival, _ := r.log.Apply(r.opt.Node, crdt.Operation[*entry]{Dot: op.Dot, After: op.Seen, Sum: sum, Size: len(bytes), Payload: e})
+	if arrival != crdt.Delivered {
+		return nil, fmt.Errorf("operation %s: %w", op.Dot, arrival.Err())
+	}
+	r.link(op.Dot, sum, e)
+	r.requests.add(op.ID, op.Dot)
+	q := &queued{op: op, entry: e}
+	return q, r.append(opRecord(e), q)
+}
+
+// link adds an operation to the chain of its node.
+func (r *Replica) link(d clock.Dot, sum [16]byte, e *entry) {
+	c := r.chains[d.Node]
+	if c.seq+1 != d.Seq { // what is before came as state
+		c = chain{seq: d.Seq - 1}
+	}
+	c = c.next(sum)
+	r.chains[d.Node], e.sum = c, c.sum
+}
+
+// repeat answers a request that was carried out before, once that is on disk.
+func (r *Replica) repeat(dot clock.Dot) (Receipt, error) {
+	if err := r.commit(); err != nil {
+		return Receipt{}, err
+	}
+	receipt := Receipt{Dot: dot, Repeated: true}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	found, ok := r.log.Find(dot)
+	if !ok {
+		return receipt, nil
+	}
+	bytes, err := r.bytesOf(found.Payload)
+	if err != nil {
+		return receipt, err
+	}
+	op, err := merge.DecodeOp(bytes, merge.Limits{})
+	if err != nil {
+		return receipt, err
+	}
+	receipt.Stamp = op.Stamp
+	receipt.Verdicts, err = r.state.Apply(op) // again, which changes nothing
+	return receipt, err
+}
+
+func (r *Replica) bytesOf(e *entry) ([]byte, error) {
+	if e.bytes != nil {
+		return e.bytes, nil
+	}
+	body, err := r.disk.Read(e.at)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := readRecord(body)
+	return rec.op.Op, err
+}
+
+// requests remembers the latest request ids.
+type requests struct {
+	most int
+	dots map[string]clock.Dot
+	ring []string // the order in which they came; it begins at next once it is full
+	next int
+}
+
+func (q *requests) find(id string) (clock.Dot, bool) {
+	if id == "" {
+		return clock.Dot{}, false
+	}
+	d, ok := q.dots[id]
+	return d, ok
+}
+
+func (q *requests) add(id string, d clock.Dot) {
+	if id == "" {
+		return
+	}
+	if q.dots == nil {
+		q.dots = make(map[string]clock.Dot)
+	}
+	if _, known := q.dots[id]; known {
+		q.dots[id] = d
+		return
+	}
+	if len(q.ring) < q.most {
+		q.ring = append(q.ring, id)
+	} else {
+		delete(q.dots, q.ring[q.next])
+		q.ring[q.next] = id
+		q.next = (q.next + 1) % q.most
+	}
+	q.dots[id] = d
+}
+
+// all yields the ids, oldest first.
+func (q *requests) all(yield func(string, clock.Dot) bool) {
+	for i := range q.ring {
+		id := q.ring[(q.next+i)%len(q.ring)]
+		if !yield(id, q.dots[id]) {
+			return
+		}
+	}
+}
