@@ -136,7 +136,10 @@ func (r *Replica) since(seen clock.Vector, whose func(clock.Node) bool) Batch {
 		b.Now.Wall = r.clock.Last().Wall
 	}
 	var entries []*entry
-	size := 0
+	size, ops := 0, r.opt.Gate.Ops // more than one of these the gate of a peer would refuse
+	if ops <= 0 {
+		ops = merge.DefaultBatchOps
+	}
 	for op := range r.log.Since(seen) {
 		if !r.seen.Has(op.Dot) {
 			break // not on disk yet, nor is anything behind it
@@ -144,7 +147,7 @@ func (r *Replica) since(seen clock.Vector, whose func(clock.Node) bool) Batch {
 		if !whose(op.Dot.Node) {
 			continue
 		}
-		if size += op.Size + len(op.Payload.sign) + 8; size > r.opt.BatchBytes && len(entries) > 0 {
+		if size += op.Size + len(op.Payload.sign) + 8; len(entries) == ops || size > r.opt.BatchBytes && len(entries) > 0 {
 			b.More = true
 			break
 		}

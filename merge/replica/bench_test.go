@@ -2,6 +2,7 @@ package replica_test
 
 import (
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -130,8 +131,9 @@ func BenchmarkDifference(b *testing.B) {
 				opt.Members = []clock.Node{"eu-west", "us-east"}
 				return opt
 			}
+			dir, old := b.TempDir(), b.TempDir()
 			us := open(b, "", two("us-east"))
-			eu := open(b, "", two("eu-west"))
+			eu := open(b, dir, two("eu-west"))
 			for i := range 100_000 {
 				_, err := us.Set(fmt.Sprintf("orders/%d", i), "status", "1")
 				require.NoError(b, err)
@@ -139,13 +141,22 @@ func BenchmarkDifference(b *testing.B) {
 			meet(b, us, eu)
 			require.NoError(b, us.Maintain())
 			require.NoError(b, eu.Maintain())
+			require.NoError(b, eu.Close())
+			require.NoError(b, os.CopyFS(old, os.DirFS(dir)))
+			eu = open(b, dir, two("eu-west"))
+			for i := range differ {
+				_, err := us.Set(fmt.Sprintf("orders/%d", i*7), "status", value.Int(int64(i)))
+				require.NoError(b, err)
+			}
+			meet(b, us, eu) // eu-west has it all, and says so
+			require.NoError(b, us.Maintain())
+			require.NoError(b, eu.Close())
 			bytes, messages := 0, 0
 			for b.Loop() {
 				b.StopTimer()
-				for i := range differ {
-					_, err := us.Set(fmt.Sprintf("orders/%d", i*7), "status", value.Int(int64(i)))
-					require.NoError(b, err)
-				}
+				again := b.TempDir()
+				require.NoError(b, os.CopyFS(again, os.DirFS(old)))
+				eu := open(b, again, two("eu-west")) // which has forgotten
 				b.StartTimer()
 				err := eu.Pull("us-east", func(request []byte) ([]byte, error) {
 					answer := us.Serve("eu-west", request)
@@ -154,6 +165,7 @@ func BenchmarkDifference(b *testing.B) {
 					return answer, nil
 				})
 				require.NoError(b, err)
+				require.Equal(b, us.Get("orders/0", "status"), eu.Get("orders/0", "status"))
 			}
 			b.ReportMetric(float64(bytes)/float64(b.N)/float64(differ), "bytes/key")
 			b.ReportMetric(float64(messages)/float64(b.N), "messages")

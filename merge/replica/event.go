@@ -17,7 +17,8 @@ type EventKind uint8
 // The kinds of events.
 const (
 	// Lost: a write that was acknowledged somewhere lost to one whose writer had not seen it. Op is the operation that made it
-	// so, by arriving; Loser and Winner are the two writes. Every replica that has both tells it, the writer's own included.
+	// so, by arriving; Loser and Winner are the two writes. Every replica tells it of a write that an order decided on, the
+	// writer's own included; of elements of a set, those do where the loser came first.
 	Lost EventKind = iota + 1
 
 	// Conflict: an operation met one that its writer had not seen, and nobody lost: the two are combined, or refused because

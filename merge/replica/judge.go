@@ -51,6 +51,12 @@ func (r *Replica) judge(q *queued, before []shown) {
 			r.count.lost++
 			loser := merge.Write{ID: op.ID, Dot: op.Dot}
 			loser.Stamp = op.Stamp
+			loser.Deleted = op.Kind == merge.Delete
+			for _, f := range op.Fields {
+				if f.Name == v.Field {
+					loser.Value = f.Value
+				}
+			}
 			r.tell(Event{Kind: Lost, Peer: q.from, Op: op, Verdict: v, Field: v.Field, Loser: loser, Winner: v.Against, Code: code})
 		case merge.Kept:
 			if was == nil || was.Dot == op.Dot || hadSeen(was) {
