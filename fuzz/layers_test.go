@@ -29,7 +29,7 @@ merge/value           : crdt merge/finding
 merge                 : clock clock/wire lww crdt merge/finding merge/lex merge/value
 merge/replica/segment : merge/finding
 merge/replica         : clock clock/wire lww crdt merge merge/finding merge/value merge/replica/segment
-replay/history        : clock lww merge merge/finding merge/lex merge/value msgpack compress
+replay/history        : clock lww merge merge/finding merge/lex merge/replica merge/replica/segment merge/value msgpack compress
 replay                : clock lww crdt/law merge merge/finding merge/lex merge/value replay/history compress text
 replay/report         : clock lww merge merge/finding merge/lex merge/value replay replay/history text
 replay/drill          : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/report

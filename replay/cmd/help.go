@@ -13,7 +13,8 @@ const usage = `tiebreak says, of a recorded history, which writes a merge rule w
   tiebreak run -rules rules.tb -fail-on 'lost>10' -         a check for a pipeline, reading standard input
 
 A history is a native file (one JSON record a line, or msgpack) or an export of CockroachDB, DynamoDB or Spanner,
-plain, .gz or .zst; a directory stands for the files in it. Flags may stand before and after other arguments.
+plain, .gz or .zst, or the directory of a replica, which may be in use. Any other directory stands for the files
+in it. Flags may stand before and after other arguments.
 For the flags and exit statuses of a command: tiebreak help run
 `
 

@@ -188,6 +188,9 @@ const peekBytes = 20
 // peek reports whether a source holds a partial. Of the standard input, which can be read once, it makes one that still
 // begins where it did.
 func peek(s *history.Source) (bool, error) {
+	if s.Format == history.Replica {
+		return false, nil
+	}
 	r, err := s.Open()
 	if err != nil {
 		return false, err
@@ -195,7 +198,7 @@ func peek(s *history.Source) (bool, error) {
 	if s.Name == "-" {
 		again := bufio.NewReader(r)
 		prefix, _ := again.Peek(peekBytes) // what is shorter is no partial, and reading it will tell why
-		*s = history.Source{Name: s.Name, Region: s.Region, Open: func() (io.ReadCloser, error) { return io.NopCloser(again), nil }}
+		*s = history.Source{Name: s.Name, Region: s.Region, Format: s.Format, Open: func() (io.ReadCloser, error) { return io.NopCloser(again), nil }}
 		return replay.IsPartial(prefix), nil
 	}
 	defer r.Close()

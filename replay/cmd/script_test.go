@@ -11,7 +11,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/replica"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay/cmd"
 )
@@ -39,7 +41,7 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
 		Setup:         func(env *testscript.Env) error { return os.CopyFS(env.WorkDir, os.DirFS("testdata/shop")) },
-		Cmds:          map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits, "same": same},
+		Cmds:          map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits, "same": same, "serves": serves},
 	})
 }
 
@@ -68,4 +70,22 @@ func same(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%s and %s: equal is %v", args[0], filepath.Base(name), !neg)
 		}
 	}
+}
+
+// serves is a service that writes three orders to a replica in a directory: serves NODE DIRECTORY.
+func serves(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: serves NODE DIRECTORY")
+	}
+	r, err := replica.Open(ts.MkAbs(args[1]), replica.Options{
+		Node:   clock.Node(args[0]),
+		Table:  merge.MustParseTable("* * lww"),
+		Source: func() int64 { return 1_779_278_400_000_000_000 },
+	})
+	ts.Check(err)
+	for _, status := range []string{"new", "paid", "shipped"} {
+		_, err := r.Set("orders/1", "status", value.Text(status))
+		ts.Check(err)
+	}
+	ts.Check(r.Close())
 }

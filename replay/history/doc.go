@@ -86,6 +86,20 @@
 // top-level array is read as its elements. What begins no document, and a document that breaks off, is set aside; the
 // next one is looked for at the next line that begins with "{".
 //
+// # The directory of a replica
+//
+// The directory that [replica.Open] made is a history without an export, also while the service runs: reading takes no lock and
+// ends at what was on disk when it began. [Find] gives one source for it, [Directory] names it. Every operation in its log is a
+// write, whatever node made it: its name is the id, and its context the whole of what its writer had seen. The log's own
+// records are watermarks. Lines are the sequences of the log. Damage is corrupt_log, and what is behind it is not read. On a key
+// to which a node wrote after it came back from a backup, under the name of another incarnation, who had seen the writes of
+// that node is not known, and counts are ranges.
+//
+// The operations that the log has forgotten are gone: segments that no member needs are dropped beyond what KeepBytes of
+// [replica.Options] keeps, and what came as merged state was never there. A dry run is then one of the rest: a field that was
+// last written before may have no value, and a counter is the sum of what is left. The directories of two regions, read
+// together, hold each operation once, for the second is a duplicate_op.
+//
 // HAZARD: strings of a record point into the chunk they were read from. A set of keys that is kept for long should be
 // cloned, or it keeps the whole input in memory.
 //

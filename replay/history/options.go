@@ -17,12 +17,15 @@ const (
 	Spanner     Format = "spanner"
 )
 
-// Formats are all formats.
+// Replica is the format of a directory that a replica writes, and never that of a file: [Find] and [Directory] name it.
+const Replica Format = "replica"
+
+// Formats are all formats of files.
 var Formats = []Format{Native, Msgpack, CockroachDB, DynamoDB, Spanner}
 
 // Options says how to read. The zero value reads every format within the default limits.
 type Options struct {
-	// Format of all sources; "" finds it out for each.
+	// Format of the sources that don't name their own; "" finds it out for each.
 	Format Format
 
 	// Origin names the column or attribute of an export in which the application wrote where a write began; "" when it

@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"runtime"
 	"sync"
@@ -35,7 +36,7 @@ const (
 //
 // What can't be read is in a batch as a finding with its place, and reading goes on behind it: after a line, a frame or
 // a document. Only where nothing tells where the next one begins (a broken header in a msgpack stream, a damaged
-// compression, more than the options allow of one source) does one finding stand for the rest of its source. The error
+// compression, damage in the log of a replica, more than the options allow of one source) does one finding stand for the rest of its source. The error
 // is that of each, which ends the scan; of a source that can't be opened or read; or one that wraps [ErrFormat], for a
 // source that is of no known format or may be of two.
 //
@@ -134,6 +135,9 @@ func (s *scan) told(n int) {
 // source reads one source and cuts it into chunks.
 func (s *scan) source(i int) error {
 	src := &s.sources[i]
+	if src.Format == Replica {
+		return s.replica(i)
+	}
 	file, err := src.Open()
 	if err != nil {
 		return err // it names the file
@@ -163,7 +167,7 @@ func (s *scan) source(i int) error {
 		rest := buf.data
 		if split == nil && (end || len(rest) >= len(byteOrderMark)) {
 			rest = bytes.TrimPrefix(rest, byteOrderMark)
-			if next.format, err = s.format(src.Name, rest, end); err != nil {
+			if next.format, err = s.format(src, rest, end); err != nil {
 				return err
 			}
 			if next.format != "" {
@@ -205,11 +209,15 @@ func (s *scan) source(i int) error {
 }
 
 // format returns the format of a source that begins with data, and "" when it can't tell without more of it.
-func (s *scan) format(name string, data []byte, end bool) (Format, error) {
-	if s.opt.Format != "" {
-		return s.opt.Format, nil
+func (s *scan) format(src *Source, data []byte, end bool) (Format, error) {
+	named := cmp.Or(src.Format, s.opt.Format)
+	if named == "" {
+		return detect(src.Name, data, end, s.opt)
 	}
-	return detect(name, data, end, s.opt)
+	if _, known := importerOf(named); !known {
+		return "", fmt.Errorf("%s: %w %q: want one of %s", src.Name, ErrFormat, named, join(Formats))
+	}
+	return named, nil
 }
 
 // work parses chunks and hands over what they hold.
@@ -260,6 +268,8 @@ func (p *parser) batch(c *chunk) *Batch {
 		p.lines(c, b)
 	case Msgpack:
 		p.frames(c, b)
+	case Replica:
+		p.entries(c, b)
 	default:
 		p.documents(c, b)
 		return b

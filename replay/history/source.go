@@ -7,13 +7,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
 )
 
 // Source is one input of a history.
 type Source struct {
-	Name   string // as messages and places show it; "-" is standard input
-	Region string // in which it was recorded; "" when nobody said
-	Open   func() (io.ReadCloser, error)
+	Name   string                        // as messages and places show it; "-" is standard input
+	Region string                        // in which it was recorded; "" when nobody said
+	Format Format                        // "" when [Options.Format] or the source's first bytes say
+	Open   func() (io.ReadCloser, error) // of the format [Replica] nil: Name is the directory
 }
 
 // File returns the source that the file of that name is. The name "-" is standard input.
@@ -23,6 +26,9 @@ func File(name string) Source {
 	}
 	return Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(name) }}
 }
+
+// Directory returns the source that the directory of a replica is, which may be open meanwhile: its log, read as a history.
+func Directory(name string) Source { return Source{Name: name, Format: Replica} }
 
 // Reader returns a source that reads r, once, and does not close it.
 func Reader(name string, r io.Reader) Source {
@@ -36,7 +42,7 @@ type Skipped struct {
 }
 
 // Find returns the sources that a name stands for: itself for a file or "-", and for a directory all files in and below
-// it, sorted by name. Hidden files, the markers and manifests that exporters write beside their data, and what is not a
+// it, sorted by name; a directory that is a replica's is one source, of the format [Replica]. Hidden files, the markers and manifests that exporters write beside their data, and what is not a
 // regular file are returned as skipped, so that the caller can say so.
 func Find(name string) ([]Source, []Skipped, error) {
 	if name == "-" {
@@ -55,21 +61,23 @@ func Find(name string) ([]Source, []Skipped, error) {
 		if err != nil {
 			return err
 		}
-		if path == name {
-			return nil
-		}
-		why := unwanted(path, entry)
-		if why != "" {
+		root := path == name
+		if why := unwanted(path, entry); why != "" && !root {
 			skipped = append(skipped, Skipped{path, why})
 			if entry.IsDir() {
 				return fs.SkipDir
 			}
 			return nil
 		}
-		if !entry.IsDir() {
+		if !entry.IsDir() && !root {
 			sources = append(sources, File(path))
+			return nil
 		}
-		return nil
+		if held, err := segment.Holds(nil, path); err != nil || !held {
+			return err
+		}
+		sources = append(sources, Directory(path))
+		return fs.SkipDir
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("find histories: %w", err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/replica"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
@@ -21,6 +22,7 @@ type chunk struct {
 	lines     int64 // that end in data
 	documents []document
 	importer  *importer
+	entries   []replica.Entry // of a replica, which has no data
 	strays    []stray
 }
 

@@ -30,6 +30,15 @@ func Scan(fsys FS, dir string) iter.Seq2[Record, error] {
 	}
 }
 
+// Holds reports whether a directory holds a log, whole or damaged: a segment of one. A nil fsys is [OS].
+func Holds(fsys FS, dir string) (bool, error) {
+	if fsys == nil {
+		fsys = OS{}
+	}
+	names, err := fsys.ReadDir(dir)
+	return len(segmentsOf(names)) > 0, err
+}
+
 // spans returns the segments of a log up to its synced end.
 func spans(fsys FS, dir string) (mark, []span, error) {
 	m, err := readMark(fsys, dir)

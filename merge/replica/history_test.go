@@ -1,0 +1,72 @@
+package replica_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/merge/replica"
+	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
+)
+
+// logged returns the names of the operations in the log of a directory, and how many records are none.
+func logged(t *testing.T, dir string) (ops []clock.Dot, others int) {
+	t.Helper()
+	next := uint64(1)
+	for e, err := range replica.History(nil, dir) {
+		require.NoError(t, err)
+		require.Equal(t, next, e.Sequence)
+		require.Positive(t, e.Size)
+		next++
+		if e.Op == nil {
+			others++
+			continue
+		}
+		ops = append(ops, e.Op.Dot)
+	}
+	return ops, others
+}
+
+func TestTheLogIsAHistoryWhileTheReplicaIsOpen(t *testing.T) {
+	w, dir := &world{now: start}, t.TempDir()
+	us, eu := open(t, dir, options("us-east", w)), open(t, "", options("eu-west", w))
+	set(t, us, "a", "", "1")
+	set(t, eu, "b", "", "2")
+	pull(t, us, eu)
+	set(t, us, "a", "", "3")
+	want := []clock.Dot{{Node: "us-east", Seq: 1}, {Node: "eu-west", Seq: 1}, {Node: "us-east", Seq: 2}}
+	ops, others := logged(t, dir)
+	require.Equal(t, want, ops)
+	require.Positive(t, others) // the epoch at least
+	require.NoError(t, us.Maintain())
+	require.NoError(t, us.Close())
+	ops, _ = logged(t, dir)
+	require.Equal(t, want, ops)
+	for range replica.History(nil, dir) {
+		break // without reading on
+	}
+}
+
+func TestAHistoryEndsWithItsError(t *testing.T) {
+	for _, err := range replica.History(nil, t.TempDir()) {
+		require.ErrorIs(t, err, os.ErrNotExist)
+	}
+	dir := t.TempDir()
+	log, _, err := segment.Open(dir, segment.Options{})
+	require.NoError(t, err)
+	for _, body := range []string{"\x92\x03\x07", "\x92\x01\xc4\x00 is no operation", "\x92\x03\x07"} {
+		_, err := log.Append([]byte(body))
+		require.NoError(t, err)
+	}
+	require.NoError(t, log.Close())
+	var sequences []uint64
+	for e, err := range replica.History(nil, dir) {
+		sequences = append(sequences, e.Sequence)
+		if e.Sequence == 2 {
+			require.ErrorIs(t, err, segment.ErrCorrupt)
+		}
+	}
+	require.Equal(t, []uint64{1, 2}, sequences)
+}
