@@ -33,9 +33,9 @@ replay/history        : clock lww merge merge/finding merge/lex merge/replica me
 replay                : clock lww crdt/law merge merge/finding merge/lex merge/value replay/history compress text
 replay/report         : clock lww merge merge/finding merge/lex merge/value replay replay/history text
 replay/drill          : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/report
-replay/cmd            : clock merge merge/finding merge/lex merge/value replay replay/history replay/report compress
+replay/cmd            : clock merge merge/finding merge/lex merge/value replay replay/drill replay/history replay/report compress
 replay/cmd/tiebreak   : replay/cmd
-examples              : clock lww crdt crdt/law merge merge/finding merge/value merge/replica replay replay/history replay/cmd compress
+examples              : clock lww crdt crdt/law merge merge/finding merge/value merge/replica replay replay/drill replay/history replay/cmd compress
 fuzz                  :
 fuzz/faultfs          : merge/replica/segment
 fuzz/gen              : clock lww crdt merge merge/lex merge/value replay/history gopter

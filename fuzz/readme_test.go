@@ -13,6 +13,7 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/replay/cmd"
+	"github.com/tiebreakhq/tiebreak/replay/drill"
 )
 
 // Every block of the README is run or compiled: what it shows is what happens. A line "…" in the output of a command
@@ -98,6 +99,30 @@ func matches(want, got []string) bool {
 	return len(got) > 0 && strings.TrimRight(want[0], " ") == strings.TrimRight(got[0], " ") && matches(want[1:], got[1:])
 }
 
+// commandsAreKnown checks a block that is not run, such as a workflow of a server: what it calls tiebreak with must be a
+// command and its flags.
+func commandsAreKnown(t *testing.T, b readmeBlock) {
+	require.NotContains(t, b.text, "\t", "README.md:%d: YAML is indented by spaces", b.line)
+	found := 0
+	for line := range strings.Lines(b.text) {
+		_, call, ok := strings.Cut(line, "tiebreak ")
+		if !ok || !strings.Contains(line, "run:") {
+			continue
+		}
+		found++
+		words := strings.Fields(call)
+		require.NotEmpty(t, words, "README.md:%d", b.line)
+		var help bytes.Buffer
+		require.Zero(t, cmd.Tiebreak(nil, &help, &help, []string{"help", words[0]}), "README.md:%d: %s", b.line, help.String())
+		for _, word := range words[1:] {
+			if strings.HasPrefix(word, "-") {
+				require.Contains(t, help.String(), "\n  "+word+" ", "README.md:%d: %s has no flag %s", b.line, words[0], word)
+			}
+		}
+	}
+	require.Positive(t, found, "README.md:%d: no line runs tiebreak", b.line)
+}
+
 func TestReadmeCodeIsCodeThatIsTested(t *testing.T) {
 	var code []string
 	require.NoError(t, filepath.WalkDir("../examples", func(name string, e fs.DirEntry, err error) error {
@@ -120,6 +145,11 @@ func TestReadmeCodeIsCodeThatIsTested(t *testing.T) {
 		case "tb":
 			_, err := merge.ParseTable("README.md", []byte(b.text))
 			require.NoError(t, err)
+		case "drill":
+			_, err := drill.ParseScript("README.md", []byte(b.text))
+			require.NoError(t, err)
+		case "yaml":
+			commandsAreKnown(t, b)
 		default:
 			t.Errorf("README.md:%d: nothing tests a block of %q", b.line, b.language)
 		}

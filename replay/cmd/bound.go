@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay"
@@ -32,24 +33,33 @@ var totalNames = []string{"lost", "conflicts", "refused", "diverged", "ties"}
 
 func exactly(n int64) replay.Count { return replay.Count{Min: n, Max: n} }
 
-// parseBounds reads the list of -fail-on: "lost>10,refused,inversion".
-func parseBounds(text string) ([]bound, error) {
+// parseBounds reads the list of -fail-on: "lost>10,refused,inversion". Its words are those of the command and the codes of
+// findings; timed reports which have a duration as their limit, and nil is none.
+func parseBounds(text string, words []string, timed func(word string) bool) ([]bound, error) {
 	if text == "" {
 		return nil, nil
 	}
-	known := append(slices.Clone(totalNames), codeNames()...)
+	known := append(slices.Clone(words), codeNames()...)
 	var bounds []bound
 	for item := range strings.SplitSeq(text, ",") {
 		item = strings.TrimSpace(item)
 		word, limit, limited := strings.Cut(item, ">")
 		b := bound{text: item, word: strings.TrimSpace(word)}
 		if !slices.Contains(known, b.word) {
-			return nil, hinted{fmt.Errorf("-fail-on: there is no %q", b.word), meant(b.word, known, "it takes "+strings.Join(totalNames, ", ")+" and the codes of findings")}
+			return nil, hinted{fmt.Errorf("-fail-on: there is no %q", b.word), meant(b.word, known, "it takes "+strings.Join(words, ", ")+" and the codes of findings")}
 		}
 		if limited {
-			n, err := strconv.ParseInt(strings.TrimSpace(limit), 10, 64)
+			n, like := int64(0), "lost>10"
+			var err error
+			if limit = strings.TrimSpace(limit); timed != nil && timed(b.word) {
+				var d time.Duration
+				d, err = time.ParseDuration(limit)
+				n, like = int64(d), b.word+">5s"
+			} else {
+				n, err = strconv.ParseInt(limit, 10, 64)
+			}
 			if err != nil || n < 0 {
-				return nil, hinted{fmt.Errorf("-fail-on: %q has no limit", item), "as in -fail-on 'lost>10'"}
+				return nil, hinted{fmt.Errorf("-fail-on: %q has no limit", item), "as in -fail-on '" + like + "'"}
 			}
 			b.limit = n
 		}

@@ -9,6 +9,7 @@ const usage = `tiebreak says, of a recorded history, which writes a merge rule w
   tiebreak why -rules rules.tb orders/17 orders.ndjson      why one key ends as it does
   tiebreak diff -rules old.tb -rules new.tb orders.ndjson   what another table would change
   tiebreak laws -rules rules.tb orders.ndjson               whether the rules keep their promises on these values
+  tiebreak drill -rules rules.tb lunch.drill orders.ndjson  what losing a region would have done to a history
   tiebreak convert -o orders.ndjson.zst export/             an export of a database as a native history
   tiebreak run -rules rules.tb -fail-on 'lost>10' -         a check for a pipeline, reading standard input
 
@@ -26,11 +27,14 @@ const readingHelp = `  -region NAME=FILE   read FILE as the export of a region; 
   -tolerate LIST      go on without what could not be read for these codes, as in bad_time,too_large; or all
 `
 
-// mergingHelp is of the flags that all commands but convert take.
-const mergingHelp = `  -lag DURATION       how long a write takes to be seen by other nodes, where the history doesn't say; as in 250ms
-  -skew DURATION      how far the clocks of two nodes differ at least, besides what the history shows
-  -max-drift DURATION how far ahead a stamp may be before it is told as clock_ahead
+// replayingHelp is of the flags that all commands but convert take.
+const replayingHelp = `  -lag DURATION       how long a write takes to be seen by other nodes, where the history doesn't say; as in 250ms
   -json               the same for programs
+`
+
+// mergingHelp is of those that drill doesn't take either.
+const mergingHelp = replayingHelp + `  -skew DURATION      how far the clocks of two nodes differ at least, besides what the history shows
+  -max-drift DURATION how far ahead a stamp may be before it is told as clock_ahead
 `
 
 const statusHelp = `
@@ -91,6 +95,47 @@ Flags
 ` + readingHelp + mergingHelp + statusHelp + `  0  no law is broken that its rule promises to keep
   1  one is
   2  trouble: a record was set aside that -tolerate does not name, a mistake in the rules, a file that can't be read
+`,
+	"drill": `tiebreak drill -rules FILE [flags] SCRIPT HISTORY...
+
+  tiebreak drill -rules shop.tb lunch.drill orders.ndjson                   what the script would have done to this day
+  tiebreak drill -rules shop.tb -calm lunch.drill orders.ndjson             beside the same day without the incidents
+  tiebreak drill -rules old.tb -rules new.tb lunch.drill orders.ndjson      under two tables, side by side
+  tiebreak drill -rules shop.tb -compare safer.drill lunch.drill orders.ndjson     and as two scripts
+  tiebreak drill -rules shop.tb -find-limit lunch.drill orders.ndjson       the load that is too much to catch up with
+  tiebreak drill -rules shop.tb -runbook lunch.drill > lunch.md             the script as steps for people
+  tiebreak drill -rules shop.tb -audit lunch.md lunch.drill                 whether those are still true
+
+A script says where the replicas are, what is promised of which keys, and what happens when:
+
+  region us = us-*
+  region eu = eu-*
+  link   us eu 40ms +-5ms
+  at 12:00 cut eu for 20m
+  check lost <= 10
+  within 5m of heal: converged
+
+Its language: go doc github.com/tiebreakhq/tiebreak/replay/drill. Tables that it switches to are beside it.
+
+Flags
+  -rules FILE         the rule table; of several, the drill is run under each and they are compared
+` + readingHelp + replayingHelp + `  -markdown           the same for where Markdown is read
+  -junit FILE         write the checks and timers as JUnit has them
+  -seed N             of all that is left to chance; the script's when left out or 0
+  -load X             how many times the load of the history, as in 2.5
+  -state FILE         write the state of each region at the end: {"region","key","field","value","id","by"}, one a line
+  -compare SCRIPT     run this script too and compare; may be given several times
+  -calm               compare with the same regions on a day without incidents
+  -find-limit         find the load at which catching up no longer keeps pace
+  -runbook            print the script as steps for people; takes no history
+  -audit RUNBOOK      say what has changed since a runbook was printed; takes no history
+  -fail-on LIST       exit with 1 when there is any of: failed (checks and timers), a measure such as lost, or the code
+                      of a finding; or more of it than a bound, as in 'lost>10' or 'age>5s'
+` + statusHelp + `  0  every check held, every timer was met, and the regions agree at the end; with -find-limit, the links keep pace
+     with the load of the history; with -audit, the runbook is up to date
+  1  not so, in any of the drills that are compared; or -fail-on matched
+  2  trouble: a mistake in the script or the rules, a script that doesn't fit the history, a record was set aside that
+     -tolerate does not name, a file that can't be read
 `,
 	"convert": `tiebreak convert [flags] EXPORT...
 

@@ -36,6 +36,8 @@ type input struct {
 
 	tolerated []finding.Code
 	tolerates bool // all
+
+	exclude func(*history.Record) bool // see [history.Options]
 }
 
 // reading adds the flags of how to read.
@@ -47,18 +49,33 @@ func (in *input) reading(fs *flag.FlagSet) {
 	fs.StringVar(&in.tolerate, "tolerate", "", "")
 }
 
-// merging adds the flags of how to merge.
-func (in *input) merging(fs *flag.FlagSet) {
+// replaying adds the flags of commands that let a history happen under rules.
+func (in *input) replaying(fs *flag.FlagSet) {
 	in.reading(fs)
 	fs.Var(&in.tables, "rules", "")
 	fs.DurationVar(&in.lag, "lag", 0, "")
-	fs.DurationVar(&in.skew, "skew", 0, "")
-	fs.DurationVar(&in.drift, "max-drift", 0, "")
 	fs.BoolVar(&in.json, "json", false, "")
 }
 
-// check reports what is wrong with the flags.
+// merging adds the flags of how to merge.
+func (in *input) merging(fs *flag.FlagSet) {
+	in.replaying(fs)
+	fs.DurationVar(&in.skew, "skew", 0, "")
+	fs.DurationVar(&in.drift, "max-drift", 0, "")
+}
+
+// check reports what is wrong with the flags, and that there is no history.
 func (in *input) check() error {
+	if err := in.checkFlags(); err != nil {
+		return err
+	}
+	if len(in.names) == 0 && len(in.regions) == 0 {
+		return hinted{errors.New("no history"), "name one or more files or directories, or - for the standard input"}
+	}
+	return nil
+}
+
+func (in *input) checkFlags() error {
 	for _, d := range []struct {
 		flag  string
 		value time.Duration
@@ -80,9 +97,6 @@ func (in *input) check() error {
 			}
 			in.tolerated = append(in.tolerated, code)
 		}
-	}
-	if len(in.names) == 0 && len(in.regions) == 0 {
-		return hinted{errors.New("no history"), "name one or more files or directories, or - for the standard input"}
 	}
 	return nil
 }
@@ -121,11 +135,14 @@ func (c *command) parseTables(names []string) ([]*merge.Table, error) {
 	return tables, errors.Join(mistakes...)
 }
 
+// errNoRules is of a command without a table.
+var errNoRules = hinted{errors.New("no rules"), `name a table with -rules; to begin with one: printf '* * lww\n' > rules.tb`}
+
 // parseTable reads the one rule table that most commands want.
 func (c *command) parseTable(in *input) (*merge.Table, error) {
 	switch len(in.tables) {
 	case 0:
-		return nil, hinted{errors.New("no rules"), `name a table with -rules; to begin with one: printf '* * lww\n' > rules.tb`}
+		return nil, errNoRules
 	case 1:
 		tables, err := c.parseTables(in.tables)
 		if err != nil {
@@ -232,7 +249,7 @@ func (c *command) collect(in *input, histories, partials []history.Source) (*rep
 }
 
 func (in *input) scan(show *progress) history.Options {
-	return history.Options{Format: history.Format(in.format), Origin: in.origin, Scans: in.scans, Progress: show.read}
+	return history.Options{Format: history.Format(in.format), Origin: in.origin, Scans: in.scans, Exclude: in.exclude, Progress: show.read}
 }
 
 // read finds and reads all inputs. The caller erases the progress, when all that takes time is done.

@@ -26,7 +26,7 @@ func (c *command) run(args []string) (int, error) {
 	if err := in.check(); err != nil {
 		return 0, err
 	}
-	bounds, err := parseBounds(failOn)
+	bounds, err := parseBounds(failOn, totalNames, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -80,12 +80,7 @@ func runTo(h *replay.History, table *merge.Table, opt replay.Options, file strin
 	}
 	var line []byte
 	opt.State = func(s replay.StateLine) {
-		line = append(line[:0], `{"key":`...)
-		line = append(value.AppendText(line, s.Key), `,"field":`...)
-		line = append(value.AppendText(line, s.Field), `,"value":`...)
-		line = append(append(line, s.Value...), `,"id":`...)
-		line = append(value.AppendText(line, s.ID), `,"by":`...)
-		line = append(value.AppendText(line, s.By), "}\n"...)
+		line = appendState(append(line[:0], '{'), &s)
 		_, _ = out.Write(line) // commit returns its first error
 	}
 	r := h.Run(table, opt)
@@ -93,6 +88,16 @@ func runTo(h *replay.History, table *merge.Table, opt replay.Options, file strin
 		return nil, fmt.Errorf("write state: %w", err)
 	}
 	return r, nil
+}
+
+// appendState appends a cell of a state, from its key to the end of the line.
+func appendState(line []byte, s *replay.StateLine) []byte {
+	line = append(line, `"key":`...)
+	line = append(value.AppendText(line, s.Key), `,"field":`...)
+	line = append(value.AppendText(line, s.Field), `,"value":`...)
+	line = append(append(line, s.Value...), `,"id":`...)
+	line = append(value.AppendText(line, s.ID), `,"by":`...)
+	return append(value.AppendText(line, s.By), "}\n"...)
 }
 
 // save writes the history as a partial.

@@ -58,11 +58,12 @@ var commands = map[string]func(c *command, args []string) (int, error){
 	"why":     (*command).why,
 	"diff":    (*command).diff,
 	"laws":    (*command).laws,
+	"drill":   (*command).drill,
 	"convert": (*command).convert,
 }
 
 // commandNames are in the order of the help.
-var commandNames = []string{"run", "why", "diff", "laws", "convert", "help"}
+var commandNames = []string{"run", "why", "diff", "laws", "drill", "convert", "help"}
 
 func (c *command) dispatch(args []string) int {
 	if len(args) == 0 {

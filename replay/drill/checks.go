@@ -125,7 +125,7 @@ func (w *world) judge() {
 // fail takes note of a check that fails, and takes its rollback.
 func (w *world) fail(c *checking, v int64) {
 	c.failed, c.done, c.at, c.value = true, true, w.now, v
-	w.log(Event{Kind: "failed", Line: c.Line, What: "failed: " + c.String() + ": it is " + c.Measure.text(v), Owner: c.Owner})
+	w.log(Event{Kind: "failed", Line: c.Line, What: "failed: " + c.String() + ": it is " + c.Measure.Text(v), Owner: c.Owner})
 	w.rollBack(c.Rollback, c.Line, c.Owner)
 }
 

@@ -13,7 +13,7 @@
 //	drill.Text(os.Stdout, result)
 //
 // [Compare] puts the same drill under several tables or scripts side by side, and [Script.Calm] is the same day without
-// the incidents. [FindLimit] searches for the load at which the links no longer keep pace. [Runbook] writes the script as
+// the incidents. [FindLimit] searches for the load at which the links no longer keep pace. [JUnit] is for servers that run checks. [Runbook] writes the script as
 // steps for people, and [Audit] says whether a runbook is still true.
 //
 // # The script

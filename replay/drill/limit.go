@@ -3,12 +3,15 @@ package drill
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/tiebreakhq/tiebreak/merge"
 )
 
 // Limit is the load at which the links of a drill no longer keep pace.
 type Limit struct {
+	Schema string `json:"schema"` // "tiebreak.limit/v1"
+
 	Keeps float64 `json:"keeps"` // the greatest load tried at which they do, times that of the history; 0 when none was
 	Fails float64 `json:"fails"` // the least at which they don't; 0 when all that were tried keep pace
 	Why   string  `json:"why"`   // they don't
@@ -31,7 +34,7 @@ const maxLoad = 64
 // allows. It doubles the load until it fails, and then halves the difference until it is an eighth of the load.
 func FindLimit(script *Script, table *merge.Table, t *Traffic, opt Options) (*Limit, error) {
 	opt.State = nil
-	limit := &Limit{}
+	limit := &Limit{Schema: "tiebreak.limit/v1"}
 	try := func(load float64) (bool, error) {
 		opt.Load = load
 		w, err := newWorld(script, table, t, &opt)
@@ -96,4 +99,26 @@ func (l *Limit) String() string {
 		return fmt.Sprintf("the links keep pace at %g times the load, the most that was tried", l.Keeps)
 	}
 	return fmt.Sprintf("the links keep pace at %.3g times the load, and not at %.3g: %s", l.Keeps, l.Fails, l.Why)
+}
+
+// Text writes the limit and what was tried for people.
+func (l *Limit) Text(w io.Writer) error { return l.write(w, false) }
+
+// Markdown writes the same as [Limit.Text] for where Markdown is read.
+func (l *Limit) Markdown(w io.Writer) error { return l.write(w, true) }
+
+func (l *Limit) write(w io.Writer, markdown bool) error {
+	p := &page{markdown: markdown}
+	p.heading(l.String())
+	p.title("Tried")
+	var rows [][]string
+	for _, t := range l.Runs {
+		outcome := "keeps pace"
+		if !t.Keeps {
+			outcome = "DOES NOT"
+		}
+		rows = append(rows, []string{fmt.Sprintf("x%.4g", t.Load), outcome, number(t.Peak), dashed(t.Stuck)})
+	}
+	p.table([]string{">load", "outcome", ">most on one link", ">stuck"}, rows)
+	return p.to(w)
 }

@@ -65,12 +65,15 @@ func measureNames() []string {
 // index returns the place among the measures.
 func (m Measure) index() int { return slices.Index(measures[:], m) }
 
-// timed reports whether the measure is a duration.
-func (m Measure) timed() bool { return m == Age || m == Latency }
+// Measures returns all measures in the order of reports.
+func Measures() []Measure { return slices.Clone(measures[:]) }
 
-// text writes a value of the measure.
-func (m Measure) text(v int64) string {
-	if m.timed() {
+// Timed reports whether the measure is a duration, counted in nanoseconds.
+func (m Measure) Timed() bool { return m == Age || m == Latency }
+
+// Text writes a value of the measure, as 12 or 1.5s.
+func (m Measure) Text(v int64) string {
+	if m.Timed() {
 		return durationText(time.Duration(v))
 	}
 	return strconv.FormatInt(v, 10)

@@ -586,7 +586,7 @@ func (p *parser) check() *Check {
 	if p.bad {
 		return c
 	}
-	if c.Measure.timed() && limit != "0" {
+	if c.Measure.Timed() && limit != "0" {
 		c.Limit = int64(p.durationOf("limit", limit))
 		return c
 	}

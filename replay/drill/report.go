@@ -112,7 +112,7 @@ func (p *page) totals(r *Result) {
 			continue
 		}
 		text := number(v)
-		if m.timed() {
+		if m.Timed() {
 			text = durationOf(v)
 		}
 		rows = append(rows, []string{string(m), text, meanings[m]})
@@ -306,12 +306,24 @@ func (c *Comparison) Different() bool {
 }
 
 // Text writes the comparison for people: the counts side by side, then what failed under each.
-func (c *Comparison) Text(w io.Writer) error {
-	p := &page{}
+func (c *Comparison) Text(w io.Writer) error { return c.write(w, false) }
+
+// Markdown writes the same as [Comparison.Text] for where Markdown is read.
+func (c *Comparison) Markdown(w io.Writer) error { return c.write(w, true) }
+
+func (c *Comparison) write(w io.Writer, markdown bool) error {
+	p := &page{markdown: markdown}
+	lettered := func(i int, text string) {
+		mark := ""
+		if markdown {
+			mark = "- "
+		}
+		p.line("%s%c  %s", mark, 'A'+rune(i%26), p.safe(text))
+	}
 	heads := []string{""}
 	for i, r := range c.Results {
-		p.line("%c  %s: %s (%.8s), %s (%.8s)", 'A'+rune(i%26), p.safe(r.Name), p.safe(r.Script.File),
-			r.Script.Fingerprint, p.safe(r.Table.File), r.Table.Fingerprint)
+		lettered(i, fmt.Sprintf("%s: %s (%.8s), %s (%.8s)", r.Name, r.Script.File, r.Script.Fingerprint,
+			r.Table.File, r.Table.Fingerprint))
 		heads = append(heads, ">"+string('A'+rune(i%26)))
 	}
 	p.line("")
@@ -326,7 +338,7 @@ func (c *Comparison) Text(w io.Writer) error {
 	for _, m := range measures {
 		if slices.ContainsFunc(c.Results, func(r *Result) bool { return r.Totals[m] != 0 }) {
 			rows = append(rows, row(string(m), func(r *Result) string {
-				if m.timed() {
+				if m.Timed() {
 					return durationOf(r.Totals[m])
 				}
 				return number(r.Totals[m])
@@ -337,7 +349,8 @@ func (c *Comparison) Text(w io.Writer) error {
 	p.table(heads, rows)
 	for i, r := range c.Results {
 		for _, f := range r.Failed() {
-			p.line("\n%c  %s", 'A'+rune(i%26), p.safe(f))
+			p.line("")
+			lettered(i, f)
 		}
 	}
 	return p.to(w)

@@ -262,7 +262,7 @@ type Hide struct {
 type Options struct {
 	Seed   uint64                  // 0 is the script's
 	Load   float64                 // times the load of the history; 0 is once
-	Tables map[string]*merge.Table // those that the script switches to, by the name it gives them
+	Tables map[string]*merge.Table // those of [Script.Tables], by the name that the script gives them
 
 	// State, when not nil, is called with the state of every region at the end, region by region, cell by cell. Deleted
 	// cells are left out.

@@ -315,7 +315,7 @@ func (c *Check) String() string {
 	if c.Keys != "" {
 		words = append(words, lex.Word{Text: string(c.Keys)}.String())
 	}
-	return strings.Join(append(words, c.Op, c.Measure.text(c.Limit)), " ")
+	return strings.Join(append(words, c.Op, c.Measure.Text(c.Limit)), " ")
 }
 
 // holds reports whether a value is within the bound.
@@ -364,6 +364,18 @@ func (t *Timer) of() string {
 		return t.At.String()
 	}
 	return t.Of
+}
+
+// Tables returns the names of the rule tables that the script switches to, sorted.
+func (s *Script) Tables() []string {
+	var names []string
+	for _, a := range s.actions() {
+		if a.Kind == Switch {
+			names = append(names, a.A)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Fingerprint returns 32 hexadecimal digits that stand for every line of the script but for comments and spacing.

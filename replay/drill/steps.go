@@ -161,7 +161,7 @@ func (w *world) perform(a *Action, line int, owner string, handoff bool) {
 		if !c.holds(c.value) {
 			w.fail(c, c.value)
 		} else {
-			w.log(Event{Kind: string(Look), Line: line, What: "passed: " + c.String() + ": it is " + c.Measure.text(c.value), Owner: owner})
+			w.log(Event{Kind: string(Look), Line: line, What: "passed: " + c.String() + ": it is " + c.Measure.Text(c.value), Owner: owner})
 		}
 	}
 	switch a.Kind {

@@ -293,7 +293,7 @@ func (w *world) writes() error {
 }
 
 // MaxCopies is how many writes a heavier load may make beyond those of the history.
-const MaxCopies = 1 << 23
+const MaxCopies = 1 << 21
 
 // ErrTooMuch is wrapped by the error of a load that makes more than [MaxCopies] copies.
 var ErrTooMuch = errors.New("the load is too much to simulate")

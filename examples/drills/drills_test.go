@@ -1,0 +1,92 @@
+package drills_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/replay/drill"
+	"github.com/tiebreakhq/tiebreak/replay/history"
+)
+
+var update = flag.Bool("update", false, "rewrite outcomes.golden; read the diff before you commit it")
+
+func table(t *testing.T, file string) *merge.Table {
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	parsed, err := merge.ParseTable(file, text)
+	require.NoError(t, err)
+	return parsed
+}
+
+func TestDrillsEndAsTheGoldenSays(t *testing.T) {
+	traffic, err := drill.Collect([]history.Source{history.File("../shop/shop.ndjson.zst")}, history.Options{})
+	require.NoError(t, err)
+	shop := table(t, "../shop/shop.tb")
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	files, err := filepath.Glob("*.drill")
+	require.NoError(t, err)
+	var got strings.Builder
+	for _, file := range files {
+		require.Contains(t, string(readme), "`"+file+"`", "the table of the README has no line for it")
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(string(text), "# Look at: "), file)
+		script, err := drill.ParseScript(file, text)
+		require.NoError(t, err)
+		tables := make(map[string]*merge.Table)
+		for _, name := range script.Tables() {
+			tables[name] = table(t, name)
+		}
+		r, err := drill.Run(script, shop, traffic, drill.Options{Tables: tables})
+		require.NoError(t, err)
+		require.True(t, r.Converged, file)
+		require.Zero(t, r.Apart, file)
+		for _, c := range r.Checks {
+			fmt.Fprintf(&got, "%s:%d: %s: %s\n", file, c.Line, outcome(c.Passed), c.Check)
+		}
+		for _, timer := range r.Timers {
+			fmt.Fprintf(&got, "%s:%d: %s: %s\n", file, timer.Line, outcome(timer.Met), timer.Timer)
+		}
+	}
+	if *update {
+		require.NoError(t, os.WriteFile("outcomes.golden", []byte(got.String()), 0o644))
+	}
+	want, err := os.ReadFile("outcomes.golden")
+	require.NoError(t, err)
+	require.Equal(t, string(want), got.String())
+}
+
+func outcome(passed bool) string {
+	if passed {
+		return "passed"
+	}
+	return "FAILED"
+}
+
+func TestOneLineMendsTheIsolatedRegion(t *testing.T) {
+	said := func(file string) []string {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		script, err := drill.ParseScript(file, text)
+		require.NoError(t, err)
+		return script.Lines()
+	}
+	before, after := said("region-isolated.drill"), said("region-isolated-quorum.drill")
+	require.Len(t, after, len(before))
+	changed := 0
+	for i := range before {
+		if before[i] != after[i] {
+			changed++
+			require.Equal(t, strings.Replace(before[i], "writes local", "writes quorum", 1), after[i])
+		}
+	}
+	require.Equal(t, 1, changed)
+}

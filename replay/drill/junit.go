@@ -1,0 +1,105 @@
+package drill
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/tiebreakhq/tiebreak/replay/report"
+)
+
+// junitSuites, junitSuite and junitCase are what servers that run checks read of a report of JUnit.
+type junitSuites struct {
+	XMLName  xml.Name     `xml:"testsuites"`
+	Tests    int          `xml:"tests,attr"`
+	Failures int          `xml:"failures,attr"`
+	Skipped  int          `xml:"skipped,attr"`
+	Suites   []junitSuite `xml:"testsuite"`
+}
+
+type junitSuite struct {
+	Name     string      `xml:"name,attr"`
+	Tests    int         `xml:"tests,attr"`
+	Failures int         `xml:"failures,attr"`
+	Skipped  int         `xml:"skipped,attr"`
+	Cases    []junitCase `xml:"testcase"`
+}
+
+type junitCase struct {
+	Name    string        `xml:"name,attr"`
+	Class   string        `xml:"classname,attr"`
+	File    string        `xml:"file,attr,omitempty"`
+	Line    int           `xml:"line,attr,omitempty"`
+	Time    string        `xml:"time,attr,omitempty"` // in seconds of the drill
+	Failure *junitFailure `xml:"failure"`
+	Skipped *struct{}     `xml:"skipped"`
+}
+
+type junitFailure struct {
+	Message string `xml:"message,attr"`
+}
+
+// JUnit writes the checks and timers of drills in the XML of JUnit, each drill as a suite. That the regions agree at the
+// end is a case too. A timer that never ran is skipped.
+func JUnit(w io.Writer, results ...*Result) error {
+	var all junitSuites
+	for _, r := range results {
+		s := r.suite()
+		all.Tests, all.Failures, all.Skipped = all.Tests+s.Tests, all.Failures+s.Failures, all.Skipped+s.Skipped
+		all.Suites = append(all.Suites, s)
+	}
+	text, err := xml.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	_, err = io.WriteString(w, xml.Header+string(text)+"\n")
+	return err
+}
+
+func (r *Result) suite() junitSuite {
+	s := junitSuite{Name: report.Printable(fmt.Sprintf("%s, %s", r.Name, r.Table.File))}
+	add := func(name string, line int, took time.Duration, ran bool, failure string) {
+		c := junitCase{Name: report.Printable(name), Class: s.Name, File: report.Printable(r.Script.File), Line: line}
+		if took > 0 {
+			c.Time = fmt.Sprintf("%.3f", took.Seconds())
+		}
+		switch {
+		case !ran:
+			c.Skipped = &struct{}{}
+			s.Skipped++
+		case failure != "":
+			c.Failure = &junitFailure{report.Printable(failure)}
+			s.Failures++
+		}
+		s.Tests++
+		s.Cases = append(s.Cases, c)
+	}
+	for _, c := range r.Checks {
+		failure := ""
+		if !c.Passed {
+			failure = fmt.Sprintf("it was %s at %s", c.text(c.Value), c.At)
+		}
+		add(c.Check, c.Line, 0, true, failure)
+	}
+	for _, t := range r.Timers {
+		failure := ""
+		if !t.Met {
+			failure = fmt.Sprintf("missed at %s", t.Deadline)
+		}
+		name := t.Timer
+		if t.Ran {
+			name += ", from " + t.Began.String()
+		}
+		add(name, t.Line, t.Took, t.Ran, failure)
+	}
+	failure := ""
+	switch {
+	case !r.Converged:
+		failure = "some accepted writes are not in every region"
+	case r.Apart > 0:
+		failure = fmt.Sprintf("%s fields differ between regions that have all writes", number(r.Apart))
+	}
+	add("the regions agree at the end", 0, 0, true, failure)
+	return s
+}
