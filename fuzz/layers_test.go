@@ -35,6 +35,7 @@ replay/report         : clock lww merge merge/finding merge/lex merge/value repl
 replay/drill          : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/report
 replay/cmd            : clock merge merge/finding merge/lex merge/value replay replay/drill replay/history replay/report compress
 replay/cmd/tiebreak   : replay/cmd
+replay/bench          : replay replay/history compress
 examples              : clock lww crdt crdt/law merge merge/finding merge/value merge/replica replay replay/drill replay/history replay/cmd compress
 fuzz                  :
 fuzz/faultfs          : merge/replica/segment
@@ -77,6 +78,9 @@ var allowed = map[string]string{
 	"merge/replica/segment sync": "many goroutines wait for one sync of the disk",
 	"merge/replica sync":         "a service calls it from many goroutines, and those that write together share a sync",
 	"merge/replica time":         "it is what reads the physical clock, unless the caller gives it another",
+
+	"replay/bench os/exec":      "what ours is compared with are programs",
+	"replay/bench math/rand/v2": "a made history takes its chances from a seed",
 }
 
 const module = "github.com/tiebreakhq/tiebreak/"

@@ -30,7 +30,7 @@ func (t *Table) Claims(op *Op, claims []Claim) []Claim {
 fields:
 	for i := range op.Fields {
 		f := &op.Fields[i]
-		rule := t.Rule(op.Key, f.Name)
+		rule := t.ruleAfter(claims, op.Key, f.Name)
 		if !rule.Together {
 			if !f.unchanged(op) {
 				claims = append(claims, Claim{Op: op, Rule: rule, Cell: f.Name, Kind: op.Kind, Value: f.Value, Before: f.Before})
@@ -47,6 +47,16 @@ fields:
 		}
 	}
 	return claims
+}
+
+// ruleAfter is [Table.Rule], which it need not ask when the last of the claims is on the same cell.
+func (t *Table) ruleAfter(claims []Claim, key, field string) *Rule {
+	if n := len(claims); n > 0 {
+		if c := &claims[n-1]; c.Cell == field && !c.Rule.Together && c.Op.Key == key && c.Rule.table == t {
+			return c.Rule
+		}
+	}
+	return t.Rule(key, field)
 }
 
 // group makes the one claim on fields that are decided together.

@@ -379,6 +379,18 @@ func (r *Rule) Index() int { return slices.Index(r.table.Rules, r) }
 // NeedsDots reports whether the rule turns on what writers had seen, or counts, so that its operations need a dot.
 func (r *Rule) NeedsDots() bool { return r.family != selects }
 
+// NeedsSeen reports whether the rule looks at what the writer of an operation of a kind had seen: an increment counts
+// whatever its writer had seen, and an entry of a log has its place by time.
+func (r *Rule) NeedsSeen(kind Kind) bool {
+	switch r.family {
+	case selects, appends:
+		return false
+	case counts:
+		return kind == Delete
+	}
+	return true
+}
+
 // Func returns the function of a user's own rule, nil for the rules of this package.
 func (r *Rule) Func() func(a, b value.Value) value.Value {
 	if r.custom == nil {

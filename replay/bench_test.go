@@ -103,7 +103,7 @@ func BenchmarkFold(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				h.fold(table, &Options{Workers: 1}, nil)
+				h.fold(&work{tables: []*merge.Table{table}, opt: &Options{Workers: 1}})
 			}
 			perWrite(b, benchWrites)
 		})
@@ -115,7 +115,7 @@ func BenchmarkReport(b *testing.B) {
 	h, err := Collect([]history.Source{sourceOf("h", benchData{op: "set", value: someText, context: true}.text())}, history.Options{})
 	require.NoError(b, err)
 	table := merge.MustParseTable("nodes ap < eu < us\n* * lww")
-	s := h.fold(table, &Options{}, nil)
+	s := h.fold(&work{tables: []*merge.Table{table}, opt: &Options{}})[0]
 	b.ReportAllocs()
 	for b.Loop() {
 		h.report(table, s, &Options{})

@@ -23,10 +23,10 @@ type cell struct {
 	count   int  // how many claims there are room for, but for the deletes of the whole record
 	partial bool // some claims are not on all fields that are decided together
 
-	state    merge.Cell
-	verdicts []merge.Verdict
-	fates    []fate
-	byNode   []nodeClaims // by node of the key
+	state   merge.Cell
+	shown   value.Value  // what the state shows
+	refused []bool       // of each claim, whether the state refuses it; nil when it refuses none, or nobody has asked
+	byNode  []nodeClaims // by node of the key
 
 	sum Cell
 }
@@ -59,49 +59,48 @@ func (c *nodeClaims) upTo(n int32) int {
 }
 
 // fold applies the claims to the state of the cell. This is the fold that services run: see [merge.Cell].
-func (c *cell) fold(t *tally) {
+func (c *cell) fold() {
 	k := c.key
 	c.state = c.rule.NewCell()
-	dots := c.rule.NeedsDots()
 	for i := range c.claims {
 		o := k.ops[c.op[i]]
 		o.Dot.Node, o.Dot.Seq = o.Stamp.Node, uint64(o.index)
-		if dots && o.Seen.IsEmpty() {
+		if c.rule.NeedsSeen(c.claims[i].Kind) && o.Seen.IsEmpty() {
 			for n, node := range k.nodes {
 				o.Seen.AddUp(node, uint64(k.past.low(c.op[i], n)))
 			}
 		}
 		c.state.Apply(&c.claims[i])
 	}
-	c.verdicts = k.room.verdicts.raw(len(c.claims))
-	for i := range c.claims {
-		v := &c.verdicts[i]
-		*v = c.state.Judge(&c.claims[i])
-		o := k.ops[c.op[i]]
-		switch {
-		case v.Panicked != "":
-			if t.wants(finding.RulePanic, o.place) {
-				t.keep(c.finding(finding.RulePanic, o, "rule "+c.rule.Name+" panicked: "+quote(v.Panicked)+"; the ladder decided"))
-			}
-		case v.Missing:
-			if t.wants(finding.MissingBeforeImage, o.place) {
-				t.keep(c.finding(finding.MissingBeforeImage, o, c.rule.Name+" wants the difference that "+c.claims[i].Kind.String()+" made, and the write has no before-image"))
-			}
-		case v.NotMonotonic:
-			if t.wants(finding.NotMonotonic, o.place) {
-				t.keep(c.finding(finding.NotMonotonic, o, c.rule.Name+" only grows; what the write takes away stays"))
-			}
+	c.shown = c.state.Value()
+	c.divide()
+}
+
+// tellFaults tells what a verdict says of the rule rather than of the claim.
+func (c *cell) tellFaults(i int, v *merge.Verdict, t *tally) {
+	o := c.key.ops[c.op[i]]
+	switch {
+	case v.Panicked != "":
+		if t.wants(finding.RulePanic, o.place) {
+			t.keep(c.finding(finding.RulePanic, o, "rule "+c.rule.Name+" panicked: "+quote(v.Panicked)+"; the ladder decided"))
+		}
+	case v.Missing:
+		if t.wants(finding.MissingBeforeImage, o.place) {
+			t.keep(c.finding(finding.MissingBeforeImage, o, c.rule.Name+" wants the difference that "+c.claims[i].Kind.String()+" made, and the write has no before-image"))
+		}
+	case v.NotMonotonic:
+		if t.wants(finding.NotMonotonic, o.place) {
+			t.keep(c.finding(finding.NotMonotonic, o, c.rule.Name+" only grows; what the write takes away stays"))
 		}
 	}
-	c.divide()
 }
 
 // divide sorts the claims by node, and those of each into the order in which the node made them.
 func (c *cell) divide() {
 	k := c.key
 	c.byNode = k.room.byNode.raw(len(k.nodes))
-	claims, index := k.room.ints.raw(len(c.claims)), k.room.counts.raw(len(c.claims))
-	count := k.room.ints.take(len(k.nodes))
+	claims, index := k.room.places.raw(len(c.claims)), k.room.indexes.raw(len(c.claims))
+	count := k.room.places.take(len(k.nodes))
 	for _, at := range c.op {
 		count[k.ops[at].node]++
 	}
@@ -217,44 +216,50 @@ func (c *cell) sameElement(i, j int) bool {
 	return !single(a.Kind) || !single(b.Kind) || a.Value == b.Value
 }
 
-// judge gives every claim its fate: what the rule says of it, corrected by who had seen what.
-func (c *cell) judge() {
-	c.fates = c.key.room.fates.raw(len(c.claims))
-	shown := c.state.Value()
-	for i := range c.verdicts {
-		v := &c.verdicts[i]
-		f := fate{outcome: v.Outcome}
-		switch v.Outcome {
-		case merge.Lost:
-			certain, perhaps := c.replaced(i)
-			switch {
-			case certain:
-				f.outcome = merge.Overwritten
-			case c.agrees(i, shown):
-				f.outcome, f.perhaps = merge.Kept, perhaps // it lost the argument and nothing else: what is kept is what it wrote
-			default:
-				f.perhaps = perhaps
-			}
-		case merge.Refused:
-			_, f.perhaps = c.replaced(i)
-			certain := false
-			for j := range c.verdicts {
-				certain = certain || j != i && c.verdicts[j].Outcome == merge.Refused && c.key.relate(c.op[i], c.op[j]) == concurrent
-			}
-			f.perhaps = !certain
+// fate returns what becomes of claim i: what the rule says of it, corrected by who had seen what.
+func (c *cell) fate(i int, v *merge.Verdict) fate {
+	f := fate{outcome: v.Outcome}
+	switch v.Outcome {
+	case merge.Lost:
+		certain, perhaps := c.replaced(i)
+		switch {
+		case certain:
+			f.outcome = merge.Overwritten
+		case c.agrees(i):
+			f.outcome, f.perhaps = merge.Kept, perhaps // it lost the argument and nothing else: what is kept is what it wrote
+		default:
+			f.perhaps = perhaps
 		}
-		c.fates[i] = f
+	case merge.Refused:
+		f.perhaps = !c.contested(i)
 	}
+	return f
+}
+
+// contested reports whether another claim that is refused is concurrent with claim i for certain.
+func (c *cell) contested(i int) bool {
+	if c.refused == nil {
+		c.refused = c.key.room.refusals.raw(len(c.claims))
+		for j := range c.claims {
+			c.refused[j] = c.state.Judge(&c.claims[j]).Outcome == merge.Refused
+		}
+	}
+	for j, refused := range c.refused {
+		if refused && j != i && c.key.relate(c.op[i], c.op[j]) == concurrent {
+			return true
+		}
+	}
+	return false
 }
 
 // agrees reports whether what claim i wrote is what is kept.
-func (c *cell) agrees(i int, shown value.Value) bool {
+func (c *cell) agrees(i int) bool {
 	claim := &c.claims[i]
 	switch claim.Kind {
 	case merge.Delete:
-		return shown.IsAbsent()
+		return c.shown.IsAbsent()
 	case merge.Set:
-		return claim.Value == shown
+		return claim.Value == c.shown
 	}
 	return false
 }
@@ -266,11 +271,17 @@ func (c *cell) tell(s *sums) {
 	if len(k.nodes) > 1 || k.nodes[0] == "" || k.tied {
 		pairs, writes = c.conflicts()
 	}
-	c.judge()
 	rule := &s.rules[c.rule.Index()]
 	one := RuleSum{Cells: 1, Writes: int64(len(c.claims)), Conflicts: pairs}
 	total := &Totals{Cells: 1, Conflicts: pairs, Conflicting: writes}
-	for i, f := range c.fates {
+	only := len(c.claims) == 1 && !c.rule.NeedsDots() // of a rule that keeps one write: it is that one
+	for i := range c.claims {
+		var v merge.Verdict // kept
+		if !only {
+			v = c.state.Judge(&c.claims[i])
+			c.tellFaults(i, &v, &s.told)
+		}
+		f := c.fate(i, &v)
 		count := Count{1, 1}
 		if f.perhaps {
 			count.Min = 0
@@ -293,7 +304,7 @@ func (c *cell) tell(s *sums) {
 			if f.perhaps {
 				one.Overwritten.Max++
 			}
-			c.decided(i, s)
+			c.decided(i, &v, s)
 		}
 	}
 	total.Overwritten, total.Lost, total.Refused = one.Overwritten, one.Lost, one.Refused
@@ -316,7 +327,7 @@ func (c *cell) tell(s *sums) {
 	rule.add(&one)
 	s.totals.add(total)
 	c.sum = Cell{Key: k.name, Field: c.name, Line: c.rule.Line, Rule: c.rule.Name, Writes: one.Writes, Conflicts: pairs, Lost: one.Lost, Refused: one.Refused}
-	c.sum.Value = c.state.Value()
+	c.sum.Value = c.shown
 	if w, ok := c.state.Write(); ok {
 		c.sum.ID, c.sum.By = w.ID, string(w.Stamp.Node)
 	}
@@ -324,8 +335,7 @@ func (c *cell) tell(s *sums) {
 }
 
 // decided counts the rung that decided against claim i, which lost or perhaps lost.
-func (c *cell) decided(i int, s *sums) {
-	v := &c.verdicts[i]
+func (c *cell) decided(i int, v *merge.Verdict, s *sums) {
 	k := c.key
 	loser := k.ops[c.op[i]]
 	switch v.By {
@@ -376,9 +386,9 @@ func (c *cell) inversions(t *tally) int64 {
 		return 0
 	}
 	// Of each node, the claim with the greatest stamp among its first few.
-	greatest := k.room.lists.raw(len(c.byNode))
+	greatest := k.room.greatest.raw(len(c.byNode))
 	for n := range c.byNode {
-		greatest[n] = k.room.ints.raw(len(c.byNode[n].claims))
+		greatest[n] = k.room.places.raw(len(c.byNode[n].claims))
 		best := -1
 		for at, i := range c.byNode[n].claims {
 			if best < 0 || c.compare(best, i) < 0 {
@@ -423,7 +433,7 @@ func (c *cell) regressions(t *tally) {
 			if c.claims[i].Kind != merge.Set {
 				continue
 			}
-			if last >= 0 && c.verdicts[i].Missing {
+			if last >= 0 && c.state.Judge(&c.claims[i]).Missing {
 				was, err := c.claims[last].Value.Decimal()
 				now, err2 := c.claims[i].Value.Decimal()
 				if o := c.key.ops[c.op[i]]; err == nil && err2 == nil && now.Cmp(was) < 0 && t.wants(finding.CounterRegressed, o.place) {

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,14 +21,17 @@ import (
 const partitions = 256
 
 // History is what was read of one or more sources: every write in compact form, split by key, and the count of all
-// else. It doesn't depend on a rule table, so one history is read once and run under many. Histories join.
+// else. It doesn't depend on a rule table, so one history is read once and run under many. Histories join. Of the writes
+// no more are in memory than [history.Options.Memory] allows; the others are in a temporary file: see [History.Close].
 type History struct {
-	parts  [partitions][][]byte
+	store  *store
 	names  *names
 	inputs []Input
 	told   tally // of reading
 	links  links
 	seqs   clock.Vector // the numbers of all ids "node:seq"
+
+	failed failure // of reading back
 }
 
 // Input says what one source held. Every record of it is in exactly one of the counts.
@@ -62,7 +66,7 @@ func (in *Input) aside(code finding.Code, n int64) {
 // Collect reads sources into a history. A record that can't be read is counted and told with its place, and reading
 // goes on; the error is of what can't be opened or read at all.
 func Collect(sources []history.Source, opt history.Options) (*History, error) {
-	h := &History{names: newNames(), inputs: make([]Input, len(sources))}
+	h := &History{store: newStore(memoryOf(&opt), opt.Temp), names: newNames(), inputs: make([]Input, len(sources))}
 	for i, s := range sources {
 		h.inputs[i] = Input{Name: s.Name, Region: s.Region}
 	}
@@ -75,25 +79,51 @@ func Collect(sources []history.Source, opt history.Options) (*History, error) {
 		if len(free) > 0 {
 			c, free = free[len(free)-1], free[:len(free)-1]
 		} else {
-			c = &collector{names: numbers{names: h.names}, inputs: make([]Input, len(sources))}
+			c = &collector{names: numbers{names: h.names}, filler: newFiller(h.store, partitions), inputs: make([]Input, len(sources))}
 			all = append(all, c)
 		}
 		mu.Unlock()
 		c.add(b)
 		b.Recycle()
 		mu.Lock()
+		defer mu.Unlock()
 		free = append(free, c)
-		mu.Unlock()
-		return nil
+		return c.filler.err
 	})
 	for _, c := range all {
-		c.into(h)
+		err = cmp.Or(err, c.into(h))
 	}
 	if err != nil {
+		_ = h.Close()
 		return nil, fmt.Errorf("read history: %w", err)
 	}
 	h.links.resolve()
 	return h, nil
+}
+
+// Close gives back the disk space of a history that did not fit into memory. It can't be run after that.
+func (h *History) Close() error { return h.store.spool.close() }
+
+// Err returns the first error of reading back what did not fit into memory. What was made of the history by then is
+// nothing to rely on. A history that fits has none.
+func (h *History) Err() error { return h.failed.get() }
+
+// failure is the first of the errors that several goroutines meet.
+type failure struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (f *failure) set(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = cmp.Or(f.err, err)
+}
+
+func (f *failure) get() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
 }
 
 // Inputs returns what each source held, in the order of their names.
@@ -109,12 +139,11 @@ func (h *History) Inputs() []Input {
 type collector struct {
 	names  numbers
 	record []byte // the one at hand
-	parts  [partitions][]byte
-	full   [partitions][][]byte
+	filler *filler
 	inputs []Input
 	told   tally
 	links  links
-	seqs   clock.Vector
+	seqs   sequences
 }
 
 // A position in an export is the number of its chunk and, in the lower bits, that of the record in it, from 1. A region's
@@ -134,27 +163,6 @@ func (h *History) ranks() map[string]int64 {
 		}
 	}
 	return ranks
-}
-
-// A part's memory comes in blocks: the first is small, for a short history has few records in each part, and each is
-// twice the one before. Many small ones waste less than a few large ones.
-const (
-	firstBlock = 1 << 10
-	lastBlock  = 32 << 10
-)
-
-// put adds the record at hand to a part.
-func (c *collector) put(p int) {
-	part := c.parts[p]
-	if len(c.record) > cap(part)-len(part) {
-		size := firstBlock
-		if len(part) > 0 {
-			c.full[p] = append(c.full[p], part)
-			size = min(2*cap(part), lastBlock)
-		}
-		part = make([]byte, 0, max(size, len(c.record)))
-	}
-	c.parts[p] = append(part, c.record...)
 }
 
 func (c *collector) add(b *history.Batch) {
@@ -186,18 +194,17 @@ func (c *collector) add(b *history.Batch) {
 		}
 		in.Writes++
 		c.record = appendRecord(c.record[:0], &c.names, rec, int64(b.Chunk)<<positionBits|int64(i)+1)
-		c.put(partition(rec.Key))
+		c.filler.put(partition(rec.Key), c.record)
 		c.links.note(rec)
-		note(&c.seqs, rec)
+		c.seqs.note(rec)
 	}
 }
 
-func (c *collector) into(h *History) {
-	for p := range c.parts {
-		h.parts[p] = append(h.parts[p], c.full[p]...)
-		if len(c.parts[p]) > 0 {
-			h.parts[p] = append(h.parts[p], c.parts[p])
-		}
+// into adds all that was collected to the history.
+func (c *collector) into(h *History) error {
+	shelves, err := c.filler.close()
+	for p := range shelves {
+		h.store.parts[p].join(&shelves[p])
 	}
 	for i, in := range c.inputs {
 		sum := &h.inputs[i]
@@ -213,7 +220,8 @@ func (c *collector) into(h *History) {
 	}
 	h.told.join(&c.told)
 	h.links.join(&c.links)
-	h.seqs.Merge(c.seqs)
+	h.seqs.Merge(c.seqs.close())
+	return err
 }
 
 // partition returns the part that a key belongs to. Keys that look alike share one, so that they can be told.
@@ -258,22 +266,20 @@ func number(id string, node clock.Node) uint64 {
 	if digits[0] < '1' || digits[0] > '9' {
 		return 0
 	}
-	seq, err := strconv.ParseUint(digits, 10, 64)
-	if err != nil {
-		return 0
+	if len(digits) > 19 { // may be too large
+		seq, err := strconv.ParseUint(digits, 10, 64)
+		if err != nil {
+			return 0
+		}
+		return seq
+	}
+	seq := uint64(0)
+	for i := range len(digits) {
+		d := digits[i] - '0'
+		if d > 9 {
+			return 0
+		}
+		seq = 10*seq + uint64(d)
 	}
 	return seq
-}
-
-// note takes the number of a record's id, so that holes show.
-func note(seqs *clock.Vector, rec *history.Record) {
-	seq := number(rec.ID, rec.Node)
-	if seq == 0 {
-		return
-	}
-	node := rec.Node
-	if seqs.Max(node) == 0 { // a new one, which the vector keeps
-		node = clock.Node(strings.Clone(string(node)))
-	}
-	seqs.Add(clock.Dot{Node: node, Seq: seq})
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/value"
@@ -58,18 +59,25 @@ func (d *Diff) Different() bool {
 }
 
 // Diff runs the history under several tables and compares how each field of each key ends with how it ends under the
-// first. The history is read once.
+// first. The history is read once, and each key is compared as soon as it is merged under all tables.
 func (h *History) Diff(tables []*merge.Table, opt Options) *Diff {
 	opt.State = nil
-	d := &Diff{Schema: "tiebreak.diff/v1"}
-	var base map[string][]fieldEnding
-	for i, table := range tables {
-		ends, report := h.endings(table, opt)
-		if i == 0 {
-			base, d.Base = ends, report
-			continue
+	var mu sync.Mutex
+	var all []*differ
+	sums := h.fold(&work{tables: tables, opt: &opt, visitor: func() func(int, *key, []cell) {
+		d := newDiffer(tables, &opt)
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, d)
+		return d.visit
+	}})
+	d := &Diff{Schema: "tiebreak.diff/v1", Base: h.report(tables[0], sums[0], &opt)}
+	for i, table := range tables[1:] {
+		c := Changes{Report: h.report(table, sums[i+1], &opt), Lines: lineDiff(tables[0], table), Largest: []CellDiff{}}
+		for _, part := range all {
+			c.join(&part.others[i], part.limit)
 		}
-		d.Others = append(d.Others, compareEndings(tables[0], table, base, ends, report, &opt))
+		d.Others = append(d.Others, c)
 	}
 	return d
 }
@@ -80,65 +88,86 @@ type fieldEnding struct {
 	Ending
 }
 
-// endings runs the history and returns how every field of every key ends. Fields that are decided together end one by
-// one, so that tables which group fields differently compare.
-func (h *History) endings(table *merge.Table, opt Options) (map[string][]fieldEnding, *Report) {
-	ends := make(map[string][]fieldEnding)
-	lock := make(chan struct{}, 1)
-	s := h.fold(table, &opt, func(k *key, cells []cell) {
-		var list []fieldEnding
-		for i := range cells {
-			c := &cells[i]
-			e := Ending{Line: c.rule.Line, Rule: c.rule.Name, Value: c.sum.Value, ID: c.sum.ID, By: c.sum.By, Lost: c.sum.Lost, Refused: c.sum.Refused.Max > 0}
-			if !c.rule.Together || c.sum.Value.Kind() != value.KindObject {
-				list = append(list, fieldEnding{c.name, e})
-				continue
-			}
-			for name, v := range c.sum.Value.Members() {
-				member := e
-				member.Value = v
-				list = append(list, fieldEnding{name, member})
-			}
-		}
-		slices.SortFunc(list, func(a, b fieldEnding) int { return strings.Compare(a.field, b.field) })
-		lock <- struct{}{}
-		ends[k.name] = list
-		<-lock
-	})
-	return ends, h.report(table, s, &opt)
+// differ is one goroutine's comparison.
+type differ struct {
+	limit  int // of the differences that are shown
+	base   []fieldEnding
+	other  []fieldEnding
+	others []Changes
 }
 
-func compareEndings(from, to *merge.Table, base, other map[string][]fieldEnding, report *Report, opt *Options) Changes {
-	c := Changes{Report: report, Lines: lineDiff(from, to), Largest: []CellDiff{}}
-	limit := cmp.Or(opt.Worst, 10)
-	for key, was := range base {
-		now := other[key]
-		for len(was) > 0 || len(now) > 0 {
-			var a, b fieldEnding
-			switch {
-			case len(now) == 0 || len(was) > 0 && was[0].field < now[0].field:
-				a, was = was[0], was[1:]
-				b.field = a.field
-			case len(was) == 0 || now[0].field < was[0].field:
-				b, now = now[0], now[1:]
-				a.field = b.field
-			default:
-				a, b, was, now = was[0], now[0], was[1:], now[1:]
-			}
-			if a.Value == b.Value && a.Refused == b.Refused {
-				continue
-			}
-			c.Differ++
-			if a.Value != b.Value {
-				c.Cells++
-			}
-			if a.Refused != b.Refused {
-				c.Refused++
-			}
-			c.note(CellDiff{Key: key, Field: a.field, Base: a.Ending, Other: b.Ending}, limit)
+func newDiffer(tables []*merge.Table, opt *Options) *differ {
+	return &differ{limit: cmp.Or(opt.Worst, 10), others: make([]Changes, len(tables)-1)}
+}
+
+// visit compares how a key ends under a table with how it ended under the first.
+func (d *differ) visit(table int, k *key, cells []cell) {
+	if table == 0 {
+		d.base = endings(d.base[:0], cells)
+		return
+	}
+	d.other = endings(d.other[:0], cells)
+	d.others[table-1].compare(k.name, d.base, d.other, d.limit)
+}
+
+// endings appends how every field of a key ends. Fields that are decided together end one by one, so that tables which
+// group fields differently compare.
+func endings(list []fieldEnding, cells []cell) []fieldEnding {
+	for i := range cells {
+		c := &cells[i]
+		e := Ending{Line: c.rule.Line, Rule: c.rule.Name, Value: c.sum.Value, ID: c.sum.ID, By: c.sum.By, Lost: c.sum.Lost, Refused: c.sum.Refused.Max > 0}
+		if !c.rule.Together || c.sum.Value.Kind() != value.KindObject {
+			list = append(list, fieldEnding{c.name, e})
+			continue
+		}
+		for name, v := range c.sum.Value.Members() {
+			member := e
+			member.Value = v
+			list = append(list, fieldEnding{name, member})
 		}
 	}
-	return c
+	if len(list) > 1 {
+		slices.SortFunc(list, func(a, b fieldEnding) int { return strings.Compare(a.field, b.field) })
+	}
+	return list
+}
+
+// compare counts how the fields of one key end differently.
+func (c *Changes) compare(key string, was, now []fieldEnding, limit int) {
+	for len(was) > 0 || len(now) > 0 {
+		var a, b fieldEnding
+		switch {
+		case len(now) == 0 || len(was) > 0 && was[0].field < now[0].field:
+			a, was = was[0], was[1:]
+			b.field = a.field
+		case len(was) == 0 || now[0].field < was[0].field:
+			b, now = now[0], now[1:]
+			a.field = b.field
+		default:
+			a, b, was, now = was[0], now[0], was[1:], now[1:]
+		}
+		if a.Value == b.Value && a.Refused == b.Refused {
+			continue
+		}
+		c.Differ++
+		if a.Value != b.Value {
+			c.Cells++
+		}
+		if a.Refused != b.Refused {
+			c.Refused++
+		}
+		c.note(CellDiff{Key: key, Field: a.field, Base: a.Ending, Other: b.Ending}, limit)
+	}
+}
+
+// join adds what another goroutine found.
+func (c *Changes) join(o *Changes, limit int) {
+	c.Differ += o.Differ
+	c.Cells += o.Cells
+	c.Refused += o.Refused
+	for _, d := range o.Largest {
+		c.note(d, limit)
+	}
 }
 
 // note keeps the first few differences by key and field.
@@ -147,9 +176,16 @@ func (c *Changes) note(d CellDiff, limit int) {
 		return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.Field, b.Field))
 	})
 	if at < limit {
+		d.Key, d.Field, d.Base, d.Other = strings.Clone(d.Key), strings.Clone(d.Field), d.Base.clone(), d.Other.clone()
 		c.Largest = slices.Insert(c.Largest, at, d)
 		c.Largest = c.Largest[:min(len(c.Largest), limit)]
 	}
+}
+
+// clone returns the ending with texts of its own.
+func (e Ending) clone() Ending {
+	e.Value, e.ID = value.Value(strings.Clone(string(e.Value))), strings.Clone(e.ID)
+	return e
 }
 
 // lineDiff returns the lines that only one of two tables has, the order and the nodes among them.

@@ -30,6 +30,10 @@
 //
 // HAZARD: an op id is compared within its key. One id on two keys is two operations.
 //
-// Equal histories and tables give equal reports, byte for byte, whatever the order of the inputs and GOMAXPROCS. The
-// package does no I/O but through the sources it is given.
+// Equal histories and tables give equal reports, byte for byte, whatever the order of the inputs, GOMAXPROCS and the
+// memory that it may use. The package does no I/O but through the sources it is given, and a temporary file for the writes
+// that do not fit into [history.Options.Memory]: [History.Err] tells whether it could be read back.
+//
+// HAZARD: the writes of one key are in memory at once while it is merged, about half a KiB each. A history of any length
+// and any number of keys keeps within the limit; one whose hottest key holds most of the writes does not.
 package replay

@@ -87,7 +87,7 @@ type key struct {
 	deletes  int      // how many operations delete the whole record
 	past     past
 
-	byID      map[string]int // nil while there are few operations
+	byID      *ids // nil while there are few operations
 	byVersion []int
 	delivered [][]arrivals // by node, in the export of its own region; then by node
 	written   []arrivals   // by node
@@ -96,7 +96,7 @@ type key struct {
 // add takes one record of the key, which was found at a position of its export. node is the number of its node's name.
 func (k *key) add(rec *history.Record, node uint32, at int64, l *links) {
 	r := k.room
-	o := &r.ops.raw(1)[0]
+	o := &r.spare[len(k.ops)]
 	*o = op{
 		Op: merge.Op{
 			Key:    k.name,
@@ -123,6 +123,21 @@ func (k *key) add(rec *history.Record, node uint32, at int64, l *links) {
 		o.arrived[0] = arrival{rec.Region, at}
 	}
 	k.ops = append(k.ops, o)
+}
+
+// addPlain takes the next record of a reader when it is a plain one.
+func (k *key) addPlain(r reader) bool {
+	room := k.room
+	o := &room.spare[len(k.ops)]
+	*o = op{}
+	used := room.fields.used
+	if !r.plain(o, room.fields.raw(1)) {
+		room.fields.used = used
+		return false
+	}
+	o.Key = k.name
+	k.ops = append(k.ops, o)
+	return true
 }
 
 // told takes the context of a record.
@@ -182,7 +197,8 @@ func (k *key) settle(sum *Totals, t *tally) {
 	})
 	all := k.ops
 	if len(all) > fewOps {
-		k.byID = make(map[string]int, len(all))
+		k.byID = &k.room.ids
+		k.byID.begin(len(all))
 	}
 	k.ops = all[:0] // those that are kept so far
 	for _, o := range all {
@@ -193,7 +209,7 @@ func (k *key) settle(sum *Totals, t *tally) {
 					Detail: "equal to the write at " + k.ops[n-1].place.String() + ", and neither has an id"})
 			}
 			if k.byID != nil && o.ID != "" {
-				k.byID[o.ID] = len(k.ops)
+				k.byID.put(o.ID, len(k.ops))
 			}
 			k.ops = append(k.ops, o)
 			continue
@@ -232,9 +248,11 @@ const fewOps = 16
 
 // find returns the operation with the id.
 func (k *key) find(id string) (int, bool) {
-	if k.byID != nil || id == "" {
-		i, ok := k.byID[id]
-		return i, ok
+	if id == "" {
+		return 0, false
+	}
+	if k.byID != nil {
+		return k.byID.find(id, k.ops)
 	}
 	for i, o := range k.ops {
 		if o.ID == id {

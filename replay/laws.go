@@ -60,7 +60,7 @@ func (h *History) Laws(table *merge.Table, opt Options) *Laws {
 	candidates := make([][]lawCell, len(table.Rules))
 	counts := make([]int64, len(table.Rules))
 	lock := make(chan struct{}, 1)
-	h.fold(table, &opt, func(_ *key, cells []cell) {
+	visit := func(_ int, _ *key, cells []cell) {
 		for i := range cells {
 			c := &cells[i]
 			if len(c.claims) < 2 {
@@ -76,7 +76,8 @@ func (h *History) Laws(table *merge.Table, opt Options) *Laws {
 			}
 			<-lock
 		}
-	})
+	}
+	h.fold(&work{tables: []*merge.Table{table}, opt: &opt, visitor: func() func(int, *key, []cell) { return visit }})
 	l := &Laws{Schema: "tiebreak.laws/v1", Table: infoOf(table)}
 	for i, rule := range table.Rules {
 		r := LawRule{Line: rule.Line, Rule: rule.String(), Promised: rule.Laws().String(), Cells: counts[i]}
@@ -114,14 +115,21 @@ func (c *cell) sample() lawCell {
 		ch := change{c.claims[i].Kind, c.claims[i].Value}
 		if !changes[ch] {
 			changes[ch] = true
-			claim, op := c.claims[i], *c.claims[i].Op // the op's memory is the next key's
-			op.Fields = slices.Clone(op.Fields)
-			claim.Op = &op
-			lc.claims = append(lc.claims, claim)
+			lc.claims = append(lc.claims, ownClaim(&c.claims[i]))
 		}
 	}
 	slices.Reverse(lc.claims)
 	return lc
+}
+
+// ownClaim copies a claim and its operation with all their texts, for their memory is the next key's. What rules never
+// look at is left out.
+func ownClaim(c *merge.Claim) merge.Claim {
+	claim, op := *c, *c.Op
+	op.Key, op.ID, op.Fields = strings.Clone(op.Key), strings.Clone(op.ID), nil
+	claim.Op, claim.Cell = &op, strings.Clone(claim.Cell)
+	claim.Value, claim.Before = value.Value(strings.Clone(string(claim.Value))), value.Value(strings.Clone(string(claim.Before)))
+	return claim
 }
 
 // richest keeps the cells with the most samples, by key among equals.

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"hash/maphash"
 	"slices"
 	"strings"
 
@@ -31,24 +32,26 @@ type Operation struct {
 // Operations calls each with every key of the history, in an order that is the same for equal histories: what a
 // simulation begins with. Of the options it takes the lag.
 //
-// HAZARD: of what it is given, each may keep nothing but texts.
+// HAZARD: of what it is given, each may keep nothing but texts, which hold on to the memory of the whole history. The error
+// of a history that can't be read back is that of [History.Err].
 func (h *History) Operations(opt Options, each func(*KeyOperations)) {
-	p := part{history: h, ranks: h.ranks()}
-	r := room{slots: make([]int32, len(h.names.texts))}
-	var told tally
-	var totals Totals
+	f := h.newFolder(&work{opt: &opt}, maphash.MakeSeed())
 	var ops KeyOperations
-	for number := range partitions {
-		p.read(number, nil)
-		inOrder := make([]int, len(p.keys))
+	for number := range h.store.parts {
+		f.part.room = nil // texts are kept, so what they were read into is not read into again
+		if err := f.part.read(&h.store.parts[number], nil); err != nil {
+			h.failed.set(err)
+			return
+		}
+		inOrder := make([]int, len(f.part.keys))
 		for i := range inOrder {
 			inOrder[i] = i
 		}
-		slices.SortFunc(inOrder, func(i, j int) int { return strings.Compare(p.keys[i].name, p.keys[j].name) })
+		slices.SortFunc(inOrder, func(i, j int) int { return strings.Compare(f.part.keys[i].name, f.part.keys[j].name) })
 		for _, i := range inOrder {
-			k := p.key(i, &r)
-			k.settle(&totals, &told)
-			k.arrange(&opt, &told)
+			k := f.part.key(i, &f.room)
+			k.settle(&f.common.totals, &f.common.told)
+			k.arrange(&opt, &f.common.told)
 			ops.Key, ops.Nodes, ops.Ops = k.name, k.nodes, ops.Ops[:0]
 			for n, list := range k.inOrder {
 				for _, at := range list {

@@ -278,7 +278,7 @@ func TestPartialsJoinToTheWhole(t *testing.T) {
 		var saved bytes.Buffer
 		require.NoError(t, first.Save(&saved))
 		require.True(t, IsPartial(saved.Bytes()))
-		loaded, err := Load(&saved)
+		loaded, err := Load(&saved, history.Options{})
 		require.NoError(t, err)
 		second, err := Collect([]history.Source{sourceOf("b.ndjson", today)}, history.Options{})
 		require.NoError(t, err)
@@ -301,10 +301,10 @@ func TestDamagedPartialIsRefused(t *testing.T) {
 	for i := range saved.Len() {
 		damaged := slices.Clone(saved.Bytes())
 		damaged[i] ^= 0x40
-		if _, err := Load(bytes.NewReader(damaged)); err != nil {
+		if _, err := Load(bytes.NewReader(damaged), history.Options{}); err != nil {
 			require.ErrorIs(t, err, ErrPartial, "byte %d", i)
 		}
-		_, err := Load(bytes.NewReader(saved.Bytes()[:i]))
+		_, err := Load(bytes.NewReader(saved.Bytes()[:i]), history.Options{})
 		require.ErrorIs(t, err, ErrPartial, "cut at %d", i)
 	}
 }

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"hash/maphash"
 	"slices"
 	"strings"
 
@@ -12,98 +13,145 @@ import (
 type part struct {
 	history *History
 	ranks   map[string]int64
+	seed    maphash.Seed
 
 	blocks [][]byte
+	room   []byte // of those that were not in memory
 	keys   []partKey
-	spots  []spot // those of one key side by side, in the order of the keys
-	found  []spot // in the order of reading
-	place  map[string]int32
+	spots  []spot  // in the order of reading
+	slots  []int32 // an open table of the keys by hash: the number of the key, from 1; 0 is free
 }
 
 // partKey is one key of a part.
 type partKey struct {
-	name       string
-	count, end int // its records: how many, and where in spots they end
+	name  string
+	hash  uint64
+	count int
+	last  int32 // of its spots, from 1
 }
 
-// spot is where a record stands.
+// spot is where a record stands, and the spot of the record of the same key before it, from 1; 0 when it is the first.
 type spot struct {
-	key, block int32
-	offset     int
+	before int32
+	block  int32
+	offset uint32
 }
 
-// read finds the records of part number p: of all keys, or of those that are wanted.
-func (p *part) read(number int, want func(key string) bool) {
-	if p.place == nil {
-		p.place = make(map[string]int32)
+// hash returns a hash of a key that nobody outside can foresee, so that no choice of keys makes the engine slow.
+func (p *part) hash(key string) uint64 { return maphash.String(p.seed, key) }
+
+// read finds the records of a shelf: of all keys, or of the one that is wanted.
+func (p *part) read(from *shelf, want *string) error {
+	var err error
+	if p.blocks, p.room, err = p.history.store.all(from, p.blocks, p.room); err != nil {
+		return err
 	}
-	clear(p.place)
-	p.blocks, p.keys, p.found = p.history.parts[number], p.keys[:0], p.found[:0]
+	p.keys, p.spots = p.keys[:0], p.spots[:0]
+	clear(p.slots)
 	for block, b := range p.blocks {
 		r := reader{b: b}
 		for r.more() {
-			offset := len(b) - len(r.b)
+			offset := r.at
 			name := r.key()
-			at, known := p.place[name]
-			if !known {
-				if want != nil && !want(name) {
-					continue
-				}
-				at = int32(len(p.keys))
-				p.place[name] = at
-				p.keys = append(p.keys, partKey{name: name})
+			if want != nil && name != *want {
+				continue
 			}
-			p.keys[at].count++
-			p.found = append(p.found, spot{at, int32(block), offset})
+			k := &p.keys[p.enter(name)]
+			p.spots = append(p.spots, spot{k.last, int32(block), uint32(offset)})
+			k.last = int32(len(p.spots))
+			k.count++
 		}
 	}
-	p.spots = slices.Grow(p.spots[:0], len(p.found))[:len(p.found)]
-	end := 0
-	for i := range p.keys {
-		p.keys[i].end = end
-		end += p.keys[i].count
+	return nil
+}
+
+// enter returns the number of a key, which it gets when it has none.
+func (p *part) enter(name string) int {
+	if 2*len(p.keys) >= len(p.slots) {
+		p.grow()
 	}
-	for _, s := range p.found {
-		k := &p.keys[s.key]
-		p.spots[k.end] = s
-		k.end++
+	hash := p.hash(name)
+	mask := uint64(len(p.slots) - 1)
+	at := hash & mask
+	for p.slots[at] > 0 {
+		n := int(p.slots[at] - 1)
+		if k := &p.keys[n]; k.hash == hash && k.name == name {
+			return n
+		}
+		at = (at + 1) & mask
+	}
+	p.keys = append(p.keys, partKey{name: name, hash: hash})
+	p.slots[at] = int32(len(p.keys))
+	return len(p.keys) - 1
+}
+
+// grow makes a table of twice the size.
+func (p *part) grow() {
+	const least = 1 << 10
+	p.slots = make([]int32, max(2*len(p.slots), least))
+	mask := uint64(len(p.slots) - 1)
+	for i := range p.keys {
+		at := p.keys[i].hash & mask
+		for p.slots[at] > 0 {
+			at = (at + 1) & mask
+		}
+		p.slots[at] = int32(i + 1)
 	}
 }
 
-// spotsOf returns the spots of key number i.
-func (p *part) spotsOf(i int) []spot {
-	k := &p.keys[i]
-	return p.spots[k.end-k.count : k.end]
+// find returns the number of a key, if it is there.
+func (p *part) find(name string) (int, bool) {
+	if len(p.slots) == 0 {
+		return 0, false
+	}
+	hash := p.hash(name)
+	mask := uint64(len(p.slots) - 1)
+	for at := hash & mask; p.slots[at] > 0; at = (at + 1) & mask {
+		n := int(p.slots[at] - 1)
+		if k := &p.keys[n]; k.hash == hash && k.name == name {
+			return n, true
+		}
+	}
+	return 0, false
 }
 
 // key reads key number i into a room.
 func (p *part) key(i int, room *room) *key {
-	k := room.begin(p.keys[i].name)
+	from := &p.keys[i]
+	k := room.begin(from.name, from.count)
 	r := reader{names: p.history.names.texts}
-	for _, s := range p.spotsOf(i) {
-		r.b = p.blocks[s.block][s.offset:]
-		at := r.record(&room.rec)
-		if at > 0 {
-			at |= p.ranks[room.rec.Place.File] << fileBits
+	for at := from.last; at > 0; {
+		s := p.spots[at-1]
+		at = s.before
+		r.b, r.at = p.blocks[s.block], int(s.offset)
+		if k.addPlain(r) {
+			continue
 		}
-		k.add(&room.rec, r.node, at, &p.history.links)
+		position := r.record(&room.rec)
+		if position > 0 {
+			position |= p.ranks[room.rec.Place.File] << fileBits
+		}
+		k.add(&room.rec, r.node, position, &p.history.links)
 	}
 	return k
 }
 
 // tellConfusable tells keys that look like others.
 func (p *part) tellConfusable(room *room, t *tally) {
-	alike := make(map[string][]int)
+	var alike map[string][]int
 	for i := range p.keys {
 		if name := p.keys[i].name; !plain(name) {
 			if look := skeleton(name); look != name {
+				if alike == nil {
+					alike = make(map[string][]int)
+				}
 				alike[look] = append(alike[look], i)
 			}
 		}
 	}
 	for look, list := range alike {
-		if i, ok := p.place[look]; ok && skeleton(look) == look {
-			list = append(list, int(i))
+		if i, ok := p.find(look); ok && skeleton(look) == look {
+			list = append(list, i)
 		}
 		slices.SortFunc(list, func(i, j int) int { return strings.Compare(p.keys[i].name, p.keys[j].name) })
 		first := p.keys[list[0]].name
@@ -114,4 +162,33 @@ func (p *part) tellConfusable(room *room, t *tally) {
 				Detail: quote(k.name) + " looks like " + quote(first) + ", and they are two keys"})
 		}
 	}
+}
+
+// A shelf that is too large to be folded at once is split in so many, each of which may be split again. Keys that look
+// alike stay together.
+const (
+	splitBits = 4
+	maxSplits = 8
+)
+
+// split divides a shelf by the hash of its keys. level is how often that has been done to what it holds.
+func (p *part) split(from *shelf, level int) ([]shelf, error) {
+	to := newFiller(p.history.store, 1<<splitBits)
+	err := p.history.store.each(from, func(b []byte) error {
+		r := reader{b: b}
+		for r.more() {
+			start := r.at
+			look := r.key()
+			if !plain(look) {
+				look = skeleton(look)
+			}
+			at := p.hash(look) >> (64 - splitBits*(level+1)) & (1<<splitBits - 1)
+			to.put(int(at), b[start:r.at])
+		}
+		return to.err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return to.close()
 }

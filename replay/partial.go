@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"slices"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -63,11 +62,16 @@ func (h *History) Save(w io.Writer) error {
 		number(len(text))
 		_, _ = out.WriteString(text)
 	}
-	for _, blocks := range h.parts {
-		number(len(blocks))
-		for _, b := range blocks {
+	for p := range h.store.parts {
+		part := &h.store.parts[p]
+		number(len(part.blocks) + len(part.away))
+		err := h.store.each(part, func(b []byte) error {
 			number(len(b))
-			_, _ = out.Write(b)
+			_, err := out.Write(b)
+			return err
+		})
+		if err != nil {
+			return err
 		}
 	}
 	if err := out.Flush(); err != nil {
@@ -80,7 +84,9 @@ func (h *History) Save(w io.Writer) error {
 }
 
 // Load reads a partial. The error wraps [ErrPartial] when it isn't one, or was damaged: then nothing of it can be used.
-func Load(r io.Reader) (*History, error) {
+//
+// Of the options it looks at how much memory the history may use.
+func Load(r io.Reader, opt history.Options) (*History, error) {
 	magic := make([]byte, len(partialMagic))
 	if _, err := io.ReadFull(r, magic); err != nil || !IsPartial(magic) {
 		return nil, fmt.Errorf("load: %w: it does not begin with %q", ErrPartial, partialMagic)
@@ -91,16 +97,25 @@ func Load(r io.Reader) (*History, error) {
 	}
 	defer z.Close()
 	in := &summed{r: bufio.NewReaderSize(z, 1<<20)}
-	h, err := load(in)
-	if err != nil {
-		return nil, fmt.Errorf("load: %w: %w", ErrPartial, err)
+	h := &History{store: newStore(memoryOf(&opt), opt.Temp), names: newNames()}
+	if err := h.load(in); err != nil {
+		_ = h.Close()
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	return h, nil
+}
+
+// load reads the inside of a partial, and the checksum behind it.
+func (h *History) load(in *summed) error {
+	if err := h.inside(in); err != nil {
+		return err
 	}
 	want := in.sum
 	var tail [4]byte
 	if _, err := io.ReadFull(in.r, tail[:]); err != nil || binary.BigEndian.Uint32(tail[:]) != want {
-		return nil, fmt.Errorf("load: %w: its checksum is wrong", ErrPartial)
+		return fmt.Errorf("%w: its checksum is wrong", ErrPartial)
 	}
-	return h.rebuilt()
+	return h.rebuild()
 }
 
 // summed reads and sums what it reads.
@@ -125,7 +140,7 @@ func (s *summed) bytes() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n > 1<<40 {
+	if n >= 1<<31 {
 		return nil, errors.New("a length beyond any")
 	}
 	var b bytes.Buffer
@@ -136,15 +151,15 @@ func (s *summed) bytes() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func load(in *summed) (*History, error) {
-	h := &History{names: newNames()}
+func (h *History) inside(in *summed) error {
+	damaged := func(err error) error { return fmt.Errorf("%w: %w", ErrPartial, err) }
 	text, err := in.bytes()
 	if err != nil {
-		return nil, err
+		return damaged(err)
 	}
 	var header partialHeader
 	if err := json.Unmarshal(text, &header); err != nil {
-		return nil, err
+		return damaged(err)
 	}
 	h.inputs = header.Inputs
 	for _, f := range header.Findings {
@@ -155,81 +170,111 @@ func load(in *summed) (*History, error) {
 	}
 	names, err := binary.ReadUvarint(in)
 	if err != nil {
-		return nil, err
+		return damaged(err)
 	}
 	for i := range names {
 		text, err := in.bytes()
 		if err != nil {
-			return nil, err
+			return damaged(err)
 		}
 		if h.names.of(string(text)) != i {
-			return nil, errors.New("a name stands twice")
+			return damaged(errors.New("a name stands twice"))
 		}
 	}
-	for p := range h.parts {
+	for p := range h.store.parts {
 		blocks, err := binary.ReadUvarint(in)
 		if err != nil {
-			return nil, err
+			return damaged(err)
 		}
 		for range blocks {
 			b, err := in.bytes()
 			if err != nil {
-				return nil, err
+				return damaged(err)
 			}
-			h.parts[p] = append(h.parts[p], b)
+			if _, err := h.store.shelve(&h.store.parts[p], b); err != nil {
+				return err
+			}
 		}
 	}
-	return h, nil
+	return nil
 }
 
-// rebuilt reads every record of a loaded history once: to see that it can be read, and to follow what its writers had
+// rebuild reads every record of a loaded history once: to see that it can be read, and to follow what its writers had
 // seen.
-func (h *History) rebuilt() (*History, error) {
+func (h *History) rebuild() error {
 	var rec history.Record
-	for p, blocks := range h.parts {
-		for _, b := range blocks {
+	var seqs sequences
+	for p := range h.store.parts {
+		err := h.store.each(&h.store.parts[p], func(b []byte) error {
 			r := reader{b: b, names: h.names.texts}
 			for r.more() {
 				r.record(&rec)
 				if r.bad || partition(rec.Key) != p || rec.Op > merge.Remove || rec.Precision > history.Nanosecond || rec.Time.Check() != nil {
-					return nil, fmt.Errorf("load: %w: a record of it can't be read", ErrPartial)
+					r.fail()
+					break
 				}
 				h.links.note(&rec)
-				note(&h.seqs, &rec)
+				seqs.note(&rec)
 			}
 			if r.bad {
-				return nil, fmt.Errorf("load: %w: a record of it can't be read", ErrPartial)
+				return fmt.Errorf("%w: a record of it can't be read", ErrPartial)
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	h.links.resolve()
-	return h, nil
+	h.seqs = seqs.close()
+	return nil
 }
 
 // Join takes all of another history into h. The other may be used no more.
 func (h *History) Join(o *History) {
+	h.failed.set(h.join(o))
+	h.failed.set(o.Err())
+	h.failed.set(o.Close())
+}
+
+func (h *History) join(o *History) error {
 	h.inputs = append(h.inputs, o.inputs...)
 	h.told.join(&o.told)
 	h.seqs.Merge(o.seqs)
 	var rec history.Record
+	var record []byte
 	h.links = links{}
 	names := numbers{names: h.names}
-	for p := range h.parts {
-		for _, b := range slices.Clone(h.parts[p]) {
+	to := newFiller(h.store, partitions)
+	for p := range h.store.parts {
+		err := h.store.each(&h.store.parts[p], func(b []byte) error {
 			h.linksOf(b, h.names.texts, &rec)
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		for _, b := range o.parts[p] {
-			joined := make([]byte, 0, len(b)+len(b)/8)
+		err = o.store.each(&o.store.parts[p], func(b []byte) error {
 			r := reader{b: b, names: o.names.texts}
 			for r.more() {
 				at := r.record(&rec)
-				joined = appendRecord(joined, &names, &rec, at)
+				record = appendRecord(record[:0], &names, &rec, at)
+				to.put(p, record)
 				h.links.note(&rec)
 			}
-			h.parts[p] = append(h.parts[p], joined)
+			return to.err
+		})
+		if err != nil {
+			return err
 		}
+		o.store.parts[p] = shelf{}
+	}
+	shelves, err := to.close()
+	for p := range shelves {
+		h.store.parts[p].join(&shelves[p])
 	}
 	h.links.resolve()
+	return err
 }
 
 func (h *History) linksOf(b []byte, names []string, rec *history.Record) {

@@ -43,11 +43,8 @@ func FuzzLoad(f *testing.F) {
 	}
 	table := merge.MustParseTable("nodes ap < eu < us\nk/0 * keep-all\nr * lww together\n* * lww\nunique * f")
 	f.Fuzz(func(t *testing.T, inside []byte) {
-		h, err := load(&summed{r: bufio.NewReader(bytes.NewReader(inside))})
-		if err != nil {
-			return
-		}
-		if h, err = h.rebuilt(); err != nil {
+		h := &History{store: newStore(-1, ""), names: newNames()}
+		if h.inside(&summed{r: bufio.NewReader(bytes.NewReader(inside))}) != nil || h.rebuild() != nil {
 			return
 		}
 		report := toJSON(t, h.Run(table, Options{Workers: 1}))
@@ -55,7 +52,7 @@ func FuzzLoad(f *testing.F) {
 		if err := h.Save(&saved); err != nil {
 			t.Fatal(err)
 		}
-		again, err := Load(&saved)
+		again, err := Load(&saved, history.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -141,73 +141,76 @@ func appendText(b []byte, s string) []byte {
 // partial may come from anywhere.
 type reader struct {
 	b     []byte
+	at    int // of what comes next
 	names []string
 	bad   bool
 
 	node uint32 // the number of the last record's node
 }
 
-func (r *reader) more() bool { return len(r.b) > 0 && !r.bad }
+func (r *reader) more() bool { return r.at < len(r.b) && !r.bad }
 
 func (r *reader) fail() {
-	r.b, r.bad = nil, true
+	r.b, r.at, r.bad = nil, 0, true
 }
 
 func (r *reader) byte() byte {
-	if len(r.b) == 0 {
+	if r.at >= len(r.b) {
 		r.fail()
 		return 0
 	}
-	c := r.b[0]
-	r.b = r.b[1:]
+	c := r.b[r.at]
+	r.at++
 	return c
 }
 
 func (r *reader) uint() uint64 {
-	if len(r.b) > 0 && r.b[0] < 0x80 { // mostly
-		c := r.b[0]
-		r.b = r.b[1:]
-		return uint64(c)
+	if r.at < len(r.b) && r.b[r.at] < 0x80 { // mostly
+		r.at++
+		return uint64(r.b[r.at-1])
 	}
-	v, n := binary.Uvarint(r.b)
+	return r.long()
+}
+
+func (r *reader) long() uint64 {
+	v, n := binary.Uvarint(r.b[r.at:])
 	if n <= 0 {
 		r.fail()
 		return 0
 	}
-	r.b = r.b[n:]
+	r.at += n
 	return v
 }
 
 // wall reads eight bytes.
 func (r *reader) wall() int64 {
-	if len(r.b) < 8 {
+	if len(r.b)-r.at < 8 {
 		r.fail()
 		return 0
 	}
-	v := binary.LittleEndian.Uint64(r.b)
-	r.b = r.b[8:]
+	v := binary.LittleEndian.Uint64(r.b[r.at:])
+	r.at += 8
 	return int64(v)
 }
 
 // count reads the length of a list, of which each entry takes at least one byte.
-func (r *reader) count() uint64 {
+func (r *reader) count() int {
 	n := r.uint()
-	if n > uint64(len(r.b)) {
+	if n > uint64(len(r.b)-r.at) {
 		r.fail()
 		return 0
 	}
-	return n
+	return int(n)
 }
 
-// text returns a string that points into the buffer, which is never written again.
+// text returns a string that points into the buffer, which is not written again as long as the string is in use.
 func (r *reader) text() string {
 	n := r.count()
 	if n == 0 {
 		return ""
 	}
-	s := unsafe.String(&r.b[0], n)
-	r.b = r.b[n:]
-	return s
+	r.at += n
+	return unsafe.String(&r.b[r.at-n], n)
 }
 
 func (r *reader) name() string { return r.nameOf(r.uint()) }
@@ -223,25 +226,57 @@ func (r *reader) nameOf(n uint64) string {
 // next takes the next record off and returns a reader of it alone.
 func (r *reader) next() reader {
 	n := r.count()
-	one := reader{b: r.b[:n], names: r.names, bad: r.bad}
-	r.b = r.b[n:]
+	one := reader{b: r.b[:r.at+n], at: r.at, names: r.names, bad: r.bad}
+	r.at += n
 	return one
 }
 
 // key passes over the next record and returns its key.
 func (r *reader) key() string {
-	one := r.next()
-	return one.text()
+	n := r.count()
+	end := r.at + n
+	key := r.text()
+	if r.at > end {
+		r.fail()
+		return ""
+	}
+	r.at = max(r.at, end) // both are 0 after a failure
+	return key
 }
 
 // record reads the next write into rec, which keeps the room of its lists, and returns its position in its region.
 func (r *reader) record(rec *history.Record) (at int64) {
 	one := r.next()
-	if at = one.write(rec); one.bad || len(one.b) > 0 {
+	if at = one.write(rec); one.bad || one.at < len(one.b) {
 		r.fail()
 	}
 	r.node = one.node
 	return at
+}
+
+// plain reads the next write straight into an operation when it is one of those that most are, which set one field and
+// have none of the members that the flags tell of. Else it says no, and has read nothing.
+func (r *reader) plain(o *op, field []merge.Field) bool {
+	one := r.next()
+	o.Key = one.text()
+	flags, kind := one.byte(), one.byte()
+	if flags != 0 || one.bad {
+		return false
+	}
+	node := one.uint()
+	o.Kind, o.precision = merge.Kind(kind&(1<<opBits-1)), history.Precision(kind>>opBits)
+	o.node, o.Stamp.Node = int(node), clock.Node(one.nameOf(node))
+	o.Stamp.Version = one.uint()
+	o.Stamp.Time.Wall = one.wall()
+	o.ID = one.text()
+	o.place.File, o.place.Line = one.name(), int64(one.uint())
+	if one.uint() != 1 {
+		return false
+	}
+	field[0] = merge.Field{Name: one.text(), Value: value.Value(one.text())}
+	o.Fields = field
+	o.number = number(o.ID, o.Stamp.Node)
+	return !one.bad && one.at == len(one.b)
 }
 
 func (r *reader) write(rec *history.Record) (at int64) {

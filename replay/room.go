@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"slices"
+
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/replay/history"
@@ -15,9 +17,11 @@ type room struct {
 	key   key
 	rec   history.Record
 	up    []clock.Dot
+	ids   ids
 	slots []int32 // by the number of a node's name: its place among the nodes of the key, from 1; 0 when it has none
 
 	ops      slab[op]
+	spare    []op // for the operations of the key at hand
 	contexts slab[context]
 	fields   slab[merge.Field]
 	arrived  slab[arrival]
@@ -32,17 +36,24 @@ type room struct {
 	times    slab[int64]
 	arrivals slab[arrivals]
 
+	// What follows is taken back for each table.
 	cells    []cell
 	claims   []merge.Claim
 	claimed  []claimed
 	own      slab[merge.Claim]
-	verdicts slab[merge.Verdict]
-	fates    slab[fate]
+	refusals slab[bool]
 	byNode   slab[nodeClaims]
+	places   slab[int]
+	indexes  slab[int32]
+	greatest slab[[]int]
 }
 
-// begin takes all memory back and returns the key of that name, empty.
-func (r *room) begin(name string) *key {
+// manyOps is from how many operations on the memory of a key is given back when it is done, for the next such key may
+// never come.
+const manyOps = 1 << 15
+
+// begin takes all memory back and returns the key of that name, empty, with room for so many operations.
+func (r *room) begin(name string, ops int) *key {
 	r.ops.reset()
 	r.contexts.reset()
 	r.fields.reset()
@@ -57,10 +68,23 @@ func (r *room) begin(name string) *key {
 	r.counts.reset()
 	r.times.reset()
 	r.arrivals.reset()
-	r.own.reset()
-	r.verdicts.reset()
-	r.fates.reset()
-	r.byNode.reset()
-	r.key = key{name: name, room: r, ops: r.key.ops[:0]}
+	if len(r.spare) > manyOps {
+		*r = room{slots: r.slots, ids: ids{seed: r.ids.seed}}
+	}
+	r.key = key{name: name, room: r, ops: slices.Grow(r.key.ops[:0], ops)}
+	r.ops.reserve(ops)
+	r.spare = r.ops.raw(ops)
+	r.fields.reserve(ops)
 	return &r.key
+}
+
+// beginCells takes back all that the cells of the key had under another table.
+func (r *room) beginCells() {
+	r.cells, r.claims, r.claimed = r.cells[:0], r.claims[:0], r.claimed[:0]
+	r.own.reset()
+	r.refusals.reset()
+	r.byNode.reset()
+	r.places.reset()
+	r.indexes.reset()
+	r.greatest.reset()
 }

@@ -40,7 +40,7 @@ func TestKeysFoldedInOneRoomEndAsEachAlone(t *testing.T) {
 	require.Zero(t, h.inputs[0].SetAside+h.inputs[1].SetAside, "%v", h.told.list())
 	together := make(map[string]string)
 	var mu sync.Mutex
-	h.fold(table, &Options{Workers: 2}, func(k *key, cells []cell) {
+	visit := func(_ int, k *key, cells []cell) {
 		var fields []FieldStory
 		for i := range cells {
 			fields = append(fields, cells[i].story())
@@ -49,8 +49,9 @@ func TestKeysFoldedInOneRoomEndAsEachAlone(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		require.NoError(t, err)
-		together[k.name] = string(text)
-	})
+		together[strings.Clone(k.name)] = string(text)
+	}
+	h.fold(&work{tables: []*merge.Table{table}, opt: &Options{Workers: 2}, visitor: func() func(int, *key, []cell) { return visit }})
 	require.Greater(t, len(together), 50)
 	for name, fields := range together {
 		alone, err := h.Why(table, name, nil, Options{})
@@ -86,7 +87,7 @@ func TestFoldingCostsNoAllocationPerWrite(t *testing.T) {
 		h, err := Collect([]history.Source{sourceOf("h", benchData{op: "set", value: someNumber, context: true}.text())}, history.Options{})
 		require.NoError(t, err)
 		table := merge.MustParseTable("nodes ap < eu < us\n* * " + rule)
-		each := testing.AllocsPerRun(1, func() { h.fold(table, &Options{Workers: 1}, nil) })
+		each := testing.AllocsPerRun(1, func() { h.fold(&work{tables: []*merge.Table{table}, opt: &Options{Workers: 1}}) })
 		require.Less(t, each/benchWrites, 0.05, rule)
 	}
 }

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"cmp"
+	"hash/maphash"
 	"runtime"
 	"slices"
 	"strings"
@@ -49,112 +50,189 @@ type StateLine struct {
 
 // Run merges the history under a table and reports what that would have done.
 func (h *History) Run(table *merge.Table, opt Options) *Report {
-	s := h.fold(table, &opt, nil)
+	w := work{tables: []*merge.Table{table}, opt: &opt}
 	if opt.State != nil {
-		slices.SortFunc(s.state, func(a, b StateLine) int {
-			return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.Field, b.Field))
-		})
-		for _, line := range s.state {
-			opt.State(line)
-		}
+		w.state = &stateSorter{store: h.store}
+	}
+	s := h.fold(&w)[0]
+	if opt.State != nil {
+		h.failed.set(w.state.each(opt.State))
 	}
 	return h.report(table, s, &opt)
 }
 
-// fold runs every part of the history and joins the sums. visit, when not nil, is called with each key's cells; it is
-// called by several goroutines, though never two with one key.
-//
-// HAZARD: visit must keep nothing of the key and its cells but texts: see [room].
-func (h *History) fold(table *merge.Table, opt *Options, visit func(*key, []cell)) *sums {
-	workers := opt.Workers
+// work is what is to be done with each key of a history.
+type work struct {
+	tables []*merge.Table
+	opt    *Options
+
+	// visitor, when not nil, returns what one goroutine calls with each key's cells under each table, the tables of a key in
+	// their order.
+	//
+	// HAZARD: of the key and its cells nothing may be kept, not even texts: see [room].
+	visitor func() func(table int, k *key, cells []cell)
+
+	state *stateSorter // of the first table; nil when nobody wants it
+}
+
+// fold runs every part of the history and returns the sums of each table.
+func (h *History) fold(w *work) []*sums {
+	workers := w.opt.Workers
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
+	order := make([]int, partitions)
+	for p := range order {
+		order[p] = p
+	}
+	// The largest first, so that the last ones to end are small.
+	slices.SortStableFunc(order, func(p, q int) int { return cmp.Compare(h.store.parts[q].size, h.store.parts[p].size) })
 	next := make(chan int, partitions)
-	for p := range partitions {
+	for _, p := range order {
 		next <- p
 	}
 	close(next)
-	all := make([]*sums, workers)
+	all := make([]*folder, workers)
+	seed := maphash.MakeSeed()
 	var wg sync.WaitGroup
-	for w := range workers {
+	for i := range all {
 		wg.Go(func() {
-			f := h.newFolder(table, opt)
+			f := h.newFolder(w, seed)
+			f.limit = h.store.fold(workers)
 			for p := range next {
-				f.foldPart(p, visit)
+				if err := f.foldShelf(&h.store.parts[p], 0); err != nil {
+					h.failed.set(err)
+					break
+				}
 			}
-			all[w] = f.sums
+			all[i] = f
 		})
 	}
 	wg.Wait()
-	sum := all[0]
-	for _, s := range all[1:] {
-		sum.join(s)
+	first := all[0]
+	for _, f := range all[1:] {
+		first.common.join(f.common)
+		for t, s := range f.sums {
+			first.sums[t].join(s)
+		}
 	}
-	return sum
+	for _, s := range first.sums {
+		s.join(first.common)
+	}
+	return first.sums
 }
 
 // folder is one goroutine that folds.
 type folder struct {
-	table *merge.Table
-	opt   *Options
-	part  part
-	room  room
-	sums  *sums
+	*work
+	part   part
+	room   room
+	common *sums   // of what no table has a say in
+	sums   []*sums // by table
+	visit  func(table int, k *key, cells []cell)
+	lines  []StateLine // of the shelf at hand
+	limit  int         // bytes of records that it may hold at once; zero or below is without limit
 }
 
-func (h *History) newFolder(table *merge.Table, opt *Options) *folder {
-	return &folder{
-		table: table,
-		opt:   opt,
-		part:  part{history: h, ranks: h.ranks()},
-		room:  room{slots: make([]int32, len(h.names.texts))},
-		sums:  newSums(table, opt),
+func (h *History) newFolder(w *work, seed maphash.Seed) *folder {
+	f := &folder{
+		work:   w,
+		part:   part{history: h, ranks: h.ranks(), seed: seed},
+		room:   room{slots: make([]int32, len(h.names.texts)), ids: ids{seed: seed}},
+		common: newSums(&merge.Table{}, w.opt),
 	}
+	for _, table := range w.tables {
+		f.sums = append(f.sums, newSums(table, w.opt))
+	}
+	if w.visitor != nil {
+		f.visit = w.visitor()
+	}
+	return f
 }
 
-// foldPart folds all keys of a part, in whatever order they are found: no sum depends on it.
-func (f *folder) foldPart(p int, visit func(*key, []cell)) {
-	f.part.read(p, nil)
-	f.part.tellConfusable(&f.room, &f.sums.told)
+// foldShelf folds all keys of a shelf, in whatever order they are found: no sum depends on it. One that is too large is
+// split before. level is how often what it holds has been split.
+func (f *folder) foldShelf(from *shelf, level int) error {
+	store := f.part.history.store
+	if f.limit > 0 && from.size > f.limit && level < maxSplits {
+		shelves, err := f.part.split(from, level)
+		if err != nil {
+			return err
+		}
+		for i := range shelves {
+			next := level + 1
+			if shelves[i].size > from.size/2 {
+				next = maxSplits // it is one key's, but for a little
+			}
+			if err := f.foldShelf(&shelves[i], next); err != nil {
+				return err
+			}
+			store.drop(&shelves[i])
+		}
+		return nil
+	}
+	if err := f.part.read(from, nil); err != nil {
+		return err
+	}
+	f.part.tellConfusable(&f.room, &f.common.told)
+	f.lines = f.lines[:0]
 	for i := range f.part.keys {
-		k := f.part.key(i, &f.room)
-		cells := k.fold(f.table, f.opt, f.sums)
-		if visit != nil {
-			visit(k, cells)
+		f.fold(f.part.key(i, &f.room))
+	}
+	if f.state != nil {
+		return f.state.take(f.lines)
+	}
+	return nil
+}
+
+// fold merges all that happened to one key, under each table, and counts it.
+func (f *folder) fold(k *key) {
+	k.know(f.opt, f.common)
+	for t, table := range f.tables {
+		cells := k.fold(table, f.sums[t])
+		if f.state != nil && t == 0 {
+			for i := range cells {
+				if c := &cells[i]; !c.sum.Value.IsAbsent() {
+					f.lines = append(f.lines, StateLine{Key: k.name, Field: c.name, Value: c.sum.Value, ID: c.sum.ID, By: c.sum.By})
+				}
+			}
+		}
+		if f.visit != nil {
+			f.visit(t, k, cells)
 		}
 	}
 }
 
-// fold merges all that happened to one key and counts it.
-func (k *key) fold(table *merge.Table, opt *Options, s *sums) []cell {
+// know works out all that doesn't depend on a table: the operations, each once, and what their writers had seen.
+func (k *key) know(opt *Options, s *sums) {
 	k.settle(&s.totals, &s.told)
 	s.totals.Keys++
 	k.arrange(opt, &s.told)
 	s.known(k)
 	s.clocks(k, opt)
-	s.nodesOf(k, table)
+}
 
+// fold merges the key under a table and counts what comes of it. The cells are good until the next fold.
+func (k *key) fold(table *merge.Table, s *sums) []cell {
+	k.room.beginCells()
+	s.nodesOf(k, table)
 	cells := k.cells(table)
 	for i := range cells {
 		c := &cells[i]
-		c.fold(&s.told)
+		c.fold()
 		c.tell(s)
-		if s.keepState && !c.sum.Value.IsAbsent() {
-			s.state = append(s.state, StateLine{Key: k.name, Field: c.name, Value: c.sum.Value, ID: c.sum.ID, By: c.sum.By})
-		}
 	}
 	k.check(table, cells, s)
 	return cells
 }
 
 // claimed says whose a claim is: of which operation, on which cell.
-type claimed struct{ op, cell int }
+type claimed struct{ op, cell int32 }
 
 // cells sorts the claims of the key's operations into cells, by name. A delete of the whole record is a claim on each.
 func (k *key) cells(table *merge.Table) []cell {
 	r := k.room
-	r.cells, r.claims, r.claimed = r.cells[:0], r.claims[:0], r.claimed[:0]
+	k.deletes = 0
 	last := 0
 	cellOf := func(rule *merge.Rule, name string) int {
 		// The fields of a record mostly come in one order.
@@ -170,6 +248,7 @@ func (k *key) cells(table *merge.Table) []cell {
 		last = len(r.cells) - 1
 		return last
 	}
+	r.claims, r.claimed = slices.Grow(r.claims, len(k.ops)), slices.Grow(r.claimed, len(k.ops))
 	for i, o := range k.ops {
 		if o.WholeDelete() {
 			k.deletes++
@@ -182,16 +261,24 @@ func (k *key) cells(table *merge.Table) []cell {
 			at := cellOf(claim.Rule, claim.Cell)
 			r.cells[at].count++
 			r.cells[at].partial = r.cells[at].partial || claim.Partial
-			r.claimed = append(r.claimed, claimed{i, at})
+			r.claimed = append(r.claimed, claimed{int32(i), int32(at)})
 		}
 	}
 	if k.deletes > 0 && len(r.cells) == 0 {
 		rule := table.Rule(k.name, "")
 		cellOf(rule, rule.Cell(""))
 	}
+	if len(r.cells) == 1 && k.deletes == 0 { // mostly: the claims are all of it
+		c := &r.cells[0]
+		c.claims, c.op = r.claims, r.places.raw(len(r.claims))
+		for j := range r.claimed {
+			c.op[j] = int(r.claimed[j].op)
+		}
+		return r.cells
+	}
 	for i := range r.cells {
 		c := &r.cells[i]
-		c.claims, c.op = r.own.raw(c.count + k.deletes)[:0], r.ints.raw(c.count + k.deletes)[:0]
+		c.claims, c.op = r.own.raw(c.count + k.deletes)[:0], r.places.raw(c.count + k.deletes)[:0]
 	}
 	at := 0
 	for i, o := range k.ops {
@@ -201,7 +288,7 @@ func (k *key) cells(table *merge.Table) []cell {
 				c.claims, c.op = append(c.claims, table.Delete(&o.Op, c.rule, c.name)), append(c.op, i)
 			}
 		}
-		for ; at < len(r.claimed) && r.claimed[at].op == i; at++ {
+		for ; at < len(r.claimed) && int(r.claimed[at].op) == i; at++ {
 			c := &r.cells[r.claimed[at].cell]
 			c.claims, c.op = append(c.claims, r.claims[at]), append(c.op, i)
 		}

@@ -27,5 +27,12 @@ func (s *slab[T]) raw(n int) []T {
 	return list
 }
 
+// reserve makes room for n at once, when nothing is handed out.
+func (s *slab[T]) reserve(n int) {
+	if n > len(s.room) {
+		s.room = make([]T, n)
+	}
+}
+
 // reset takes everything back.
 func (s *slab[T]) reset() { s.used = 0 }

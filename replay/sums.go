@@ -27,21 +27,17 @@ type sums struct {
 	uniques []map[value.Value]*sharers
 
 	counting map[clock.Node]bool // the nodes that raised counters
-
-	keepState bool
-	state     []StateLine
 }
 
 func newSums(table *merge.Table, opt *Options) *sums {
 	s := &sums{
-		table:     table,
-		margins:   make(map[pair]*margins),
-		skew:      make(map[pair]*Skew),
-		rules:     make([]RuleSum, len(table.Rules)),
-		worst:     worst{limit: opt.Worst},
-		uniques:   make([]map[value.Value]*sharers, len(table.Uniques)),
-		counting:  make(map[clock.Node]bool),
-		keepState: opt.State != nil,
+		table:    table,
+		margins:  make(map[pair]*margins),
+		skew:     make(map[pair]*Skew),
+		rules:    make([]RuleSum, len(table.Rules)),
+		worst:    worst{limit: opt.Worst},
+		uniques:  make([]map[value.Value]*sharers, len(table.Uniques)),
+		counting: make(map[clock.Node]bool),
 	}
 	if opt.Worst == 0 {
 		s.worst.limit = 10
@@ -81,7 +77,7 @@ func (s *sums) join(o *sums) {
 		}
 		known.Nanos, known.Seen = max(known.Nanos, k.Nanos), known.Seen+k.Seen
 	}
-	for i := range s.rules {
+	for i := range o.rules {
 		s.rules[i].add(&o.rules[i])
 	}
 	for i := range o.worst.cells {
@@ -94,7 +90,6 @@ func (s *sums) join(o *sums) {
 			s.share(i, v, with)
 		}
 	}
-	s.state = append(s.state, o.state...)
 }
 
 // pair is two nodes, by the numbers of their names.
@@ -163,7 +158,7 @@ type sharer struct {
 const maxSharers = 4
 
 func (s *sums) unique(i int, v value.Value, key string, place finding.Place) {
-	s.share(i, v, &sharers{count: 1, lowest: []sharer{{key, place}}})
+	s.share(i, value.Value(strings.Clone(string(v))), &sharers{count: 1, lowest: []sharer{{strings.Clone(key), place}}})
 }
 
 func (s *sums) share(i int, v value.Value, with *sharers) {
@@ -219,7 +214,10 @@ func (w *worst) offer(c *Cell) {
 		return
 	}
 	at, _ := slices.BinarySearchFunc(w.cells, c, func(known Cell, c *Cell) int { return compare(&known, c) })
-	w.cells = slices.Insert(w.cells, at, *c)
+	kept := *c
+	kept.Key, kept.Field, kept.ID = strings.Clone(c.Key), strings.Clone(c.Field), strings.Clone(c.ID)
+	kept.Value = value.Value(strings.Clone(string(c.Value)))
+	w.cells = slices.Insert(w.cells, at, kept)
 	w.cells = w.cells[:min(len(w.cells), w.limit)]
 }
 

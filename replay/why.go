@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
 
@@ -10,7 +11,6 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/lex"
 	"github.com/tiebreakhq/tiebreak/merge/value"
-	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
 // Story is all that happened to one key and why it ended as it did.
@@ -60,15 +60,18 @@ const MaxSteps = 200
 // Why tells the story of one key: of one field, or of all when field is nil. The error is of a key or field that the
 // history doesn't have; it names the nearest that it has.
 func (h *History) Why(table *merge.Table, name string, field *string, opt Options) (*Story, error) {
-	f := h.newFolder(table, &opt)
-	f.part.read(partition(name), func(k string) bool { return k == name })
+	f := h.newFolder(&work{tables: []*merge.Table{table}, opt: &opt}, maphash.MakeSeed())
+	if err := f.part.read(&h.store.parts[partition(name)], &name); err != nil {
+		return nil, err
+	}
 	if len(f.part.keys) == 0 {
 		return nil, fmt.Errorf("no write to key %q in the history%s", name, h.nearest(name))
 	}
-	s, k := f.sums, f.part.key(0, &f.room)
+	s, k := f.sums[0], f.part.key(0, &f.room)
 	story := &Story{Schema: "tiebreak.story/v1", Table: infoOf(table), Key: name, Fields: []FieldStory{}}
 	var names []string
-	cells := k.fold(table, &opt, s)
+	k.know(&opt, s)
+	cells := k.fold(table, s)
 	for i := range cells {
 		c := &cells[i]
 		names = append(names, c.name)
@@ -91,19 +94,19 @@ func (h *History) Why(table *merge.Table, name string, field *string, opt Option
 // nothing when none is near. It looks at every record.
 func (h *History) nearest(name string) string {
 	best, distance := "", 4
-	var rec history.Record
-	for _, blocks := range h.parts {
-		for _, b := range blocks {
-			for r := (reader{b: b, names: h.names.texts}); r.more(); {
-				r.record(&rec)
-				if len(rec.Key)-len(name) >= distance || len(name)-len(rec.Key) >= distance || rec.Key == best {
+	for p := range h.store.parts {
+		h.failed.set(h.store.each(&h.store.parts[p], func(b []byte) error {
+			for r := (reader{b: b}); r.more(); {
+				key := r.key()
+				if len(key)-len(name) >= distance || len(name)-len(key) >= distance || key == best {
 					continue
 				}
-				if d := lex.Distance(name, rec.Key); d < distance || d == distance && best != "" && rec.Key < best {
-					best, distance = rec.Key, d
+				if d := lex.Distance(name, key); d < distance || d == distance && best != "" && key < best {
+					best, distance = strings.Clone(key), d
 				}
 			}
-		}
+			return nil
+		}))
 	}
 	if best == "" {
 		return ""
@@ -120,15 +123,16 @@ func (c *cell) holds(field string) bool {
 func (c *cell) story() FieldStory {
 	k := c.key
 	pairs, _ := c.conflicts()
-	f := FieldStory{Field: c.name, Line: c.rule.Line, Rule: c.rule.String(), Value: c.state.Value(), Conflicts: pairs, Writes: []Step{}}
-	order := make([]int, len(c.claims))
+	f := FieldStory{Field: c.name, Line: c.rule.Line, Rule: c.rule.String(), Value: c.shown, Conflicts: pairs, Writes: []Step{}}
+	order, fates := make([]int, len(c.claims)), make([]fate, len(c.claims))
 	for i := range order {
-		order[i] = i
+		v := c.state.Judge(&c.claims[i])
+		order[i], fates[i] = i, c.fate(i, &v)
 	}
 	slices.SortStableFunc(order, func(i, j int) int { return c.compare(i, j) })
 	for _, least := range []merge.Outcome{merge.Overwritten, merge.Combined, merge.Lost, merge.Refused, merge.Kept} {
 		order = slices.DeleteFunc(order, func(i int) bool {
-			untold := len(c.claims)-f.Untold > MaxSteps && c.fates[i].outcome == least
+			untold := len(c.claims)-f.Untold > MaxSteps && fates[i].outcome == least
 			if untold {
 				f.Untold++
 			}
@@ -141,12 +145,12 @@ func (c *cell) story() FieldStory {
 	}
 	for _, i := range order {
 		o := k.ops[c.op[i]]
-		claim, v := &c.claims[i], &c.verdicts[i]
+		claim, v := &c.claims[i], c.state.Judge(&c.claims[i])
 		step := Step{
 			Name: names[c.op[i]], ID: o.ID, Place: o.place, Kind: claim.Kind.String(), Value: claim.Value,
 			Version: o.Stamp.Version, Time: o.Stamp.Time, Node: o.Stamp.Node, Knowledge: o.source.String(),
 			Saw: []string{}, Perhaps: []string{},
-			Outcome: c.fates[i].outcome.String(), Unsure: c.fates[i].perhaps,
+			Outcome: fates[i].outcome.String(), Unsure: fates[i].perhaps,
 		}
 		for _, j := range order {
 			if j == i {
@@ -159,7 +163,7 @@ func (c *cell) story() FieldStory {
 				step.Perhaps = append(step.Perhaps, names[c.op[j]])
 			}
 		}
-		if c.fates[i].outcome >= merge.Refused && v.By != 0 {
+		if fates[i].outcome >= merge.Refused && v.By != 0 {
 			step.By, step.Margin = v.By.String(), v.Margin
 			if w := c.find(&v.Against); w != nil {
 				for at := range k.ops {

@@ -30,8 +30,12 @@ func (c *command) diff(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	defer h.Close()
 	d := h.Diff(tables, in.options())
 	c.show.done()
+	if err := h.Err(); err != nil {
+		return 0, err
+	}
 	if in.json {
 		err = report.JSON(c.out, d)
 	} else {

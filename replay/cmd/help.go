@@ -29,6 +29,7 @@ const readingHelp = `  -region NAME=FILE   read FILE as the export of a region; 
 
 // replayingHelp is of the flags that all commands but convert take.
 const replayingHelp = `  -lag DURATION       how long a write takes to be seen by other nodes, where the history doesn't say; as in 250ms
+  -memory SIZE        how much memory to use, as in 1GiB (256MiB when left out); the rest goes to a temporary file
   -json               the same for programs
 `
 

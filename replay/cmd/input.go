@@ -31,6 +31,7 @@ type input struct {
 	skew     time.Duration
 	drift    time.Duration
 	worst    int
+	memory   size
 	json     bool
 	names    []string // of the histories
 
@@ -54,6 +55,7 @@ func (in *input) replaying(fs *flag.FlagSet) {
 	in.reading(fs)
 	fs.Var(&in.tables, "rules", "")
 	fs.DurationVar(&in.lag, "lag", 0, "")
+	fs.Var(&in.memory, "memory", "")
 	fs.BoolVar(&in.json, "json", false, "")
 }
 
@@ -238,7 +240,7 @@ func (c *command) collect(in *input, histories, partials []history.Source) (*rep
 		if err != nil {
 			return nil, err
 		}
-		part, err := replay.Load(bufio.NewReader(r))
+		part, err := replay.Load(bufio.NewReader(r), in.scan(nil))
 		_ = r.Close()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.Name, err)
@@ -249,7 +251,7 @@ func (c *command) collect(in *input, histories, partials []history.Source) (*rep
 }
 
 func (in *input) scan(show *progress) history.Options {
-	return history.Options{Format: history.Format(in.format), Origin: in.origin, Scans: in.scans, Exclude: in.exclude, Progress: show.read}
+	return history.Options{Format: history.Format(in.format), Origin: in.origin, Scans: in.scans, Memory: in.memory.history(), Exclude: in.exclude, Progress: show.read}
 }
 
 // read finds and reads all inputs. The caller erases the progress, when all that takes time is done.
@@ -259,6 +261,7 @@ func (c *command) read(in *input) (*replay.History, []string, error) {
 		return nil, nil, err
 	}
 	c.show = newProgress(c.stderr, histories)
+	in.memory.limit()
 	h, err := c.collect(in, histories, partials)
 	if err != nil {
 		return nil, nil, err

@@ -25,8 +25,12 @@ func (c *command) laws(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	defer h.Close()
 	l := h.Laws(table, in.options())
 	c.show.done()
+	if err := h.Err(); err != nil {
+		return 0, err
+	}
 	if in.json {
 		err = report.JSON(c.out, l)
 	} else {

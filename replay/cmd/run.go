@@ -38,6 +38,7 @@ func (c *command) run(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	defer h.Close()
 	names = append(names, in.tables...)
 	if partial != "" {
 		if err := save(h, partial, names); err != nil {
@@ -72,7 +73,8 @@ func (c *command) run(args []string) (int, error) {
 // runTo runs the history and writes the merged state to a file, when one is named.
 func runTo(h *replay.History, table *merge.Table, opt replay.Options, file string, inputs []string) (*replay.Report, error) {
 	if file == "" {
-		return h.Run(table, opt), nil
+		r := h.Run(table, opt)
+		return r, h.Err()
 	}
 	out, err := create(file, inputs)
 	if err != nil {
@@ -84,6 +86,10 @@ func runTo(h *replay.History, table *merge.Table, opt replay.Options, file strin
 		_, _ = out.Write(line) // commit returns its first error
 	}
 	r := h.Run(table, opt)
+	if err := h.Err(); err != nil {
+		out.discard()
+		return nil, err
+	}
 	if err := out.commit(); err != nil {
 		return nil, fmt.Errorf("write state: %w", err)
 	}

@@ -68,11 +68,11 @@ func (failing) Read([]byte) (int, error) { return 0, errors.New("the disk is on 
 
 func TestEveryFlagIsInTheHelp(t *testing.T) {
 	flags := map[string]string{
-		"run":  "rules region origin format scan tolerate lag skew max-drift json worst state partial fail-on",
-		"why":  "rules region origin format scan tolerate lag skew max-drift json field",
-		"diff": "rules region origin format scan tolerate lag skew max-drift json worst",
-		"laws": "rules region origin format scan tolerate lag skew max-drift json",
-		"drill": "rules region origin format scan tolerate lag json markdown junit seed load state compare calm find-limit " +
+		"run":  "rules region origin format scan tolerate lag skew max-drift memory json worst state partial fail-on",
+		"why":  "rules region origin format scan tolerate lag skew max-drift memory json field",
+		"diff": "rules region origin format scan tolerate lag skew max-drift memory json worst",
+		"laws": "rules region origin format scan tolerate lag skew max-drift memory json",
+		"drill": "rules region origin format scan tolerate lag memory json markdown junit seed load state compare calm find-limit " +
 			"runbook audit fail-on",
 		"convert": "region origin format scan tolerate o to",
 	}

@@ -33,6 +33,7 @@ func (c *command) why(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	defer h.Close()
 	var only *string
 	fs.Visit(func(f *flag.Flag) {
 		if f.Name == "field" {

@@ -158,6 +158,9 @@ func NewTraffic(h *replay.History, reads *Reads, opt replay.Options) (*Traffic, 
 			numbers[k.Key] = number
 		}
 	})
+	if err := h.Err(); err != nil {
+		return nil, err
+	}
 	if reads != nil {
 		t.addReads(reads.list, numbers, node)
 	}

@@ -83,6 +83,16 @@ func (p *parser) object(text []byte, rec *Record, out *Batch) *problem {
 	}
 	d.begin(rec, out)
 	for n := 0; ; n++ {
+		if short, size := s.ShortMember(n); size > 0 {
+			if m, known := shortMember(short); known && !d.seen.has(m) {
+				s.Pass(size)
+				d.seen |= 1 << m
+				if bad := p.member(m); bad != nil {
+					return bad
+				}
+				continue
+			}
+		}
 		name, ok, err := s.Member(n)
 		if err != nil {
 			return unreadable(err)
@@ -106,6 +116,14 @@ func (p *parser) object(text []byte, rec *Record, out *Batch) *problem {
 
 // member reads the value of one member.
 func (p *parser) member(m member) *problem {
+	if !takesValue.has(m) {
+		if text, ok := p.scanner.ShortText(); ok {
+			return p.draft.text(m, text)
+		}
+		if n, ok := p.scanner.ShortUint(); ok {
+			return p.draft.integer(m, n)
+		}
+	}
 	if !takesValue.has(m) && p.scanner.Kind() == value.KindString {
 		text, err := p.scanner.Text()
 		if err != nil {

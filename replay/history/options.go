@@ -47,6 +47,12 @@ type Options struct {
 	// Workers is how many goroutines parse; 0 is one for each processor.
 	Workers int
 
+	// Memory is about how many bytes whoever keeps the records may use; 0 is [DefaultMemory], and less than 0 is without
+	// limit. What does not fit goes to temporary files in the directory Temp, "" for the system's. Scan keeps nothing and
+	// looks at neither.
+	Memory int64
+	Temp   string
+
 	// Exclude returns true for records to leave out; they are counted. Nil leaves out none. Several goroutines call it.
 	Exclude func(*Record) bool
 
@@ -62,6 +68,7 @@ type Options struct {
 const (
 	DefaultMaxBytes = 1 << 40
 	DefaultMaxRatio = 4096
+	DefaultMemory   = 256 << 20
 )
 
 // bytes returns the most bytes of one record.

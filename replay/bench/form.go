@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+)
+
+// form is how a write is written down.
+type form string
+
+// The forms: the native ones, and the exports in which databases would have told the same writes.
+const (
+	native    form = "native"
+	packed    form = "msgpack"
+	cockroach form = "cockroachdb"
+	dynamo    form = "dynamodb"
+	spanner   form = "spanner"
+)
+
+var forms = []form{native, packed, cockroach, dynamo, spanner}
+
+// append appends the write in the form of the workload. r chooses the order of the members, when that is mixed.
+func (w *workload) append(b []byte, one *write, r *rand.Rand) []byte {
+	switch w.form {
+	case packed:
+		return one.appendFrame(b)
+	case cockroach:
+		return one.appendCockroach(b)
+	case dynamo:
+		return one.appendDynamo(b)
+	case spanner:
+		return one.appendSpanner(b)
+	}
+	return one.appendNative(b, w.mixed, r)
+}
+
+func (o *write) appendKey(b []byte) []byte {
+	if o.add {
+		return strconv.AppendInt(append(b, "stock/"...), int64(o.key), 10)
+	}
+	return strconv.AppendInt(append(b, "users/"...), int64(o.key), 10)
+}
+
+func (o *write) field() string {
+	if o.add {
+		return "count"
+	}
+	return "email"
+}
+
+func (o *write) op() string {
+	if o.add {
+		return "add"
+	}
+	return "set"
+}
+
+// appendText appends the text that a write sets: some 36 bytes, with an escape in one of a hundred.
+func (o *write) appendText(b []byte) []byte {
+	b = fmt.Appendf(b, "someone-%012d@mail.example", o.value)
+	if o.value%100 == 0 {
+		return append(b, `\n`...)
+	}
+	return append(b, "-1"...)
+}
+
+func (o *write) amount() int64 { return o.value%1000 + 1 }
+
+func (o *write) appendID(b []byte) []byte {
+	return strconv.AppendInt(append(append(b, nodes[o.node]...), ':'), o.seq, 10)
+}
+
+// The members of a native line.
+const (
+	inID = iota
+	inKey
+	inField
+	inValue
+	inVersion
+	inTime
+	inNode
+	inOp
+	numMembers
+)
+
+func (o *write) appendNative(b []byte, mixed bool, r *rand.Rand) []byte {
+	order := [numMembers]int{inID, inKey, inField, inValue, inVersion, inTime, inNode, inOp}
+	if mixed {
+		r.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	}
+	for i, m := range order {
+		b = append(b, "{,"[min(i, 1)])
+		switch m {
+		case inID:
+			b = append(o.appendID(append(b, `"id":"`...)), '"')
+		case inKey:
+			b = append(o.appendKey(append(b, `"key":"`...)), '"')
+		case inField:
+			b = append(append(append(b, `"field":"`...), o.field()...), '"')
+		case inValue:
+			b = append(b, `"value":`...)
+			if o.add {
+				b = strconv.AppendInt(b, o.amount(), 10)
+			} else {
+				b = append(o.appendText(append(b, '"')), '"')
+			}
+		case inVersion:
+			b = strconv.AppendInt(append(b, `"version":`...), o.version, 10)
+		case inTime:
+			b = strconv.AppendInt(append(b, `"time":`...), o.time, 10)
+		case inNode:
+			b = append(append(append(b, `"node":"`...), nodes[o.node]...), '"')
+		case inOp:
+			b = append(append(append(b, `"op":"`...), o.op()...), '"')
+		}
+	}
+	return append(b, "}\n"...)
+}
+
+// appendFrame appends a frame of the msgpack stream.
+func (o *write) appendFrame(b []byte) []byte {
+	text := func(b []byte, s string) []byte {
+		if len(s) < 32 {
+			return append(append(b, 0xa0|byte(len(s))), s...)
+		}
+		return append(append(b, 0xd9, byte(len(s))), s...)
+	}
+	number := func(b []byte, n int64) []byte {
+		if n < 1<<7 {
+			return append(b, byte(n))
+		}
+		return append(b, 0xcf, byte(n>>56), byte(n>>48), byte(n>>40), byte(n>>32), byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+	}
+	start := len(b)
+	b = append(b, 0xc5, 0, 0, 0x88)
+	b = text(text(b, "id"), string(o.appendID(nil)))
+	b = text(text(b, "key"), string(o.appendKey(nil)))
+	b = text(text(b, "field"), o.field())
+	b = text(b, "value")
+	if o.add {
+		b = number(b, o.amount())
+	} else {
+		said, _ := strconv.Unquote(`"` + string(o.appendText(nil)) + `"`)
+		b = text(b, said)
+	}
+	b = number(text(b, "version"), o.version)
+	b = number(text(b, "time"), o.time)
+	b = text(text(b, "node"), nodes[o.node])
+	b = text(text(b, "op"), o.op())
+	size := len(b) - start - 3
+	b[start+1], b[start+2] = byte(size>>8), byte(size)
+	return b
+}
+
+// appendCockroach appends a message of a changefeed with diff and mvcc_timestamp.
+func (o *write) appendCockroach(b []byte) []byte {
+	row := func(b []byte, value int64) []byte {
+		b = fmt.Appendf(b, `{"id":%d,"email":"`, o.key)
+		was := write{value: value}
+		b = was.appendText(b)
+		return fmt.Appendf(b, `","origin":"%s"}`, nodes[o.node])
+	}
+	b = append(b, `{"after":`...)
+	b = row(b, o.value)
+	b = append(b, `,"before":`...)
+	b = row(b, o.value^1)
+	b = fmt.Appendf(b, `,"key":[%d],"mvcc_timestamp":"%d.0000000000","topic":"users","updated":"%d.0000000000"}`, o.key, o.time, o.time)
+	return append(b, '\n')
+}
+
+// appendDynamo appends a record of a stream.
+func (o *write) appendDynamo(b []byte) []byte {
+	image := func(b []byte, value int64) []byte {
+		b = fmt.Appendf(b, `{"id":{"S":"%d"},"email":{"S":"`, o.key)
+		was := write{value: value}
+		b = was.appendText(b)
+		return fmt.Appendf(b, `"},"origin":{"S":"%s"}}`, nodes[o.node])
+	}
+	b = fmt.Appendf(b, `{"awsRegion":"%s","dynamodb":{"ApproximateCreationDateTime":%d,"Keys":{"id":{"S":"%d"}},"NewImage":`,
+		nodes[o.node], o.time/1e9, o.key)
+	b = image(b, o.value)
+	b = append(b, `,"OldImage":`...)
+	b = image(b, o.value^1)
+	return fmt.Appendf(b, `,"SequenceNumber":"%021d","SizeBytes":200,"StreamViewType":"NEW_AND_OLD_IMAGES"},`+
+		`"eventID":"%s-%d","eventName":"MODIFY","eventSource":"aws:dynamodb","eventVersion":"1.1",`+
+		`"eventSourceARN":"arn:aws:dynamodb:eu-west-1:123456789012:table/users/stream/2025-06-15T00:00:00.000"}`+"\n",
+		o.time, nodes[o.node], o.seq)
+}
+
+// appendSpanner appends a data change record as Dataflow writes it.
+func (o *write) appendSpanner(b []byte) []byte {
+	values := func(b []byte, value int64) []byte {
+		was := write{value: value}
+		text := bytes.ReplaceAll(was.appendText(nil), []byte(`\`), []byte(`\\`)) // JSON within JSON
+		b = append(append(b, `{\"email\":\"`...), text...)
+		return fmt.Appendf(b, `\",\"origin\":\"%s\"}`, nodes[o.node])
+	}
+	token := base64.StdEncoding.EncodeToString(strconv.AppendInt(nil, o.seq, 36))
+	b = fmt.Appendf(b, `{"partitionToken":"%s","commitTimestamp":{"seconds":%d,"nanos":%d},"serverTransactionId":"%d",`+
+		`"isLastRecordInTransactionInPartition":true,"recordSequence":"00000000","tableName":"users","rowType":[`+
+		`{"name":"id","type":{"code":"{\"code\":\"INT64\"}"},"isPrimaryKey":true,"ordinalPosition":1},`+
+		`{"name":"email","type":{"code":"{\"code\":\"STRING\"}"},"isPrimaryKey":false,"ordinalPosition":2},`+
+		`{"name":"origin","type":{"code":"{\"code\":\"STRING\"}"},"isPrimaryKey":false,"ordinalPosition":3}],`+
+		`"mods":[{"keysJson":"{\"id\":\"%d\"}","newValuesJson":"`, token, o.time/1e9, o.time%1e9, o.seq, o.key)
+	b = values(b, o.value)
+	b = append(b, `","oldValuesJson":"`...)
+	b = values(b, o.value^1)
+	return append(b, `"}],"modType":"UPDATE","valueCaptureType":"OLD_AND_NEW_VALUES","numberOfRecordsInTransaction":1,`+
+		`"numberOfPartitionsInTransaction":1,"transactionTag":"","isSystemTransaction":false}`+"\n"...)
+}

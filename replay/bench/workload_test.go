@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/replay"
+	"github.com/tiebreakhq/tiebreak/replay/history"
+)
+
+func small() workload {
+	return workload{writes: 5000, keys: 2000, conflicts: 0.1, ties: 0.05, duplicates: 0.01, counters: 0.1, seed: 7, form: native}
+}
+
+func made(t *testing.T, w workload) []byte {
+	var b bytes.Buffer
+	require.NoError(t, w.check())
+	require.NoError(t, w.generate(&b))
+	return b.Bytes()
+}
+
+func collected(t *testing.T, text []byte) *replay.History {
+	source := history.Source{Name: "h", Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }}
+	h, err := replay.Collect([]history.Source{source}, history.Options{})
+	require.NoError(t, err)
+	return h
+}
+
+func TestEqualWorkloadsMakeEqualBytes(t *testing.T) {
+	w := small()
+	require.Equal(t, made(t, w), made(t, w))
+	other := small()
+	other.seed++
+	require.NotEqual(t, made(t, w), made(t, other))
+}
+
+func TestEveryFormIsReadWhole(t *testing.T) {
+	for _, f := range forms {
+		w := small()
+		w.form = f
+		in := collected(t, made(t, w)).Inputs()[0]
+		require.Zero(t, in.SetAside, "%s: %v", f, in.Codes)
+		require.GreaterOrEqual(t, in.Writes, int64(w.writes), f)
+	}
+}
+
+// The members of a line may stand in any order, and msgpack holds the same writes as lines do.
+func TestFormsTellTheSameWrites(t *testing.T) {
+	text, err := files.ReadFile("bench.tb")
+	require.NoError(t, err)
+	table, err := merge.ParseTable("bench.tb", text)
+	require.NoError(t, err)
+	totals := func(change func(*workload)) replay.Totals {
+		w := small()
+		change(&w)
+		return collected(t, made(t, w)).Run(table, replay.Options{}).Totals
+	}
+	want := totals(func(*workload) {})
+	require.Positive(t, want.Lost.Max)
+	require.Positive(t, want.Combined)
+	require.Positive(t, want.Duplicates)
+	require.Equal(t, want, totals(func(w *workload) { w.form = packed }))
+	mixed := totals(func(w *workload) { w.mixed = true })
+	require.Equal(t, want.Writes, mixed.Writes)
+}
+
+func TestZipfPrefersFewKeys(t *testing.T) {
+	count := func(exponent float64) (most int) {
+		w := small()
+		w.zipf = exponent
+		choose := w.chooser(newRand(1))
+		counts := make([]int, w.keys)
+		for range 100_000 {
+			counts[choose()]++
+		}
+		for _, n := range counts {
+			most = max(most, n)
+		}
+		return most
+	}
+	require.Less(t, count(0), 200)
+	require.Greater(t, count(0.99), 5000)
+}

@@ -1,0 +1,33 @@
+package replay
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+)
+
+func TestSequencesAreTheVectorOfTheirNumbers(t *testing.T) {
+	for name, next := range map[string]func(r *rand.Rand, i int) uint64{
+		"in order":        func(_ *rand.Rand, i int) uint64 { return uint64(i + 1) },
+		"with holes":      func(_ *rand.Rand, i int) uint64 { return uint64(3*i + 1 + i%2) },
+		"out of order":    func(r *rand.Rand, i int) uint64 { return uint64(max(1, i+r.IntN(4000)-2000)) },
+		"far apart":       func(r *rand.Rand, _ int) uint64 { return r.Uint64() | 1 },
+		"from two files":  func(_ *rand.Rand, i int) uint64 { return uint64(i%2*1_000_000_000 + i/2 + 1) },
+		"at the very end": func(_ *rand.Rand, i int) uint64 { return ^uint64(0) - uint64(i*7) },
+		"backwards":       func(_ *rand.Rand, i int) uint64 { return uint64(5_000_000 - 50*i) },
+	} {
+		r := rand.New(rand.NewPCG(1, 2))
+		var s sequences
+		var want clock.Vector
+		for i := range 20_000 {
+			d := clock.Dot{Node: []clock.Node{"eu", "us"}[r.IntN(2)], Seq: next(r, i)}
+			s.add(d.Node, d.Seq)
+			want.Add(d)
+		}
+		got := s.close()
+		require.True(t, want.Equal(got), name)
+	}
+}

@@ -1,0 +1,88 @@
+package replay
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+)
+
+// spool is a temporary file for what does not fit into memory: blocks of bytes are put at its end and read back by where
+// they stand. The file is made when the first block comes. Where the system allows it, it has no name from then on, so
+// that nothing of it is left whatever ends the process. Several goroutines may use a spool.
+type spool struct {
+	dir string // "" is the system's directory for temporary files
+
+	mu   sync.Mutex
+	file *os.File
+	name string // while the file has one
+	end  atomic.Int64
+}
+
+// extent is where a block stands in a spool.
+type extent struct {
+	offset int64
+	size   int
+}
+
+// open makes the file, once.
+func (s *spool) open() (*os.File, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file != nil {
+		return s.file, nil
+	}
+	file, err := os.CreateTemp(s.dir, "tiebreak-*.tmp")
+	if err != nil {
+		return nil, fmt.Errorf("keep what does not fit into memory: %w", err)
+	}
+	s.file = file
+	if os.Remove(file.Name()) != nil {
+		s.name = file.Name() // this system removes no open file: close does
+	}
+	return file, nil
+}
+
+// put writes a block at the end.
+func (s *spool) put(b []byte) (extent, error) {
+	file, err := s.open()
+	if err != nil {
+		return extent{}, err
+	}
+	e := extent{s.end.Add(int64(len(b))) - int64(len(b)), len(b)}
+	if _, err := file.WriteAt(b, e.offset); err != nil {
+		return extent{}, fmt.Errorf("keep what does not fit into memory: %w", err)
+	}
+	return e, nil
+}
+
+// get reads a block back, appended to b.
+func (s *spool) get(b []byte, e extent) ([]byte, error) {
+	s.mu.Lock()
+	file := s.file
+	s.mu.Unlock()
+	if file == nil {
+		return b, fmt.Errorf("read back what did not fit into memory: %w", os.ErrClosed)
+	}
+	n := len(b)
+	b = append(b, make([]byte, e.size)...)
+	if _, err := file.ReadAt(b[n:], e.offset); err != nil {
+		return b[:n], fmt.Errorf("read back what did not fit into memory: %w", err)
+	}
+	return b, nil
+}
+
+// close gives the disk space back. Nothing can be read after it.
+func (s *spool) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file == nil {
+		return nil
+	}
+	err := s.file.Close()
+	s.file = nil
+	if s.name != "" {
+		err = os.Remove(s.name)
+	}
+	return err
+}

@@ -1,0 +1,187 @@
+package replay
+
+import (
+	"sync/atomic"
+
+	"github.com/tiebreakhq/tiebreak/replay/history"
+)
+
+// store holds the records of a history by part, in blocks: in memory while they fit, and beyond that in a temporary
+// file.
+type store struct {
+	parts [partitions]shelf
+	memory
+	held  atomic.Int64 // bytes of blocks in memory
+	spool spool
+}
+
+// shelf is the blocks of one part. Where a record is does not matter, so blocks have no order.
+type shelf struct {
+	blocks [][]byte // in memory
+	away   []extent // in the spool
+	size   int      // bytes of all
+}
+
+// memory is how much may be held at once; zero or below is without limit. What is not counted takes some more: chunks of
+// input, the blocks at hand, what a key needs while it is folded.
+type memory int64
+
+// memoryOf returns what the options of a reader allow.
+func memoryOf(opt *history.Options) memory {
+	if opt.Memory == 0 {
+		return history.DefaultMemory
+	}
+	return memory(opt.Memory)
+}
+
+// blocks returns how many bytes of records may be held.
+func (m memory) blocks() int64 { return int64(m) * 5 / 16 }
+
+// fold returns how many bytes of records one of several goroutines may fold at once. It needs about as much again to find
+// its way in them.
+func (m memory) fold(workers int) int {
+	if m <= 0 {
+		return 0
+	}
+	return max(int(m)/8/max(workers, 2), 1)
+}
+
+func newStore(m memory, dir string) *store { return &store{memory: m, spool: spool{dir: dir}} }
+
+// shelve takes a full block of a shelf that the caller alone uses. It returns memory for the next block when the block is
+// in the spool, and nil when its memory is the store's.
+func (s *store) shelve(to *shelf, block []byte) (spare []byte, err error) {
+	if len(block) == 0 {
+		return block, nil
+	}
+	to.size += len(block)
+	if s.memory <= 0 || s.held.Add(int64(len(block))) <= s.blocks() {
+		to.blocks = append(to.blocks, block)
+		return nil, nil
+	}
+	s.held.Add(-int64(len(block)))
+	e, err := s.spool.put(block)
+	if err != nil {
+		return nil, err
+	}
+	to.away = append(to.away, e)
+	return block[:0], nil
+}
+
+// drop gives back the memory of a shelf that is no part of the history.
+func (s *store) drop(gone *shelf) {
+	if s.memory <= 0 {
+		return
+	}
+	for _, b := range gone.blocks {
+		s.held.Add(-int64(len(b)))
+	}
+	*gone = shelf{}
+}
+
+// join takes the blocks of another shelf of the same store.
+func (s *shelf) join(o *shelf) {
+	s.blocks = append(s.blocks, o.blocks...)
+	s.away = append(s.away, o.away...)
+	s.size += o.size
+}
+
+// each calls visit with the blocks of a shelf one after the other. Those in the spool are read into one memory: visit
+// keeps nothing of a block.
+func (s *store) each(from *shelf, visit func(block []byte) error) error {
+	for _, b := range from.blocks {
+		if err := visit(b); err != nil {
+			return err
+		}
+	}
+	var b []byte
+	for _, e := range from.away {
+		var err error
+		if b, err = s.spool.get(b[:0], e); err != nil {
+			return err
+		}
+		if err := visit(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// all returns the blocks of a shelf at once, those in the spool read to room, which grows to hold them.
+func (s *store) all(from *shelf, blocks [][]byte, room []byte) (all [][]byte, grown []byte, err error) {
+	blocks = append(blocks[:0], from.blocks...)
+	away := 0
+	for _, e := range from.away {
+		away += e.size
+	}
+	if away > cap(room) {
+		room = make([]byte, 0, away)
+	}
+	room = room[:0]
+	for _, e := range from.away {
+		at := len(room)
+		if room, err = s.spool.get(room, e); err != nil {
+			return nil, room, err
+		}
+		blocks = append(blocks, room[at:len(room):len(room)])
+	}
+	return blocks, room, nil
+}
+
+// filler writes records to the shelves of one store. One goroutine at a time uses it.
+type filler struct {
+	store   *store
+	shelves []shelf
+	open    [][]byte // the block at hand of each
+	err     error    // the first that happened; nothing is put after it
+}
+
+// A shelf's memory comes in blocks: the first is small, for a short history has few records in each part, and each is
+// twice the one before. Many small ones waste less than a few large ones.
+const (
+	firstBlock = 1 << 10
+	lastBlock  = 32 << 10
+)
+
+func newFiller(s *store, shelves int) *filler {
+	return &filler{store: s, shelves: make([]shelf, shelves), open: make([][]byte, shelves)}
+}
+
+// put adds a record to shelf number p.
+func (f *filler) put(p int, record []byte) {
+	block := f.open[p]
+	if len(record) > cap(block)-len(block) {
+		block = f.next(p, len(record))
+	}
+	f.open[p] = append(block, record...)
+}
+
+// next puts the block at hand away and returns an empty one with room for size bytes.
+func (f *filler) next(p, size int) []byte {
+	block := f.open[p]
+	most := firstBlock
+	if cap(block) > 0 {
+		most = min(2*cap(block), lastBlock)
+	}
+	if f.err == nil {
+		block, f.err = f.store.shelve(&f.shelves[p], block)
+	}
+	if f.err != nil {
+		block = block[:0]
+	}
+	if cap(block) < max(most, size) {
+		block = make([]byte, 0, max(most, size))
+	}
+	return block
+}
+
+// close puts all blocks at hand away. The shelves are the caller's then.
+func (f *filler) close() ([]shelf, error) {
+	for p, block := range f.open {
+		if f.err == nil {
+			_, f.err = f.store.shelve(&f.shelves[p], block)
+		}
+	}
+	f.open = nil
+	return f.shelves, f.err
+}

@@ -1,0 +1,107 @@
+package replay
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/replay/history"
+)
+
+// manyKeys is a history of many keys under several rules, with duplicates, deletes and keys that look alike.
+func manyKeys(writes int) (us, eu string) {
+	var lists [2][]string
+	for seed := 0; len(lists[0]) < writes; seed++ {
+		ops := simulate(uint64(seed), 20, []string{"map", "list", "nothing"})
+		for i, o := range ops {
+			name := "k"
+			if i%5 == 0 {
+				name = "K"
+			}
+			line := strings.Replace(o.line(ops), fmt.Sprintf("k/%d", o.key), fmt.Sprintf("%s/%d/%d/%d", name, seed%5, seed/2, o.key), 1)
+			if i%7 == 6 {
+				line = fmt.Sprintf(`{"key":"k/%d/%d/%d","op":"delete","node":%q,"time":%d,"id":%q}`, seed%5, seed/2, o.key, simNodes[o.node], o.time, o.id())
+			}
+			lists[0] = append(lists[0], line)
+			if i%3 > 0 {
+				lists[1] = append(lists[1], line)
+			}
+		}
+	}
+	return strings.Join(lists[0], "\n"), strings.Join(lists[1], "\n")
+}
+
+// However little memory there is, and however many goroutines fold, all that is said of a history is the same.
+func TestMemoryDoesNotShow(t *testing.T) {
+	tables := []*merge.Table{
+		merge.MustParseTable("nodes ap < eu < us\nk/0/* * keep-all\nk/1/* * counter\nk/2/* f add-wins\nk/3/* f lww\n* * lww\nunique * f\ncheck * f <= 1"),
+		merge.MustParseTable("nodes ap < eu < us\n* * max"),
+		merge.MustParseTable("nodes us < eu < ap\n* * lww"),
+	}
+	writes, memories, workers := 4000, []int64{1, 10_000, 200_000, 2 << 20}, []int{1, 2, 5}
+	if testing.Short() {
+		writes, memories, workers = 1000, []int64{1, 50_000}, []int{3}
+	}
+	us, eu := manyKeys(writes)
+	said := func(memory int64, workers int, saved bool) string {
+		dir := t.TempDir()
+		read := history.Options{Memory: memory, Temp: dir, Workers: workers}
+		h, err := Collect([]history.Source{
+			{Name: "us", Region: "us", Open: sourceOf("", us).Open},
+			{Name: "eu", Region: "eu", Open: sourceOf("", eu).Open},
+		}, read)
+		require.NoError(t, err)
+		if saved {
+			var b bytes.Buffer
+			require.NoError(t, h.Save(&b))
+			require.NoError(t, h.Close())
+			loaded, err := Load(&b, read)
+			require.NoError(t, err)
+			h, err = Collect(nil, read)
+			require.NoError(t, err)
+			h.Join(loaded)
+		}
+		var b strings.Builder
+		b.WriteString(toJSON(t, h.Run(tables[0], Options{Workers: workers, State: func(l StateLine) { fmt.Fprintln(&b, l) }})))
+		b.WriteString(toJSON(t, h.Diff(tables, Options{Workers: workers})))
+		b.WriteString(toJSON(t, h.Laws(tables[0], Options{Workers: workers})))
+		story, err := h.Why(tables[0], "k/0/15/1", nil, Options{})
+		require.NoError(t, err)
+		b.WriteString(toJSON(t, story))
+		_, err = h.Why(tables[0], "k/0/15/", nil, Options{})
+		require.ErrorContains(t, err, "did you mean")
+		b.WriteString(err.Error())
+		require.NoError(t, h.Err())
+		left, err := filepath.Glob(filepath.Join(dir, "*"))
+		require.NoError(t, err)
+		require.Empty(t, left, "the temporary file has no name")
+		require.NoError(t, h.Close())
+		return b.String()
+	}
+	want := said(-1, 1, false)
+	for _, memory := range memories {
+		for _, n := range workers {
+			require.Equal(t, want, said(memory, n, false), "memory %d, %d workers", memory, n)
+		}
+		require.Equal(t, want, said(memory, 2, true), "memory %d, saved and loaded", memory)
+	}
+}
+
+// A report is nothing to rely on when what did not fit into memory can't be written, or not be read back.
+func TestAFullDiskIsAnError(t *testing.T) {
+	us, _ := manyKeys(2000)
+	_, err := Collect([]history.Source{sourceOf("us", us)}, history.Options{Memory: 1, Temp: filepath.Join(t.TempDir(), "none")})
+	require.ErrorIs(t, err, os.ErrNotExist)
+
+	h, err := Collect([]history.Source{sourceOf("us", us)}, history.Options{Memory: 1, Temp: t.TempDir()})
+	require.NoError(t, err)
+	require.NoError(t, h.Close())
+	h.Run(lwwTable, Options{})
+	require.ErrorIs(t, h.Err(), os.ErrClosed)
+}
