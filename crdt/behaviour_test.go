@@ -217,6 +217,32 @@ func TestASmallDeltaIsMergedWithoutAWalk(t *testing.T) {
 	assert.Zero(t, s.Len())
 }
 
+func TestADeltaThatComesAgainIsMergedWithoutASecondWalk(t *testing.T) {
+	all := elements(0, 1000)
+	s := orSetOf("us", all)
+	peer := s.Clone()
+	late := must(peer.Add("eu", all[3]))
+	s.Merge(late)
+	s.Merge(must(peer.Add("eu", all[3])))
+	mayDrop := func(delta ORSet[string]) bool {
+		return s.state.body.mayDrop(&delta.state.body, &s.state.seen, &delta.state.seen)
+	}
+	assert.True(t, mayDrop(late), "its dot may be under another key, by another writer of the name")
+	before := s.Clone()
+	assert.False(t, s.Merge(late))
+	assert.False(t, mayDrop(late))
+	assert.False(t, s.Merge(late))
+	assert.True(t, s.Equal(before))
+
+	same := must(s.Add("us", "x"))
+	s.Merge(same)
+	assert.False(t, mayDrop(same))
+	s.Remove("x")
+	s.Merge(same)
+	assert.False(t, mayDrop(same))
+	assert.False(t, s.Has("x"))
+}
+
 func TestManyNewDeltasAtOnceAreMergedWithoutAWalk(t *testing.T) {
 	s := orSetOf("us", elements(0, 1000))
 	group := orSetOf("eu", elements(0, 500))
@@ -537,6 +563,44 @@ func TestACounterInAMapIsTakenBackOnlyAsFarAsItWasSeen(t *testing.T) {
 	c, _ = us.Get("likes")
 	assert.Equal(t, "9", c.Value().String())
 	assert.Equal(t, 1, us.Len())
+}
+
+// A delete could travel as a delta only, and what a log delivered under a deleted key was lost.
+func TestADeleteTravelsThroughALog(t *testing.T) {
+	var us, eu, ap Map[string, ORSet[string]]
+	var seen clock.Vector
+	add := func(m *Map[string, ORSet[string]], d clock.Dot, e string, seen clock.Vector) {
+		must(m.WriteAt("k", d, seen, func(s *ORSet[string]) { must(s.AddAt(d, e, seen)) }))
+	}
+	first, deleted, later := clock.Dot{Node: "us", Seq: 1}, clock.Dot{Node: "us", Seq: 2}, clock.Dot{Node: "eu", Seq: 1}
+	unaware := clock.Dot{Node: "ap", Seq: 1}
+	for i, m := range []*Map[string, ORSet[string]]{&us, &eu, &ap} {
+		steps := []func(){
+			func() { add(m, first, "first", seen) },
+			func() { add(m, unaware, "unaware", seen) },
+			func() { assert.True(t, must(m.DeleteAt(deleted, "k"))) },
+		}
+		for j := range steps {
+			steps[(i+j)%3]()
+		}
+		assert.False(t, m.Has("k"))
+		assert.False(t, must(m.DeleteAt(deleted, "k")), "a second time")
+		add(m, later, "later", clock.Up("us", 2))
+		s, _ := m.Get("k")
+		assert.Equal(t, []string{"later"}, s.Elements())
+	}
+	assert.True(t, us.Equal(eu) && eu.Equal(ap))
+
+	var byDelta, delta Map[string, ORSet[string]]
+	add(&byDelta, first, "first", seen)
+	add(&byDelta, unaware, "unaware", seen)
+	must(delta.DeleteAt(deleted, "k"))
+	byDelta.Merge(delta)
+	assert.False(t, byDelta.Has("k"))
+	assert.False(t, must(byDelta.DeleteAt(clock.Dot{}, "k")), "without a dot it is none")
+	var numbers Map[float64, EWFlag]
+	_, err := numbers.DeleteAt(first, math.NaN())
+	require.ErrorIs(t, err, ErrNaN)
 }
 
 func TestAFailedWriteChangesNothing(t *testing.T) {

@@ -162,17 +162,37 @@ func BenchmarkDeltaOnLargeState(b *testing.B) {
 			i++
 		}
 	})
-	b.Run("Map/write", func(b *testing.B) {
-		var m Map[string, MVRegister[int]]
+	write := func(r *MVRegister[int]) (MVRegister[int], error) { return r.Write("us", 1) }
+	mapOfRegisters := func() (m Map[string, MVRegister[int]]) {
 		for _, e := range all {
-			_, _ = m.Write(e, func(r *MVRegister[int]) (MVRegister[int], error) { return r.Write("us", 1) })
+			_, _ = m.Write(e, write)
 		}
-		peer := m.Clone()
+		return m
+	}
+	b.Run("Map/make write", func(b *testing.B) {
+		m := mapOfRegisters()
 		b.ReportAllocs()
 		i := 0
 		for b.Loop() {
-			d, _ := m.Write(all[i%large], func(r *MVRegister[int]) (MVRegister[int], error) { return r.Write("us", i) })
-			peer.Merge(d)
+			_, _ = m.Write(all[i%large], write)
+			i++
+		}
+	})
+	b.Run("Map/merge write", func(b *testing.B) {
+		var deltas []Map[string, MVRegister[int]]
+		m, peer := mapOfRegisters(), mapOfRegisters()
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			if i%large == 0 { // what comes again costs less
+				b.StopTimer()
+				deltas = deltas[:0]
+				for _, e := range all {
+					deltas = append(deltas, must(peer.Write(e, write)))
+				}
+				b.StartTimer()
+			}
+			m.Merge(deltas[i%large])
 			i++
 		}
 	})

@@ -70,13 +70,15 @@ func (c *causal[S, P]) clearAt(d clock.Dot, seen clock.Vector) bool {
 	return c.merge(&delta)
 }
 
-// write replaces all content of c by what insert makes of a new dot of node, and returns the delta.
+// write replaces all content of c by what insert makes of a new dot of node, and returns the delta. It is for content that
+// is never changed in place.
 func (c *causal[S, P]) write(node clock.Node, insert func(P, clock.Dot)) causal[S, P] {
 	d := next(&c.seen, node)
 	delta := c.replaced()
 	delta.seen.Add(d)
 	insert(&delta.body, d)
-	c.merge(&delta)
+	c.seen.Add(d)
+	c.body = delta.body
 	return delta
 }
 

@@ -145,6 +145,9 @@ var talliesForm = form[tallies]{
 				r.fail("increments are folded that were not seen")
 				return
 			}
+			if upTo > 0 {
+				r.use(int(place), 1, upTo)
+			}
 			of := tally{node: node, upTo: upTo, folded: folded, added: make([]increment, 0, r.room(n))}
 			t.total = t.total.Add(folded)
 			last := upTo
@@ -156,6 +159,7 @@ var talliesForm = form[tallies]{
 				if r.err != nil {
 					return
 				}
+				r.use(int(place), a.seq, a.seq)
 				of.added = append(of.added, a)
 				t.total = t.total.Add(a.amount)
 				last = a.seq
@@ -210,7 +214,12 @@ func keyedForm[K comparable, S any, P slot[S]](keys Codec[K], content form[S]) f
 			t.held.grow(r.room(n))
 			var last clock.Dot
 			var lastKey []byte
+			outer := r.key
+			if r.used == nil {
+				r.used = make([]usedRange, 0, r.room(n))
+			}
 			for range n {
+				r.key++
 				before := r.b
 				k := readValue(r, keys)
 				key := before[:len(before)-len(r.b)]
@@ -234,6 +243,9 @@ func keyedForm[K comparable, S any, P slot[S]](keys Codec[K], content form[S]) f
 					r.fail("a key without content")
 				}
 				last, lastKey = d, key
+			}
+			if outer == 0 {
+				r.key = 0
 			}
 			readWaiting(r, keys, &t.waiting)
 		},

@@ -54,6 +54,22 @@ func (s *GSet[E]) Merge(other GSet[E]) bool {
 	return len(s.held.rows) > before
 }
 
+// MergeFunc merges as [GSet.Merge] does, and then calls each for every element that came by it, ascending. It must not
+// change s.
+func (s *GSet[E]) MergeFunc(other GSet[E], each func(e E)) bool {
+	before := len(s.held.rows)
+	changed := s.Merge(other)
+	come := make([]E, 0, len(s.held.rows)-before)
+	for i := range s.held.rows[before:] {
+		come = append(come, s.held.rows[before+i].key)
+	}
+	slices.SortFunc(come, compare)
+	for _, e := range come {
+		each(e)
+	}
+	return changed
+}
+
 // Equal reports whether the two sets have the same elements.
 func (s *GSet[E]) Equal(other GSet[E]) bool {
 	if len(s.held.rows) != len(other.held.rows) {

@@ -1,8 +1,11 @@
 package crdt
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tiebreakhq/tiebreak/clock"
@@ -47,6 +50,7 @@ func (h history[O]) String() string {
 type kind[S, O any] struct {
 	alphabet []O
 	apply    func(s *S, e event[O], seen clock.Vector) bool
+	awaits   func(op, seen O) bool               // whether op must be delivered after what it has seen; nil: never
 	local    func(s *S, node clock.Node, op O) S // the same by the type's own mutator, which returns the delta
 	merge    func(s *S, other S) bool
 	equal    func(a, b S) bool
@@ -59,109 +63,203 @@ type kind[S, O any] struct {
 
 var replicas = []clock.Node{"a", "b", "c"}
 
-// histories yields every history of n operations by three nodes, but for renaming of the nodes.
-func histories[O any](alphabet []O, n int, yield func(history[O])) {
-	h := make(history[O], 0, n)
-	var extend func()
-	extend = func() {
-		if len(h) == n {
-			yield(h)
+// shape is a history without what its operations are: who made them, and what each had seen. It is the last of its
+// operations; before leads to the others.
+type shape struct {
+	before *shape
+	nth    int // the place of the last operation
+	node   int
+	past   mask
+	pairs  [][2]mask // any two sets of operations that replicas can know and that make the whole
+	after  []*shape
+}
+
+// shapes has every shape once: of those that differ in the names of nodes, or in the order in which operations are listed
+// that have not seen each other, it has the one that is listed first.
+var shapes = sync.OnceValue(func() *shape {
+	root := &shape{nth: -1}
+	var grow func(s *shape)
+	grow = func(s *shape) {
+		if s.nth == mostOperations-1 {
 			return
 		}
+		listed := s.list()
 		used := 0
-		for _, e := range h {
-			for i, node := range replicas {
-				if e.dot.Node == node {
-					used = max(used, i+1)
-				}
-			}
+		for _, e := range listed {
+			used = max(used, e.node+1)
 		}
-		for i, node := range replicas {
-			if i > used {
-				break // a new node is like any other new node
-			}
-			var own mask
-			seq := uint64(1)
-			for j, e := range h {
-				if e.dot.Node == node {
-					own |= 1<<j | e.past
-					seq++
-				}
-			}
-			for past := mask(0); past < 1<<len(h); past++ {
-				if past&own != own || !closed(h, past) {
-					continue
-				}
-				for _, op := range alphabet {
-					h = append(h, event[O]{op: op, dot: clock.Dot{Node: node, Seq: seq}, past: past})
-					extend()
-					h = h[:len(h)-1]
+		for node := range min(used+1, len(replicas)) {
+			for past := range mask(1) << len(listed) {
+				next := &shape{before: s, nth: len(listed), node: node, past: past}
+				if all := next.list(); isClosed(all, past) && seesItsOwn(all) && isFirst(all) {
+					next.pairs = pairsOf(all)
+					s.after = append(s.after, next)
+					grow(next)
 				}
 			}
 		}
 	}
-	extend()
+	grow(root)
+	return root
+})
+
+const mostOperations = 6
+
+// list returns the operations of a shape.
+func (s *shape) list() []*shape {
+	if s.before == nil {
+		return nil
+	}
+	return append(s.before.list(), s)
 }
 
-func closed[O any](h history[O], m mask) bool {
-	for i, e := range h {
-		if m.has(i) && e.past&^m != 0 {
+func isClosed(listed []*shape, m mask) bool {
+	for i, s := range listed {
+		if m.has(i) && s.past&^m != 0 {
 			return false
 		}
 	}
 	return true
 }
 
+// seesItsOwn reports whether the last operation has seen all earlier ones of its node.
+func seesItsOwn(listed []*shape) bool {
+	last := listed[len(listed)-1]
+	for i, s := range listed[:last.nth] {
+		if s.node == last.node && !last.past.has(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// isFirst reports whether no other way to list the same operations comes before this one, nodes being named in the order in
+// which they are met.
+func isFirst(listed []*shape) bool {
+	var place [mostOperations]int // where an operation stands in the other list
+	var before func(done mask, n int, names []int) bool
+	before = func(done mask, n int, names []int) bool {
+		if n == len(listed) {
+			return false
+		}
+		for i, s := range listed {
+			if done.has(i) || s.past&^done != 0 {
+				continue
+			}
+			name, named := slices.Index(names, s.node), names
+			if name < 0 {
+				name, named = len(names), append(slices.Clone(names), s.node)
+			}
+			var past mask
+			for j := range i {
+				if s.past.has(j) {
+					past |= 1 << place[j]
+				}
+			}
+			place[i] = n
+			c := cmp.Or(cmp.Compare(name, listed[n].node), cmp.Compare(past, listed[n].past))
+			if c < 0 || c == 0 && before(done|1<<i, n+1, named) {
+				return true
+			}
+		}
+		return false
+	}
+	return !before(0, 0, nil)
+}
+
+func pairsOf(listed []*shape) (pairs [][2]mask) {
+	all := mask(1)<<len(listed) - 1
+	for a := range all + 1 {
+		for b := range all + 1 {
+			if a|b == all && isClosed(listed, a) && isClosed(listed, b) {
+				pairs = append(pairs, [2]mask{a, b})
+			}
+		}
+	}
+	return pairs
+}
+
+// histories visits every history of up to n operations by three nodes of the names given, each after those it extends.
+func histories[O any](alphabet []O, n int, names []clock.Node, visit func(h history[O], s *shape, label int)) {
+	h := make(history[O], 0, n)
+	var extend func(s *shape)
+	extend = func(s *shape) {
+		for _, next := range s.after {
+			dot := clock.Dot{Node: names[next.node], Seq: 1}
+			for _, e := range h {
+				dot.Seq += uint64(btoi(e.dot.Node == dot.Node))
+			}
+			for label, op := range alphabet {
+				h = append(h, event[O]{op: op, dot: dot, past: next.past})
+				visit(h, next, label)
+				if len(h) < n {
+					extend(next)
+				}
+				h = h[:len(h)-1]
+			}
+		}
+	}
+	extend(shapes())
+}
+
 // everyDelivery delivers the operations of every history of up to n operations in every order, each one twice, and
 // compares what comes out with the oracle after every step, and with each other at the end. It returns how many orders.
 func (k kind[S, O]) everyDelivery(t *testing.T, n int) (orders int) {
 	t.Helper()
-	for size := 1; size <= n; size++ {
-		histories(k.alphabet, size, func(h history[O]) {
-			if t.Failed() {
+	histories(k.alphabet, n, replicas, func(h history[O], _ *shape, _ int) {
+		if t.Failed() {
+			return
+		}
+		seen := make([]clock.Vector, len(h))
+		for i := range h {
+			seen[i] = h.seen(h[i].past)
+		}
+		all := mask(1)<<len(h) - 1
+		want := k.oracle(h, all)
+		var first *S
+		var deliver func(s S, done mask)
+		deliver = func(s S, done mask) {
+			if done == all {
+				orders++
+				if got := k.read(s); got != want {
+					t.Errorf("%sgot  %s\nwant %s", h, got, want)
+				}
+				if first == nil {
+					first = &s
+				} else if !k.equal(*first, s) {
+					t.Errorf("%sone order: %+v\nanother:   %+v", h, *first, s)
+				}
 				return
 			}
-			seen := make([]clock.Vector, len(h))
 			for i := range h {
-				seen[i] = h.seen(h[i].past)
-			}
-			all := mask(1)<<len(h) - 1
-			want := k.oracle(h, all)
-			var first *S
-			var deliver func(s S, done mask)
-			deliver = func(s S, done mask) {
-				if done == all {
-					orders++
-					if got := k.read(s); got != want {
-						t.Errorf("%sgot  %s\nwant %s", h, got, want)
-					}
-					if first == nil {
-						first = &s
-					} else if !k.equal(*first, s) {
-						t.Errorf("%sone order: %+v\nanother:   %+v", h, *first, s)
-					}
-					return
+				if done.has(i) || t.Failed() || !k.mayCome(h, i, done) {
+					continue
 				}
-				for i := range h {
-					if done.has(i) || t.Failed() {
-						continue
-					}
-					next := k.clone(s)
-					k.apply(&next, h[i], seen[i])
-					if !k.equal(k.clone(next), next) {
-						t.Errorf("%sa clone differs: %+v", h, next)
-					}
-					if k.apply(&next, h[i], seen[i]) {
-						t.Errorf("%s%s changed the state when it came again: %+v", h, h[i].dot, next)
-					}
-					deliver(next, done|1<<i)
+				next := k.clone(s)
+				k.apply(&next, h[i], seen[i])
+				if !k.equal(k.clone(next), next) {
+					t.Errorf("%sa clone differs: %+v", h, next)
 				}
+				if k.apply(&next, h[i], seen[i]) {
+					t.Errorf("%s%s changed the state when it came again: %+v", h, h[i].dot, next)
+				}
+				deliver(next, done|1<<i)
 			}
-			var empty S
-			deliver(empty, 0)
-		})
-	}
+		}
+		var empty S
+		deliver(empty, 0)
+	})
 	return orders
+}
+
+// mayCome reports whether operation i may be delivered when those in done have been.
+func (k kind[S, O]) mayCome(h history[O], i int, done mask) bool {
+	for j := range i {
+		if k.awaits != nil && h[i].past.has(j) && !done.has(j) && k.awaits(h[i].op, h[j].op) {
+			return false
+		}
+	}
+	return true
 }
 
 // everyMerge lets every history of up to n operations happen by the type's own mutators, and merges every two states that
@@ -169,13 +267,11 @@ func (k kind[S, O]) everyDelivery(t *testing.T, n int) (orders int) {
 // path, then delivers the deltas instead in every order, twice. It returns how many merges of states there were.
 func (k kind[S, O]) everyMerge(t *testing.T, n int) (merges int) {
 	t.Helper()
-	for size := 1; size <= n; size++ {
-		histories(k.alphabet, size, func(h history[O]) {
-			if !t.Failed() {
-				merges += k.mergeStates(t, h)
-			}
-		})
-	}
+	histories(k.alphabet, n, replicas, func(h history[O], _ *shape, _ int) {
+		if !t.Failed() {
+			merges += k.mergeStates(t, h)
+		}
+	})
 	return merges
 }
 
@@ -255,4 +351,19 @@ func (k kind[S, O]) mergeStates(t *testing.T, h history[O]) (merges int) {
 	var empty S
 	deliver(empty, 0)
 	return merges
+}
+
+// stateMerges runs everyMerge and exploreMerges.
+func (k kind[S, O]) stateMerges(t *testing.T, plain, explored int) {
+	t.Logf("%d merges one by one", k.everyMerge(t, plain))
+	k.exploreMerges(t, explored)
+}
+
+// deliveries runs everyDelivery and exploreDeliveries, for types whose operations can travel alone.
+func (k kind[S, O]) deliveries(t *testing.T, plain, explored int) {
+	if k.apply == nil {
+		t.Skip("its deltas are all there is")
+	}
+	t.Logf("%d orders one by one", k.everyDelivery(t, plain))
+	k.exploreDeliveries(t, explored)
 }

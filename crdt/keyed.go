@@ -28,6 +28,12 @@ type keyed[K comparable, S any, P slot[S]] struct {
 	// Invariant: no content under a key has a dot that the key waits for.
 	waiting table[K, clock.Vector]
 	sweep   int // where convenience begins next
+
+	// Some dots that no content here has, and none ever will, since they were seen: a walk has found that out. It spares a
+	// walk for a small delta that comes again, and is no part of the state.
+	gone clock.Vector
+
+	watch func(k K, was S) // unless nil, is told of each key whose content a join changes, and what that was
 }
 
 // write applies one operation: it replaces what seen covers under k and, with an insert, adds content under the dot d. Any
@@ -128,13 +134,16 @@ func (t *keyed[K, S, P]) join(other *keyed[K, S, P], mine, theirs *clock.Vector)
 	if t.mayDrop(other, mine, theirs) {
 		for i := len(t.held.rows) - 1; i >= 0; i-- {
 			r := &t.held.rows[i]
+			was := r.held
 			if other.held.find(r.key) < 0 && P(&r.held).drop(theirs) {
 				changed = true
+				t.tell(r.key, was)
 				if P(&r.held).isEmpty() {
 					t.held.remove(i)
 				}
 			}
 		}
+		t.rememberGone(other, mine, theirs)
 	}
 	if len(t.held.rows) == 0 {
 		t.held.grow(len(other.held.rows))
@@ -148,13 +157,17 @@ func (t *keyed[K, S, P]) join(other *keyed[K, S, P], mine, theirs *clock.Vector)
 			t.held.rows = append(t.held.rows, row[K, S]{key: o.key})
 		}
 		s := P(&t.held.rows[at].held)
+		was := *s
 		joined := s.join(&o.held, mine, theirs)
 		if joined && len(t.waiting.rows) > 0 {
 			if w := t.waiting.get(o.key); w != nil {
 				s.drop(w)
 			}
 		}
-		changed = changed || joined
+		if joined {
+			changed = true
+			t.tell(o.key, was)
+		}
 		switch {
 		case isNew && s.isEmpty():
 			t.held.rows[at] = row[K, S]{}
@@ -171,8 +184,10 @@ func (t *keyed[K, S, P]) join(other *keyed[K, S, P], mine, theirs *clock.Vector)
 		w := &other.waiting.rows[i]
 		if at := t.held.find(w.key); at >= 0 {
 			s := P(&t.held.rows[at].held)
+			was := *s
 			if s.drop(&w.held) {
 				changed = true
+				t.tell(w.key, was)
 				if s.isEmpty() {
 					t.held.remove(at)
 				}
@@ -186,6 +201,12 @@ func (t *keyed[K, S, P]) join(other *keyed[K, S, P], mine, theirs *clock.Vector)
 	return changed
 }
 
+func (t *keyed[K, S, P]) tell(k K, was S) {
+	if t.watch != nil {
+		t.watch(k, was)
+	}
+}
+
 // mayDrop reports whether the other side may have seen content go that is still here: whether it has seen dots of ours of
 // which it has no content, or not under the same key. It answers without a walk over t, so that a small delta costs
 // little; a yes may be wrong.
@@ -193,17 +214,16 @@ func (t *keyed[K, S, P]) mayDrop(other *keyed[K, S, P], mine, theirs *clock.Vect
 	if len(t.held.rows) == 0 {
 		return false
 	}
-	const few = 64
 	dots, runs := size(theirs)
-	if dots > few {
+	if dots > fewDots {
 		// Enough of them to pay for the walk, unless all are new to us.
-		return runs > few || !theirs.Minus(*mine).Covers(*theirs)
+		return runs > fewDots || !theirs.Minus(*mine).Covers(*theirs)
 	}
 	var shared clock.Vector // the dots of content that both have; none is looked for before one is needed
 	for node, run := range theirs.Runs() {
 		for n := range run.Last - run.First + 1 {
 			d := clock.Dot{Node: node, Seq: run.First + n}
-			if !mine.Has(d) {
+			if !mine.Has(d) || t.gone.Has(d) {
 				continue
 			}
 			if shared.IsEmpty() {
@@ -215,6 +235,28 @@ func (t *keyed[K, S, P]) mayDrop(other *keyed[K, S, P], mine, theirs *clock.Vect
 		}
 	}
 	return false
+}
+
+// fewDots is how many are asked for one by one.
+const fewDots = 64
+
+// rememberGone notes, after a walk for a small delta, that none of its dots is held but those that both have under one key.
+func (t *keyed[K, S, P]) rememberGone(other *keyed[K, S, P], mine, theirs *clock.Vector) {
+	const mostRuns = 1024
+	if dots, _ := size(theirs); dots > fewDots {
+		return
+	}
+	if _, runs := size(&t.gone); runs > mostRuns {
+		t.gone = clock.Vector{}
+	}
+	shared := t.shared(other)
+	for node, run := range theirs.Runs() {
+		for n := range run.Last - run.First + 1 {
+			if d := (clock.Dot{Node: node, Seq: run.First + n}); mine.Has(d) && !shared.Has(d) {
+				t.gone.Add(d)
+			}
+		}
+	}
 }
 
 // shared returns the dots that t and other both have under one key. A dot that they have under two was given twice, by

@@ -37,34 +37,73 @@ func (m *Map[K, V]) Write(k K, change func(v *V) (V, error)) (Map[K, V], error) 
 	if k != k {
 		return delta, ErrNaN
 	}
-	var fresh field[V]
 	f := m.state.body.held.get(k)
-	if f == nil {
-		f = &fresh
+	isNew := f == nil
+	if isNew {
+		f = new(field[V])
 	}
-	before := m.state.seen.Clone()
+	before := markOf(&m.state.seen)
+	d := delta.state.body.held.add(k)
 	seen, _ := parts(&f.value)
 	*seen = m.state.seen // lent: the next dot must be new to the whole map
-	changed, err := change(&f.value)
+	var err error
+	d.value, err = change(&f.value)
 	m.state.seen, *seen = *seen, clock.Vector{}
 	if err != nil {
-		return delta, err
+		return Map[K, V]{}, err
 	}
-	seen, _ = parts(&changed)
-	ofValue := *seen
+	d.deleted = f.deleted
+	seen, _ = parts(&d.value)
+	var replaced clock.Vector
+	for node, run := range seen.Runs() {
+		last := min(run.Last, before.max(node)) // what is new comes after all that was seen
+		replaced.AddRange(node, clock.Range{First: run.First, Last: last})
+		delta.state.seen.AddRange(node, clock.Range{First: max(run.First, last+1), Last: run.Last})
+	}
 	*seen = clock.Vector{}
-	if d := (field[V]{value: changed, deleted: f.deleted}); !d.isEmpty() {
-		*delta.state.body.held.add(k) = d
+	if d.isEmpty() {
+		delta.state.body.held.remove(0)
 	}
-	delta.state.seen = ofValue.Minus(before)
-	replaced := ofValue.Minus(delta.state.seen)
-	delta.state.body.wait(k, &replaced, &delta.state.seen, &nothing)
-	if f == &fresh && !fresh.isEmpty() {
-		*m.state.body.held.add(k) = fresh
-	} else if f.isEmpty() {
+	if !replaced.IsEmpty() {
+		*delta.state.body.waiting.add(k) = replaced
+	}
+	switch {
+	case isNew && !f.isEmpty():
+		*m.state.body.held.add(k) = *f
+	case !isNew && f.isEmpty():
 		m.state.body.removeKey(k)
 	}
 	return delta, nil
+}
+
+// mark remembers the greatest dot of each node that a vector had.
+type mark struct {
+	few  [4]clock.Dot
+	n    int
+	many clock.Vector // instead, if there are more
+}
+
+func markOf(v *clock.Vector) (m mark) {
+	for node, run := range v.Runs() {
+		if m.n == 0 || m.few[m.n-1].Node != node {
+			if m.n == len(m.few) {
+				return mark{many: v.Clone()}
+			}
+			m.few[m.n].Node = node
+			m.n++
+		}
+		m.few[m.n-1].Seq = run.Last
+	}
+	return m
+}
+
+func (m *mark) max(node clock.Node) uint64 {
+	for i := range m.n {
+		if m.few[i].Node == node {
+			return m.few[i].Seq
+		}
+	}
+	return m.many.Max(node)
 }
 
 // WriteAt applies an operation on the value under k that was made elsewhere: its dot, all its writer had seen, and how it
@@ -72,11 +111,12 @@ func (m *Map[K, V]) Write(k K, change func(v *V) (V, error)) (Map[K, V], error) 
 //
 //	tags.WriteAt("blue", d, seen, func(s *crdt.ORSet[string]) { s.AddAt(d, "sky", seen) })
 //
-// Operations may come in any order and more than once. It reports whether m changed; applied to an empty map it makes the
-// delta of the operation. For a k that is not equal to itself the error is [ErrNaN].
+// Operations may come more than once and in any order, but for deletes: a write under a key must come after the deletes of
+// the key that its writer had seen, as it does out of a [Log] that is told of them. It reports whether m changed; applied to
+// an empty map it makes the delta of the operation. For a k that is not equal to itself the error is [ErrNaN].
 //
-// HAZARD: a [Map.Delete] travels as a delta, and what WriteAt applies counts as not having seen it: under a key that was
-// ever deleted it is gone at once.
+// HAZARD: a write that overtakes a delete it had seen is beaten by it when it comes, here and in every replica that merges
+// with this one. So is a delta that WriteAt makes in an empty map, which knows of no deletes.
 func (m *Map[K, V]) WriteAt(k K, d clock.Dot, seen clock.Vector, apply func(v *V)) (bool, error) {
 	if k != k {
 		return false, ErrNaN
@@ -90,10 +130,23 @@ func (m *Map[K, V]) WriteAt(k K, d clock.Dot, seen clock.Vector, apply func(v *V
 	replaced := ofValue.Minus(delta.state.seen)
 	*ofValue = clock.Vector{}
 	if !body.isEmpty() {
+		if here := m.state.body.held.get(k); here != nil && hasSeenDeletes(&seen, &here.deleted) {
+			f.deleted = here.deleted
+		}
 		*delta.state.body.held.add(k) = f
 	}
 	delta.state.body.wait(k, &replaced, &delta.state.seen, &nothing)
 	return m.Merge(delta), nil
+}
+
+// hasSeenDeletes reports whether the last delete of every node is in seen: each had seen the earlier ones.
+func hasSeenDeletes(seen, deletes *clock.Vector) bool {
+	for node, run := range deletes.Runs() {
+		if !seen.Has(clock.Dot{Node: node, Seq: run.Last}) {
+			return false
+		}
+	}
+	return true
 }
 
 // Remove takes back what m has seen of the value under k, and returns the delta. It leaves no dot of its own.
@@ -117,11 +170,29 @@ func (m *Map[K, V]) Delete(node clock.Node, k K) (Map[K, V], error) {
 	if k != k {
 		return delta, ErrNaN
 	}
-	d := next(&m.state.seen, node)
-	delta.state.body.held.add(k).deleted.AddUp(d.Node, d.Seq) // each delete of a node has seen its earlier ones
-	delta.state.seen.Add(d)
+	delta = deleteOf[K, V](next(&m.state.seen, node), k)
 	m.Merge(delta)
 	return delta, nil
+}
+
+// DeleteAt applies a delete that was made elsewhere: all that is under k goes, and so does every write that arrives later
+// and has not seen the delete. It may come in any order with the operations that it had seen, and with those that neither
+// had seen it nor been seen by it; what had seen it must come later, as [Map.WriteAt] says. It reports whether m changed;
+// applied to an empty map it makes the delta of the operation. The error is [ErrNaN].
+func (m *Map[K, V]) DeleteAt(d clock.Dot, k K) (bool, error) {
+	if k != k {
+		return false, ErrNaN
+	}
+	if d.IsZero() {
+		return false, nil
+	}
+	return m.Merge(deleteOf[K, V](d, k)), nil
+}
+
+func deleteOf[K comparable, V Nestable](d clock.Dot, k K) (delta Map[K, V]) {
+	delta.state.body.held.add(k).deleted.AddUp(d.Node, d.Seq) // each delete of a node has seen its earlier ones
+	delta.state.seen.Add(d)
+	return delta
 }
 
 // Clear removes all keys, as [Map.Remove] does each, and returns the delta.
@@ -163,6 +234,21 @@ func (m *Map[K, V]) Note(delivered clock.Vector) { noteKeys(&m.state, delivered)
 
 // Merge joins other, a state or a delta, into m and reports whether m changed. Neither order nor repetition matters.
 func (m *Map[K, V]) Merge(other Map[K, V]) bool { return m.state.merge(&other.state) }
+
+// MergeFunc merges as [Map.Merge] does, and then calls each for every key whose value changed by it, came or went,
+// ascending. It must not change m.
+func (m *Map[K, V]) MergeFunc(other Map[K, V], each func(k K)) bool {
+	changed, keys, _ := mergeWatched(&m.state, &other.state, func(*field[V]) struct{} { return struct{}{} })
+	for _, k := range keys {
+		each(k)
+	}
+	return changed
+}
+
+// Reused returns the dots that are in a value under one key in m and under another one in other, as [ORSet.Reused] does.
+func (m *Map[K, V]) Reused(other Map[K, V]) clock.Vector {
+	return m.state.body.reused(&other.state.body, &m.state.seen)
+}
 
 // Equal reports whether the two states are the same, so that no merge will ever tell them apart.
 func (m *Map[K, V]) Equal(other Map[K, V]) bool { return m.state.equal(&other.state) }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
+	"math/rand"
 	"slices"
 	"strings"
 	"testing"
@@ -271,9 +272,13 @@ func must[T any](v T, err error) T {
 // the key that the increment had not seen.
 var mapKind = kind[Map[string, ResetCounter], do]{
 	alphabet: []do{{"add", "x"}, {"remove", "x"}, {"delete", "x"}, {"add", "y"}},
+	awaits:   func(op, seen do) bool { return op.verb == "add" && seen == do{"delete", op.arg} },
 	apply: func(m *Map[string, ResetCounter], e event[do], seen clock.Vector) bool {
-		if e.op.verb == "remove" {
+		switch e.op.verb {
+		case "remove":
 			return m.RemoveAt(e.dot, e.op.arg, seen)
+		case "delete":
+			return must(m.DeleteAt(e.dot, e.op.arg))
 		}
 		changed, _ := m.WriteAt(e.op.arg, e.dot, seen, func(c *ResetCounter) { c.AddAt(e.dot, DecimalOf(1)) })
 		return changed
@@ -698,62 +703,30 @@ var appendLogKind = kind[AppendLog[string], do]{
 // deeper makes the exhaustive tests go one operation further. It takes minutes.
 var deeper = flag.Bool("deeper", false, "let the exhaustive tests try one operation more")
 
-func depth(n int) int {
-	if *deeper {
-		return n + 1
+// depth is up to how many operations the exhaustive tests go: those that let each history happen by itself, and those that
+// remember the states they have met.
+func depth() (plain, explored int) {
+	switch {
+	case *deeper:
+		return 4, mostOperations
+	case testing.Short():
+		return 2, 4
 	}
-	return n
+	return 3, 5
 }
 
 func TestEveryDeliveryOrderAgreesWithTheOracle(t *testing.T) {
-	run := func(name string, f func(*testing.T, int) int, n int) {
-		t.Run(name, func(t *testing.T) { t.Logf("%d orders of up to %d operations, each twice", f(t, depth(n)), depth(n)) })
-	}
-	run("ORSet", orSetKind.everyDelivery, 3)
-	run("RWSet", rwSetKind.everyDelivery, 3)
-	one := orSetKind
-	one.alphabet = []do{{"add", "x"}, {"remove", "x"}}
-	run("ORSet of one element", one.everyDelivery, 4)
-	other := rwSetKind
-	other.alphabet = one.alphabet
-	run("RWSet of one element", other.everyDelivery, 4)
-	run("EWFlag", ewFlagKind.everyDelivery, 4)
-	run("DWFlag", dwFlagKind.everyDelivery, 4)
-	run("MVRegister", mvRegisterKind.everyDelivery, 3)
-	run("ResetCounter", resetCounterKind.everyDelivery, 3)
-	run("AppendLog", appendLogKind.everyDelivery, 3)
-	k := mapKind
-	k.alphabet = []do{{"add", "x"}, {"remove", "x"}, {"add", "y"}}
-	run("Map", k.everyDelivery, 3)
-	run("nested Map", nestedMapKind.everyDelivery, 3)
-	run("Map of registers", registersKind.everyDelivery, 3)
+	plain, explored := depth()
+	eachKind(t, func(t *testing.T, k wired, _ *rand.Rand) {
+		t.Parallel()
+		k.deliveries(t, plain, explored)
+	})
 }
 
 func TestEveryMergeOfStatesAgreesWithTheOracle(t *testing.T) {
-	run := func(name string, f func(*testing.T, int) int, n int) {
-		t.Run(name, func(t *testing.T) { t.Logf("%d merges of states of up to %d operations", f(t, depth(n)), depth(n)) })
-	}
-	run("GCounter", gCounterKind.everyMerge, 3)
-	run("PNCounter", pnCounterKind.everyMerge, 3)
-	run("BoundedCounter", boundedCounterKind.everyMerge, 3)
-	run("MaxRegister", maxRegisterKind.everyMerge, 3)
-	run("MinRegister", minRegisterKind.everyMerge, 3)
-	run("LatticeRegister", latticeRegisterKind.everyMerge, 3)
-	run("GSet", gSetKind.everyMerge, 3)
-	run("AppendLog", appendLogKind.everyMerge, 3)
-	run("ORSet", orSetKind.everyMerge, 3)
-	run("RWSet", rwSetKind.everyMerge, 3)
-	one := orSetKind
-	one.alphabet = []do{{"add", "x"}, {"remove", "x"}}
-	run("ORSet of one element", one.everyMerge, 4)
-	other := rwSetKind
-	other.alphabet = one.alphabet
-	run("RWSet of one element", other.everyMerge, 4)
-	run("EWFlag", ewFlagKind.everyMerge, 4)
-	run("DWFlag", dwFlagKind.everyMerge, 4)
-	run("MVRegister", mvRegisterKind.everyMerge, 3)
-	run("ResetCounter", resetCounterKind.everyMerge, 3)
-	run("Map", mapKind.everyMerge, 3)
-	run("nested Map", nestedMapKind.everyMerge, 3)
-	run("Map of registers", registersKind.everyMerge, 3)
+	plain, explored := depth()
+	eachKind(t, func(t *testing.T, k wired, _ *rand.Rand) {
+		t.Parallel()
+		k.stateMerges(t, plain, explored)
+	})
 }

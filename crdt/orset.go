@@ -90,6 +90,19 @@ func (s *ORSet[E]) Note(delivered clock.Vector) {
 // Its cost grows with other alone as long as other has not seen removes of what s still has.
 func (s *ORSet[E]) Merge(other ORSet[E]) bool { return s.state.merge(&other.state) }
 
+// MergeFunc merges as [ORSet.Merge] does, and then calls each for every element that came or went by it, ascending. It must
+// not change s.
+func (s *ORSet[E]) MergeFunc(other ORSet[E], each func(e E, isIn bool)) bool {
+	return mergeMembers(&s.state, &other.state, func(d *dotSet) bool { return !d.isEmpty() }, each)
+}
+
+// Reused returns the dots that make one element in s and another one in other, a state or a delta. It is empty as long as
+// every node is one writer, and is asked before [ORSet.Merge], which keeps neither of the two. What only one side still
+// holds can't be told.
+func (s *ORSet[E]) Reused(other ORSet[E]) clock.Vector {
+	return s.state.body.reused(&other.state.body, &s.state.seen)
+}
+
 // Equal reports whether the two states are the same, so that no merge will ever tell them apart.
 func (s *ORSet[E]) Equal(other ORSet[E]) bool { return s.state.equal(&other.state) }
 

@@ -3,6 +3,7 @@ package crdt
 import (
 	"math"
 	"math/rand"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -35,6 +36,78 @@ func TestAddsAreNeverLostHoweverDeltasTravel(t *testing.T) {
 		}
 		for i := range sets {
 			require.Equal(t, 24, sets[i].Len(), "seed %d", seed)
+		}
+	}
+}
+
+// A set in which elements are removed too diverged for ever once deltas were lost, late or repeated.
+func TestSetsWithRemovesConvergeHoweverDeltasTravel(t *testing.T) {
+	for seed := range int64(300) {
+		r := rand.New(rand.NewSource(seed))
+		var sets [3]ORSet[int]
+		var deltas []ORSet[int]
+		for range 24 {
+			i, e := r.Intn(3), r.Intn(5)
+			if r.Intn(3) == 0 {
+				deltas = append(deltas, sets[i].Remove(e))
+			} else {
+				deltas = append(deltas, must(sets[i].Add(replicas[i], e)))
+			}
+			for _, d := range deltas {
+				if r.Intn(4) == 0 {
+					sets[r.Intn(3)].Merge(d)
+				}
+			}
+		}
+		for range 3 {
+			for i := range sets {
+				sets[i].Merge(sets[(i+1)%3])
+			}
+		}
+		require.True(t, sets[0].Equal(sets[1]) && sets[1].Equal(sets[2]), "seed %d", seed)
+		for _, d := range deltas {
+			require.False(t, sets[0].Merge(d), "seed %d: all of it has arrived", seed)
+		}
+	}
+}
+
+// Add, then remove, left an element that remove, then add, did not: of two that tied, the first to come stayed.
+func TestAnAddAndARemoveThatHadNotSeenEachOtherEndAlikeWhoeverComesFirst(t *testing.T) {
+	add, remove := clock.Dot{Node: "us", Seq: 1}, clock.Dot{Node: "eu", Seq: 1}
+	var nothing clock.Vector
+	var a, b ORSet[string]
+	must(a.AddAt(add, "x", nothing))
+	a.RemoveAt(remove, "x", nothing)
+	b.RemoveAt(remove, "x", nothing)
+	must(b.AddAt(add, "x", nothing))
+	assert.True(t, a.Has("x"))
+	assert.True(t, a.Equal(b))
+
+	var c, d RWSet[string]
+	must(c.AddAt(add, "x", nothing))
+	must(c.RemoveAt(remove, "x", nothing))
+	must(d.RemoveAt(remove, "x", nothing))
+	must(d.AddAt(add, "x", nothing))
+	assert.False(t, c.Has("x"))
+	assert.True(t, c.Equal(d))
+}
+
+// A delta of 69 bytes that declared a length above 2^63 made the receiver panic.
+func TestALengthBeyondTheDataIsAnErrorAndNoPanic(t *testing.T) {
+	for _, length := range [][]byte{
+		{0xdb, 0xff, 0xff, 0xff, 0xff}, {0xc6, 0xff, 0xff, 0xff, 0xff}, {0xdd, 0xff, 0xff, 0xff, 0xff}, // text, bin, array
+		{0xdb, 0x80, 0, 0, 0}, {0xda, 0xff, 0xff}, {0xdd, 0x80, 0, 0, 5}, {0xcf, 0x80, 0, 0, 0, 0, 0, 0, 5},
+	} {
+		for kind, k := range wiredKinds {
+			frames, err := frozenFrames(kind)
+			require.NoError(t, err)
+			for _, data := range frames {
+				for at := range data {
+					forged := slices.Concat(data[:at], length, data[at:])
+					_ = k.reads(t, forged)
+					_ = k.reads(t, reseal(forged))
+				}
+			}
 		}
 	}
 }
@@ -75,6 +148,7 @@ func TestOneNodeNameOnTwoWritersStillConvergesAndKeepsBothValues(t *testing.T) {
 
 	var s, u ORSet[string]
 	ds, du := must(s.Add("us", "x")), must(u.Add("us", "y"))
+	assert.False(t, s.Reused(du).IsEmpty(), "it is told")
 	s.Merge(du)
 	u.Merge(ds)
 	s.Merge(u)

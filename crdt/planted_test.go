@@ -47,9 +47,10 @@ func TestEveryPlantedBugIsCaught(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o644))
 
-			out, err := exec.Command("go", "test", "-vet=off", "-timeout=2m", "-overlay", filepath.Join(dir, "overlay.json"), "-run", "^"+b.caughtBy+"$", ".").CombinedOutput()
+			out, err := exec.Command("go", "test", "-vet=off", "-timeout=10m", "-overlay", filepath.Join(dir, "overlay.json"), "-run", "^"+b.caughtBy+"$", ".").CombinedOutput()
 			require.NotContains(t, string(out), "[build failed]", "the bug must compile:\n%s", out)
 			require.NotContains(t, string(out), "no tests to run")
+			require.NotContains(t, string(out), "test timed out", "to take too long is not to find it")
 			require.Error(t, err, "%s has not found it", b.caughtBy)
 		})
 	}
@@ -60,8 +61,8 @@ var plantedBugs = []bug{
 	{"an element that one side removed is kept because the other has it (riak_dt#82)", "dots.go", "if d := s.at(i); !theirs.Has(d) {", "if d := s.at(i); true || !theirs.Has(d) {", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
 	{"an element that this side removed comes back with others of its dots", "dots.go", "if d := other.at(j); !mine.Has(d) {", "if d := other.at(j); true || !mine.Has(d) {", "TestEveryMergeOfStatesAgreesWithTheOracle/RWSet"},
 	{"a removed element comes back with a peer that still has it", "dots.go", "\t\tif mine.Has(other.first) {", "\t\tif false {", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
-	{"an add does not replace the add it had seen", "dots.go", "stays := s.first != clock.Dot{} && !theirs.Has(s.first)", "stays := s.first != clock.Dot{}", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet of one element"},
-	{"an add that was replaced comes back", "dots.go", "comes := other.first != clock.Dot{} && !mine.Has(other.first)", "comes := other.first != clock.Dot{}", "TestEveryMergeOfStatesAgreesWithTheOracle/RWSet of one element"},
+	{"an add does not replace the add it had seen", "dots.go", "stays := s.first != clock.Dot{} && !theirs.Has(s.first)", "stays := s.first != clock.Dot{}", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
+	{"an add that was replaced comes back", "dots.go", "comes := other.first != clock.Dot{} && !mine.Has(other.first)", "comes := other.first != clock.Dot{}", "TestEveryMergeOfStatesAgreesWithTheOracle/RWSet"},
 	{"of two concurrent adds a remove takes one", "dots.go", "if d := s.at(i); !seen.Has(d) {", "if d := s.at(i); i > 0 || !seen.Has(d) {", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
 	{"an add beats a remove where removes win", "dots.go", "return !c.yes.isEmpty() && c.no.isEmpty()", "return !c.yes.isEmpty()", "TestEveryMergeOfStatesAgreesWithTheOracle/RWSet"},
 	{"the second half of a drop is skipped", "dots.go", "\tyes, no := c.yes.drop(seen), c.no.drop(seen)\n\treturn yes || no", "\treturn c.yes.drop(seen) || c.no.drop(seen)", "TestEveryDeliveryOrderAgreesWithTheOracle/RWSet"},
@@ -72,10 +73,10 @@ var plantedBugs = []bug{
 	{"a hole counts as seen, and what fills it as removed (akka#22188)", "keyed.go", "\t\tctx.Add(d)\n", "\t\tctx.Merge(*seen)\n\t\tctx.Add(d)\n", "TestEveryDeliveryOrderAgreesWithTheOracle/ORSet"},
 	{"a delta carries all its writer had seen (goakt lost 53 %)", "keyed.go", "\tif delta.seen.Add(d) {", "\tdelta.seen.Merge(c.seen)\n\tif delta.seen.Add(d) {", "TestAddsAreNeverLostHoweverDeltasTravel"},
 	{"what a peer has seen go stays here", "keyed.go", "if t.mayDrop(other, mine, theirs) {", "if false {", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
-	{"every delta walks over the whole state (aalpar, 63 ms)", "keyed.go", "\t\t\tif !mine.Has(d) {", "\t\t\tif false {", "TestASmallDeltaIsMergedWithoutAWalk"},
+	{"every delta walks over the whole state (aalpar, 63 ms)", "keyed.go", "if !mine.Has(d) || t.gone.Has(d) {", "if t.gone.Has(d) {", "TestASmallDeltaIsMergedWithoutAWalk"},
 	{"a remove that waits is forgotten too early (tombstone dropped early)", "keyed.go", "if covers(mine, theirs, &t.waiting.rows[t.sweep].held) {", "if true {", "TestEveryDeliveryOrderAgreesWithTheOracle/ORSet"},
 	{"a remove that waits is never forgotten", "keyed.go", "if covers(mine, theirs, &t.waiting.rows[t.sweep].held) {", "if false {", "TestARemoveThatOvertakesItsAddStillRemovesIt"},
-	{"a second remove that waits replaces the first", "keyed.go", "\tmerged := w.Clone()\n", "\tmerged := clock.Vector{}\n", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet of one element"},
+	{"a second remove that waits replaces the first", "keyed.go", "\tmerged := w.Clone()\n", "\tmerged := clock.Vector{}\n", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
 	{"an element merged in is not asked whether a remove waits for it", "keyed.go", "if joined && len(t.waiting.rows) > 0 {", "if false {", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
 	{"a remove merged in does not touch what is here", "keyed.go", "\t\t\tif s.drop(&w.held) {", "\t\t\tif false {", "TestEveryMergeOfStatesAgreesWithTheOracle/ORSet"},
 	{"states that wait for unequal dots are called equal", "keyed.go", "t.within(other, ctx) && other.within(t, ctx) && t.waitsFor(other, ctx) && other.waitsFor(t, ctx)", "t.within(other, ctx) && other.within(t, ctx)", "TestEqualTellsStatesApartThatWaitForUnequalDots"},
@@ -124,7 +125,15 @@ var plantedBugs = []bug{
 	{"content survives two deletes of which it had seen one each", "field.go", "\t\t\t*f = field[V]{deleted: both}\n", "\t\t\tf.deleted = both\n", "TestEveryMergeOfStatesAgreesWithTheOracle/Map"},
 	{"a nested write does not replace what it had seen (rust-crdt#124)", "map.go", "\treplaced := ofValue.Minus(delta.state.seen)\n\t*ofValue", "\treplaced := clock.Vector{}\n\t*ofValue", "TestEveryDeliveryOrderAgreesWithTheOracle/Map of registers"},
 	{"a nested write removes what it brings", "map.go", "\treplaced := ofValue.Minus(delta.state.seen)\n\t*ofValue", "\treplaced := ofValue.Clone()\n\t*ofValue", "TestEveryDeliveryOrderAgreesWithTheOracle/Map of registers"},
-	{"the delta of a nested write forgets what it replaces", "map.go", "\treplaced := ofValue.Minus(delta.state.seen)\n\tdelta.state.body.wait", "\treplaced := clock.Vector{}\n\tdelta.state.body.wait", "TestEveryMergeOfStatesAgreesWithTheOracle/Map of registers"},
+	{"the delta of a nested write forgets what it replaces", "map.go", "\t\t*delta.state.body.waiting.add(k) = replaced\n", "", "TestEveryMergeOfStatesAgreesWithTheOracle/Map of registers"},
+	{"a nested write takes its own dot for one that it replaces", "map.go", "last := min(run.Last, before.max(node))", "last := max(run.Last, before.max(node))", "TestEveryMergeOfStatesAgreesWithTheOracle/Map of registers"},
+	{"a write that had seen a delete is beaten by it", "map.go", "here != nil && hasSeenDeletes(", "here != nil && !hasSeenDeletes(", "TestEveryDeliveryOrderAgreesWithTheOracle/Map"},
+	{"a write that had not seen a delete survives it", "map.go", "\t\tif !seen.Has(clock.Dot{Node: node, Seq: run.Last}) {", "\t\tif seen.IsEmpty() && !seen.Has(clock.Dot{Node: node, Seq: run.Last}) {", "TestEveryDeliveryOrderAgreesWithTheOracle/Map"},
+	{"a delta that comes again takes a walk again", "keyed.go", "\t\tt.rememberGone(other, mine, theirs)\n", "", "TestADeltaThatComesAgainIsMergedWithoutASecondWalk"},
+	{"a dot that is held is taken for gone", "keyed.go", "mine.Has(d) && !shared.Has(d) {", "mine.Has(d) || !shared.Has(d) {", "TestRandomClustersAgreeWithTheOracle/ORSet"},
+	{"what went is not told", "keyed.go", "\t\t\t\tt.tell(w.key, was)\n", "\t\t\t\t_ = was\n", "TestMergeFuncTellsWhatCameAndWent"},
+	{"a node name of two writers is not told", "changes.go", "asked.Merge(common(theirs.Minus(ours), *mine))", "asked.Merge(common(theirs.Minus(*mine), *mine))", "TestADotThatTwoWritersGaveIsTold"},
+	{"a forged frame has one dot under two keys", "wire.go", "\t\t\tif was.key != is.key {", "\t\t\tif false {", "TestOneDotUnderTwoKeysIsRefused"},
 	{"a removed counter keeps its increments (riak#354: 9, not 4)", "map.go", "\treturn Map[K, V]{writeKey(&m.state, k, clock.Dot{}, nil)}", "\treturn Map[K, V]{}", "TestACounterInAMapIsTakenBackOnlyAsFarAsItWasSeen"},
 	{"map order gets into the encoding", "gset.go", "\t\tsortBytes(buffer, pieces)\n", "", "TestFramesRoundTripAndAreCanonical/GSet"},
 	{"arrival order gets into the encoding", "form.go", "\t\t\t\t\treturn cmp.Compare(a.seq, b.seq)", "\t\t\t\t\treturn 0", "TestOneSetHasOneEncoding"},

@@ -106,6 +106,17 @@ func (s *RWSet[E]) Note(delivered clock.Vector) {
 // Merge joins other, a state or a delta, into s and reports whether s changed. Neither order nor repetition matters.
 func (s *RWSet[E]) Merge(other RWSet[E]) bool { return s.state.merge(&other.state) }
 
+// MergeFunc merges as [RWSet.Merge] does, and then calls each for every element that came or went by it, ascending. It must
+// not change s.
+func (s *RWSet[E]) MergeFunc(other RWSet[E], each func(e E, isIn bool)) bool {
+	return mergeMembers(&s.state, &other.state, (*contest).agreed, each)
+}
+
+// Reused returns the dots that are about one element in s and about another one in other, as [ORSet.Reused] does.
+func (s *RWSet[E]) Reused(other RWSet[E]) clock.Vector {
+	return s.state.body.reused(&other.state.body, &s.state.seen)
+}
+
 // Equal reports whether the two states are the same, so that no merge will ever tell them apart.
 func (s *RWSet[E]) Equal(other RWSet[E]) bool { return s.state.equal(&other.state) }
 

@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 )
 
 // The wire form. A state and a delta are written the same way, as one frame, which is one msgpack value: an array of four.
+// A reader in another language, written from what stands here alone, is testdata/reader/frames.py.
 //
 //	94                     array of 4
 //	a5 4f 52 53 65 74      str: the name of the type, here "ORSet"
@@ -24,7 +26,7 @@ import (
 // The body is msgpack too. Integers, strings and arrays have their shortest form, a string that is not UTF-8 is a bin, and
 // what has no order is sorted, so that equal states have equal bytes; what is written otherwise is refused. In the
 // list below, [x, y] is an array, x* any number of x in one flat array, and dots are numbered by nodes: in a body that
-// starts with a vector, node is the place of the node in it, from 0.
+// starts with a vector, node is the place of the node in it, from 0. No dot makes content under two keys.
 //
 //	vector    [(name, [(first, last)*])*]         nodes by bytes; runs ascending, both ends included
 //	dots      [(node, seq)*]                      ascending
@@ -125,6 +127,7 @@ func decode(data []byte, name string, limits Limits, read func(*reader)) error {
 	}
 	r.b = data[head+5 : end]
 	read(&r)
+	r.checkUsed()
 	if r.err == nil && len(r.b) > 0 {
 		r.fail("%d bytes are left over", len(r.b))
 	}
@@ -235,6 +238,41 @@ type reader struct {
 	entries int
 	nodes   []clock.Node
 	seen    *clock.Vector // nil where content has no dots
+
+	key  int         // which of all keys is being read, from 1; 0 outside of them
+	used []usedRange // the dots of content under keys
+}
+
+// usedRange is dots of one node, by its place, that made content under a key.
+type usedRange struct {
+	node, key   int
+	first, last uint64
+}
+
+// use notes that there is content of some dots.
+func (r *reader) use(node int, first, last uint64) {
+	if r.key > 0 && r.err == nil {
+		r.used = append(r.used, usedRange{node, r.key, first, last})
+	}
+}
+
+// checkUsed fails if one dot made content under two keys. No replica holds that: a dot names one write, and of two writers
+// who share a dot, merging keeps neither. A small delta is merged without a walk because it is so.
+func (r *reader) checkUsed() {
+	order := func(a, b usedRange) int { return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(a.first, b.first)) }
+	if !slices.IsSortedFunc(r.used, order) {
+		slices.SortFunc(r.used, order)
+	}
+	for i := 1; i < len(r.used); i++ {
+		was, is := &r.used[i-1], &r.used[i]
+		if was.node == is.node && is.first <= was.last {
+			if was.key != is.key {
+				r.fail("one dot under two keys")
+				return
+			}
+			is.last = max(is.last, was.last)
+		}
+	}
 }
 
 func (r *reader) fail(format string, args ...any) {
@@ -367,6 +405,7 @@ func (r *reader) dot() clock.Dot {
 		r.fail("content of a dot that was not seen")
 		return clock.Dot{}
 	}
+	r.use(int(place), seq, seq)
 	return d
 }
 
