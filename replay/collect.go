@@ -193,10 +193,11 @@ func (c *collector) add(b *history.Batch) {
 			continue
 		}
 		in.Writes++
-		c.record = appendRecord(c.record[:0], &c.names, rec, int64(b.Chunk)<<positionBits|int64(i)+1)
+		seq := number(rec.ID, rec.Node)
+		c.record = appendRecord(c.record[:0], &c.names, rec, seq, int64(b.Chunk)<<positionBits|int64(i)+1)
 		c.filler.put(partition(rec.Key), c.record)
 		c.links.note(rec)
-		c.seqs.note(rec)
+		c.seqs.note(rec.Node, seq)
 	}
 }
 

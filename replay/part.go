@@ -119,19 +119,16 @@ func (p *part) find(name string) (int, bool) {
 func (p *part) key(i int, room *room) *key {
 	from := &p.keys[i]
 	k := room.begin(from.name, from.count)
-	r := reader{names: p.history.names.texts}
+	r := reader{names: p.history.names.texts, ids: &room.built}
 	for at := from.last; at > 0; {
 		s := p.spots[at-1]
 		at = s.before
 		r.b, r.at = p.blocks[s.block], int(s.offset)
-		if k.addPlain(r) {
-			continue
-		}
 		position := r.record(&room.rec)
 		if position > 0 {
 			position |= p.ranks[room.rec.Place.File] << fileBits
 		}
-		k.add(&room.rec, r.node, position, &p.history.links)
+		k.add(&room.rec, r.node, r.number, position, &p.history.links)
 	}
 	return k
 }
