@@ -23,7 +23,7 @@ import (
 //	"tiebreak.partial/v2\n"
 //	zstd:  length (uvarint), header (JSON)
 //	       count, then each name: length, text
-//	       256 parts, each: count of blocks, then each block: length, bytes
+//	       1,024 parts, each: count of blocks, then each block: length, bytes
 //	       CRC-32C of all the above, unpacked: 4 bytes, big-endian
 
 const partialMagic = "tiebreak.partial/v2\n"

@@ -43,8 +43,8 @@ type plainKey struct {
 	ops   []plainOp // by node and number
 	again []plainOp // deliveries beside the first of each
 	runs  []plainRun
-	cells []merge.Cell // by table: of rules that don't select
-	a, b  merge.Write  // that are compared
+	sums  []merge.Increments // by table: of rules that count
+	a, b  merge.Write        // that are compared
 }
 
 // plainRun is the writes of one node: they follow each other in ops.
@@ -90,7 +90,7 @@ func (k *plainKey) read(p *part, from *partKey) bool {
 	for at := from.last; at > 0; {
 		s := &p.spots[at-1]
 		at = s.before
-		r.b, r.at = p.blocks[s.block], int(s.offset)
+		r.b, r.at = p.at[s.block], int(s.offset)
 		n--
 		o := &k.ops[n]
 		field, ok := r.plain(o)
@@ -160,23 +160,21 @@ func (k *plainKey) settle() bool {
 // plainUnder reports whether the rule of every table keeps one write, or counts increments, and every table knows the
 // nodes.
 func (k *plainKey) plainUnder(tables []*merge.Table) bool {
-	k.rules, k.cells = k.rules[:0], k.cells[:0]
+	k.rules, k.sums = k.rules[:0], k.sums[:0]
 	for t, table := range tables {
 		rule := table.Rule(k.name, k.field)
-		k.rules = append(k.rules, rule)
-		var cell merge.Cell
+		k.rules, k.sums = append(k.rules, rule), append(k.sums, merge.Increments{})
 		switch info := &k.folder.plain[t]; {
 		case rule.Together:
 			return false
 		case rule.Selects():
 		case info.counters[rule.Index()]:
-			if cell = rule.NewCell(); !k.count(&cell) {
+			if !k.count(&k.sums[t]) {
 				return false
 			}
 		default:
 			return false
 		}
-		k.cells = append(k.cells, cell)
 		for _, run := range k.runs {
 			if !k.folder.plain[t].ranked(run.node, table, k.node(run.node)) {
 				return false
@@ -186,24 +184,11 @@ func (k *plainKey) plainUnder(tables []*merge.Table) bool {
 	return true
 }
 
-// count applies the increments to a counter, and reports whether they are all that.
-func (k *plainKey) count(c *merge.Cell) bool {
-	rule := c.Rule()
-	op := merge.Op{Key: k.name}
-	claim := merge.Claim{Op: &op, Rule: rule, Cell: k.field}
-	for _, run := range k.runs {
-		op.Dot.Node = k.node(run.node)
-		for i := run.first; i < run.after; i++ {
-			o := &k.ops[i]
-			op.Kind, op.Dot.Seq = o.kind, uint64(i-run.first+1)
-			claim.Kind, claim.Value = o.kind, o.value
-			if o.kind != merge.Add {
-				return false
-			}
-			c.Apply(&claim)
-			if c.Judge(&claim).Outcome != merge.Combined {
-				return false
-			}
+// count adds the increments up, and reports whether they are all that.
+func (k *plainKey) count(sum *merge.Increments) bool {
+	for i := range k.ops {
+		if o := &k.ops[i]; o.kind != merge.Add || !sum.Add(o.value) {
+			return false
 		}
 	}
 	return true
@@ -299,9 +284,14 @@ func (k *plainKey) fold(t int, table *merge.Table, s *sums) cell {
 		sum.Value, sum.By = o.value, string(k.node(o.node))
 	} else {
 		one.Combined, total.Combined = n, total.Combined+n
-		sum.Value = k.cells[t].Value()
+		if k.folder.shows(sum, s) || len(table.Uniques) > 0 {
+			sum.Value = k.sums[t].Value()
+		}
 		for _, run := range k.runs {
-			s.counts(k.node(run.node))
+			if counting := &k.folder.plain[t].counting[run.node]; !*counting {
+				*counting = true
+				s.counts(k.node(run.node))
+			}
 		}
 		if sum.Conflicts.Max > 0 {
 			k.tellUnknown(rule, &s.told)
@@ -314,7 +304,7 @@ func (k *plainKey) fold(t int, table *merge.Table, s *sums) cell {
 	total.Lost.add(one.Lost)
 	s.rules[rule.Index()].add(&one)
 	sum.Lost = one.Lost
-	if kept >= 0 && (k.folder.state != nil || k.folder.visit != nil || s.worst.wants(sum)) {
+	if kept >= 0 && k.folder.shows(sum, s) {
 		sum.ID = k.id(&k.ops[kept])
 	}
 	s.worst.offer(sum)
@@ -330,6 +320,11 @@ func (k *plainKey) fold(t int, table *merge.Table, s *sums) cell {
 		}
 	}
 	return c
+}
+
+// shows reports whether anybody will see how a cell ends.
+func (f *folder) shows(c *Cell, s *sums) bool {
+	return f.state != nil || f.visit != nil || s.worst.wants(c)
 }
 
 // keep finds the write that is kept.
@@ -470,11 +465,15 @@ func (k *plainKey) compare(a, b *plainOp) int {
 type plainTable struct {
 	counters []bool // by rule
 	inverts  []bool
+	counting []bool // by the number of a node: whether it is known to have raised a counter
 	ranks    []int8 // by the number of a node: 1 when the table knows it, -1 when not, 0 when nobody has asked
 }
 
 func newPlainTable(t *merge.Table, names int) plainTable {
-	p := plainTable{counters: make([]bool, len(t.Rules)), inverts: make([]bool, len(t.Rules)), ranks: make([]int8, names)}
+	p := plainTable{
+		counters: make([]bool, len(t.Rules)), inverts: make([]bool, len(t.Rules)),
+		counting: make([]bool, names), ranks: make([]int8, names),
+	}
 	for i, r := range t.Rules {
 		p.counters[i], p.inverts[i] = r.Name == "counter", r.Name == "lww"
 	}

@@ -40,10 +40,7 @@ func appendRecord(b []byte, n *numbers, rec *history.Record, seq uint64, at int6
 	start := len(b)
 	b = append(b, 0, 0) // the length
 	b = appendText(b, rec.Key)
-	flags := flagsOf(rec)
-	if seq > 0 {
-		flags |= hasNumber
-	}
+	flags := flagsOf(rec, seq)
 	b = append(b, flags, byte(rec.Op)|byte(rec.Precision)<<opBits)
 	b = appendUint(b, n.of(string(rec.Node)))
 	b = appendUint(b, rec.Version)
@@ -94,6 +91,37 @@ func appendRecord(b []byte, n *numbers, rec *history.Record, seq uint64, at int6
 	return putLength(b, start)
 }
 
+// mostPlain is what [appendPlain] may write: the length of what is longer doesn't fit into two bytes.
+const mostPlain = 1 << 14
+
+// plainSize returns how many bytes a plain record takes at most.
+func plainSize(rec *history.Record) int {
+	f := &rec.Fields[0]
+	const numbers = 2 + 10 + 2 + 5 + 10 + 8 + 10 + 5 + 10 + 1 + 10 + 10
+	return len(rec.Key) + len(f.Name) + len(f.Value) + numbers
+}
+
+// appendPlain is appendRecord for a plain record, to a block that has room for it.
+func appendPlain(b []byte, n *numbers, rec *history.Record, seq uint64) []byte {
+	start := len(b)
+	f := &rec.Fields[0]
+	b = append(b, 0, 0)
+	b = appendText(b, rec.Key)
+	b = append(b, plainFlags, byte(rec.Op)|byte(rec.Precision)<<opBits)
+	b = appendUint(b, n.of(string(rec.Node)))
+	b = appendUint(b, rec.Version)
+	b = binary.LittleEndian.AppendUint64(b, uint64(rec.Time.Wall))
+	b = appendUint(b, seq)
+	b = appendUint(b, n.file(rec.Place.File))
+	b = appendUint(b, uint64(rec.Place.Line))
+	b = append(b, 1)
+	b = appendText(b, f.Name)
+	b = appendText(b, string(f.Value))
+	length := len(b) - start - 2
+	b[start], b[start+1] = byte(length)|0x80, byte(length>>7)
+	return b
+}
+
 // putLength fills in the length of the record that begins at start. Two bytes were left for it, which is enough for most:
 // a varint may be longer than it need be.
 func putLength(b []byte, start int) []byte {
@@ -109,8 +137,11 @@ func putLength(b []byte, start int) []byte {
 	return b
 }
 
-func flagsOf(rec *history.Record) byte {
+func flagsOf(rec *history.Record, seq uint64) byte {
 	flags := byte(0)
+	if seq > 0 {
+		flags |= hasNumber
+	}
 	if rec.Knows {
 		flags |= hasSeen
 	}

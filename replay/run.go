@@ -178,20 +178,19 @@ func (f *folder) foldShelf(from *shelf, level int) error {
 		}
 		return nil
 	}
-	if err := f.part.read(from, nil); err != nil {
-		return err
-	}
-	f.part.tellConfusable(&f.room, &f.common.told)
 	f.lines = f.lines[:0]
-	for i := range f.part.keys {
-		if f.plain == nil || !f.foldPlain(i) {
-			f.fold(f.part.key(i, &f.room))
+	err := f.part.eachBite(from, func() {
+		f.part.tellConfusable(&f.room, &f.common.told)
+		for i := range f.part.keys {
+			if f.plain == nil || !f.foldPlain(i) {
+				f.fold(f.part.key(i, &f.room))
+			}
 		}
+	})
+	if err == nil && f.state != nil {
+		err = f.state.take(f.lines)
 	}
-	if f.state != nil {
-		return f.state.take(f.lines)
-	}
-	return nil
+	return err
 }
 
 // fold merges all that happened to one key, under each table, and counts it.

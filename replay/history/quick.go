@@ -72,7 +72,7 @@ func (p *parser) quickMembers(data []byte, start int) (next int) {
 	before := len(memberNames) // stands for the first of the line
 	at := start + 1
 	for {
-		if at+10 > len(data) || data[at] != '"' {
+		if at+len(`"1234567": `) > len(data) || data[at] != '"' {
 			return 0
 		}
 		word := binary.LittleEndian.Uint64(data[at+1:])
