@@ -20,7 +20,7 @@ import (
 )
 
 // partitions is into how many parts the keys of a history are split. Each part is folded on its own.
-const partitions = 1024
+const partitions = 256
 
 // History is what was read of one or more sources: every write in compact form, split by key, and the count of all
 // else. It doesn't depend on a rule table, so one history is read once and run under many. Histories join. Of the writes
@@ -195,16 +195,16 @@ func (c *collector) add(b *history.Batch) {
 			continue
 		}
 		in.Writes++
-		seq, to := number(rec.ID, rec.Node), partition(rec.Key)
+		seq, to, node := number(rec.ID, rec.Node), partition(rec.Key), c.names.of(string(rec.Node))
 		if flags := flagsOf(rec, seq); flags == plainFlags && len(rec.Fields) == 1 && plainSize(rec) < mostPlain {
 			block := c.filler.room(to, plainSize(rec))
-			c.filler.open[to] = appendPlain(block, &c.names, rec, seq)
+			c.filler.open[to] = appendPlain(block, &c.names, rec, node, seq)
 		} else {
 			c.record = appendRecord(c.record[:0], &c.names, rec, seq, int64(b.Chunk)<<positionBits|int64(i)+1)
 			c.filler.put(to, c.record)
 			c.links.note(rec)
 		}
-		c.seqs.note(rec.Node, seq)
+		c.seqs.note(rec.Node, node, seq)
 	}
 }
 

@@ -214,7 +214,7 @@ func (h *History) rebuild() error {
 					break
 				}
 				h.links.note(&rec)
-				seqs.note(rec.Node, r.number)
+				seqs.note(rec.Node, uint64(r.node), r.number)
 			}
 			if r.bad {
 				return fmt.Errorf("%w: a record of it can't be read", ErrPartial)

@@ -45,6 +45,7 @@ type plainKey struct {
 	runs  []plainRun
 	sums  []merge.Increments // by table: of rules that count
 	a, b  merge.Write        // that are compared
+	sum   Cell               // of the table at hand
 }
 
 // plainRun is the writes of one node: they follow each other in ops.
@@ -67,12 +68,12 @@ func (f *folder) foldPlain(i int) bool {
 	}
 	k.know(f.common)
 	for t, table := range f.tables {
-		ends := k.fold(t, table, f.sums[t])
+		k.fold(t, table, f.sums[t])
 		if f.state != nil && t == 0 {
-			f.lines = append(f.lines, StateLine{Key: k.name, Field: k.field, Value: ends.sum.Value, ID: ends.sum.ID, By: ends.sum.By})
+			f.lines = append(f.lines, StateLine{Key: k.name, Field: k.field, Value: k.sum.Value, ID: k.sum.ID, By: k.sum.By})
 		}
 		if f.visit != nil {
-			f.room.cells = append(f.room.cells[:0], ends)
+			f.room.cells = append(f.room.cells[:0], cell{rule: k.rules[t], name: k.field, sum: k.sum})
 			f.visit(t, k.name, f.room.cells)
 		}
 	}
@@ -256,12 +257,13 @@ func (k *plainKey) dot(i int) clock.Dot {
 	return clock.Dot{Node: k.node(run.node), Seq: uint64(i - run.first + 1)}
 }
 
-// fold merges the writes under a table, counts what comes of it, and returns how the cell ends.
-func (k *plainKey) fold(t int, table *merge.Table, s *sums) cell {
+// fold merges the writes under a table and counts what comes of it. How the cell ends is in k.sum; its value and id may be
+// left out when nobody will see them.
+func (k *plainKey) fold(t int, table *merge.Table, s *sums) {
 	rule := k.rules[t]
 	n := int64(len(k.ops))
-	c := cell{rule: rule, name: k.field, sum: Cell{Key: k.name, Field: k.field, Line: rule.Line, Rule: rule.Name, Writes: n}}
-	sum := &c.sum
+	k.sum = Cell{Key: k.name, Field: k.field, Line: rule.Line, Rule: rule.Name, Writes: n}
+	sum := &k.sum
 	var writes Count
 	if len(k.runs) > 1 {
 		pairs := n * n
@@ -319,7 +321,6 @@ func (k *plainKey) fold(t int, table *merge.Table, s *sums) cell {
 			}
 		}
 	}
-	return c
 }
 
 // shows reports whether anybody will see how a cell ends.

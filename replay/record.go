@@ -101,14 +101,14 @@ func plainSize(rec *history.Record) int {
 	return len(rec.Key) + len(f.Name) + len(f.Value) + numbers
 }
 
-// appendPlain is appendRecord for a plain record, to a block that has room for it.
-func appendPlain(b []byte, n *numbers, rec *history.Record, seq uint64) []byte {
+// appendPlain is appendRecord for a plain record, to a block that has room for it. node is the number of its node's name.
+func appendPlain(b []byte, n *numbers, rec *history.Record, node, seq uint64) []byte {
 	start := len(b)
 	f := &rec.Fields[0]
 	b = append(b, 0, 0)
 	b = appendText(b, rec.Key)
 	b = append(b, plainFlags, byte(rec.Op)|byte(rec.Precision)<<opBits)
-	b = appendUint(b, n.of(string(rec.Node)))
+	b = appendUint(b, node)
 	b = appendUint(b, rec.Version)
 	b = binary.LittleEndian.AppendUint64(b, uint64(rec.Time.Wall))
 	b = appendUint(b, seq)

@@ -13,8 +13,7 @@ import (
 // has moved on.
 type sequences struct {
 	vector clock.Vector
-	nodes  map[clock.Node]*sequence
-	last   *sequence // the one that was asked for last
+	nodes  []*sequence // by the number of the node's name; nil where there is none
 }
 
 // sequence is the numbers of one node that are not in the vector yet.
@@ -32,18 +31,18 @@ const (
 	fewNumbers  = 256
 )
 
-// note takes the number of an id of a node; 0 is none.
-func (s *sequences) note(node clock.Node, n uint64) {
-	if n > 0 {
-		s.add(node, n)
+// note takes the number of an id of a node, which comes with the number of its name; 0 is none.
+func (s *sequences) note(node clock.Node, name, n uint64) {
+	if n == 0 {
+		return
 	}
+	if name >= uint64(len(s.nodes)) || s.nodes[name] == nil {
+		s.begin(node, name)
+	}
+	s.add(s.nodes[name], n)
 }
 
-func (s *sequences) add(node clock.Node, n uint64) {
-	q := s.last
-	if q == nil || q.node != node {
-		q = s.of(node)
-	}
+func (s *sequences) add(q *sequence, n uint64) {
 	at := (n - q.first) / 64
 	if n < q.first || at >= uint64(len(q.bits)) {
 		s.odd(q, n)
@@ -53,17 +52,11 @@ func (s *sequences) add(node clock.Node, n uint64) {
 	q.lo, q.hi = min(q.lo, int(at)), max(q.hi, int(at)+1)
 }
 
-func (s *sequences) of(node clock.Node) *sequence {
-	q := s.nodes[node]
-	if q == nil {
-		if s.nodes == nil {
-			s.nodes = make(map[clock.Node]*sequence)
-		}
-		q = &sequence{node: clock.Node(strings.Clone(string(node))), limit: fewNumbers}
-		s.nodes[q.node] = q
+func (s *sequences) begin(node clock.Node, name uint64) {
+	if missing := int(name) + 1 - len(s.nodes); missing > 0 {
+		s.nodes = append(s.nodes, make([]*sequence, missing)...)
 	}
-	s.last = q
-	return q
+	s.nodes[name] = &sequence{node: clock.Node(strings.Clone(string(node))), limit: fewNumbers}
 }
 
 // odd takes a number outside of the window. One beyond it moves the window, which keeps half of its length below.
@@ -72,7 +65,7 @@ func (s *sequences) odd(q *sequence, n uint64) {
 		s.flush(q)
 		q.first = max(n/64, windowWords/2) - windowWords/2
 		q.first *= 64
-		s.add(q.node, n)
+		s.add(q, n)
 		return
 	}
 	if q.odd = append(q.odd, n); len(q.odd) < q.limit {
@@ -121,8 +114,10 @@ func (s *sequences) settle(q *sequence) {
 // close moves all to the vector.
 func (s *sequences) close() clock.Vector {
 	for _, q := range s.nodes {
-		s.flush(q)
-		s.settle(q)
+		if q != nil {
+			s.flush(q)
+			s.settle(q)
+		}
 	}
 	return s.vector
 }

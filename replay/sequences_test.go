@@ -23,8 +23,9 @@ func TestSequencesAreTheVectorOfTheirNumbers(t *testing.T) {
 		var s sequences
 		var want clock.Vector
 		for i := range 20_000 {
-			d := clock.Dot{Node: []clock.Node{"eu", "us"}[r.IntN(2)], Seq: next(r, i)}
-			s.add(d.Node, d.Seq)
+			n := r.IntN(2)
+			d := clock.Dot{Node: []clock.Node{"eu", "us"}[n], Seq: next(r, i)}
+			s.note(d.Node, uint64(5*n), d.Seq)
 			want.Add(d)
 		}
 		got := s.close()

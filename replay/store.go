@@ -140,7 +140,7 @@ type filler struct {
 // twice the one before. Many small ones waste less than a few large ones.
 const (
 	firstBlock = 1 << 10
-	lastBlock  = 16 << 10
+	lastBlock  = 32 << 10
 )
 
 func newFiller(s *store, shelves int) *filler {

@@ -15,9 +15,11 @@ const MaxExamples = 10
 // which they are told. Tallies join.
 type tally struct {
 	codes map[finding.Code]*told
+	last  *told // that was asked for
 }
 
 type told struct {
+	code     finding.Code
 	count    int64
 	examples []finding.Finding // the lowest; up to twice MaxExamples, so that sorting is rare
 	full     bool              // there are MaxExamples, and none that is found above bound will be among them
@@ -41,14 +43,18 @@ func (t *tally) keep(f finding.Finding) { t.add(f, 0) }
 func (t *tally) tell(f finding.Finding) { t.add(f, 1) }
 
 func (t *tally) of(code finding.Code) *told {
+	if t.last != nil && t.last.code == code {
+		return t.last
+	}
 	if t.codes == nil {
 		t.codes = make(map[finding.Code]*told)
 	}
 	c := t.codes[code]
 	if c == nil {
-		c = &told{}
+		c = &told{code: code}
 		t.codes[code] = c
 	}
+	t.last = c
 	return c
 }
 
