@@ -66,15 +66,13 @@ func (p *part) index(blocks [][]byte, want *string) {
 	p.at, p.keys, p.spots = blocks, p.keys[:0], p.spots[:0]
 	clear(p.slots)
 	for block, b := range blocks {
-		r := reader{b: b}
-		for r.more() {
-			offset := r.at
-			name := r.key()
-			if want != nil && name != *want {
+		for at, end := 0, 0; at < len(b); at = end {
+			var name string
+			if name, end = skim(b, at); want != nil && name != *want {
 				continue
 			}
 			k := &p.keys[p.enter(name)]
-			p.spots = append(p.spots, spot{k.last, int32(block), uint32(offset)})
+			p.spots = append(p.spots, spot{k.last, int32(block), uint32(at)})
 			k.last = int32(len(p.spots))
 			k.count++
 		}
@@ -103,12 +101,12 @@ func (p *part) eachBite(from *shelf, visit func()) error {
 	p.bites = append(p.bites[:0], make([]int, n+1)...)
 	p.of = p.of[:0]
 	for _, b := range p.blocks {
-		r := reader{b: b}
-		for r.more() {
-			start := r.at
-			at := look(r.key()) / partitions & uint64(n-1)
-			p.of = append(p.of, uint8(at))
-			p.bites[at+1] += r.at - start
+		for at, end := 0, 0; at < len(b); at = end {
+			var name string
+			name, end = skim(b, at)
+			bite := look(name) / partitions & uint64(n-1)
+			p.of = append(p.of, uint8(bite))
+			p.bites[bite+1] += end - at
 		}
 	}
 	for i := range n {
@@ -121,13 +119,11 @@ func (p *part) eachBite(from *shelf, visit func()) error {
 	next := slices.Clone(p.bites)
 	of := p.of
 	for _, b := range p.blocks {
-		r := reader{b: b}
-		for r.more() {
-			start := r.at
-			r.key()
-			at := of[0]
+		for at, end := 0, 0; at < len(b); at = end {
+			_, end = skim(b, at)
+			bite := of[0]
 			of = of[1:]
-			next[at] += copy(p.sorted[next[at]:], b[start:r.at])
+			next[bite] += copy(p.sorted[next[bite]:], b[at:end])
 		}
 	}
 	for i := range n {

@@ -309,6 +309,28 @@ func (r *reader) key() string {
 	return key
 }
 
+// skim returns the key of the record that begins at at, and where the next one begins: reader.key for records that are
+// known to be whole.
+func skim(b []byte, at int) (key string, end int) {
+	n, size := uint(b[at])&0x7f|uint(b[at+1])<<7, 2
+	if b[at] < 0x80 || b[at+1] >= 0x80 { // mostly not
+		long, more := binary.Uvarint(b[at:])
+		n, size = uint(long), more
+	}
+	at += size
+	end = at + int(n)
+	length := int(b[at])
+	if at++; length >= 0x80 {
+		long, more := binary.Uvarint(b[at-1:])
+		length = int(long)
+		at += more - 1
+	}
+	if length > 0 {
+		key = unsafe.String(&b[at : at+length][0], length)
+	}
+	return key, end
+}
+
 // record reads the next write into rec, which keeps the room of its lists, and returns its position in its region.
 func (r *reader) record(rec *history.Record) (at int64) {
 	one := r.next()
