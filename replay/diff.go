@@ -64,7 +64,7 @@ func (h *History) Diff(tables []*merge.Table, opt Options) *Diff {
 	opt.State = nil
 	var mu sync.Mutex
 	var all []*differ
-	sums := h.fold(&work{tables: tables, opt: &opt, visitor: func() func(int, string, []cell) {
+	sums := h.fold(&work{tables: tables, opt: &opt, visitor: func() func(int, string, []ended) {
 		d := newDiffer(tables, &opt)
 		mu.Lock()
 		defer mu.Unlock()
@@ -101,26 +101,26 @@ func newDiffer(tables []*merge.Table, opt *Options) *differ {
 }
 
 // visit compares how a key ends under a table with how it ended under the first.
-func (d *differ) visit(table int, key string, cells []cell) {
+func (d *differ) visit(table int, key string, ends []ended) {
 	if table == 0 {
-		d.base = endings(d.base[:0], cells)
+		d.base = endings(d.base[:0], ends)
 		return
 	}
-	d.other = endings(d.other[:0], cells)
+	d.other = endings(d.other[:0], ends)
 	d.others[table-1].compare(key, d.base, d.other, d.limit)
 }
 
 // endings appends how every field of a key ends. Fields that are decided together end one by one, so that tables which
 // group fields differently compare.
-func endings(list []fieldEnding, cells []cell) []fieldEnding {
-	for i := range cells {
-		c := &cells[i]
-		e := Ending{Line: c.rule.Line, Rule: c.rule.Name, Value: c.sum.Value, ID: c.sum.ID, By: c.sum.By, Lost: c.sum.Lost, Refused: c.sum.Refused.Max > 0}
-		if !c.rule.Together || c.sum.Value.Kind() != value.KindObject {
-			list = append(list, fieldEnding{c.name, e})
+func endings(list []fieldEnding, ends []ended) []fieldEnding {
+	for i := range ends {
+		c, rule := ends[i].sum, ends[i].rule
+		e := Ending{Line: rule.Line, Rule: rule.Name, Value: c.Value, ID: c.ID, By: c.By, Lost: c.Lost, Refused: c.Refused.Max > 0}
+		if !rule.Together || c.Value.Kind() != value.KindObject {
+			list = append(list, fieldEnding{c.Field, e})
 			continue
 		}
-		for name, v := range c.sum.Value.Members() {
+		for name, v := range c.Value.Members() {
 			member := e
 			member.Value = v
 			list = append(list, fieldEnding{name, member})

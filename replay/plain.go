@@ -3,6 +3,8 @@ package replay
 import (
 	"cmp"
 	"slices"
+	"strings"
+	"unsafe"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/lww"
@@ -63,6 +65,7 @@ func (f *folder) foldPlain(i int) bool {
 	from := &f.part.keys[i]
 	k := &f.room.plain
 	k.folder, k.name = f, from.name
+	f.room.built = f.room.built[:0]
 	if !k.read(&f.part, from) || !k.settle() || !k.plainUnder(f.tables) {
 		return false
 	}
@@ -70,11 +73,11 @@ func (f *folder) foldPlain(i int) bool {
 	for t, table := range f.tables {
 		k.fold(t, table, f.sums[t])
 		if f.state != nil && t == 0 {
-			f.lines = append(f.lines, StateLine{Key: k.name, Field: k.field, Value: k.sum.Value, ID: k.sum.ID, By: k.sum.By})
+			f.lines = append(f.lines, StateLine{Key: k.name, Field: k.field, Value: k.sum.Value, ID: strings.Clone(k.sum.ID), By: k.sum.By})
 		}
 		if f.visit != nil {
-			f.room.cells = append(f.room.cells[:0], cell{rule: k.rules[t], name: k.field, sum: k.sum})
-			f.visit(t, k.name, f.room.cells)
+			f.ends = append(f.ends[:0], ended{k.rules[t], &k.sum})
+			f.visit(t, k.name, f.ends)
 		}
 	}
 	return true
@@ -225,7 +228,13 @@ func (k *plainKey) tellAgain(t *tally) {
 
 func (k *plainKey) node(n uint32) clock.Node { return clock.Node(k.folder.part.history.names.texts[n]) }
 
-func (k *plainKey) id(o *plainOp) string { return string(appendID(nil, k.node(o.node), o.number)) }
+// id puts the id of an operation together. It is good until the next key.
+func (k *plainKey) id(o *plainOp) string {
+	b := &k.folder.room.built
+	start := len(*b)
+	*b = appendID(*b, k.node(o.node), o.number)
+	return unsafe.String(&(*b)[start], len(*b)-start)
+}
 
 func (k *plainKey) place(o *plainOp) finding.Place {
 	return finding.Place{File: k.folder.part.history.names.texts[o.file], Line: o.line}

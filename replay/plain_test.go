@@ -85,9 +85,9 @@ func TestPlainKeysAreCountedLikeAllOthers(t *testing.T) {
 		require.NoError(t, err)
 		for _, rules := range tables {
 			table := merge.MustParseTable(rules)
-			report := func(claims bool) string {
+			report := func(cells func([]cell)) string {
 				opt := &Options{Worst: 50, Workers: 2}
-				w := &work{tables: []*merge.Table{table}, opt: opt, claims: claims, state: &stateSorter{store: h.store}}
+				w := &work{tables: []*merge.Table{table}, opt: opt, cells: cells, state: &stateSorter{store: h.store}}
 				r := h.report(table, h.fold(w)[0], opt)
 				b, err := json.MarshalIndent(r, "", " ")
 				require.NoError(t, err)
@@ -95,7 +95,7 @@ func TestPlainKeysAreCountedLikeAllOthers(t *testing.T) {
 				require.NoError(t, w.state.each(func(l StateLine) { fmt.Fprintf(&state, "%+v\n", l) }))
 				return string(b) + state.String()
 			}
-			require.Equal(t, report(true), report(false), "seed %d, under\n%s", seed, rules)
+			require.Equal(t, report(func([]cell) {}), report(nil), "seed %d, under\n%s", seed, rules)
 			f := h.newFolder(&work{tables: []*merge.Table{table}, opt: &Options{}}, maphash.MakeSeed())
 			for p := range h.store.parts {
 				require.NoError(t, f.part.read(&h.store.parts[p], nil))

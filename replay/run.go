@@ -66,14 +66,22 @@ type work struct {
 	tables []*merge.Table
 	opt    *Options
 
-	// visitor, when not nil, returns what one goroutine calls with each key's cells under each table, the tables of a key in
-	// their order. It looks at how the cells end; at their claims too when claims is true.
+	// visitor, when not nil, returns what one goroutine calls with how each key's cells end under each table, the tables of a
+	// key in their order.
 	//
 	// HAZARD: of the key and its cells nothing may be kept, not even texts: see [room].
-	visitor func() func(table int, key string, cells []cell)
-	claims  bool
+	visitor func() func(table int, key string, ends []ended)
+
+	// cells, when not nil, is called with each key's cells under each table, by several goroutines. The hazard is the same.
+	cells func(cells []cell)
 
 	state *stateSorter // of the first table; nil when nobody wants it
+}
+
+// ended is how one cell ends.
+type ended struct {
+	rule *merge.Rule
+	sum  *Cell
 }
 
 // fold runs every part of the history and returns the sums of each table.
@@ -130,7 +138,8 @@ type folder struct {
 	room   room
 	common *sums   // of what no table has a say in
 	sums   []*sums // by table
-	visit  func(table int, key string, cells []cell)
+	visit  func(table int, key string, ends []ended)
+	ends   []ended      // of the key at hand
 	plain  []plainTable // by table; nil when no key may be folded as a plain one
 	lines  []StateLine  // of the shelf at hand
 	limit  int          // bytes of records that it may hold at once; zero or below is without limit
@@ -149,7 +158,7 @@ func (h *History) newFolder(w *work, seed maphash.Seed) *folder {
 	if w.visitor != nil {
 		f.visit = w.visitor()
 	}
-	if !w.claims && w.opt.Lag == 0 {
+	if w.cells == nil && w.opt.Lag == 0 {
 		for _, table := range w.tables {
 			f.plain = append(f.plain, newPlainTable(table, len(h.names.texts)))
 		}
@@ -206,7 +215,14 @@ func (f *folder) fold(k *key) {
 			}
 		}
 		if f.visit != nil {
-			f.visit(t, k.name, cells)
+			f.ends = f.ends[:0]
+			for i := range cells {
+				f.ends = append(f.ends, ended{cells[i].rule, &cells[i].sum})
+			}
+			f.visit(t, k.name, f.ends)
+		}
+		if f.cells != nil {
+			f.cells(cells)
 		}
 	}
 }
