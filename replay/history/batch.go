@@ -24,6 +24,7 @@ type Batch struct {
 
 	region   string
 	input    *buffer // of the chunk
+	text     []byte  // of values that the input holds in another form
 	fields   slab[Field]
 	ids      slab[string]
 	dots     slab[clock.Dot]
@@ -40,11 +41,12 @@ func (b *Batch) Release() {
 	b.ids.leave()
 	b.dots.leave()
 	b.readings.leave()
+	b.text = nil
 	b.free()
 }
 
 func (b *Batch) free() {
-	*b = Batch{Records: b.Records[:0], fields: b.fields, ids: b.ids, dots: b.dots, readings: b.readings}
+	*b = Batch{Records: b.Records[:0], text: b.text[:0], fields: b.fields, ids: b.ids, dots: b.dots, readings: b.readings}
 	batches.Put(b)
 }
 

@@ -51,11 +51,18 @@ func frameSize(b []byte) (header, content int) {
 // frames reads a chunk of whole frames.
 func (p *parser) frames(c *chunk, out *Batch) {
 	at := finding.Place{File: c.name, Line: c.line}
+	p.packed.text = out.text
+	defer func() { out.text, p.packed.text = p.packed.text, nil }()
 	for rest := c.data; len(rest) > 0; at.Line++ {
 		header, size := frameSize(rest)
 		frame := rest[header : header+size]
 		rest = rest[header+size:]
 		rec := out.record(at)
+		if p.quickFrame(frame, rec, out) {
+			p.admit(len(out.Records)-1, out)
+			continue
+		}
+		*rec = Record{Place: at, Region: rec.Region}
 		if bad := p.frame(frame, rec, out); bad != nil {
 			out.unrecord()
 			out.aside(at, bad.code, "%s", bad.detail)
@@ -338,16 +345,21 @@ func share(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) 
 
 // value reads one value of any kind, as canonical text.
 func (u *unpacker) value() (value.Value, *problem) {
-	const slab = 64 << 10
-	if cap(u.text)-len(u.text) < 2*(len(u.frame)-u.at) {
-		u.text = make([]byte, 0, max(slab, 2*(len(u.frame)-u.at)))
-	}
+	u.room()
 	start := len(u.text)
 	if bad := u.append(u.depth); bad != nil {
 		u.text = u.text[:start]
 		return "", bad
 	}
 	return value.Value(share(u.text[start:])), nil
+}
+
+// room makes room for the texts of what is left of the frame.
+func (u *unpacker) room() {
+	const slab = 64 << 10
+	if left := 2 * (len(u.frame) - u.at); cap(u.text)-len(u.text) < left {
+		u.text = make([]byte, 0, max(slab, left, 2*cap(u.text)))
+	}
 }
 
 // append appends one value as canonical text.

@@ -1,6 +1,9 @@
 package history
 
 import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,6 +74,43 @@ func TestQuickLinesAreReadLikeAllOthers(t *testing.T) {
 			requireQuick(t, []string{before, line, before, line})
 		}
 	}
+}
+
+// The frames that a writer makes of all that lines hold, and what mutilates them, are read quickly as they are read
+// generally.
+func TestQuickFramesAreReadLikeAllOthers(t *testing.T) {
+	quick := 0
+	var all [][]byte
+	for _, line := range append(quickLines, `{"key":"k","value":18446744073709551615,"node":"eu","id":"a\"b","version":18446744073709551615}`) {
+		var b Batch
+		p := parser{opt: &Options{}}
+		p.line([]byte(line), finding.Place{}, false, &b)
+		for i := range b.Records {
+			var to bytes.Buffer
+			w := NewWriter(&to, Msgpack)
+			require.NoError(t, w.Write(&b.Records[i]))
+			require.NoError(t, w.Close())
+			header, size := frameSize(to.Bytes())
+			all = append(all, to.Bytes()[header:header+size])
+		}
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	var fast, general parser
+	fast.opt, general.opt = &Options{}, &Options{}
+	for round := range 20_000 {
+		frame := slices.Clone(all[round%len(all)])
+		if round >= len(all) {
+			frame[r.IntN(len(frame))] = byte(r.IntN(256))
+			frame = frame[:len(frame)-r.IntN(2)*r.IntN(len(frame))]
+		}
+		var a, b Batch
+		if rec := a.record(finding.Place{Line: 1}); fast.quickFrame(frame, rec, &a) {
+			quick++
+			require.Nil(t, general.frame(frame, b.record(finding.Place{Line: 1}), &b), "%q", frame)
+			require.Equal(t, b.Records, a.Records, "%q", frame)
+		}
+	}
+	require.Greater(t, quick, 200)
 }
 
 // A line may be the last of what is in memory, cut off anywhere.
