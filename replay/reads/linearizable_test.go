@@ -135,7 +135,9 @@ func agree(acts []act, falling bool) error {
 		case v.Outcome == Fine:
 			rest = append(rest, a)
 			continue
-		case v.Outcome == CannotTell && v.Reason != ClockContradict:
+		case v.Outcome == CannotTell && v.Reason != ClockContradict && v.Reason != Ambiguous:
+			return fmt.Errorf("%v: every time is known, and yet nobody can tell: %s", acts, v.Reason)
+		case v.Outcome == CannotTell && v.Reason == Ambiguous:
 			sure = false
 			rest = append(rest, a)
 		case v.Outcome == Stale && v.miss == nil:

@@ -238,6 +238,8 @@ func (g *register) notStrong(l *look, a int32) (int32, Reason) {
 			return b, NotAcknowledged
 		case a != nothing && g.certain.from[a] == never && g.writes[a].startLo == ever:
 			return b, NotAcknowledged
+		case g.skew == 0 && l.exact() && g.writes[b].exact() && (a == nothing || g.writes[a].exact()):
+			return b, Ambiguous // it turns on what other reads saw, of which that is not known
 		}
 		return b, WithinSkew
 	}
