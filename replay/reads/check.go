@@ -488,9 +488,7 @@ func (g *register) shown(by witness, write int32) *Shown {
 	if by.op == int32(g.writes[write].op) {
 		s.By = "itself"
 	}
-	if at := g.at[by.op]; at >= 0 {
-		s.End = moment(g.writes[at].endHi)
-	}
+	s.End = moment(g.spans[by.op].endHi)
 	return s
 }
 

@@ -19,6 +19,7 @@ type register struct {
 	// writes[0] is nothing: what is there before the first write.
 	writes []write
 	at     []int32 // of each operation of the key, its write; -1 when it doesn't touch the register
+	spans  []span  // of each operation of the key
 	reads  []look
 	seen   map[string]*seen
 
@@ -60,17 +61,17 @@ func (s *seen) one() bool { return len(s.writes) == 1 }
 
 // newRegister makes the register of a field, "" for the whole record.
 func newRegister(k *replay.KeyOperations, p *past, field string, list []read, c *check) *register {
-	g := &register{field: field, rule: c.table.Rule(k.Key, field), past: p, skew: c.skew, at: make([]int32, len(k.Ops)), seen: make(map[string]*seen)}
+	g := &register{field: field, rule: c.table.Rule(k.Key, field), past: p, skew: c.skew, at: make([]int32, len(k.Ops)), spans: make([]span, len(k.Ops)), seen: make(map[string]*seen)}
 	g.writes = append(g.writes, write{op: -1, span: span{ever, ever, ever, ever}, made: ever, done: ever})
 	for i := range k.Ops {
 		o := &k.Ops[i]
-		g.at[i] = -1
+		called := c.from.call(o.Place)
+		g.at[i], g.spans[i] = -1, spanOf(called.start, called.end, o.Stamp.Time.Wall, c.lag)
 		v, ok := valueOf(&o.Op, field)
 		if !ok {
 			continue
 		}
-		called := c.from.call(o.Place)
-		w := write{op: i, span: spanOf(called.start, called.end, o.Stamp.Time.Wall, c.lag), session: called.session, begun: called.start}
+		w := write{op: i, span: g.spans[i], session: called.session, begun: called.start}
 		switch at := o.Stamp.Time.Wall; {
 		case called.start > 0 && called.end > 0:
 			w.made, w.done = w.startLo, w.endHi

@@ -78,20 +78,23 @@ func (g *register) zones(skew int64, certain bool) zones {
 			take(i, &g.reads[b.last], b.last)
 		}
 	}
-	z.spread(g)
+	z.spread(g, certain)
 	return z
 }
 
 // spread carries the bounds over to what writers had seen.
-func (z *zones) spread(g *register) {
+func (z *zones) spread(g *register, certain bool) {
 	ops := len(g.at)
 	from, till := make([]int64, ops), make([]int64, ops)
 	for i, at := range g.at {
-		if at >= 0 {
+		switch {
+		case at >= 0:
 			from[i], till[i] = z.from[at], z.till[at]
-			continue
+		case certain: // a write to another field: its writer had seen what it had seen, all the same
+			from[i], till[i] = g.spans[i].endHi, g.spans[i].startLo
+		default:
+			from[i], till[i] = g.spans[i].endLo, g.spans[i].startHi
 		}
-		from[i], till[i] = never, ever // of a write to another field nothing is known here
 	}
 	later, earlier := g.past.later(from), g.past.earlier(till)
 	for i, at := range g.at {
@@ -234,9 +237,8 @@ func (g *register) notStrong(l *look, a int32) (int32, Reason) {
 			return b, NoStart
 		case g.writes[b].made == ever && g.writes[b].endHi == never:
 			return b, NoTime
-		case g.certain.from[b] == never:
-			return b, NotAcknowledged
-		case a != nothing && g.certain.from[a] == never && g.writes[a].startLo == ever:
+		case g.writes[b].endHi == never && g.certain.from[b] >= plus(l.startLo, -g.skew),
+			a != nothing && g.writes[a].endHi == never && g.certain.from[a] == never:
 			return b, NotAcknowledged
 		case g.skew == 0 && l.exact() && g.writes[b].exact() && (a == nothing || g.writes[a].exact()):
 			return b, Ambiguous // it turns on what other reads saw, of which that is not known
