@@ -265,11 +265,9 @@ func (g *register) missed(l *look, a int32, f *fronts) (*miss, Reason) {
 		}
 		return &miss{write: possible}, why
 	}
-	if l.level.Kind == Bounded && f.unmade {
-		for b := range g.writes {
-			if w := &g.writes[b]; b != nothing && w.made == ever && g.beats(int32(b), a) {
-				return &miss{write: int32(b)}, NoTime
-			}
+	for _, b := range f.untimed {
+		if unknown := g.writes[b].made == ever || l.level.Kind == Quorum; unknown && g.beats(b, a) {
+			return &miss{write: b}, NoTime
 		}
 	}
 	return nil, ""

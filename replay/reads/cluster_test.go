@@ -184,11 +184,11 @@ func (c *cluster) untold() {
 	c.line("", `{"key":"u/2","value":2,"node":"n3","id":"n3:1","seen":[]}`)
 
 	// What wrote another field had seen it, and was acknowledged.
-	c.line("", `{"key":"u/4","field":"a","value":1,"node":"us","id":"m1","start":%d,"end":%d}`, at(1), at(2))
-	c.line("", `{"key":"u/4","field":"a","value":2,"node":"eu","id":"m2","seen":["m1"]}`)
+	c.line("", `{"key":"u/4","field":"a","value":1,"node":"us","version":1,"id":"m1","start":%d,"end":%d}`, at(1), at(2))
+	c.line("", `{"key":"u/4","field":"a","value":2,"node":"eu","version":2,"id":"m2","seen":["m1"]}`)
 	c.line("", `{"key":"u/4","field":"b","value":1,"node":"ap","id":"n1","seen":["m2"],"start":%d,"end":%d}`, at(5), at(6))
 	c.line("stale", `{"key":"u/4","op":"read","field":"a","want":"strong","saw":"m1","start":%d,"end":%d}`, at(7), at(8))
-	c.line("not_acknowledged", `{"key":"u/4","op":"read","field":"a","want":"quorum","saw":"m1","start":%d,"end":%d}`, at(7), at(8))
+	c.line("no_time", `{"key":"u/4","op":"read","field":"a","want":"quorum","saw":"m1","start":%d,"end":%d}`, at(7), at(8))
 
 	// A field, and a write that did not change it.
 	c.line("", `{"key":"u/3","field":"a","value":1,"node":"us","id":"a1","start":%d,"end":%d}`, at(1), at(2))

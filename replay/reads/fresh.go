@@ -47,9 +47,9 @@ func (f *front) before(t int64) int32 {
 
 // fronts are those that the levels ask for.
 type fronts struct {
-	made, done         front // by commit: at the earliest, at the latest
-	mayBeAcked, acked  front // by acknowledgement
-	unmade, unfinished bool  // there are writes whose commit, or acknowledgement, has no time
+	made, done        front   // by commit: at the earliest, at the latest
+	mayBeAcked, acked front   // by acknowledgement
+	untimed           []int32 // the writes of which nothing says when they were made, or acknowledged at the earliest
 }
 
 func (g *register) fronts() *fronts {
@@ -59,7 +59,11 @@ func (g *register) fronts() *fronts {
 		mayBeAcked: g.front(func(w *write) int64 { return w.endLo }),
 		acked:      g.front(func(w *write) int64 { return w.endHi }),
 	}
-	f.unmade = len(f.made.at) < len(g.writes)-1
+	for i := range g.writes {
+		if w := &g.writes[i]; i != nothing && (w.made == ever || w.endLo == ever) && len(f.untimed) < mostAtOnce {
+			f.untimed = append(f.untimed, int32(i))
+		}
+	}
 	return f
 }
 
