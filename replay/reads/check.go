@@ -121,7 +121,7 @@ func (c *check) key(k *replay.KeyOperations, list []read) {
 	}
 }
 
-func (c *check) register(k *replay.KeyOperations, g *register, lost func(op int) bool) {
+func (c *check) register(k *replay.KeyOperations, g *register, lost func(op int) replay.Count) {
 	f := g.fronts()
 	sessions := g.sessions(c)
 	strong := false
@@ -141,8 +141,10 @@ func (c *check) register(k *replay.KeyOperations, g *register, lost func(op int)
 		if age, versions := g.behind(f, l); age > c.skew {
 			l.Age, l.Versions = time.Duration(age), versions
 		}
-		if l.seen.one() && l.seen.writes[0] != nothing && lost(g.writes[l.seen.writes[0]].op) {
-			c.report.Lost++
+		if l.seen.one() && l.seen.writes[0] != nothing {
+			n := lost(g.writes[l.seen.writes[0]].op)
+			c.report.Lost.Min += n.Min
+			c.report.Lost.Max += n.Max
 		}
 		c.count(k, g, l)
 	}
@@ -270,12 +272,15 @@ func (g *register) missed(l *look, a int32, f *fronts) (*miss, Reason) {
 			return &miss{write: b}, NoTime
 		}
 	}
+	if len(f.untimed) == mostAtOnce {
+		return &miss{write: f.untimed[0]}, TooMany
+	}
 	return nil, ""
 }
 
-// lost returns whether an operation is lost in the end: it made a claim that the table's fold says is lost, and nobody who had
-// seen it replaced it. Nothing is folded before the first question.
-func (c *check) lost(k *replay.KeyOperations, p *past) func(op int) bool {
+// lost returns whether an operation is lost in the end, 1 or 0, or perhaps: it made a claim that the table's fold says is lost,
+// and nobody who had seen it replaced it. Nothing is folded before the first question.
+func (c *check) lost(k *replay.KeyOperations, p *past) func(op int) replay.Count {
 	var cells []*cell
 	claimsOf := make(map[int][]claimed)
 	cellOf := func(rule *merge.Rule, name string) *cell {
@@ -316,17 +321,20 @@ func (c *check) lost(k *replay.KeyOperations, p *past) func(op int) bool {
 			}
 		}
 	}
-	known := make(map[int]bool)
-	return func(op int) bool {
+	known := make(map[int]replay.Count)
+	return func(op int) replay.Count {
 		if len(k.Ops) < 2 {
-			return false
+			return replay.Count{}
 		}
 		if cells == nil {
 			fold()
 		}
 		lost, ok := known[op]
 		if !ok {
-			lost = slices.ContainsFunc(claimsOf[op], func(one claimed) bool { return one.lost(op, p) })
+			for _, one := range claimsOf[op] {
+				n := one.lost(op, p)
+				lost.Min, lost.Max = max(lost.Min, n.Min), max(lost.Max, n.Max)
+			}
 			known[op] = lost
 		}
 		return lost
@@ -346,14 +354,19 @@ type claimed struct {
 	claim merge.Claim
 }
 
-func (c *claimed) lost(op int, p *past) bool {
+func (c *claimed) lost(op int, p *past) replay.Count {
 	if v := c.state.Judge(&c.claim); v.Outcome != merge.Lost {
-		return false
+		return replay.Count{}
 	}
-	if shown := c.state.Value(); c.claim.Kind == merge.Set && c.claim.Value == shown || c.claim.Kind == merge.Delete && shown.IsAbsent() {
-		return false
+	shown := c.state.Value()
+	switch {
+	case c.claim.Kind == merge.Set && c.claim.Value == shown || c.claim.Kind == merge.Delete && shown.IsAbsent(),
+		slices.ContainsFunc(c.ops, func(other int) bool { return p.saw(other, op) }):
+		return replay.Count{}
+	case slices.ContainsFunc(c.ops, func(other int) bool { return p.maySee(other, op) }):
+		return replay.Count{Max: 1}
 	}
-	return !slices.ContainsFunc(c.ops, func(other int) bool { return p.saw(other, op) })
+	return replay.Count{Min: 1, Max: 1}
 }
 
 // sessionWrites counts a write of a session that had something in place before.

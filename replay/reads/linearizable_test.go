@@ -76,7 +76,7 @@ func registerOf(acts []act, falling bool, skew int64) (*check, *register) {
 		first: make(map[Reason]*Case), servers: make(map[string][]answer), quorums: make(map[int]int64)}
 	p := newPast(k)
 	g := newRegister(k, &p, "", list, c)
-	c.register(k, g, func(int) bool { return false })
+	c.register(k, g, func(int) replay.Count { return replay.Count{} })
 	return c, g
 }
 

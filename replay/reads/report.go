@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/replay"
 )
 
 // Schema names the form of a report in JSON. Fields are added to it, never renamed.
@@ -56,11 +57,11 @@ const (
 type Report struct {
 	Schema     string           `json:"schema"`
 	Reads      int64            `json:"reads"`
-	Levels     []LevelSum       `json:"levels"`             // strictest first
-	Untold     []ReasonSum      `json:"cannot_tell"`        // why, most frequent first
-	Lost       int64            `json:"of_lost_writes"`     // reads that showed a write which is lost in the end
-	Registers  Registers        `json:"linearizable"`       // of the keys, or fields, with strong reads
-	Sessions   SessionWrites    `json:"session_writes"`     //
+	Levels     []LevelSum       `json:"levels"`         // strictest first
+	Untold     []ReasonSum      `json:"cannot_tell"`    // why, most frequent first
+	Lost       replay.Count     `json:"of_lost_writes"` // reads that showed a write which is lost in the end
+	Registers  Registers        `json:"linearizable"`   // of the keys, or fields, with strong reads
+	Sessions   SessionWrites    `json:"session_writes"`
 	Preferred  []Preference     `json:"preferred_own"`      // replicas that answered by themselves, by time
 	Alone      int64            `json:"quorum_reads_alone"` // that asked for a quorum, and fewer than half of the replicas answered
 	Skew       time.Duration    `json:"skew"`               // the tolerance that times were compared with

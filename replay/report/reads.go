@@ -107,15 +107,16 @@ func ReadsNotes(r *reads.Report) []string {
 		for i, n := range f.Missed {
 			names[i] = name(n)
 		}
-		note("%s answered %s by itself between %s and %s that %s promised more; %s of them stale, by up to %s. "+
-			"In that time it showed nothing new of %s, which went on writing: it preferred its own replica while cut off.%s",
-			name(f.Replica), plural(f.Reads, "read"), moment(f.From), moment(f.To), wasOrWere(f.Reads), number(f.Stale)+" "+wasOrWere(f.Stale), about(f.Age), list(names, "and"), split)
+		note("%s answered %s from its own replica between %s and %s that %s promised better, and %s of them %s stale, by up to %s. "+
+			"All that time it showed nothing new of %s, which went on writing: this is what a service does that prefers its own replica under a cut.%s",
+			name(f.Replica), plural(f.Reads, "read"), seconds(f.From), seconds(f.To), wasOrWere(f.Reads), number(f.Stale), wasOrWere(f.Stale),
+			about(f.Age), list(names, "and"), split)
 	}
 	if n := r.Registers; n.NoOrder > 0 {
 		note("%s with strong reads: %s not linearizable.", capital(plural(n.Ordered+n.NoOrder+n.TooHard, "key")), number(n.NoOrder))
 	}
-	if r.Lost > 0 {
-		note("%s showed a write that is lost in the end.", capital(plural(r.Lost, "read")))
+	if r.Lost.Max > 0 {
+		note("Reads of writes that are lost in the end: %s.", Between(r.Lost))
 	}
 	if n := r.Sessions; n.OutOfOrder > 0 {
 		note("%s of the %s that sessions made after they had read or written the key lose to what they had made or seen: %s.",
@@ -173,6 +174,8 @@ func itOrThey(n int64) string {
 }
 
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.999999999") }
+
+func seconds(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
 
 // ReadStory tells why one read is judged as it is, as lines: the fewest writes and reads that it takes, and what follows.
 func ReadStory(c *reads.Case) []string {
