@@ -300,7 +300,10 @@ func (c *check) lost(k *replay.KeyOperations, p *past) func(op int) replay.Count
 			}
 		}
 		at.state.Apply(&claim)
-		at.ops = append(at.ops, op)
+		if n := len(at.last); n == 0 || k.Ops[at.last[n-1]].Node != k.Ops[op].Node {
+			at.last = append(at.last, op) // they come node by node, and once more for the deletes
+		}
+		at.last[len(at.last)-1] = op
 		claimsOf[op] = append(claimsOf[op], claimed{at, claim})
 	}
 	fold := func() {
@@ -341,12 +344,12 @@ func (c *check) lost(k *replay.KeyOperations, p *past) func(op int) replay.Count
 	}
 }
 
-// cell is one cell of a key, and the operations that have a part in it.
+// cell is one cell of a key, and of each node the last operation that has a part in it: it has seen most.
 type cell struct {
 	rule  *merge.Rule
 	name  string
 	state merge.Cell
-	ops   []int
+	last  []int
 }
 
 type claimed struct {
@@ -361,9 +364,9 @@ func (c *claimed) lost(op int, p *past) replay.Count {
 	shown := c.state.Value()
 	switch {
 	case c.claim.Kind == merge.Set && c.claim.Value == shown || c.claim.Kind == merge.Delete && shown.IsAbsent(),
-		slices.ContainsFunc(c.ops, func(other int) bool { return p.saw(other, op) }):
+		slices.ContainsFunc(c.last, func(other int) bool { return p.saw(other, op) }):
 		return replay.Count{}
-	case slices.ContainsFunc(c.ops, func(other int) bool { return p.maySee(other, op) }):
+	case slices.ContainsFunc(c.last, func(other int) bool { return p.maySee(other, op) }):
 		return replay.Count{Max: 1}
 	}
 	return replay.Count{Min: 1, Max: 1}
@@ -499,7 +502,9 @@ func (g *register) shown(by witness, write int32) *Shown {
 	if by.op == int32(g.writes[write].op) {
 		s.By = "itself"
 	}
-	s.End = moment(g.spans[by.op].endHi)
+	if s.End = moment(g.spans[by.op].endHi); g.spans[by.op].endHi-g.spans[by.op].endLo < 1e9 {
+		s.End = moment(g.spans[by.op].endLo) // as it is recorded
+	}
 	return s
 }
 

@@ -132,18 +132,18 @@ func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // reasons say why nobody can tell.
 var reasons = map[reads.Reason]string{
-	reads.NoSaw:           "they do not say what they saw (saw)",
-	reads.UnknownWrite:    "they saw a write that the history does not have",
-	reads.OtherField:      "they are of a field and saw a write that did not change it",
-	reads.NoStart:         "nothing says when they began (start)",
-	reads.NoSession:       "they name no session",
-	reads.NoTime:          "a write that they may have missed has no time",
-	reads.NotAcknowledged: "nothing says when a write that they may have missed was acknowledged (end of the write, or -lag)",
+	reads.NoSaw:           "nothing says what was seen (saw)",
+	reads.UnknownWrite:    "the write that was seen is not in the history",
+	reads.OtherField:      "the write that was seen did not change the field that was read",
+	reads.NoStart:         "nothing says when the read began (start)",
+	reads.NoSession:       "no session is named",
+	reads.NoTime:          "a write that may have been missed has no time",
+	reads.NotAcknowledged: "nothing says when a write that may have been missed was acknowledged (its end, or -lag)",
 	reads.WithinSkew:      "the times are closer than clocks or digits allow to tell",
-	reads.Ambiguous:       "what they or others saw may be one of several writes",
-	reads.ClockContradict: "they ended before the write that they saw began, so the clocks can't be right",
+	reads.Ambiguous:       "what was seen may be one of several writes",
+	reads.ClockContradict: "the read ended before the write that it saw began, so the clocks can't be right",
 	reads.TooMany:         "too many writes were made at once",
-	reads.BeyondLimit:     "there are more reads than are kept; -memory keeps more",
+	reads.BeyondLimit:     "there are more reads than are kept (-memory keeps more)",
 }
 
 // ReadsUntold says of which reads nobody can tell what they were, and why.
