@@ -63,15 +63,18 @@ func (p *parser) admit(first int, out *Batch) {
 	if p.opt.Exclude == nil {
 		return
 	}
-	kept := out.Records[:first]
-	for i := range out.Records[first:] {
-		if rec := &out.Records[first+i]; p.opt.Exclude(rec) {
+	kept := first
+	for i := first; i < len(out.Records); i++ {
+		switch {
+		case p.opt.Exclude(&out.Records[i]):
 			out.Excluded++
-		} else {
-			kept = append(kept, *rec)
+			continue
+		case kept < i:
+			out.Records[kept] = out.Records[i]
 		}
+		kept++
 	}
-	out.Records = kept
+	out.Records = out.Records[:kept]
 }
 
 // object reads one native record.
