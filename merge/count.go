@@ -45,6 +45,22 @@ func increment(c *Claim) (amount crdt.Decimal, ok bool) {
 	return now.Sub(was), true
 }
 
+// Increments is what a counter shows that nothing but increments were applied to, for those who know that each of theirs is
+// another one and need not remember which. The zero Increments is none.
+type Increments struct{ total crdt.Decimal }
+
+// Add adds the increment that an [Add] of a value is. It reports false, and adds nothing, when the value is no number.
+func (s *Increments) Add(v value.Value) bool {
+	amount, ok := increment(&Claim{Kind: Add, Value: v})
+	if ok {
+		s.total = s.total.Add(amount)
+	}
+	return ok
+}
+
+// Value returns the sum.
+func (s *Increments) Value() value.Value { return value.Number(s.total) }
+
 func (n *count) merge(_ *Rule, from state) (changed bool) {
 	o := from.(*count)
 	changed = n.counter.Merge(o.counter)

@@ -19,6 +19,7 @@ type Rule struct {
 	Together bool   // the fields it matches are one cell, decided as a whole
 
 	table  *Table
+	index  int // among the rules of the table
 	keys   pattern
 	fields []pattern
 	column string        // of highest
@@ -179,6 +180,7 @@ func (t *Table) parseRule(line lex.Line, ms *lex.Mistakes) {
 	}
 	ok := r.parseName(line, ms)
 	// A line with a mistake still takes part in the search for lines that can never match.
+	r.index = len(t.Rules)
 	t.Rules = append(t.Rules, r)
 	if !ok {
 		return
@@ -374,7 +376,7 @@ func (r *Rule) Laws() Laws {
 func (r *Rule) Ladder() *lww.Ladder { return &r.table.Ladder }
 
 // Index returns the place of the rule among [Table.Rules], from 0.
-func (r *Rule) Index() int { return slices.Index(r.table.Rules, r) }
+func (r *Rule) Index() int { return r.index }
 
 // NeedsDots reports whether the rule turns on what writers had seen, or counts, so that its operations need a dot.
 func (r *Rule) NeedsDots() bool { return r.family != selects }

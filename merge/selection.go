@@ -17,18 +17,19 @@ type selection struct {
 func (s *selection) apply(r *Rule, c *Claim) { s.take(r, c.write()) }
 
 func (s *selection) take(r *Rule, w Write) (changed bool) {
-	if s.written && !s.beats(r, &w) {
+	if s.written && !r.Beats(&w, &s.kept) {
 		return false
 	}
 	s.kept, s.written = w, true
 	return true
 }
 
-// beats reports whether w takes the place of what is kept. Of one write under two ids, the greater id stays: which is of
-// no interest, but for being the same everywhere.
-func (s *selection) beats(r *Rule, w *Write) bool {
-	return r.compareAll(w, &s.kept) > 0
-}
+// Selects reports whether the cells of the rule keep one of the writes to them: the one that [Rule.Beats] all others.
+func (r *Rule) Selects() bool { return r.family == selects }
+
+// Beats reports whether w takes the place of the write that a cell of a rule that selects keeps. Of one write under two
+// ids, the greater id stays: which is of no interest, but for being the same everywhere.
+func (r *Rule) Beats(w, kept *Write) bool { return r.compareAll(w, kept) > 0 }
 
 // compareAll is [Rule.Compare] gone on to what decides nothing: it returns 0 for one write only.
 func (r *Rule) compareAll(a, b *Write) int {

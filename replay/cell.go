@@ -10,6 +10,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
+	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
 // cell is one key and field while it is folded: the claims on it, in canonical order, and what became of them.
@@ -310,8 +311,8 @@ func (c *cell) tell(s *sums) {
 	total.Overwritten, total.Lost, total.Refused = one.Overwritten, one.Lost, one.Refused
 	if c.rule.Name == "counter" {
 		for n := range c.byNode {
-			if len(c.byNode[n].claims) > 0 && !s.counting[k.nodes[n]] {
-				s.counting[k.nodes[n]] = true
+			if len(c.byNode[n].claims) > 0 {
+				s.counts(k.nodes[n])
 			}
 		}
 		c.regressions(&s.told)
@@ -320,8 +321,7 @@ func (c *cell) tell(s *sums) {
 		total.Inversions = c.inversions(&s.told)
 	}
 	if first := k.ops[c.op[0]]; c.rule.NeedsDots() && pairs.Min != pairs.Max && s.told.wants(finding.UnknownCausality, first.place) {
-		s.told.keep(c.finding(finding.UnknownCausality, first, "rule "+c.rule.Name+
-			" turns on who had seen what, and nothing says it of some writes; what is not known to be seen counts as unseen"))
+		s.told.keep(c.finding(finding.UnknownCausality, first, unknownDetail(c.rule)))
 	}
 	total.Diverged = c.diverged()
 	rule.add(&one)
@@ -334,39 +334,42 @@ func (c *cell) tell(s *sums) {
 	s.worst.offer(&c.sum)
 }
 
+func unknownDetail(r *merge.Rule) string {
+	return "rule " + r.Name + " turns on who had seen what, and nothing says it of some writes; what is not known to be seen counts as unseen"
+}
+
 // decided counts the rung that decided against claim i, which lost or perhaps lost.
 func (c *cell) decided(i int, v *merge.Verdict, s *sums) {
 	k := c.key
 	loser := k.ops[c.op[i]]
+	s.decided.count(v.By)
 	switch v.By {
-	case lww.Rank:
-		s.decided.Rule++
-	case lww.Version:
-		s.decided.Version++
 	case lww.Time:
-		s.decided.Time++
 		winner := c.find(&v.Against)
 		if winner == nil {
 			return
 		}
-		s.close(k, loser, winner, v.Margin)
-		if winner.precision != loser.precision && winner.precision > 0 && loser.precision > 0 {
-			coarser := min(winner.precision, loser.precision)
-			if v.Margin < precisionNanos[coarser] && s.told.wants(finding.MixedPrecision, loser.place) {
-				s.told.keep(c.finding(finding.MixedPrecision, loser, "lost by "+time.Duration(v.Margin).String()+" to "+winner.place.String()+
-					", and one of the two clocks tells whole "+precisionNames[coarser]))
-			}
+		s.close(pair{k.numbers[loser.node], k.numbers[winner.node]}, v.Margin)
+		if mixed(loser.precision, winner.precision, v.Margin) && s.told.wants(finding.MixedPrecision, loser.place) {
+			s.told.keep(c.finding(finding.MixedPrecision, loser, mixedDetail(loser.precision, winner.precision, v.Margin, winner.place)))
 		}
-	case lww.Node:
-		s.decided.Node++
-	case lww.Kind:
-		s.decided.Kind++
 	case lww.Value:
-		s.decided.Value++
 		if s.told.wants(finding.ValueDependentWinner, loser.place) {
-			s.told.keep(c.finding(finding.ValueDependentWinner, loser, "nothing but the values told it from the write that is kept"))
+			s.told.keep(c.finding(finding.ValueDependentWinner, loser, valueDependentDetail))
 		}
 	}
+}
+
+const valueDependentDetail = "nothing but the values told it from the write that is kept"
+
+// mixed reports whether time decided by a margin that the coarser of two clocks can't tell.
+func mixed(a, b history.Precision, margin int64) bool {
+	return a != b && a > 0 && b > 0 && margin < precisionNanos[min(a, b)]
+}
+
+func mixedDetail(a, b history.Precision, margin int64, winner finding.Place) string {
+	return "lost by " + time.Duration(margin).String() + " to " + winner.String() +
+		", and one of the two clocks tells whole " + precisionNames[min(a, b)]
 }
 
 // find returns the operation behind a write that the state keeps.
@@ -416,12 +419,15 @@ func (c *cell) inversions(t *tally) int64 {
 		count++
 		if first, later := k.ops[c.op[worst]], k.ops[at]; t.wants(finding.Inversion, later.place) {
 			order, by := c.rule.Ladder().Compare(first.Stamp, later.Stamp)
-			v := lww.Judge(c.rule.Ladder(), first.Stamp, later.Stamp, order, by)
-			t.keep(c.finding(finding.Inversion, later, "its writer had seen the write at "+first.place.String()+
-				", and yet that one's stamp is the greater"+strings.TrimPrefix(v.String(), "left")))
+			t.keep(c.finding(finding.Inversion, later, inversionDetail(c.rule.Ladder(), first.place, first.Stamp, later.Stamp, order, by)))
 		}
 	}
 	return count
+}
+
+func inversionDetail(l *lww.Ladder, place finding.Place, first, later lww.Stamp, order int, by lww.Rung) string {
+	v := lww.Judge(l, first, later, order, by)
+	return "its writer had seen the write at " + place.String() + ", and yet that one's stamp is the greater" + strings.TrimPrefix(v.String(), "left")
 }
 
 // regressions tells of absolute counts that went down from one write of a node to its next, without a before-image that

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+	"unsafe"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -18,7 +20,7 @@ import (
 )
 
 // partitions is into how many parts the keys of a history are split. Each part is folded on its own.
-const partitions = 256
+const partitions = 1024
 
 // History is what was read of one or more sources: every write in compact form, split by key, and the count of all
 // else. It doesn't depend on a rule table, so one history is read once and run under many. Histories join. Of the writes
@@ -193,10 +195,16 @@ func (c *collector) add(b *history.Batch) {
 			continue
 		}
 		in.Writes++
-		c.record = appendRecord(c.record[:0], &c.names, rec, int64(b.Chunk)<<positionBits|int64(i)+1)
-		c.filler.put(partition(rec.Key), c.record)
-		c.links.note(rec)
-		c.seqs.note(rec)
+		seq, to := number(rec.ID, rec.Node), partition(rec.Key)
+		if flags := flagsOf(rec, seq); flags == plainFlags && len(rec.Fields) == 1 && plainSize(rec) < mostPlain {
+			block := c.filler.room(to, plainSize(rec))
+			c.filler.open[to] = appendPlain(block, &c.names, rec, seq)
+		} else {
+			c.record = appendRecord(c.record[:0], &c.names, rec, seq, int64(b.Chunk)<<positionBits|int64(i)+1)
+			c.filler.put(to, c.record)
+			c.links.note(rec)
+		}
+		c.seqs.note(rec.Node, seq)
 	}
 }
 
@@ -225,25 +233,50 @@ func (c *collector) into(h *History) error {
 }
 
 // partition returns the part that a key belongs to. Keys that look alike share one, so that they can be told.
-func partition(key string) int {
-	if !plain(key) {
-		key = skeleton(key)
+func partition(key string) int { return int(look(key) % partitions) }
+
+// look returns a hash of what a key looks like.
+func look(key string) uint64 {
+	h, ok := hashPlain(key)
+	if !ok {
+		h, _ = hashPlain(skeleton(key))
 	}
-	h := uint64(14695981039346656037) // FNV-1a
-	for i := 0; i < len(key); i++ {
-		h = (h ^ uint64(key[i])) * 1099511628211
-	}
-	return int((h ^ h>>32) % partitions)
+	return h
 }
 
 // plain reports whether a key is of visible ASCII without capitals: then it looks like itself.
 func plain(key string) bool {
-	for i := 0; i < len(key); i++ {
-		if c := key[i]; c >= 0x80 || c >= 'A' && c <= 'Z' || c <= ' ' {
-			return false
-		}
+	_, ok := hashPlain(key)
+	return ok
+}
+
+// hashPlain returns a hash of a key, and whether the key is plain. It reads eight bytes at a time.
+func hashPlain(key string) (hash uint64, ok bool) {
+	const (
+		every = 0x0101010101010101
+		high  = 0x80 * every
+	)
+	h, odd := uint64(len(key)), uint64(0)
+	mix := func(w uint64) {
+		low := w &^ high
+		capital := (low + every*(0x7f-'@')) & (every*(0x80+'Z') - low) // above '@', and not above 'Z'
+		space := every*(0x80+' ') - low                                // not above ' '
+		odd |= w | capital | space
+		h = (h ^ w) * 0x9e3779b97f4a7c15
+		h ^= h >> 29
 	}
-	return true
+	b := unsafe.Slice(unsafe.StringData(key), len(key))
+	for ; len(b) >= 8; b = b[8:] {
+		mix(binary.LittleEndian.Uint64(b))
+	}
+	if len(b) > 0 {
+		w := uint64(every * 'a')
+		for _, c := range b {
+			w = w<<8 | uint64(c)
+		}
+		mix(w)
+	}
+	return h ^ h>>32, odd&high == 0
 }
 
 // skeleton returns what a key looks like at a glance: in lower case, in Unicode's compatible composed form, without

@@ -64,7 +64,7 @@ func (h *History) Diff(tables []*merge.Table, opt Options) *Diff {
 	opt.State = nil
 	var mu sync.Mutex
 	var all []*differ
-	sums := h.fold(&work{tables: tables, opt: &opt, visitor: func() func(int, *key, []cell) {
+	sums := h.fold(&work{tables: tables, opt: &opt, visitor: func() func(int, string, []cell) {
 		d := newDiffer(tables, &opt)
 		mu.Lock()
 		defer mu.Unlock()
@@ -101,13 +101,13 @@ func newDiffer(tables []*merge.Table, opt *Options) *differ {
 }
 
 // visit compares how a key ends under a table with how it ended under the first.
-func (d *differ) visit(table int, k *key, cells []cell) {
+func (d *differ) visit(table int, key string, cells []cell) {
 	if table == 0 {
 		d.base = endings(d.base[:0], cells)
 		return
 	}
 	d.other = endings(d.other[:0], cells)
-	d.others[table-1].compare(k.name, d.base, d.other, d.limit)
+	d.others[table-1].compare(key, d.base, d.other, d.limit)
 }
 
 // endings appends how every field of a key ends. Fields that are decided together end one by one, so that tables which

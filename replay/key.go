@@ -93,8 +93,9 @@ type key struct {
 	written   []arrivals   // by node
 }
 
-// add takes one record of the key, which was found at a position of its export. node is the number of its node's name.
-func (k *key) add(rec *history.Record, node uint32, at int64, l *links) {
+// add takes one record of the key, which was found at a position of its export. node is the number of its node's name, and
+// number that of its id.
+func (k *key) add(rec *history.Record, node uint32, number uint64, at int64, l *links) {
 	r := k.room
 	o := &r.spare[len(k.ops)]
 	*o = op{
@@ -107,7 +108,7 @@ func (k *key) add(rec *history.Record, node uint32, at int64, l *links) {
 		},
 		place:     rec.Place,
 		precision: rec.Precision,
-		number:    number(rec.ID, rec.Node),
+		number:    number,
 		node:      int(node),
 		hasBase:   rec.HasBase,
 		base:      rec.Base,
@@ -123,21 +124,6 @@ func (k *key) add(rec *history.Record, node uint32, at int64, l *links) {
 		o.arrived[0] = arrival{rec.Region, at}
 	}
 	k.ops = append(k.ops, o)
-}
-
-// addPlain takes the next record of a reader when it is a plain one.
-func (k *key) addPlain(r reader) bool {
-	room := k.room
-	o := &room.spare[len(k.ops)]
-	*o = op{}
-	used := room.fields.used
-	if !r.plain(o, room.fields.raw(1)) {
-		room.fields.used = used
-		return false
-	}
-	o.Key = k.name
-	k.ops = append(k.ops, o)
-	return true
 }
 
 // told takes the context of a record.
@@ -233,7 +219,7 @@ func (k *key) settle(sum *Totals, t *tally) {
 		} else {
 			sum.Duplicates++
 			if t.wants(finding.DuplicateOp, o.place) {
-				t.keep(finding.Finding{Code: finding.DuplicateOp, Place: o.place, Key: k.name, Detail: "id " + quote(o.ID) + " stands at " + first.place.String() + " already"})
+				t.keep(finding.Finding{Code: finding.DuplicateOp, Place: o.place, Key: k.name, Detail: againDetail(o.ID, first.place)})
 			}
 		}
 		if first.context == nil {
@@ -241,6 +227,10 @@ func (k *key) settle(sum *Totals, t *tally) {
 		}
 	}
 	sum.Writes += int64(len(k.ops))
+}
+
+func againDetail(id string, first finding.Place) string {
+	return "id " + quote(id) + " stands at " + first.String() + " already"
 }
 
 // fewOps is up to how many operations walking them finds an id sooner than a map that has to be made.

@@ -60,7 +60,7 @@ func (h *History) Laws(table *merge.Table, opt Options) *Laws {
 	candidates := make([][]lawCell, len(table.Rules))
 	counts := make([]int64, len(table.Rules))
 	lock := make(chan struct{}, 1)
-	visit := func(_ int, _ *key, cells []cell) {
+	visit := func(_ int, _ string, cells []cell) {
 		for i := range cells {
 			c := &cells[i]
 			if len(c.claims) < 2 {
@@ -77,7 +77,7 @@ func (h *History) Laws(table *merge.Table, opt Options) *Laws {
 			<-lock
 		}
 	}
-	h.fold(&work{tables: []*merge.Table{table}, opt: &opt, visitor: func() func(int, *key, []cell) { return visit }})
+	h.fold(&work{tables: []*merge.Table{table}, opt: &opt, claims: true, visitor: func() func(int, string, []cell) { return visit }})
 	l := &Laws{Schema: "tiebreak.laws/v1", Table: infoOf(table)}
 	for i, rule := range table.Rules {
 		r := LawRule{Line: rule.Line, Rule: rule.String(), Promised: rule.Laws().String(), Cells: counts[i]}

@@ -45,10 +45,21 @@ func (n *names) text(id uint64) string {
 // numbers is what one goroutine remembers of names, so that it need not ask, and wait for others, at every record.
 type numbers struct {
 	names *names
-	known [64]struct {
-		text   string
-		number uint64
+	known [64]known
+	last  known // of files
+}
+
+type known struct {
+	text   string
+	number uint64
+}
+
+// file is of for the file of a record, which is mostly that of the record before.
+func (n *numbers) file(name string) uint64 {
+	if n.last.text != name {
+		n.last = known{name, n.of(name)}
 	}
+	return n.last.number
 }
 
 func (n *numbers) of(text string) uint64 {

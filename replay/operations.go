@@ -49,6 +49,7 @@ func (h *History) Operations(opt Options, each func(*KeyOperations)) {
 		}
 		slices.SortFunc(inOrder, func(i, j int) int { return strings.Compare(f.part.keys[i].name, f.part.keys[j].name) })
 		for _, i := range inOrder {
+			f.room.built = nil // as above
 			k := f.part.key(i, &f.room)
 			k.settle(&f.common.totals, &f.common.told)
 			k.arrange(&opt, &f.common.told)

@@ -20,13 +20,13 @@ import (
 // else. It carries the writes and not only their sums, for a conflict may span two days. What joins a partial and other
 // inputs reports, to the byte, what reading all of them at once would have.
 //
-//	"tiebreak.partial/v1\n"
+//	"tiebreak.partial/v2\n"
 //	zstd:  length (uvarint), header (JSON)
 //	       count, then each name: length, text
-//	       256 parts, each: count of blocks, then each block: length, bytes
+//	       1,024 parts, each: count of blocks, then each block: length, bytes
 //	       CRC-32C of all the above, unpacked: 4 bytes, big-endian
 
-const partialMagic = "tiebreak.partial/v1\n"
+const partialMagic = "tiebreak.partial/v2\n"
 
 // ErrPartial is returned by [Load] for what is no partial, or a damaged one.
 var ErrPartial = errors.New("not a whole partial")
@@ -209,12 +209,12 @@ func (h *History) rebuild() error {
 			r := reader{b: b, names: h.names.texts}
 			for r.more() {
 				r.record(&rec)
-				if r.bad || partition(rec.Key) != p || rec.Op > merge.Remove || rec.Precision > history.Nanosecond || rec.Time.Check() != nil {
+				if r.bad || partition(rec.Key) != p || rec.Op > merge.Remove || rec.Precision > history.Nanosecond || rec.Time.Check() != nil || r.number != number(rec.ID, rec.Node) {
 					r.fail()
 					break
 				}
 				h.links.note(&rec)
-				seqs.note(&rec)
+				seqs.note(rec.Node, r.number)
 			}
 			if r.bad {
 				return fmt.Errorf("%w: a record of it can't be read", ErrPartial)
@@ -258,7 +258,7 @@ func (h *History) join(o *History) error {
 			r := reader{b: b, names: o.names.texts}
 			for r.more() {
 				at := r.record(&rec)
-				record = appendRecord(record[:0], &names, &rec, at)
+				record = appendRecord(record[:0], &names, &rec, r.number, at)
 				to.put(p, record)
 				h.links.note(&rec)
 			}

@@ -3,6 +3,7 @@ package replay
 import (
 	"encoding/binary"
 	"slices"
+	"strconv"
 	"unsafe"
 
 	"github.com/tiebreakhq/tiebreak/clock"
@@ -25,17 +26,21 @@ const (
 	hasLogical
 	hasItem
 	hasRegion // and with it the position in its export
+	hasNumber // the id is the node and this number, and is not written out
+
+	// A record with no other flag, of one field, is a plain one.
+	plainFlags = hasNumber
 )
 
 // opBits is how many bits of the byte behind the flags are the op; the rest is the precision.
 const opBits = 4
 
-// appendRecord appends a write in compact form.
-func appendRecord(b []byte, n *numbers, rec *history.Record, at int64) []byte {
+// appendRecord appends a write in compact form. seq is the number of its id: see [number].
+func appendRecord(b []byte, n *numbers, rec *history.Record, seq uint64, at int64) []byte {
 	start := len(b)
 	b = append(b, 0, 0) // the length
 	b = appendText(b, rec.Key)
-	flags := flagsOf(rec)
+	flags := flagsOf(rec, seq)
 	b = append(b, flags, byte(rec.Op)|byte(rec.Precision)<<opBits)
 	b = appendUint(b, n.of(string(rec.Node)))
 	b = appendUint(b, rec.Version)
@@ -43,7 +48,11 @@ func appendRecord(b []byte, n *numbers, rec *history.Record, at int64) []byte {
 	if flags&hasLogical != 0 {
 		b = appendUint(b, uint64(rec.Time.Logical))
 	}
-	b = appendText(b, rec.ID)
+	if seq > 0 {
+		b = appendUint(b, seq)
+	} else {
+		b = appendText(b, rec.ID)
+	}
 	b = appendUint(b, n.of(rec.Place.File))
 	b = appendUint(b, uint64(rec.Place.Line))
 	if flags&hasItem != 0 {
@@ -82,6 +91,37 @@ func appendRecord(b []byte, n *numbers, rec *history.Record, at int64) []byte {
 	return putLength(b, start)
 }
 
+// mostPlain is what [appendPlain] may write: the length of what is longer doesn't fit into two bytes.
+const mostPlain = 1 << 14
+
+// plainSize returns how many bytes a plain record takes at most.
+func plainSize(rec *history.Record) int {
+	f := &rec.Fields[0]
+	const numbers = 2 + 10 + 2 + 5 + 10 + 8 + 10 + 5 + 10 + 1 + 10 + 10
+	return len(rec.Key) + len(f.Name) + len(f.Value) + numbers
+}
+
+// appendPlain is appendRecord for a plain record, to a block that has room for it.
+func appendPlain(b []byte, n *numbers, rec *history.Record, seq uint64) []byte {
+	start := len(b)
+	f := &rec.Fields[0]
+	b = append(b, 0, 0)
+	b = appendText(b, rec.Key)
+	b = append(b, plainFlags, byte(rec.Op)|byte(rec.Precision)<<opBits)
+	b = appendUint(b, n.of(string(rec.Node)))
+	b = appendUint(b, rec.Version)
+	b = binary.LittleEndian.AppendUint64(b, uint64(rec.Time.Wall))
+	b = appendUint(b, seq)
+	b = appendUint(b, n.file(rec.Place.File))
+	b = appendUint(b, uint64(rec.Place.Line))
+	b = append(b, 1)
+	b = appendText(b, f.Name)
+	b = appendText(b, string(f.Value))
+	length := len(b) - start - 2
+	b[start], b[start+1] = byte(length)|0x80, byte(length>>7)
+	return b
+}
+
 // putLength fills in the length of the record that begins at start. Two bytes were left for it, which is enough for most:
 // a varint may be longer than it need be.
 func putLength(b []byte, start int) []byte {
@@ -97,8 +137,11 @@ func putLength(b []byte, start int) []byte {
 	return b
 }
 
-func flagsOf(rec *history.Record) byte {
+func flagsOf(rec *history.Record, seq uint64) byte {
 	flags := byte(0)
+	if seq > 0 {
+		flags |= hasNumber
+	}
 	if rec.Knows {
 		flags |= hasSeen
 	}
@@ -143,9 +186,11 @@ type reader struct {
 	b     []byte
 	at    int // of what comes next
 	names []string
+	ids   *[]byte // where ids are put together; the reader's own memory when nil
 	bad   bool
 
-	node uint32 // the number of the last record's node
+	node   uint32 // the number of the last record's node
+	number uint64 // of the last record's id, when that is its node and a number
 }
 
 func (r *reader) more() bool { return r.at < len(r.b) && !r.bad }
@@ -213,6 +258,26 @@ func (r *reader) text() string {
 	return unsafe.String(&r.b[r.at-n], n)
 }
 
+// id puts together the id that is a node and a number.
+func (r *reader) id(node clock.Node, number uint64) string {
+	if node == "" || number == 0 {
+		r.fail()
+		return ""
+	}
+	var own []byte
+	b := r.ids
+	if b == nil {
+		b = &own
+	}
+	start := len(*b)
+	*b = appendID(*b, node, number)
+	return unsafe.String(&(*b)[start], len(*b)-start)
+}
+
+func appendID(b []byte, node clock.Node, number uint64) []byte {
+	return strconv.AppendUint(append(append(b, node...), ':'), number, 10)
+}
+
 func (r *reader) name() string { return r.nameOf(r.uint()) }
 
 func (r *reader) nameOf(n uint64) string {
@@ -226,7 +291,7 @@ func (r *reader) nameOf(n uint64) string {
 // next takes the next record off and returns a reader of it alone.
 func (r *reader) next() reader {
 	n := r.count()
-	one := reader{b: r.b[:r.at+n], at: r.at, names: r.names, bad: r.bad}
+	one := reader{b: r.b[:r.at+n], at: r.at, names: r.names, ids: r.ids, bad: r.bad}
 	r.at += n
 	return one
 }
@@ -250,33 +315,49 @@ func (r *reader) record(rec *history.Record) (at int64) {
 	if at = one.write(rec); one.bad || one.at < len(one.b) {
 		r.fail()
 	}
-	r.node = one.node
+	r.node, r.number = one.node, one.number
 	return at
 }
 
-// plain reads the next write straight into an operation when it is one of those that most are, which set one field and
-// have none of the members that the flags tell of. Else it says no, and has read nothing.
-func (r *reader) plain(o *op, field []merge.Field) bool {
-	one := r.next()
-	o.Key = one.text()
-	flags, kind := one.byte(), one.byte()
-	if flags != 0 || one.bad {
-		return false
+// plain reads the next write when it is a plain one, and the name of its field. Else it says no, and has read nothing.
+func (r *reader) plain(o *plainOp) (field string, ok bool) {
+	b, at := r.b, r.at
+	uint := func() uint64 {
+		if at < len(b) && b[at] < 0x80 { // mostly
+			at++
+			return uint64(b[at-1])
+		}
+		v, n := binary.Uvarint(b[at:])
+		at += max(n, 0)
+		return v
 	}
-	node := one.uint()
-	o.Kind, o.precision = merge.Kind(kind&(1<<opBits-1)), history.Precision(kind>>opBits)
-	o.node, o.Stamp.Node = int(node), clock.Node(one.nameOf(node))
-	o.Stamp.Version = one.uint()
-	o.Stamp.Time.Wall = one.wall()
-	o.ID = one.text()
-	o.place.File, o.place.Line = one.name(), int64(one.uint())
-	if one.uint() != 1 {
-		return false
+	uint() // the length
+	at += int(uint())
+	if b[at] != plainFlags {
+		return "", false
 	}
-	field[0] = merge.Field{Name: one.text(), Value: value.Value(one.text())}
-	o.Fields = field
-	o.number = number(o.ID, o.Stamp.Node)
-	return !one.bad && one.at == len(one.b)
+	o.kind, o.precision = merge.Kind(b[at+1]&(1<<opBits-1)), history.Precision(b[at+1]>>opBits)
+	at += 2
+	o.node = uint32(uint())
+	o.version = uint()
+	o.wall = int64(binary.LittleEndian.Uint64(b[at:]))
+	at += 8
+	o.number = uint()
+	o.file, o.line = uint32(uint()), int64(uint())
+	if uint() != 1 {
+		return "", false
+	}
+	text := func() string {
+		n := int(uint())
+		if n == 0 {
+			return ""
+		}
+		at += n
+		return unsafe.String(&b[at-n], n)
+	}
+	field = text()
+	o.value = value.Value(text())
+	return field, true
 }
 
 func (r *reader) write(rec *history.Record) (at int64) {
@@ -291,7 +372,12 @@ func (r *reader) write(rec *history.Record) (at int64) {
 	if flags&hasLogical != 0 {
 		rec.Time.Logical = uint32(r.uint())
 	}
-	rec.ID = r.text()
+	if r.number = 0; flags&hasNumber != 0 {
+		r.number = r.uint()
+		rec.ID = r.id(rec.Node, r.number)
+	} else {
+		rec.ID = r.text()
+	}
 	rec.Place.File, rec.Place.Line = r.name(), int64(r.uint())
 	if flags&hasItem != 0 {
 		rec.Place.Item = int(r.uint())

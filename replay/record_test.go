@@ -34,7 +34,7 @@ func TestRecordsComeBackAsTheyWere(t *testing.T) {
 	names := newNames()
 	var b []byte
 	for i, rec := range writtenRecords() {
-		b = appendRecord(b, &numbers{names: names}, &rec, int64(i)+1)
+		b = appendRecord(b, &numbers{names: names}, &rec, number(rec.ID, rec.Node), int64(i)+1)
 	}
 	r, keys := reader{b: b, names: names.texts}, reader{b: b}
 	var rec history.Record
@@ -65,7 +65,7 @@ func TestRecordsComeBackAsTheyWere(t *testing.T) {
 func TestRecordThatIsCutOffIsBad(t *testing.T) {
 	names := newNames()
 	rec := writtenRecords()[1]
-	b := appendRecord(nil, &numbers{names: names}, &rec, 1)
+	b := appendRecord(nil, &numbers{names: names}, &rec, number(rec.ID, rec.Node), 1)
 	for n := range b {
 		r := reader{b: b[:n:n], names: names.texts}
 		if n == 0 {

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
@@ -108,6 +109,24 @@ type Decisions struct {
 
 	// Tosses are decisions by time that are closer than the skew seen between the clocks of the two nodes: a coin toss.
 	Tosses int64 `json:"coin_tosses"`
+}
+
+// count counts a decision on a rung.
+func (d *Decisions) count(by lww.Rung) {
+	switch by {
+	case lww.Rank:
+		d.Rule++
+	case lww.Version:
+		d.Version++
+	case lww.Time:
+		d.Time++
+	case lww.Node:
+		d.Node++
+	case lww.Kind:
+		d.Kind++
+	case lww.Value:
+		d.Value++
+	}
 }
 
 // Ties returns how many decisions were left to what comes after the time.

@@ -26,6 +26,7 @@ type room struct {
 	fields   slab[merge.Field]
 	arrived  slab[arrival]
 	texts    slab[string]
+	built    []byte // ids that are not written out
 	dots     slab[clock.Dot]
 	nodes    slab[clock.Node]
 	numbers  slab[uint32]
@@ -35,6 +36,8 @@ type room struct {
 	counts   slab[int32]
 	times    slab[int64]
 	arrivals slab[arrivals]
+
+	plain plainKey
 
 	// What follows is taken back for each table.
 	cells    []cell
@@ -59,6 +62,7 @@ func (r *room) begin(name string, ops int) *key {
 	r.fields.reset()
 	r.arrived.reset()
 	r.texts.reset()
+	r.built = r.built[:0]
 	r.dots.reset()
 	r.nodes.reset()
 	r.numbers.reset()
@@ -69,7 +73,7 @@ func (r *room) begin(name string, ops int) *key {
 	r.times.reset()
 	r.arrivals.reset()
 	if len(r.spare) > manyOps {
-		*r = room{slots: r.slots, ids: ids{seed: r.ids.seed}}
+		*r = room{slots: r.slots, ids: ids{seed: r.ids.seed}, plain: r.plain}
 	}
 	r.key = key{name: name, room: r, ops: slices.Grow(r.key.ops[:0], ops)}
 	r.ops.reserve(ops)

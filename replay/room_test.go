@@ -40,7 +40,7 @@ func TestKeysFoldedInOneRoomEndAsEachAlone(t *testing.T) {
 	require.Zero(t, h.inputs[0].SetAside+h.inputs[1].SetAside, "%v", h.told.list())
 	together := make(map[string]string)
 	var mu sync.Mutex
-	visit := func(_ int, k *key, cells []cell) {
+	visit := func(_ int, key string, cells []cell) {
 		var fields []FieldStory
 		for i := range cells {
 			fields = append(fields, cells[i].story())
@@ -49,9 +49,9 @@ func TestKeysFoldedInOneRoomEndAsEachAlone(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		require.NoError(t, err)
-		together[strings.Clone(k.name)] = string(text)
+		together[strings.Clone(key)] = string(text)
 	}
-	h.fold(&work{tables: []*merge.Table{table}, opt: &Options{Workers: 2}, visitor: func() func(int, *key, []cell) { return visit }})
+	h.fold(&work{tables: []*merge.Table{table}, opt: &Options{Workers: 2}, claims: true, visitor: func() func(int, string, []cell) { return visit }})
 	require.Greater(t, len(together), 50)
 	for name, fields := range together {
 		alone, err := h.Why(table, name, nil, Options{})

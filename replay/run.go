@@ -67,10 +67,11 @@ type work struct {
 	opt    *Options
 
 	// visitor, when not nil, returns what one goroutine calls with each key's cells under each table, the tables of a key in
-	// their order.
+	// their order. It looks at how the cells end; at their claims too when claims is true.
 	//
 	// HAZARD: of the key and its cells nothing may be kept, not even texts: see [room].
-	visitor func() func(table int, k *key, cells []cell)
+	visitor func() func(table int, key string, cells []cell)
+	claims  bool
 
 	state *stateSorter // of the first table; nil when nobody wants it
 }
@@ -129,9 +130,10 @@ type folder struct {
 	room   room
 	common *sums   // of what no table has a say in
 	sums   []*sums // by table
-	visit  func(table int, k *key, cells []cell)
-	lines  []StateLine // of the shelf at hand
-	limit  int         // bytes of records that it may hold at once; zero or below is without limit
+	visit  func(table int, key string, cells []cell)
+	plain  []plainTable // by table; nil when no key may be folded as a plain one
+	lines  []StateLine  // of the shelf at hand
+	limit  int          // bytes of records that it may hold at once; zero or below is without limit
 }
 
 func (h *History) newFolder(w *work, seed maphash.Seed) *folder {
@@ -146,6 +148,11 @@ func (h *History) newFolder(w *work, seed maphash.Seed) *folder {
 	}
 	if w.visitor != nil {
 		f.visit = w.visitor()
+	}
+	if !w.claims && w.opt.Lag == 0 {
+		for _, table := range w.tables {
+			f.plain = append(f.plain, newPlainTable(table, len(h.names.texts)))
+		}
 	}
 	return f
 }
@@ -171,18 +178,19 @@ func (f *folder) foldShelf(from *shelf, level int) error {
 		}
 		return nil
 	}
-	if err := f.part.read(from, nil); err != nil {
-		return err
-	}
-	f.part.tellConfusable(&f.room, &f.common.told)
 	f.lines = f.lines[:0]
-	for i := range f.part.keys {
-		f.fold(f.part.key(i, &f.room))
+	err := f.part.eachBite(from, func() {
+		f.part.tellConfusable(&f.room, &f.common.told)
+		for i := range f.part.keys {
+			if f.plain == nil || !f.foldPlain(i) {
+				f.fold(f.part.key(i, &f.room))
+			}
+		}
+	})
+	if err == nil && f.state != nil {
+		err = f.state.take(f.lines)
 	}
-	if f.state != nil {
-		return f.state.take(f.lines)
-	}
-	return nil
+	return err
 }
 
 // fold merges all that happened to one key, under each table, and counts it.
@@ -193,12 +201,12 @@ func (f *folder) fold(k *key) {
 		if f.state != nil && t == 0 {
 			for i := range cells {
 				if c := &cells[i]; !c.sum.Value.IsAbsent() {
-					f.lines = append(f.lines, StateLine{Key: k.name, Field: c.name, Value: c.sum.Value, ID: c.sum.ID, By: c.sum.By})
+					f.lines = append(f.lines, StateLine{Key: k.name, Field: c.name, Value: c.sum.Value, ID: strings.Clone(c.sum.ID), By: c.sum.By})
 				}
 			}
 		}
 		if f.visit != nil {
-			f.visit(t, k, cells)
+			f.visit(t, k.name, cells)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/tiebreakhq/tiebreak/clock"
-	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
 // sequences collects the numbers of all ids "node:number", so that holes show. Ids mostly come nearly in order: numbers
@@ -33,10 +32,10 @@ const (
 	fewNumbers  = 256
 )
 
-// note takes the number of a record's id.
-func (s *sequences) note(rec *history.Record) {
-	if n := number(rec.ID, rec.Node); n > 0 {
-		s.add(rec.Node, n)
+// note takes the number of an id of a node; 0 is none.
+func (s *sequences) note(node clock.Node, n uint64) {
+	if n > 0 {
+		s.add(node, n)
 	}
 }
 

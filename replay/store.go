@@ -37,13 +37,13 @@ func memoryOf(opt *history.Options) memory {
 // blocks returns how many bytes of records may be held.
 func (m memory) blocks() int64 { return int64(m) * 5 / 16 }
 
-// fold returns how many bytes of records one of several goroutines may fold at once. It needs about as much again to find
-// its way in them.
+// fold returns how many bytes of records one of several goroutines may fold at once. It needs about three times as much
+// again to sort them and to find its way in them.
 func (m memory) fold(workers int) int {
 	if m <= 0 {
 		return 0
 	}
-	return max(int(m)/8/max(workers, 2), 1)
+	return max(int(m)/16/max(workers, 2), 1)
 }
 
 func newStore(m memory, dir string) *store { return &store{memory: m, spool: spool{dir: dir}} }
@@ -140,7 +140,7 @@ type filler struct {
 // twice the one before. Many small ones waste less than a few large ones.
 const (
 	firstBlock = 1 << 10
-	lastBlock  = 32 << 10
+	lastBlock  = 16 << 10
 )
 
 func newFiller(s *store, shelves int) *filler {
@@ -149,11 +149,16 @@ func newFiller(s *store, shelves int) *filler {
 
 // put adds a record to shelf number p.
 func (f *filler) put(p int, record []byte) {
+	f.open[p] = append(f.room(p, len(record)), record...)
+}
+
+// room returns the block at hand of shelf number p, with room for size bytes more.
+func (f *filler) room(p, size int) []byte {
 	block := f.open[p]
-	if len(record) > cap(block)-len(block) {
-		block = f.next(p, len(record))
+	if size > cap(block)-len(block) {
+		block = f.next(p, size)
 	}
-	f.open[p] = append(block, record...)
+	return block
 }
 
 // next puts the block at hand away and returns an empty one with room for size bytes.

@@ -98,9 +98,8 @@ type pair [2]uint32
 // margins are by how much time decided between two nodes.
 type margins struct{ nanos []int64 }
 
-// close notes that time decided between the nodes of two operations on a key by a margin.
-func (s *sums) close(k *key, a, b *op, margin int64) {
-	nodes := pair{k.numbers[a.node], k.numbers[b.node]}
+// close notes that time decided between two nodes by a margin.
+func (s *sums) close(nodes pair, margin int64) {
 	if nodes[1] < nodes[0] {
 		nodes[0], nodes[1] = nodes[1], nodes[0]
 	}
@@ -110,6 +109,13 @@ func (s *sums) close(k *key, a, b *op, margin int64) {
 		s.margins[nodes] = m
 	}
 	m.nanos = append(m.nanos, margin)
+}
+
+// counts notes that a node raised a counter.
+func (s *sums) counts(node clock.Node) {
+	if !s.counting[node] {
+		s.counting[node] = true
+	}
 }
 
 func (s *sums) skewed(k *key, ahead, behind *op, nanos int64) {
@@ -200,20 +206,30 @@ type worst struct {
 	cells []Cell
 }
 
-// offer takes a cell in if it is among the worst so far. Cells without a loss, refusal or conflict never are.
-func (w *worst) offer(c *Cell) {
+// wants reports whether a cell is among the worst so far. Cells without a loss, refusal or conflict never are.
+func (w *worst) wants(c *Cell) bool {
 	if c.Lost.Max == 0 && c.Refused.Max == 0 && c.Conflicts.Max == 0 || w.limit < 0 {
+		return false
+	}
+	n := len(w.cells)
+	return n == 0 || n < w.limit || compareWorst(&w.cells[n-1], c) > 0
+}
+
+// compareWorst puts the cells that lose more first.
+func compareWorst(a, b *Cell) int {
+	if d := cmp.Or(cmp.Compare(b.Refused.Min+b.Lost.Min, a.Refused.Min+a.Lost.Min), cmp.Compare(b.Lost.Max+b.Refused.Max, a.Lost.Max+a.Refused.Max)); d != 0 {
+		return d
+	}
+	return cmp.Or(cmp.Compare(b.Conflicts.Min, a.Conflicts.Min), cmp.Compare(b.Conflicts.Max, a.Conflicts.Max),
+		strings.Compare(a.Key, b.Key), strings.Compare(a.Field, b.Field))
+}
+
+// offer takes a cell in if it is wanted.
+func (w *worst) offer(c *Cell) {
+	if !w.wants(c) {
 		return
 	}
-	compare := func(a, b *Cell) int {
-		return cmp.Or(cmp.Compare(b.Refused.Min+b.Lost.Min, a.Refused.Min+a.Lost.Min), cmp.Compare(b.Lost.Max+b.Refused.Max, a.Lost.Max+a.Refused.Max),
-			cmp.Compare(b.Conflicts.Min, a.Conflicts.Min), cmp.Compare(b.Conflicts.Max, a.Conflicts.Max),
-			strings.Compare(a.Key, b.Key), strings.Compare(a.Field, b.Field))
-	}
-	if n := len(w.cells); n > 0 && n >= w.limit && compare(&w.cells[n-1], c) <= 0 {
-		return
-	}
-	at, _ := slices.BinarySearchFunc(w.cells, c, func(known Cell, c *Cell) int { return compare(&known, c) })
+	at, _ := slices.BinarySearchFunc(w.cells, c, func(known Cell, c *Cell) int { return compareWorst(&known, c) })
 	kept := *c
 	kept.Key, kept.Field, kept.ID = strings.Clone(c.Key), strings.Clone(c.Field), strings.Clone(c.ID)
 	kept.Value = value.Value(strings.Clone(string(c.Value)))

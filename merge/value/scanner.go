@@ -58,6 +58,9 @@ func (s *Scanner) Reset(text []byte, lim Limits) {
 // Offset returns how far s has come, in bytes.
 func (s *Scanner) Offset() int { return s.at }
 
+// Pass passes over so many bytes, which the caller has read without it.
+func (s *Scanner) Pass(size int) { s.at += size }
+
 // Kind returns what the next value is, without reading it, and [KindAbsent] when no value comes next.
 func (s *Scanner) Kind() Kind {
 	s.at = skipSpace(s.text, s.at)

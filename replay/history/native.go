@@ -15,20 +15,24 @@ type parser struct {
 	doc     value.Doc
 	draft   draft
 	packed  unpacker
+	follow  [len(memberNames) + 1]follower // by the member before, and first of a line
 }
 
 // lines reads a chunk of native lines.
 func (p *parser) lines(c *chunk, out *Batch) {
-	at := finding.Place{File: c.name, Line: c.line}
-	for rest := c.data; len(rest) > 0; at.Line++ {
-		line := rest
+	place := finding.Place{File: c.name, Line: c.line}
+	for at := 0; at < len(c.data); place.Line++ {
+		if next := p.quick(c.data, at, place, out); next > at {
+			at = next
+			continue
+		}
+		rest := c.data[at:]
 		end := bytes.IndexByte(rest, '\n')
 		if end >= 0 {
-			line, rest = rest[:end], rest[end+1:]
-		} else {
-			rest = nil
+			rest = rest[:end]
 		}
-		p.line(line, at, end < 0, out)
+		p.line(rest, place, end < 0, out)
+		at += len(rest) + 1
 	}
 }
 
@@ -86,16 +90,6 @@ func (p *parser) object(text []byte, rec *Record, out *Batch) *problem {
 	}
 	d.begin(rec, out)
 	for n := 0; ; n++ {
-		if short, size := s.ShortMember(n); size > 0 {
-			if m, known := shortMember(short); known && !d.seen.has(m) {
-				s.Pass(size)
-				d.seen |= 1 << m
-				if bad := p.member(m); bad != nil {
-					return bad
-				}
-				continue
-			}
-		}
 		name, ok, err := s.Member(n)
 		if err != nil {
 			return unreadable(err)
@@ -119,14 +113,6 @@ func (p *parser) object(text []byte, rec *Record, out *Batch) *problem {
 
 // member reads the value of one member.
 func (p *parser) member(m member) *problem {
-	if !takesValue.has(m) {
-		if text, ok := p.scanner.ShortText(); ok {
-			return p.draft.text(m, text)
-		}
-		if n, ok := p.scanner.ShortUint(); ok {
-			return p.draft.integer(m, n)
-		}
-	}
 	if !takesValue.has(m) && p.scanner.Kind() == value.KindString {
 		text, err := p.scanner.Text()
 		if err != nil {

@@ -25,7 +25,7 @@ type Stats struct {
 // chunkBytes is how much of a source a worker parses at once. What is read first of a source, and tells its format, is
 // less, so that a thousand small files don't cost a thousand chunks.
 const (
-	chunkBytes = 1 << 20
+	chunkBytes = 256 << 10
 	firstBytes = 64 << 10
 )
 
@@ -40,7 +40,7 @@ const (
 // is that of each, which ends the scan; of a source that can't be opened or read; or one that wraps [ErrFormat], for a
 // source that is of no known format or may be of two.
 //
-// Memory is bounded by the number of workers times the larger of 1 MiB and the longest record that the limits allow.
+// Memory is bounded by the number of workers times the larger of 256 KiB and the longest record that the limits allow.
 func Scan(sources []Source, opt Options, each func(*Batch) error) (Stats, error) {
 	if _, known := importerOf(opt.Format); opt.Format != "" && !known {
 		return Stats{}, fmt.Errorf("%w %q: want one of %s", ErrFormat, opt.Format, join(Formats))

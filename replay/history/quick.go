@@ -1,0 +1,251 @@
+package history
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+	"unsafe"
+
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// Nearly all native lines are written by programs: short names in plain ASCII, at most one space behind a colon or a comma,
+// integers and texts without escapes. quick reads those in one pass, eight bytes at a time, into the same draft that all
+// other lines fill. It decides nothing: whatever it doesn't know, and all that is wrong, it leaves to [parser.line], which
+// reads the line from its beginning.
+
+const (
+	everyByte = 0x0101010101010101
+	everyHigh = 0x8080808080808080
+)
+
+// follower is the name that a member had behind the same one on the line before. Lines mostly have their members in one
+// order, and then it is there again.
+type follower struct {
+	word   uint64 // the name and its closing quote
+	mask   uint64 // of the bytes of word
+	length int    // of the name
+	member member
+}
+
+// names are the members whose names and closing quotes fit into a word, by what such a word comes to.
+var names = func() (table [64]follower) {
+	for m, name := range memberNames {
+		if len(name) >= 8 {
+			continue // for the general way
+		}
+		var word [8]byte
+		copy(word[:], name+`"`)
+		f := follower{word: binary.LittleEndian.Uint64(word[:]), length: len(name), member: member(m)}
+		f.mask = ^uint64(0) >> (56 - 8*len(name))
+		slot := &table[hashName(f.word)]
+		if slot.mask != 0 {
+			panic("history: two names of members share a slot: choose another factor")
+		}
+		*slot = f
+	}
+	return table
+}()
+
+func hashName(word uint64) uint64 { return word * 0x9e3779b97f4a7c15 >> 58 }
+
+// quick reads the line that begins at data[at] and returns where the next one begins, or 0 when the line is not for it.
+func (p *parser) quick(data []byte, at int, place finding.Place, out *Batch) (next int) {
+	if at+16 > len(data) || data[at] != '{' {
+		return 0
+	}
+	rec, d := out.record(place), &p.draft
+	d.begin(rec, out)
+	next = p.quickMembers(data, at)
+	if next == 0 || next-at > p.opt.bytes() || d.end() != nil {
+		out.unrecord()
+		return 0
+	}
+	p.admit(len(out.Records)-1, out)
+	return next
+}
+
+// quickMembers reads the members of a line into the draft, and returns where the next line begins.
+func (p *parser) quickMembers(data []byte, start int) (next int) {
+	d := &p.draft
+	before := len(memberNames) // stands for the first of the line
+	at := start + 1
+	for {
+		if at+len(`"1234567": `) > len(data) || data[at] != '"' {
+			return 0
+		}
+		word := binary.LittleEndian.Uint64(data[at+1:])
+		f := &p.follow[before]
+		if word&f.mask != f.word || f.mask == 0 {
+			quote := word ^ everyByte*'"'
+			mark := (quote - everyByte) &^ quote & everyHigh // the lowest mark is true
+			length := bits.TrailingZeros64(mark) >> 3
+			if length > 7 {
+				return 0
+			}
+			word &= ^uint64(0) >> (56 - 8*length)
+			known := &names[hashName(word)]
+			if known.word != word {
+				return 0
+			}
+			*f = *known
+		}
+		m := f.member
+		at += f.length + 2
+		if d.seen.has(m) || data[at] != ':' {
+			return 0
+		}
+		d.seen |= 1 << m
+		before = int(m)
+		if at++; data[at] == ' ' {
+			at++
+		}
+		if at+8 > len(data) {
+			return 0
+		}
+		var bad *problem
+		switch b := data[at]; {
+		case b == '"':
+			end := quickText(data, at+1)
+			if end == 0 {
+				if !takesValue.has(m) {
+					return 0
+				}
+				if at, bad = p.quickValue(data, start, at, m); at == 0 {
+					return 0
+				}
+				break
+			}
+			switch m {
+			case memberValue:
+				d.value = sharedValue(data[at : end+1])
+			case memberBefore:
+				d.before = sharedValue(data[at : end+1])
+			case memberKey:
+				d.rec.Key = shared(data[at+1 : end])
+			case memberID:
+				d.rec.ID = shared(data[at+1 : end])
+			case memberField:
+				d.field = shared(data[at+1 : end])
+			default:
+				bad = d.text(m, shared(data[at+1:end]))
+			}
+			if end == at+1 && !takesValue.has(m) {
+				return 0 // an empty text
+			}
+			at = end + 1
+		case b-'0' <= 9:
+			n, end := quickUint(data, at)
+			if end == 0 {
+				if !takesValue.has(m) {
+					return 0
+				}
+				if at, bad = p.quickValue(data, start, at, m); at == 0 {
+					return 0
+				}
+				break
+			}
+			switch m {
+			case memberValue:
+				d.value = sharedValue(data[at:end])
+			case memberVersion:
+				d.rec.Version = n
+			default:
+				if takesValue.has(m) {
+					bad = d.any(m, sharedValue(data[at:end]))
+				} else {
+					bad = d.integer(m, n)
+				}
+			}
+			at = end
+		default:
+			if !takesValue.has(m) {
+				return 0
+			}
+			if at, bad = p.quickValue(data, start, at, m); at == 0 {
+				return 0
+			}
+		}
+		if bad != nil || at+2 > len(data) {
+			return 0
+		}
+		switch data[at] {
+		case ',':
+			if at++; data[at] == ' ' {
+				at++
+			}
+		case '}':
+			if data[at+1] != '\n' {
+				return 0
+			}
+			return at + 2
+		default:
+			return 0
+		}
+	}
+}
+
+// quickValue reads any value, and returns the offset behind it, or 0.
+func (p *parser) quickValue(data []byte, start, at int, m member) (end int, bad *problem) {
+	length := bytes.IndexByte(data[at:], '\n')
+	if length < 0 {
+		return 0, nil
+	}
+	p.scanner.Reset(data[start:at+length], p.opt.Limits)
+	p.scanner.Pass(at - start)
+	v, err := p.scanner.Value()
+	if err != nil {
+		return 0, nil
+	}
+	return start + p.scanner.Offset(), p.draft.any(m, v)
+}
+
+// quickText returns the offset of the quote that ends a text of ASCII without escapes, and 0 when it is none.
+func quickText(data []byte, at int) (end int) {
+	for ; at+8 <= len(data); at += 8 {
+		w := binary.LittleEndian.Uint64(data[at:])
+		quote := w ^ everyByte*'"'
+		slash := w ^ everyByte*'\\'
+		// A byte is marked when it ends the text or is not plain. A borrow marks only bytes above a marked one wrongly.
+		mark := ((quote-everyByte)&^quote | (slash-everyByte)&^slash | (w-everyByte*0x20)&^w | w) & everyHigh
+		if mark != 0 {
+			if at += bits.TrailingZeros64(mark) >> 3; data[at] == '"' {
+				return at
+			}
+			return 0
+		}
+	}
+	return 0
+}
+
+// quickUint reads an integer of up to 19 digits that a comma or a brace follows.
+func quickUint(data []byte, at int) (n uint64, end int) {
+	start := at
+	for at-start <= 8 && at+8 <= len(data) { // eight digits at a time
+		w := binary.LittleEndian.Uint64(data[at:])
+		if w&(everyByte*0xf0) != everyByte*0x30 || (w+everyByte*6)&(everyByte*0xf0) != everyByte*0x30 {
+			break
+		}
+		w = (w & (everyByte * 0x0f)) * (10<<8 + 1) >> 8 // pairs
+		w = (w & 0x00ff00ff00ff00ff) * (100<<16 + 1) >> 16
+		w = (w & 0x0000ffff0000ffff) * (10000<<32 + 1) >> 32
+		n = n*100000000 + w
+		at += 8
+	}
+	for ; at < len(data) && at-start < 20; at++ {
+		digit := data[at] - '0'
+		if digit > 9 {
+			break
+		}
+		n = n*10 + uint64(digit)
+	}
+	if length := at - start; length == 0 || length > 19 || length > 1 && data[start] == '0' || at == len(data) || data[at] != ',' && data[at] != '}' {
+		return 0, 0
+	}
+	return n, at
+}
+
+// shared and sharedValue return what shares memory with the chunk.
+func shared(b []byte) string           { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func sharedValue(b []byte) value.Value { return value.Value(shared(b)) }
