@@ -13,7 +13,6 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/drill"
-	"github.com/tiebreakhq/tiebreak/replay/history"
 	"github.com/tiebreakhq/tiebreak/replay/reads"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
@@ -201,7 +200,7 @@ func (c *command) parseDrill(d *rehearsal) error {
 // readTraffic reads the history. Reads of partials are not there: a partial keeps writes.
 func (c *command) readTraffic(d *rehearsal) error {
 	d.recorded.Limit = d.memory.reads()
-	d.exclude = func(rec *history.Record) bool { return d.recorded.Take(rec) || d.reads.Take(rec) }
+	d.exclude, d.readings = d.reads.Take, d.recorded.Take
 	h, names, err := c.read(&d.input)
 	if err != nil {
 		return err

@@ -49,7 +49,7 @@ func (c *command) run(args []string) (int, error) {
 		return 0, err
 	}
 	taken := reads.Collector{Limit: in.memory.reads()}
-	in.exclude = taken.Take
+	in.readings = taken.Take
 	h, names, err := c.read(&in)
 	if err != nil {
 		return 0, err

@@ -23,7 +23,7 @@ func BenchmarkCheck(b *testing.B) {
 			collect := func(taken *reads.Collector) *replay.History {
 				opt := history.Options{}
 				if taken != nil {
-					opt.Exclude = taken.Take
+					opt.Readings = taken.Take
 				}
 				h, err := replay.Collect([]history.Source{history.Reader("h", bytes.NewReader(text))}, opt)
 				require.NoError(b, err)

@@ -216,7 +216,7 @@ func judged(t testing.TB, c *cluster, opt reads.Options, workers int) (*reads.Re
 func report(t testing.TB, c *cluster, opt reads.Options, workers, limit int) *reads.Report {
 	taken := reads.Collector{Limit: limit}
 	source := history.Reader("h", strings.NewReader(strings.Join(c.lines, "\n")))
-	h, err := replay.Collect([]history.Source{source}, history.Options{Exclude: taken.Take, Workers: workers})
+	h, err := replay.Collect([]history.Source{source}, history.Options{Readings: taken.Take, Workers: workers})
 	require.NoError(t, err)
 	for _, in := range h.Inputs() {
 		require.Zero(t, in.SetAside, "%v", in.Codes)

@@ -49,12 +49,12 @@ type call struct {
 	session    string
 }
 
-// Take keeps what a record says, if it is a read or a write with a call, and returns false: give it to [history.Options] as
-// Exclude, or call it there. Several goroutines may.
-func (c *Collector) Take(rec *history.Record) bool {
+// Take keeps what a record says, if it is a read or a write with a call: give it to [history.Options] as Readings. Several
+// goroutines may call it.
+func (c *Collector) Take(rec *history.Record) {
 	r := rec.Reading
 	if r == nil || rec.Kind != history.Read && rec.Kind != history.Write {
-		return false
+		return
 	}
 	hash := hashOf(rec.Key)
 	c.mu.Lock()
@@ -64,11 +64,11 @@ func (c *Collector) Take(rec *history.Record) bool {
 		if c.calls.wants(hash) {
 			c.calls.add(call{c.place(rec.Place), r.Start.Wall, r.End.Wall, c.name(r.Session)}, hash, limit)
 		}
-		return false
+		return
 	}
 	c.total++
 	if !c.reads.wants(hash) {
-		return false
+		return
 	}
 	one := read{place: c.place(rec.Place), key: strings.Clone(rec.Key), saw: strings.Clone(r.Saw), notFound: r.NotFound,
 		session: c.name(r.Session), server: c.name(r.ServedBy), want: c.name(r.Want),
@@ -77,7 +77,6 @@ func (c *Collector) Take(rec *history.Record) bool {
 		one.field = c.name(rec.Fields[0].Name)
 	}
 	c.reads.add(one, hash, limit)
-	return false
 }
 
 func (c *Collector) place(p finding.Place) finding.Place {
@@ -103,9 +102,6 @@ func (c *Collector) name(s string) string {
 
 // Reads returns how many reads there were.
 func (c *Collector) Reads() int64 { return c.total }
-
-// Judges reports whether there was a read to judge.
-func (c *Collector) Judges() bool { return c.total > 0 }
 
 // sample keeps the items of all keys whose hash is below a bound, and halves the bound whenever they are too many. What it
 // keeps in the end does not depend on the order in which the items came.

@@ -3,7 +3,7 @@
 // A [Collector] takes the reads of a history while it is read for its writes, and [Collector.Check] returns a [Report]:
 //
 //	var c reads.Collector
-//	h, err := replay.Collect(sources, history.Options{Exclude: c.Take})
+//	h, err := replay.Collect(sources, history.Options{Readings: c.Take})
 //	r, err := c.Check(h, table, reads.Options{Skew: 50 * time.Millisecond})
 //	r.Levels[0].Stale                 // and Fine, and CannotTell
 //

@@ -29,7 +29,7 @@ func FuzzCheck(f *testing.F) {
 		var first []byte
 		for _, workers := range []int{1, 3} {
 			taken := reads.Collector{Limit: int(limit)}
-			h, err := replay.Collect([]history.Source{{Name: "h", Format: history.Native, Open: history.Reader("h", strings.NewReader(text)).Open}}, history.Options{Exclude: taken.Take, Workers: workers})
+			h, err := replay.Collect([]history.Source{{Name: "h", Format: history.Native, Open: history.Reader("h", strings.NewReader(text)).Open}}, history.Options{Readings: taken.Take, Workers: workers})
 			if err != nil {
 				t.Skip()
 			}

@@ -22,7 +22,7 @@ func Example() {
 {"key":"stock/1","op":"read","want":"strong","saw":"us-1:1","start":"2026-05-20T12:15:00.000001Z","served_by":"eu-1"}
 `
 	var taken reads.Collector
-	h, err := replay.Collect([]history.Source{history.Reader("stock.ndjson", strings.NewReader(text))}, history.Options{Exclude: taken.Take})
+	h, err := replay.Collect([]history.Source{history.Reader("stock.ndjson", strings.NewReader(text))}, history.Options{Readings: taken.Take})
 	if err != nil {
 		panic(err)
 	}

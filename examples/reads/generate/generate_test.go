@@ -28,7 +28,7 @@ func TestHistoriesAreWhatTheirNamesSay(t *testing.T) {
 		require.Equal(t, string(made), string(kept), "%s is not what is generated", name)
 
 		var taken reads.Collector
-		h, err := replay.Collect([]history.Source{history.File(file)}, history.Options{Exclude: taken.Take})
+		h, err := replay.Collect([]history.Source{history.File(file)}, history.Options{Readings: taken.Take})
 		require.NoError(t, err)
 		judged := 0
 		r, err := taken.Check(h, table, reads.Options{Each: func(_, _ string, at finding.Place, v reads.Verdict) {
