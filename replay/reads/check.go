@@ -61,36 +61,46 @@ type levelSum struct {
 	ages []int64
 }
 
-// Check judges the reads that were taken of a history, whose writes are h. The error is of a history that can't be read back.
-// Nothing may be taken after it; it may be called again.
+// Check judges the reads that were taken of a history, whose writes are h. Of the writes those of one key are in memory at a
+// time. The error is of a history that can't be read back. Nothing may be taken after Check, which may be called again.
 func (c *Collector) Check(h *replay.History, table *merge.Table, opt Options) (*Report, error) {
 	byKey := c.sorted()
-	skew := int64(opt.Skew)
-	for {
-		k := &check{from: c, table: table, opt: &opt, skew: skew, lag: int64(opt.Lag), levels: make(map[Level]*levelSum),
-			reasons: make(map[Reason]int64), first: make(map[Reason]*Case), servers: make(map[string][]answer), quorums: make(map[int]int64)}
-		each := opt.Each
-		visited := make(map[string]bool, len(byKey))
-		h.Operations(replay.Options{Lag: opt.Lag}, func(ops *replay.KeyOperations) {
-			if list := byKey[ops.Key]; list != nil {
-				visited[list[0].key] = true
-				k.key(ops, list)
-			}
-		})
-		if err := h.Err(); err != nil {
+	opt.Skew = max(opt.Skew, 0)
+	silent := opt
+	silent.Each = nil
+	k, err := c.pass(h, table, &silent, byKey)
+	if err != nil {
+		return nil, err
+	}
+	if k.contradict > k.skew || opt.Each != nil { // what the clocks show doesn't depend on the tolerance: this is the last pass
+		opt.Skew = max(opt.Skew, time.Duration(k.contradict))
+		if k, err = c.pass(h, table, &opt, byKey); err != nil {
 			return nil, err
 		}
-		for _, key := range slices.Sorted(maps.Keys(byKey)) {
-			if !visited[key] {
-				k.key(&replay.KeyOperations{Key: key}, byKey[key])
-			}
-		}
-		if k.contradict > skew && each == nil {
-			skew = k.contradict // once: it doesn't depend on the tolerance
-			continue
-		}
-		return k.close(), nil
 	}
+	return k.close(), nil
+}
+
+// pass judges all reads once.
+func (c *Collector) pass(h *replay.History, table *merge.Table, opt *Options, byKey map[string][]read) (*check, error) {
+	k := &check{from: c, table: table, opt: opt, skew: int64(opt.Skew), lag: int64(opt.Lag), levels: make(map[Level]*levelSum),
+		reasons: make(map[Reason]int64), first: make(map[Reason]*Case), servers: make(map[string][]answer), quorums: make(map[int]int64)}
+	visited := make(map[string]bool, len(byKey))
+	h.Operations(replay.Options{Lag: opt.Lag}, func(ops *replay.KeyOperations) {
+		if list := byKey[ops.Key]; list != nil {
+			visited[list[0].key] = true
+			k.key(ops, list)
+		}
+	})
+	if err := h.Err(); err != nil {
+		return nil, err
+	}
+	for _, key := range slices.Sorted(maps.Keys(byKey)) {
+		if !visited[key] {
+			k.key(&replay.KeyOperations{Key: key}, byKey[key])
+		}
+	}
+	return k, nil
 }
 
 func (c *check) levelOf(r *read) Level {
@@ -248,7 +258,7 @@ func (g *register) missed(l *look, a int32, f *fronts) (*miss, Reason) {
 		certain, possible = f.acked.before(plus(l.startLo, -g.skew)), f.mayBeAcked.before(plus(l.startHi, g.skew))
 	default:
 		bound := int64(l.level.Bound)
-		certain, possible = f.done.before(plus(l.startLo, -g.skew-bound)), f.made.before(plus(l.startHi, g.skew-bound))
+		certain, possible = f.done.before(plus(plus(l.startLo, -g.skew), -bound)), f.made.before(plus(l.startHi, g.skew-bound))
 	}
 	if g.beats(certain, a) {
 		how := ByRule

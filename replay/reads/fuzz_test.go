@@ -22,7 +22,7 @@ func FuzzCheck(f *testing.F) {
 	f.Add(strings.Join(atRandom(3, true).lines[:60], "\n"), uint16(0), uint16(0))
 	f.Add(`{"key":"k","value":1,"node":"a","start":5,"end":9223372036854775807}`+"\n"+`{"key":"k","op":"read","want":"strong","saw":null,"start":7}`, uint16(9), uint16(3))
 	f.Add(`{"key":"d/1","op":"delete","node":"a","id":"a:1","session":"s","start":3}`+"\n"+`{"key":"d/1","op":"read","want":"strong","saw":null,"start":7,"end":7,"session":"s","served_by":",,a"}`+"\n"+
-		`{"key":"d/1","op":"read","want":"bounded:2562047h","saw":"a:1","start":1,"served_by":"b"}`, uint16(1), uint16(1))
+		`{"key":"d/1","op":"read","want":"bounded:2562047h47m16s","saw":"a:1","start":1,"served_by":"b"}`, uint16(1), uint16(1))
 	f.Add(`{"key":"c/1","op":"add","field":"n","value":1,"node":"a","version":7}`+"\n"+`{"key":"c/1","op":"add","field":"n","value":1,"node":"b","version":7,"seen":{"a":1}}`+"\n"+
 		`{"key":"c/1","op":"read","field":"n","want":"quorum","saw":7,"start":1,"end":9}`, uint16(0), uint16(0))
 	f.Fuzz(func(t *testing.T, text string, skew, limit uint16) {
