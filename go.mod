@@ -3,6 +3,7 @@ module github.com/tiebreakhq/tiebreak
 go 1.26.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/google/go-cmp v0.7.0
 	github.com/klauspost/compress v1.20.3
 	github.com/leanovate/gopter v0.2.11

@@ -31,22 +31,24 @@ merge/replica/segment : merge/finding
 merge/replica         : clock clock/wire lww crdt merge merge/finding merge/value merge/replica/segment
 replay/history        : clock lww merge merge/finding merge/lex merge/replica merge/replica/segment merge/value msgpack compress
 replay                : clock lww crdt/law merge merge/finding merge/lex merge/value replay/history compress text
-replay/report         : clock lww merge merge/finding merge/lex merge/value replay replay/history text
-replay/drill          : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/report
-replay/cmd            : clock merge merge/finding merge/lex merge/value replay replay/drill replay/history replay/report compress
+replay/reads          : merge merge/finding merge/value replay replay/history porcupine
+replay/report         : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/reads text
+replay/drill          : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/reads replay/report
+replay/cmd            : clock merge merge/finding merge/lex merge/value replay replay/drill replay/history replay/reads replay/report compress
 replay/cmd/tiebreak   : replay/cmd
 replay/bench          : replay replay/history compress
-examples              : clock lww crdt crdt/law merge merge/finding merge/value merge/replica replay replay/drill replay/history replay/cmd compress
+examples              : clock lww crdt crdt/law merge merge/finding merge/value merge/replica replay replay/drill replay/history replay/reads replay/cmd compress
 fuzz                  :
 fuzz/faultfs          : merge/replica/segment
 fuzz/gen              : clock lww crdt merge merge/lex merge/value replay/history gopter
 `
 
 var modules = map[string]string{
-	"msgpack":  "github.com/vmihailenco/msgpack/v5",
-	"compress": "github.com/klauspost/compress",
-	"text":     "golang.org/x/text",
-	"gopter":   "github.com/leanovate/gopter",
+	"msgpack":   "github.com/vmihailenco/msgpack/v5",
+	"compress":  "github.com/klauspost/compress",
+	"porcupine": "github.com/anishathalye/porcupine",
+	"text":      "golang.org/x/text",
+	"gopter":    "github.com/leanovate/gopter",
 }
 
 // The parts of the standard library that packages may not use, and why.

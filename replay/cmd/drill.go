@@ -13,6 +13,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/drill"
+	"github.com/tiebreakhq/tiebreak/replay/reads"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
 
@@ -37,6 +38,8 @@ type rehearsal struct {
 	bounds   []bound
 	files    []string // that are read, and never written over
 	reads    drill.Reads
+	recorded reads.Collector
+	history  *replay.History
 	traffic  *drill.Traffic
 	inputs   []replay.Input
 }
@@ -196,11 +199,13 @@ func (c *command) parseDrill(d *rehearsal) error {
 
 // readTraffic reads the history. Reads of partials are not there: a partial keeps writes.
 func (c *command) readTraffic(d *rehearsal) error {
-	d.exclude = d.reads.Take
+	d.recorded.Limit = d.memory.reads()
+	d.exclude, d.readings = d.reads.Take, d.recorded.Take
 	h, names, err := c.read(&d.input)
 	if err != nil {
 		return err
 	}
+	d.history = h
 	d.files = append(d.files, names...)
 	d.inputs = h.Inputs()
 	d.traffic, err = drill.NewTraffic(h, &d.reads, d.input.options())
@@ -219,6 +224,12 @@ func (c *command) rehearse(d *rehearsal) (int, error) {
 			r, err := d.runTo(s, table)
 			if err != nil {
 				return 0, err
+			}
+			if d.recorded.Reads() > 0 {
+				opt := reads.Options{Promise: s.Promise, Lag: d.lag}
+				if r.Recorded, err = d.recorded.Check(d.history, table, opt); err != nil {
+					return 0, err
+				}
 			}
 			results = append(results, r)
 		}

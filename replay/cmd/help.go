@@ -48,12 +48,14 @@ var helps = map[string]string{
   tiebreak run -rules shop.tb orders.ndjson             what the rules would have done
   tiebreak run -rules shop.tb -state out.ndjson export/ and the state that all regions would agree on
   tiebreak run -rules shop.tb -fail-on 'lost>10,refused,inversion' orders.ndjson
+  tiebreak run -rules shop.tb -fail-on stale_read -skew 50ms orders.ndjson    and whether the reads in it were stale
 
 Flags
   -rules FILE         the rule table
 ` + readingHelp + mergingHelp + `  -worst N            how many of the worst fields to show; 10 when left out
   -state FILE         write the merged state: {"key","field","value","id","by"}, one a line, sorted
-  -partial FILE       keep what was read, to be named as a HISTORY together with others another day
+  -partial FILE       keep what was read, to be named as a HISTORY together with others another day; reads are not kept
+  -want LEVEL         what reads were promised that don't say: strong, quorum, session, bounded:5s or eventual
   -fail-on LIST       exit with 1 when there is any of: lost, conflicts, refused, diverged, ties, or the code of a
                       finding; or more of it than a bound, as in 'lost>10'; of a range the most counts
 ` + statusHelp + `  0  done

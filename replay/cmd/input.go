@@ -38,7 +38,8 @@ type input struct {
 	tolerated []finding.Code
 	tolerates bool // all
 
-	exclude func(*history.Record) bool // see [history.Options]
+	exclude  func(*history.Record) bool // see [history.Options]
+	readings func(*history.Record)
 }
 
 // reading adds the flags of how to read.
@@ -251,7 +252,7 @@ func (c *command) collect(in *input, histories, partials []history.Source) (*rep
 }
 
 func (in *input) scan(show *progress) history.Options {
-	return history.Options{Format: history.Format(in.format), Origin: in.origin, Scans: in.scans, Memory: in.memory.history(), Exclude: in.exclude, Progress: show.read}
+	return history.Options{Format: history.Format(in.format), Origin: in.origin, Scans: in.scans, Memory: in.memory.history(), Exclude: in.exclude, Readings: in.readings, Progress: show.read}
 }
 
 // read finds and reads all inputs. The caller erases the progress, when all that takes time is done.

@@ -1,24 +1,30 @@
 package cmd
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay"
+	"github.com/tiebreakhq/tiebreak/replay/reads"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
 
 func (c *command) run(args []string) (int, error) {
 	var in input
-	var failOn, state, partial string
+	var failOn, state, partial, want string
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	in.merging(fs)
 	fs.IntVar(&in.worst, "worst", 10, "")
 	fs.StringVar(&failOn, "fail-on", "", "")
 	fs.StringVar(&state, "state", "", "")
 	fs.StringVar(&partial, "partial", "", "")
+	fs.StringVar(&want, "want", "", "")
 	var err error
 	if in.names, err = parse(fs, args); err != nil {
 		return 0, err
@@ -30,10 +36,20 @@ func (c *command) run(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	var promise func(string) reads.Level
+	if want != "" {
+		level, err := reads.ParseLevel(want)
+		if err != nil {
+			return 0, fmt.Errorf("-want: %w", err)
+		}
+		promise = func(string) reads.Level { return level }
+	}
 	table, err := c.parseTable(&in)
 	if err != nil {
 		return 0, err
 	}
+	taken := reads.Collector{Limit: in.memory.reads()}
+	in.readings = taken.Take
 	h, names, err := c.read(&in)
 	if err != nil {
 		return 0, err
@@ -49,11 +65,15 @@ func (c *command) run(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	judged, err := judge(&taken, h, table, &in, promise, r)
+	if err != nil {
+		return 0, err
+	}
 	c.show.done()
 	if in.json {
-		err = report.JSON(c.out, r)
+		err = report.JSON(c.out, withReads{r, judged})
 	} else {
-		err = report.Run(c.out, r, func(key, field string) string { return in.again(table.File, key, field) })
+		err = report.Run(c.out, r, judged, func(key, field string) string { return in.again(table.File, key, field) })
 	}
 	if err != nil {
 		return 0, err
@@ -68,6 +88,33 @@ func (c *command) run(args []string) (int, error) {
 		status = exitTrouble
 	}
 	return status, nil
+}
+
+// withReads is a report and, when the history has reads, what they were.
+type withReads struct {
+	*replay.Report
+	Reads *reads.Report `json:"reads,omitempty"`
+}
+
+// judge judges the reads of a history, and adds the stale ones to what its report found. Without reads it returns nil. Clocks may
+// differ by what is stated, or what the writes show.
+func judge(taken *reads.Collector, h *replay.History, table *merge.Table, in *input, promise func(string) reads.Level, r *replay.Report) (*reads.Report, error) {
+	if taken.Reads() == 0 {
+		return nil, nil
+	}
+	opt := reads.Options{Promise: promise, Skew: in.skew, Lag: in.lag}
+	for _, s := range r.Skew {
+		opt.Skew = max(opt.Skew, time.Duration(s.Nanos))
+	}
+	judged, err := taken.Check(h, table, opt)
+	if err != nil {
+		return nil, err
+	}
+	if f := report.StaleReads(judged); f != nil {
+		at, _ := slices.BinarySearchFunc(r.Findings, f.Code, func(f replay.Finding, code finding.Code) int { return cmp.Compare(f.Code, code) })
+		r.Findings = slices.Insert(r.Findings, at, *f)
+	}
+	return judged, nil
 }
 
 // runTo runs the history and writes the merged state to a file, when one is named.

@@ -51,3 +51,6 @@ func (s *size) history() int64 {
 // limit tells the garbage collector of this process to stay within the size. What it doesn't count, such as the program
 // itself, takes some of it.
 func (s *size) limit() { debug.SetMemoryLimit(s.history() * 7 / 8) }
+
+// reads returns how many reads may be kept to be judged: what they take is a quarter of the size.
+func (s *size) reads() int { return int(s.history() >> 10) }

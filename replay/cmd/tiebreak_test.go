@@ -68,7 +68,7 @@ func (failing) Read([]byte) (int, error) { return 0, errors.New("the disk is on 
 
 func TestEveryFlagIsInTheHelp(t *testing.T) {
 	flags := map[string]string{
-		"run":  "rules region origin format scan tolerate lag skew max-drift memory json worst state partial fail-on",
+		"run":  "rules region origin format scan tolerate lag skew max-drift memory json worst state partial want fail-on",
 		"why":  "rules region origin format scan tolerate lag skew max-drift memory json field",
 		"diff": "rules region origin format scan tolerate lag skew max-drift memory json worst",
 		"laws": "rules region origin format scan tolerate lag skew max-drift memory json",

@@ -31,6 +31,7 @@ func writeReport(w io.Writer, r *Result, markdown bool) error {
 	p.classes(r)
 	p.brains(r)
 	p.traffic(r)
+	p.recorded(r.Recorded)
 	p.losses(r)
 	p.closing(r)
 	return p.to(w)

@@ -15,6 +15,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay"
+	"github.com/tiebreakhq/tiebreak/replay/reads"
 )
 
 // Schema names the form of a result in JSON. Fields are added to it, never renamed. Durations in it are nanoseconds.
@@ -90,6 +91,9 @@ type Result struct {
 	CutDeps    []Hide           `json:"cut_deps"`
 	Proposals  []Proposal       `json:"proposals"`
 	Findings   []replay.Finding `json:"findings"`
+
+	// Recorded is what the reads of the history were on the day itself; Run leaves it nil.
+	Recorded *reads.Report `json:"recorded,omitempty"`
 }
 
 // ScriptInfo names the script of a result.

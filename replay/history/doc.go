@@ -34,10 +34,11 @@
 //	base       integer: the version that the writer had read
 //	tx         string: the transaction
 //
-//	want       of a read: "strong", "eventual", or "bounded:" and a duration as in "bounded:1.5s"
+//	want       of a read: "strong", "quorum", "session", "eventual", or "bounded:" and a duration as in "bounded:1.5s"
 //	saw        of a read: the id (string) or version (integer) it saw, null for not found
-//	start, end of a read: times
-//	session, served_by   of a read: strings
+//	served_by  of a read: which replica answered, or several with commas between them
+//	start, end when the caller called and when it had its answer: times, of a read or a write
+//	session    string: the caller's session, of a read or a write
 //
 // A set, add, insert or remove has a value or fields, never both. The value of an add is a number within the limits of
 // an exact decimal. A delete has no value; with a field it deletes that field and without one the whole record, whose

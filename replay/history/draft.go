@@ -104,6 +104,7 @@ func (set members) name() string { return memberNames[bits.TrailingZeros32(uint3
 
 var (
 	readMembers  = setOf(memberWant, memberSaw, memberStart, memberEnd, memberSession, memberServedBy)
+	callMembers  = setOf(memberStart, memberEnd, memberSession) // of a read, and of a write
 	writeMembers = setOf(memberValue, memberFields, memberVersion, memberBase, memberBefore)
 	takesValue   = setOf(memberValue, memberFields, memberBefore, memberSeen) // any value, or an array or object
 )
@@ -309,11 +310,16 @@ func (d *draft) end() *problem {
 	if d.isRead {
 		return d.endRead()
 	}
-	if extra := d.seen & readMembers; extra != 0 {
+	if extra := d.seen & readMembers &^ callMembers; extra != 0 {
 		return newProblem(finding.BadField, `%q is for reads: want "op":"read" with it`, extra.name())
 	}
 	if !d.seen.has(memberNode) {
 		return missing(memberNode)
+	}
+	if d.seen&callMembers != 0 {
+		if bad := d.call(); bad != nil {
+			return bad
+		}
 	}
 	d.rec.Kind, d.rec.Op = Write, d.op
 	switch {
@@ -401,6 +407,11 @@ func (d *draft) endRead() *problem {
 		d.rec.Fields = d.out.take(1)
 		d.rec.Fields[0].Name = d.field
 	}
+	return d.call()
+}
+
+// call fills in what a read has, and what a write says of when and in which session it was called.
+func (d *draft) call() *problem {
 	read := d.out.readings.take(1)
 	d.rec.Reading = &read[0]
 	for set := d.seen & readMembers; set != 0; set &= set - 1 {
@@ -441,7 +452,8 @@ func checkIncrement(v value.Value) *problem {
 
 // checkWant makes sure that a reader asked for something known.
 func checkWant(s string) *problem {
-	if s == "strong" || s == "eventual" {
+	switch s {
+	case "strong", "quorum", "session", "eventual":
 		return nil
 	}
 	if bound, ok := strings.CutPrefix(s, "bounded:"); ok {
@@ -449,7 +461,7 @@ func checkWant(s string) *problem {
 			return nil
 		}
 	}
-	return newProblem(finding.BadField, "want %q: want strong, eventual, or bounded with a duration as in bounded:5s", clip(s))
+	return newProblem(finding.BadField, "want %q: want strong, quorum, session, eventual, or bounded with a duration as in bounded:5s", clip(s))
 }
 
 func missing(m member) *problem {

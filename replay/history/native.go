@@ -62,20 +62,31 @@ func (p *parser) line(line []byte, at finding.Place, torn bool, out *Batch) {
 	out.aside(at, bad.code, "%s", bad.detail)
 }
 
-// admit leaves those of the records from first on out that the caller wants left out.
+// admit leaves those of the records from first on out that the caller wants left out, and shows those to the caller that have a
+// reading.
 func (p *parser) admit(first int, out *Batch) {
+	if p.opt.Readings != nil {
+		for i := first; i < len(out.Records); i++ {
+			if rec := &out.Records[i]; rec.Reading != nil {
+				p.opt.Readings(rec)
+			}
+		}
+	}
 	if p.opt.Exclude == nil {
 		return
 	}
-	kept := out.Records[:first]
-	for i := range out.Records[first:] {
-		if rec := &out.Records[first+i]; p.opt.Exclude(rec) {
+	kept := first
+	for i := first; i < len(out.Records); i++ {
+		switch {
+		case p.opt.Exclude(&out.Records[i]):
 			out.Excluded++
-		} else {
-			kept = append(kept, *rec)
+			continue
+		case kept < i:
+			out.Records[kept] = out.Records[i]
 		}
+		kept++
 	}
-	out.Records = kept
+	out.Records = out.Records[:kept]
 }
 
 // object reads one native record.

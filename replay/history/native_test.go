@@ -50,6 +50,11 @@ func TestLinesBecomeRecords(t *testing.T) {
 		`{"key":"k","value":1,"node":"eu","seen":{"us":3,"eu":1},"base":4,"time":1772360430000000007}`: {
 			Key: "k", Node: "eu", Knows: true, SeenUp: []clock.Dot{{Node: "eu", Seq: 1}, {Node: "us", Seq: 3}}, Base: 4, HasBase: true,
 			Time: clock.Timestamp{Wall: 1772360430_000000007}, Precision: Nanosecond, Fields: []Field{{Value: "1"}}},
+		`{"key":"k","value":1,"node":"eu","start":5,"end":7,"session":"s"}`: {
+			Key: "k", Node: "eu", Fields: []Field{{Value: "1"}}, Reading: &Reading{Session: "s",
+				Start: clock.Timestamp{Wall: 5}, End: clock.Timestamp{Wall: 7}}},
+		`{"key":"k","op":"read","want":"quorum","served_by":"a,b"}`: {
+			Kind: Read, Key: "k", Reading: &Reading{Want: "quorum", ServedBy: "a,b"}},
 		`{"key":"k","op":"read"}`: {Kind: Read, Key: "k", Reading: &Reading{}},
 		`{"key":"k","op":"read","field":"f","want":"bounded:1.5s","saw":12,"session":"s","served_by":"r","start":5,"end":5}`: {
 			Kind: Read, Key: "k", Fields: []Field{{Name: "f"}}, Reading: &Reading{Want: "bounded:1.5s", Saw: "12", Session: "s",
@@ -147,6 +152,9 @@ var badLines = []struct {
 	{`{"key":"k","value":1,"node":"eu","seen":{"eu":-1}}`, finding.BadField},
 	{`{"key":"k","value":1,"node":"eu","seen":{"":1}}`, finding.BadField},
 	{`{"key":"k","value":1,"node":"eu","want":"strong"}`, finding.BadField},
+	{`{"key":"k","value":1,"node":"eu","saw":1,"start":5}`, finding.BadField},
+	{`{"key":"k","value":1,"node":"eu","start":7,"end":6}`, finding.BadTime},
+	{`{"key":"k","op":"read","want":"linearizable"}`, finding.BadField},
 	{`{"key":"k","value":1,"node":"eu","served_by":"r"}`, finding.BadField},
 	{`{"key":"k","op":"read","value":1}`, finding.BadField},
 	{`{"key":"k","op":"read","version":1}`, finding.BadField},

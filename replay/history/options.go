@@ -56,6 +56,11 @@ type Options struct {
 	// Exclude returns true for records to leave out; they are counted. Nil leaves out none. Several goroutines call it.
 	Exclude func(*Record) bool
 
+	// Readings is shown every record that has a [Reading], before Exclude is. Nil is not. Several goroutines call it.
+	//
+	// HAZARD: texts of the record change under who keeps them.
+	Readings func(*Record)
+
 	// Progress is told how many bytes have been read of all sources, packed as they are. Nil is not told. The calls are
 	// never concurrent.
 	Progress func(bytes int64)

@@ -42,7 +42,7 @@ type Record struct {
 	HasBase bool
 	Tx      string // the transaction, "" when none is named
 
-	Reading *Reading // of a read
+	Reading *Reading // of a read; of a write that says when or in which session it was called, its Start, End and Session; else nil
 }
 
 // Field is one field that a write changed. Before is what the write replaced, absent when the history doesn't tell.
@@ -54,7 +54,7 @@ type Field struct {
 
 // Reading is what a read asked for and saw.
 type Reading struct {
-	Want     string // strong, bounded:DURATION or eventual
+	Want     string // strong, bounded:DURATION, quorum, session or eventual
 	Saw      string // the id or version seen; "" with NotFound
 	NotFound bool
 	Start    clock.Timestamp

@@ -175,7 +175,7 @@ func entriesOf(rec *Record, to []entry) []entry {
 		to = append(to, entry{member: memberBefore, kind: entryValue, value: rec.Fields[0].Before})
 	}
 	text(memberTx, rec.Tx)
-	if r := rec.Reading; r != nil && rec.Kind == Read {
+	if r := rec.Reading; r != nil {
 		text(memberWant, r.Want)
 		text(memberSaw, r.Saw)
 		if r.NotFound {
@@ -359,8 +359,10 @@ func unwritable(rec *Record) string {
 		return ""
 	}
 	switch {
-	case rec.Reading != nil:
+	case rec.Reading != nil && *rec.Reading != (Reading{Start: rec.Reading.Start, End: rec.Reading.End, Session: rec.Reading.Session}):
 		return "a write with what only a read has"
+	case rec.Reading != nil && *rec.Reading == (Reading{}):
+		return "a write with a reading that says nothing"
 	case rec.Op == merge.Delete:
 		if len(rec.Fields) > 1 || len(rec.Fields) == 1 && !rec.Fields[0].Value.IsAbsent() {
 			return "a delete with values"

@@ -164,7 +164,7 @@ func (p *pick) record() Record {
 	}
 	if p.next(4) == 0 {
 		rec.Kind = Read
-		rec.Reading = &Reading{Want: []string{"", "strong", "eventual", "bounded:5s"}[p.next(4)], Session: p.text()}
+		rec.Reading = &Reading{Want: []string{"", "strong", "quorum", "session", "eventual", "bounded:5s"}[p.next(6)], Session: p.text()}
 		if rec.Reading.NotFound = p.next(2) == 0; !rec.Reading.NotFound {
 			rec.Reading.Saw = p.text()
 		}
@@ -175,6 +175,9 @@ func (p *pick) record() Record {
 		return rec
 	}
 	rec.Version, rec.Tx = p.next(1<<63), p.text()
+	if p.next(4) == 0 {
+		rec.Reading = &Reading{Start: clock.Timestamp{Wall: 1}, Session: p.text()}
+	}
 	if p.next(2) == 0 {
 		rec.Base, rec.HasBase = p.next(300), true
 	}
@@ -290,6 +293,7 @@ func TestTheWriterRefusesWhatTheFormatCantHold(t *testing.T) {
 		"two contexts":       {Key: "k", Node: "n", Fields: one, Knows: true, Seen: []string{"a"}, SeenUp: []clock.Dot{{Node: "n", Seq: 1}}},
 		"context unknown":    {Key: "k", Node: "n", Fields: one, Seen: []string{"a"}},
 		"a reading":          {Key: "k", Node: "n", Fields: one, Reading: &Reading{}},
+		"a want":             {Key: "k", Node: "n", Fields: one, Reading: &Reading{Want: "strong", Session: "s"}},
 		"a read of values":   {Kind: Read, Key: "k", Fields: one, Reading: &Reading{}},
 		"a read of nothing":  {Kind: Read, Key: "k"},
 		"a bad time":         {Key: "k", Node: "n", Fields: one, Time: clock.Timestamp{Wall: -1}},

@@ -104,7 +104,7 @@ func (c *testCase) text(command string, h *replay.History, workers int) string {
 	switch words[0] {
 	case "run":
 		r := h.Run(c.tables["shop.tb"], opt)
-		data, err = r, report.Run(&b, r, next)
+		data, err = r, report.Run(&b, r, nil, next)
 	case "why":
 		s, whyErr := h.Why(c.tables["shop.tb"], words[1], nil, opt)
 		require.NoError(c.t, whyErr)

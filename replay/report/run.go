@@ -8,14 +8,15 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay"
+	"github.com/tiebreakhq/tiebreak/replay/reads"
 )
 
 // Next names the command to run next; it is what a text ends with. Nil ends it without.
 type Next func(key, field string) string
 
 // Run writes what a rule table would have done to a history, for people: counts first, then the rules, the worst cells,
-// what was found, what is not known, and the next command.
-func Run(w io.Writer, r *replay.Report, next Next) error {
+// what was found, the reads, what is not known, and the next command. Reads that were not judged are nil.
+func Run(w io.Writer, r *replay.Report, judged *reads.Report, next Next) error {
 	p := &page{}
 	records := int64(0)
 	for _, in := range r.Inputs {
@@ -27,7 +28,8 @@ func Run(w io.Writer, r *replay.Report, next Next) error {
 	rules(p, r)
 	worst(p, r)
 	findings(p, r)
-	notKnown(p, r)
+	readsOf(p, judged, next)
+	notKnown(p, r, judged)
 	if next != nil && len(r.Worst) > 0 {
 		p.line("\nNext: %s", next(r.Worst[0].Key, r.Worst[0].Field))
 	}
@@ -166,7 +168,7 @@ func example(p *page, f finding.Finding) {
 }
 
 // notKnown says what the numbers can't tell.
-func notKnown(p *page, r *replay.Report) {
+func notKnown(p *page, r *replay.Report, judged *reads.Report) {
 	var notes []string
 	note := func(text string) { notes = append(notes, text) }
 	var told, untold int64
@@ -186,9 +188,12 @@ func notKnown(p *page, r *replay.Report) {
 			note("What " + plural(k.Writes, "writer") + " had seen is taken from the stated lag, which is a guess about each.")
 		}
 	}
-	var aside, snapshots, reads int64
+	var aside, snapshots, unjudged int64
 	for _, in := range r.Inputs {
-		aside, snapshots, reads = aside+in.SetAside, snapshots+in.Snapshots, reads+in.Reads
+		aside, snapshots, unjudged = aside+in.SetAside, snapshots+in.Snapshots, unjudged+in.Reads
+	}
+	if judged != nil {
+		unjudged -= judged.Reads
 	}
 	if aside > 0 {
 		note(plural(aside, "record") + " could not be read and " + wasOrWere(aside) + " set aside: nothing here counts them.")
@@ -201,8 +206,13 @@ func notKnown(p *page, r *replay.Report) {
 			note("An export tells the last write of a window only (" + plural(f.Count, "time") + "): what it replaced there is not known.")
 		}
 	}
-	if reads > 0 {
-		note(plural(reads, "read") + " " + wasOrWere(reads) + " counted and not judged.")
+	if unjudged > 0 {
+		note(plural(unjudged, "read") + " " + wasOrWere(unjudged) + " counted and not judged.")
+	}
+	if judged != nil {
+		for _, text := range ReadsUntold(judged) {
+			note(text)
+		}
 	}
 	if ties := r.Decided.Kind + r.Decided.Value; ties > 0 && len(r.Table.Nodes) == 0 {
 		note("The table has no nodes line, so " + plural(ties, "tie") + " went to what was written and not to a node: begin it with nodes A < B < C, the last one wins.")

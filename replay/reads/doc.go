@@ -1,0 +1,51 @@
+// Package reads judges the reads that a history recorded: whether each showed what it had been promised.
+//
+// A [Collector] takes the reads of a history while it is read for its writes, and [Collector.Check] returns a [Report]:
+//
+//	var c reads.Collector
+//	h, err := replay.Collect(sources, history.Options{Readings: c.Take})
+//	r, err := c.Check(h, table, reads.Options{Skew: 50 * time.Millisecond})
+//	r.Levels[0].Stale                 // and Fine, and CannotTell
+//
+// # Levels
+//
+// A read is held to what it wanted; one that says nothing, to what [Options.Promise] says of its key.
+//
+//	strong       as if there were one copy: the key is linearizable
+//	bounded:D    what was replaced longer than D before the read began is not shown
+//	quorum       a write that was acknowledged before the read began is not missed
+//	session      a session's own writes, and what it has read, are not missed later in it
+//	eventual     nothing, so it is always fine; how far behind it was is measured all the same
+//
+// A strong read is held to what session promises too. "Missed" is told by the rule of the table: a read misses a write when it
+// shows one that loses to it ([merge.Rule.Compare]), for a replica that had both would have shown the other. A strong read is
+// judged by real time: what one write left in place before the next began is older, whatever their stamps say.
+//
+// # What can be known
+//
+// The verdict is fine, stale, or that nobody can tell, and then why. Times are taken with what is not known of them:
+//
+//   - A time is as precise as its digits: one of whole seconds may be up to a second later.
+//   - Times of two records are compared with a tolerance of [Options.Skew] either way. When a read ended before the write that it
+//     saw began, the clocks show a greater one, which is taken instead.
+//   - A write that says when it was called (start) and acknowledged (end) has that interval. One that has a time only was called
+//     no later and acknowledged no earlier, and that is all, unless [Options.Lag] says by when it must have been: then no
+//     strong read can be shown to have missed it but through others that saw it, and no quorum read.
+//   - Who had seen what a writer had seen (seen, base) has seen it: that puts writes in order without any clock.
+//
+// A read is stale when it is so at every time that the records allow, and fine when it is at every one too.
+//
+// Linearizability is judged twice, in two ways: by the zones of the writes, which names the read and its witness, in n log n,
+// and by a search for an order (the model checker porcupine), which also judges reads of which it is not known which of
+// several writes they saw. The search is bounded in steps, never in time, so equal histories get equal reports.
+//
+// HAZARD: the history is taken to hold every write of a key that has reads. A read of a write that it lacks can't be judged,
+// and a write that is missing can't be missed. Nothing found in a read is taken as "before the first write, or deleted".
+//
+// HAZARD: a session is one caller after the other: its calls are put in order by their start, on one clock.
+//
+// HAZARD: a read is of one key. What a reader may see of several keys at once is not checked.
+//
+// Memory is bounded by [Collector.Limit]. Beyond it whole keys are left out, chosen by a hash, and their reads counted as
+// those of which nobody can tell; so the report does not depend on the order of the input.
+package reads

@@ -1,0 +1,191 @@
+package reads
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+)
+
+// front is what a replica shows that has every write up to a time, as the rule of the table has it.
+type front struct {
+	at    []int64 // the times of the writes, in their order
+	best  []int32 // after each of them
+	moved []int32 // how often what is shown had changed by then
+}
+
+// front returns what a replica shows that takes each write at some time. Writes whose time is not known are left out.
+func (g *register) front(when func(w *write) int64) front {
+	order := make([]int32, 0, len(g.writes))
+	for i := range g.writes {
+		if t := when(&g.writes[i]); i != nothing && t != ever && t != never {
+			order = append(order, int32(i))
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int32) int { return compareTimes(when(&g.writes[a]), when(&g.writes[b])) })
+	f := front{make([]int64, len(order)), make([]int32, len(order)), make([]int32, len(order))}
+	best, moved := int32(nothing), int32(0)
+	for at, i := range order {
+		if g.beats(i, best) {
+			best = i
+			moved++
+		}
+		f.at[at], f.best[at], f.moved[at] = when(&g.writes[i]), best, moved
+	}
+	return f
+}
+
+// before returns what is shown just before a time.
+func (f *front) before(t int64) int32 {
+	if n := sort.Search(len(f.at), func(i int) bool { return f.at[i] >= t }); n > 0 {
+		return f.best[n-1]
+	}
+	return nothing
+}
+
+// fronts are those that the levels ask for.
+type fronts struct {
+	made, done        front   // by commit: at the earliest, at the latest
+	mayBeAcked, acked front   // by acknowledgement
+	untimed           []int32 // the writes of which nothing says when they were made, or acknowledged at the earliest
+}
+
+func (g *register) fronts() *fronts {
+	f := &fronts{
+		made:       g.front(func(w *write) int64 { return w.made }),
+		done:       g.front(func(w *write) int64 { return w.done }),
+		mayBeAcked: g.front(func(w *write) int64 { return w.endLo }),
+		acked:      g.front(func(w *write) int64 { return w.endHi }),
+	}
+	for i := range g.writes {
+		if w := &g.writes[i]; i != nothing && (w.made == ever || w.endLo == ever) && len(f.untimed) < mostAtOnce {
+			f.untimed = append(f.untimed, int32(i))
+		}
+	}
+	return f
+}
+
+// behind says for how long what a read showed had been replaced when it began, and how often it had changed since.
+func (g *register) behind(f *fronts, l *look) (age int64, versions int64) {
+	start := l.start
+	if start == 0 {
+		if start = l.time; start == 0 {
+			return 0, 0
+		}
+	}
+	least := int64(never)
+	for _, a := range l.seen.writes[:min(len(l.seen.writes), mostLikely)] {
+		n := sort.Search(len(f.made.at), func(i int) bool { return g.beats(f.made.best[i], a) })
+		if n == len(f.made.at) {
+			return 0, 0
+		}
+		since := max(f.made.at[n], g.writes[a].made)
+		if start-since >= least {
+			continue
+		}
+		now := sort.Search(len(f.made.at), func(i int) bool { return f.made.at[i] > start })
+		if now <= n {
+			return 0, 0
+		}
+		least, versions = start-since, int64(f.made.moved[now-1]-f.made.moved[n])+1
+	}
+	if least <= 0 || least == never {
+		return 0, 0
+	}
+	return least, versions
+}
+
+// event is one call of a session on a register.
+type event struct {
+	session string
+	at      int64
+	end     int64 // never when it is not told
+	write   int32 // -1 for a read
+	read    int32 // -1 for a write
+	place   finding.Place
+}
+
+// sessionMiss says which of the writes that its session had made or seen a read missed; nil for none. Those of the session's
+// own writes that have no start are taken as late as they may have been, or as early.
+type sessionMiss struct{ certain, possible map[int32]*miss }
+
+func (g *register) sessions(c *check) sessionMiss {
+	s := sessionMiss{g.replaySessions(c, true), nil}
+	s.possible = s.certain
+	for i := range g.writes {
+		if w := &g.writes[i]; w.session != "" && w.begun == 0 {
+			s.possible = g.replaySessions(c, false)
+			break
+		}
+	}
+	return s
+}
+
+func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
+	var events []event
+	for i := range g.reads {
+		if l := &g.reads[i]; l.session != "" && len(l.seen.writes) > 0 && (l.start > 0 || l.time > 0) {
+			at := l.start
+			if at == 0 {
+				at = l.time
+			}
+			events = append(events, event{l.session, at, l.endHi, -1, int32(i), l.place})
+		}
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	for i := range g.writes {
+		w := &g.writes[i]
+		if w.session == "" || w.made == ever {
+			continue
+		}
+		e := event{w.session, w.begun, w.endHi, int32(i), -1, g.past.ops[w.op].Place}
+		switch {
+		case w.begun > 0:
+		case certain:
+			e.at = plus(w.done, g.skew)
+		default:
+			e.at = plus(w.made, -g.skew)
+		}
+		events = append(events, e)
+	}
+	slices.SortFunc(events, func(a, b event) int {
+		return cmp.Or(strings.Compare(a.session, b.session), cmp.Compare(a.at, b.at), cmp.Compare(b.read, a.read), a.place.Compare(b.place))
+	})
+	missed := make(map[int32]*miss)
+	best, from := int32(nothing), -1
+	for at := range events {
+		e := &events[at]
+		if at > 0 && events[at-1].session != e.session {
+			best, from = nothing, -1
+		}
+		if e.write >= 0 {
+			if certain && best != nothing {
+				c.sessionWrites(g, e.write, best)
+			}
+			if g.beats(e.write, best) {
+				best, from = e.write, at
+			}
+			continue
+		}
+		l := &g.reads[e.read]
+		older := best != nothing
+		for _, a := range l.seen.writes[:min(len(l.seen.writes), mostLikely)] {
+			older = older && g.beats(best, a)
+		}
+		if older && (events[from].end == never || events[from].end <= e.at) {
+			m := &miss{write: best, how: OwnWrite, by: witness{-1, int32(g.writes[best].op)}}
+			if events[from].read >= 0 {
+				m.how, m.by = OwnRead, witness{events[from].read, -1}
+			}
+			missed[e.read] = m
+		}
+		if a := l.seen.writes[0]; l.seen.one() && g.beats(a, best) {
+			best, from = a, at
+		}
+	}
+	return missed
+}

@@ -1,0 +1,287 @@
+package reads
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+
+	"github.com/leanovate/gopter"
+	"github.com/leanovate/gopter/gen"
+	"github.com/leanovate/gopter/prop"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/lww"
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+	"github.com/tiebreakhq/tiebreak/replay"
+)
+
+// act is one operation of a small history: a write, or a read of one of them or of nothing.
+type act struct {
+	start, end int64
+	saw        int // of a read: the number of the write among the acts, from 1; 0 for nothing
+	read       bool
+	deletes    bool // of a write
+}
+
+func (a act) String() string {
+	what := "write"
+	if a.read {
+		what = "read of " + strconv.Itoa(a.saw)
+	}
+	if a.deletes {
+		what = "delete"
+	}
+	return fmt.Sprintf("%s [%d,%d]", what, a.start, a.end)
+}
+
+var lastWins = merge.MustParseTable("* * lww")
+
+// registerOf makes the register of acts, each write by a node of its own. Versions rise in their order, or fall.
+func registerOf(acts []act, falling bool, skew int64) (*check, *register) {
+	var from Collector
+	k := &replay.KeyOperations{Key: "k"}
+	var list []read
+	for i, a := range acts {
+		at := finding.Place{File: "h", Line: int64(i + 1)}
+		if a.read {
+			r := read{place: at, key: "k", want: "strong", start: a.start, end: a.end, notFound: a.saw == 0}
+			if a.saw > 0 {
+				r.saw = strconv.Itoa(a.saw)
+			}
+			list = append(list, r)
+			continue
+		}
+		from.calls.list = append(from.calls.list, call{place: at, start: a.start, end: a.end})
+		node := clock.Node(fmt.Sprintf("n%02d", i))
+		k.Nodes = append(k.Nodes, node)
+		version := uint64(1000 + i)
+		if falling {
+			version = uint64(2000 - i)
+		}
+		o := replay.Operation{Op: merge.Op{Key: "k", ID: strconv.Itoa(i + 1), Stamp: lww.Stamp{Version: version, Node: node}}, Place: at, Node: len(k.Nodes) - 1}
+		if a.deletes {
+			o.Kind = merge.Delete
+		} else {
+			o.Fields = []merge.Field{{Value: value.Text(o.ID)}}
+		}
+		k.Ops = append(k.Ops, o)
+	}
+	for i := range k.Ops {
+		k.Ops[i].Low = make([]int32, len(k.Nodes))
+	}
+	c := &check{from: &from, table: lastWins, opt: &Options{}, skew: skew, levels: make(map[Level]*levelSum), reasons: make(map[Reason]int64),
+		first: make(map[Reason]*Case), servers: make(map[string][]answer), quorums: make(map[int]int64)}
+	p := newPast(k)
+	g := newRegister(k, &p, "", list, c)
+	c.register(k, g, func(int) replay.Count { return replay.Count{} })
+	return c, g
+}
+
+// legal tries all orders of the acts: the definition, and nothing else.
+func legal(acts []act) bool {
+	var try func(done uint, state int) bool
+	try = func(done uint, state int) bool {
+		if done == 1<<len(acts)-1 {
+			return true
+		}
+	next:
+		for i, a := range acts {
+			if done&(1<<i) != 0 {
+				continue
+			}
+			for j, b := range acts {
+				if done&(1<<j) == 0 && j != i && b.end < a.start {
+					continue next
+				}
+			}
+			after := state
+			switch {
+			case !a.read:
+				after = i + 1
+			case a.saw == state, a.saw == 0 && state > 0 && acts[state-1].deletes:
+			default:
+				continue next
+			}
+			if try(done|1<<i, after) {
+				return true
+			}
+		}
+		return false
+	}
+	return try(0, 0)
+}
+
+// agree holds the two checks and the definition to each other.
+func agree(acts []act, falling bool) error {
+	_, g := registerOf(acts, falling, 0)
+	want := legal(acts)
+	if found := g.search(); (found == Ordered) != want || found == TooHard {
+		return fmt.Errorf("%v: an order exists: %v, the search says %d", acts, want, found)
+	}
+	good, sure := true, true
+	var rest []act
+	at := 0
+	for _, a := range acts {
+		if !a.read {
+			rest = append(rest, a)
+			continue
+		}
+		v := g.reads[at].Verdict
+		at++
+		switch {
+		case v.Outcome == Fine:
+			rest = append(rest, a)
+			continue
+		case v.Outcome == CannotTell && v.Reason != ClockContradict && v.Reason != Ambiguous:
+			return fmt.Errorf("%v: every time is known, and yet nobody can tell: %s", acts, v.Reason)
+		case v.Outcome == CannotTell && v.Reason == Ambiguous:
+			sure = false
+			rest = append(rest, a)
+		case v.Outcome == Stale && v.miss == nil:
+			return fmt.Errorf("%v: stale without a witness", acts)
+		default:
+			good = false
+			rest = append(rest, act{start: a.start, end: a.end, read: true, saw: -1})
+		}
+	}
+	if good != want && (sure || !good) {
+		return fmt.Errorf("%v: an order exists: %v, and the zones say %v", acts, want, good)
+	}
+	// Without the reads that are to blame there is an order.
+	kept := rest[:0:0]
+	number := make([]int, len(rest)+1)
+	for i, a := range rest {
+		if a.saw >= 0 {
+			kept = append(kept, a)
+			number[i+1] = len(kept)
+		}
+	}
+	for i := range kept {
+		if kept[i].read && kept[i].saw > 0 {
+			kept[i].saw = number[kept[i].saw]
+		}
+	}
+	if sure && !legal(kept) {
+		return fmt.Errorf("%v: without the reads to blame, %v, there is still no order", acts, kept)
+	}
+	return nil
+}
+
+// shapes calls each with every way in which n operations can write, read a write or find nothing.
+func shapes(n int, each func(acts []act)) {
+	acts := make([]act, n)
+	var fill func(i int)
+	fill = func(i int) {
+		if i == n {
+			for _, a := range acts {
+				if a.saw > 0 && acts[a.saw-1].read {
+					return
+				}
+			}
+			each(acts)
+			return
+		}
+		acts[i] = act{}
+		fill(i + 1)
+		for saw := range n + 1 {
+			if saw != i+1 {
+				acts[i] = act{read: true, saw: saw}
+				fill(i + 1)
+			}
+		}
+	}
+	fill(0)
+}
+
+// intervals calls each with every order in which n operations can begin and end, the first before the second and so on: any
+// other is one of these by another name.
+func intervals(n int, each func(ends [][2]int64)) {
+	spans := make([][2]int64, n)
+	var place func(at int64)
+	place = func(at int64) {
+		if at > int64(2*n) {
+			each(spans)
+			return
+		}
+		for i := range spans {
+			for side := range 2 {
+				if spans[i][side] == 0 && (side == 1 && spans[i][0] > 0 || side == 0 && (i == 0 || spans[i-1][0] > 0)) {
+					spans[i][side] = at
+					place(at + 1)
+					spans[i][side] = 0
+				}
+			}
+		}
+	}
+	place(1)
+}
+
+func TestEveryHistoryOfFourOperationsIsJudgedAlikeInThreeWays(t *testing.T) {
+	count, wrong := 0, 0
+	for n := 1; n <= 4; n++ {
+		shapes(n, func(acts []act) {
+			intervals(n, func(ends [][2]int64) {
+				for i := range acts {
+					acts[i].start, acts[i].end = ends[i][0], ends[i][1]
+				}
+				count++
+				if !legal(acts) {
+					wrong++
+				}
+				for _, falling := range []bool{false, true} {
+					if err := agree(acts, falling); err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+	t.Logf("%d histories, %d of them not linearizable", count, wrong)
+	require.Greater(t, wrong, count/10)
+}
+
+// TestChecksAgreeOnRandomHistories has longer histories, with times that are equal and with deletes, of which a read that found
+// nothing may have seen any.
+func TestChecksAgreeOnRandomHistories(t *testing.T) {
+	for name, deletes := range map[string]bool{"writes": false, "deletes": true} {
+		t.Run(name, func(t *testing.T) {
+			p := gopter.DefaultTestParameters()
+			p.MinSuccessfulTests = 3000
+			properties := gopter.NewProperties(p)
+			properties.Property("the search, the zones and the definition agree", prop.ForAll(func(raw []uint16, wide int64) string {
+				if err := agree(actsOf(raw, wide, deletes), raw[0]%2 == 0); err != nil {
+					return err.Error()
+				}
+				return ""
+			}, gen.SliceOfN(7, gen.UInt16()), gen.Int64Range(1, 9)))
+			properties.TestingRun(t)
+		})
+	}
+}
+
+// actsOf reads acts out of numbers. Reads see what was written around the time when they began, mostly.
+func actsOf(raw []uint16, wide int64, deletes bool) []act {
+	acts := make([]act, len(raw))
+	for i, n := range raw {
+		start := int64(n%16) + 1
+		acts[i] = act{start: start, end: start + int64(n>>4)%wide, read: n>>8%3 > 0, deletes: deletes && n>>10%3 == 0}
+	}
+	for i := range acts {
+		a := &acts[i]
+		if !a.read {
+			continue
+		}
+		a.deletes = false
+		for back := range acts {
+			j := (i + int(raw[i]>>12) + back) % len(acts)
+			if w := acts[j]; !w.read && !w.deletes && w.start <= a.end {
+				a.saw = j + 1
+				break
+			}
+		}
+	}
+	return acts
+}

@@ -1,0 +1,203 @@
+package reads
+
+import (
+	"time"
+
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/replay"
+)
+
+// Schema names the form of a report in JSON. Fields are added to it, never renamed.
+const Schema = "tiebreak.reads/v1"
+
+// Outcome is what a read was. Names are written in reports and are never reused.
+type Outcome string
+
+// The outcomes.
+const (
+	Fine       Outcome = "fine"
+	Stale      Outcome = "stale"
+	CannotTell Outcome = "cannot tell"
+)
+
+// Reason says why nobody can tell. Names are written in reports and are never reused.
+type Reason string
+
+// The reasons.
+const (
+	NoSaw           Reason = "no_saw"           // the read doesn't say what it saw
+	UnknownWrite    Reason = "unknown_write"    // it saw a write that the history doesn't have
+	OtherField      Reason = "other_field"      // it is of a field, and saw a write that didn't change it
+	NoStart         Reason = "no_start"         // nothing says when it began
+	NoSession       Reason = "no_session"       // it names no session
+	NoTime          Reason = "no_time"          // a write that it may have missed has no time
+	NotAcknowledged Reason = "not_acknowledged" // nothing says when a write that it may have missed was acknowledged
+	WithinSkew      Reason = "within_skew"      // the times are closer than the clocks, or their digits, allow to tell
+	Ambiguous       Reason = "ambiguous"        // what it saw may be one of several writes
+	ClockContradict Reason = "clocks"           // it ended before the write that it saw began
+	TooMany         Reason = "too_many"         // too many writes at once to compare
+	BeyondLimit     Reason = "beyond_limit"     // more reads than [Collector.Limit] keeps
+)
+
+// How says how it is known that what a read saw is older than what it missed. Names are written in reports and are never
+// reused.
+type How string
+
+// The ways.
+const (
+	HadSeen  How = "had_seen"  // the writer of the later one had seen the earlier
+	Before   How = "before"    // the earlier was in place before the later began
+	ByRule   How = "rule"      // the rule of the table says so
+	First    How = "first"     // there is nothing before the first write
+	OwnWrite How = "own_write" // and the session had made it
+	OwnRead  How = "own_read"  // and the session had seen it
+)
+
+// Report says of the reads of a history whether they were what they had been promised. Equal histories give equal reports.
+type Report struct {
+	Schema     string           `json:"schema"`
+	Reads      int64            `json:"reads"`
+	Levels     []LevelSum       `json:"levels"`         // strictest first
+	Untold     []ReasonSum      `json:"cannot_tell"`    // why, most frequent first
+	Lost       replay.Count     `json:"of_lost_writes"` // reads that showed a write which is lost in the end
+	Registers  Registers        `json:"linearizable"`   // of the keys, or fields, with strong reads
+	Sessions   SessionWrites    `json:"session_writes"`
+	Preferred  []Preference     `json:"preferred_own"`      // replicas that answered by themselves, by time
+	Alone      int64            `json:"quorum_reads_alone"` // that asked for a quorum, and fewer than half of the replicas answered
+	Skew       time.Duration    `json:"skew"`               // the tolerance that times were compared with
+	Contradict time.Duration    `json:"clocks_contradict"`  // the least skew that the reads show; 0 for none
+	Worst      []Case           `json:"worst"`              // stale reads, furthest behind first
+	Examples   []Case           `json:"examples"`           // the first read for each reason why nobody can tell
+	Unordered  *finding.Finding `json:"unordered,omitempty"`
+}
+
+// LevelSum counts the reads of one level.
+type LevelSum struct {
+	Level      string `json:"level"`
+	Reads      int64  `json:"reads"`
+	Fine       int64  `json:"fine"`
+	Stale      int64  `json:"stale"`
+	CannotTell int64  `json:"cannot_tell"`
+
+	// Behind counts the reads that showed what had been replaced by then, stale or not, and Age says how long ago; in
+	// Versions, how often at most. Of times closer than the tolerance nothing is counted.
+	Behind   int64  `json:"behind"`
+	Age      Spread `json:"age"`
+	Versions int64  `json:"versions"`
+}
+
+// Spread is the middle, the 99th of a hundred, and the greatest of some durations, in nanoseconds. The zero Spread is of none.
+type Spread struct {
+	P50 time.Duration `json:"p50"`
+	P99 time.Duration `json:"p99"`
+	Max time.Duration `json:"max"`
+}
+
+// ReasonSum counts the reads of which nobody can tell, by reason.
+type ReasonSum struct {
+	Reason Reason `json:"reason"`
+	Reads  int64  `json:"reads"`
+}
+
+// Registers counts keys, and fields that are read by themselves, which have strong reads, by what the search for an order of
+// their operations found.
+type Registers struct {
+	Ordered int64 `json:"ordered"`  // no operation contradicts another for certain
+	NoOrder int64 `json:"no_order"` // not linearizable
+	TooHard int64 `json:"too_hard"` // the search gave up
+}
+
+// SessionWrites counts the writes of sessions that had read or written the key before, and those of them that lose to what
+// their session had made (monotonic writes) or seen (writes follow reads).
+type SessionWrites struct {
+	Checked    int64 `json:"checked"`
+	OutOfOrder int64 `json:"out_of_order"`
+}
+
+// Preference is a replica that answered reads which had been promised more by itself, for a time in which nothing new of
+// other nodes reached it: what a service does that prefers its own replica while it is cut off.
+type Preference struct {
+	Replica string        `json:"replica"`
+	From    time.Time     `json:"from"` // the first and the last of the stale reads
+	To      time.Time     `json:"to"`
+	Reads   int64         `json:"reads"` // strong, quorum or bounded, that it answered alone meanwhile
+	Stale   int64         `json:"stale"`
+	Age     time.Duration `json:"age"`    // how far behind they were, at most
+	Missed  []string      `json:"missed"` // the nodes of which it showed nothing new
+	Split   int64         `json:"split"`  // keys of those reads that were written on both sides meanwhile
+}
+
+// Case is one read and why it is judged as it is.
+type Case struct {
+	Key     string        `json:"key"`
+	Field   string        `json:"field,omitempty"`
+	Level   string        `json:"level"`
+	Outcome Outcome       `json:"outcome"`
+	Reason  Reason        `json:"reason,omitempty"`
+	Read    ReadRef       `json:"read"`
+	Saw     *WriteRef     `json:"saw,omitempty"`    // nil for nothing, and for what is not known
+	Missed  *WriteRef     `json:"missed,omitempty"` // for certain, or perhaps
+	How     How           `json:"how,omitempty"`
+	Shown   *Shown        `json:"shown,omitempty"` // that what was missed was in place
+	Older   *Shown        `json:"older,omitempty"` // that what the read saw was in place before that
+	Age     time.Duration `json:"age"`
+	Behind  int64         `json:"versions"`
+}
+
+// ReadRef names a read.
+type ReadRef struct {
+	Place   finding.Place `json:"place"`
+	Start   time.Time     `json:"start,omitzero"`
+	End     time.Time     `json:"end,omitzero"`
+	Saw     string        `json:"saw,omitempty"`
+	Nothing bool          `json:"nothing,omitempty"` // it found nothing
+	Session string        `json:"session,omitempty"`
+	Replica string        `json:"served_by,omitempty"`
+}
+
+// WriteRef names a write.
+type WriteRef struct {
+	Place   finding.Place `json:"place"`
+	ID      string        `json:"id,omitempty"`
+	Version uint64        `json:"version,omitempty"`
+	Node    string        `json:"node"`
+	Deleted bool          `json:"deleted,omitempty"`
+	Start   time.Time     `json:"start,omitzero"`
+	End     time.Time     `json:"end,omitzero"`
+	Time    time.Time     `json:"time,omitzero"`
+}
+
+// Shown is what shows that a value was in place: its own write when that is acknowledged, a read, or a write whose writer had
+// seen it.
+type Shown struct {
+	By    string        `json:"by"` // itself, read or write
+	Place finding.Place `json:"place"`
+	End   time.Time     `json:"end,omitzero"`
+}
+
+// Verdict is what is said of one read.
+type Verdict struct {
+	Outcome  Outcome
+	Reason   Reason        // when nobody can tell
+	Age      time.Duration // since what it showed had been replaced; 0 when it was not, or that is not known
+	Versions int64         // how often it had been, by then
+
+	miss *miss
+}
+
+// miss is a write that a read missed.
+type miss struct {
+	write int32
+	how   How
+	by    witness // that it was in place
+	older witness // that what was seen was in place before it began
+}
+
+// Sum returns how many reads were stale, and of how many nobody can tell.
+func (r *Report) Sum() (stale, cannotTell int64) {
+	for _, l := range r.Levels {
+		stale += l.Stale
+		cannotTell += l.CannotTell
+	}
+	return stale, cannotTell
+}
