@@ -35,6 +35,10 @@ type plainOp struct {
 	precision history.Precision
 }
 
+func (o *plainOp) samePayload(p *plainOp) bool {
+	return o.wall == p.wall && o.version == p.version && o.kind == p.kind && o.value == p.value
+}
+
 // plainKey is the key at hand. Its memory is used again for the next one.
 type plainKey struct {
 	folder *folder
@@ -42,12 +46,14 @@ type plainKey struct {
 	field  string
 	rules  []*merge.Rule // by table
 
-	ops   []plainOp // by node and number
-	again []plainOp // deliveries beside the first of each
-	runs  []plainRun
-	sums  []merge.Increments // by table: of rules that count
-	a, b  merge.Write        // that are compared
-	sum   Cell               // of the table at hand
+	writes   int64
+	ops      []plainOp // by node and number
+	again    []plainOp // deliveries beside the first of each
+	runs     []plainRun
+	sums     []merge.Increments // by table: of rules that count
+	earliest *plainOp           // nil when nobody has looked
+	a, b     merge.Write        // that are compared
+	sum      Cell               // of the table at hand
 }
 
 // plainRun is the writes of one node: they follow each other in ops.
@@ -64,7 +70,7 @@ const fewWrites = 12
 func (f *folder) foldPlain(i int) bool {
 	from := &f.part.keys[i]
 	k := &f.room.plain
-	k.folder, k.name = f, from.name
+	k.folder, k.name, k.earliest = f, from.name, nil
 	f.room.built = f.room.built[:0]
 	if !k.read(&f.part, from) || !k.settle() || !k.plainUnder(f.tables) {
 		return false
@@ -72,15 +78,20 @@ func (f *folder) foldPlain(i int) bool {
 	k.know(f.common)
 	for t, table := range f.tables {
 		k.fold(t, table, f.sums[t])
-		if f.state != nil && t == 0 {
-			f.lines = append(f.lines, StateLine{Key: k.name, Field: k.field, Value: k.sum.Value, ID: strings.Clone(k.sum.ID), By: k.sum.By})
-		}
-		if f.visit != nil {
-			f.ends = append(f.ends[:0], ended{k.rules[t], &k.sum})
-			f.visit(t, k.name, f.ends)
-		}
 	}
 	return true
+}
+
+// ended hands over how the key ends under a table.
+func (k *plainKey) ended(t int) {
+	f := k.folder
+	if f.state != nil && t == 0 {
+		f.lines = append(f.lines, StateLine{Key: k.name, Field: k.field, Value: k.sum.Value, ID: strings.Clone(k.sum.ID), By: k.sum.By})
+	}
+	if f.visit != nil {
+		f.ends = append(f.ends[:0], ended{k.rules[t], &k.sum})
+		f.visit(t, k.name, f.ends)
+	}
 }
 
 // read takes the records of a key. It reports whether all are plain, of one field, and sets or increments.
@@ -142,7 +153,7 @@ func (k *plainKey) settle() bool {
 			}
 			k.runs = append(k.runs, plainRun{node: o.node, first: n})
 		} else if first := &ops[n-1]; first.number == o.number {
-			if first.wall != o.wall || first.version != o.version || first.kind != o.kind || first.value != o.value {
+			if !first.samePayload(o) {
 				return false
 			}
 			if k.place(o).Compare(k.place(first)) < 0 {
@@ -157,7 +168,7 @@ func (k *plainKey) settle() bool {
 		n++
 	}
 	k.runs[len(k.runs)-1].after = n
-	k.ops = ops[:n]
+	k.ops, k.writes = ops[:n], int64(n)
 	return true
 }
 
@@ -201,28 +212,24 @@ func (k *plainKey) count(sum *merge.Increments) bool {
 // know counts all that doesn't depend on a table.
 func (k *plainKey) know(s *sums) {
 	s.totals.Keys++
-	s.totals.Writes += int64(len(k.ops))
+	s.totals.Writes += k.writes
 	s.totals.Duplicates += int64(len(k.again))
-	if len(k.again) > 0 {
-		k.tellAgain(&s.told)
-	}
-	if len(k.runs) > 1 {
-		s.sources[Unknown] += int64(len(k.ops))
-	}
-}
-
-// tellAgain tells of the deliveries beside the first, which is the one of the lowest place.
-func (k *plainKey) tellAgain(t *tally) {
 	for i := range k.again {
 		o := &k.again[i]
-		place := k.place(o)
-		if !t.wants(finding.DuplicateOp, place) {
-			continue
-		}
 		at, _ := slices.BinarySearchFunc(k.ops, o, func(a plainOp, b *plainOp) int {
 			return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(a.number, b.number))
 		})
-		t.keep(finding.Finding{Code: finding.DuplicateOp, Place: place, Key: k.name, Detail: againDetail(k.id(o), k.place(&k.ops[at]))})
+		k.tellAgain(o, &k.ops[at], &s.told)
+	}
+	if len(k.runs) > 1 {
+		s.sources[Unknown] += k.writes
+	}
+}
+
+// tellAgain tells of a delivery beside the first, which is the one of the lowest place.
+func (k *plainKey) tellAgain(o, first *plainOp, t *tally) {
+	if place := k.place(o); t.wants(finding.DuplicateOp, place) {
+		t.keep(finding.Finding{Code: finding.DuplicateOp, Place: place, Key: k.name, Detail: againDetail(k.id(o), k.place(first))})
 	}
 }
 
@@ -240,38 +247,62 @@ func (k *plainKey) place(o *plainOp) finding.Place {
 	return finding.Place{File: k.folder.part.history.names.texts[o.file], Line: o.line}
 }
 
-// write makes w the write that a cell would keep of op number i, but for its id and dot, which decide between writes that
+// write makes w the write that a cell would keep of an operation, but for its id and dot, which decide between writes that
 // are the same in all else: see beats.
-func (k *plainKey) write(w *merge.Write, i int) {
-	o := &k.ops[i]
+func (k *plainKey) write(w *merge.Write, o *plainOp) {
 	w.Stamp = lww.Stamp{Version: o.version, Time: clock.Timestamp{Wall: o.wall}, Node: k.node(o.node)}
 	w.Value = o.value
 }
 
-// beats reports whether op number i takes the place of number kept, of which k.b is the write.
-func (k *plainKey) beats(rule *merge.Rule, i, kept int) bool {
-	k.write(&k.a, i)
+// beats reports whether an operation takes the place of the one that is kept, of which k.b is the write.
+func (k *plainKey) beats(rule *merge.Rule, o, kept *plainOp) bool {
+	k.write(&k.a, o)
 	order, _ := rule.Compare(&k.a, &k.b)
 	if order != 0 {
 		return order > 0
 	}
 	a, b := k.a, k.b
-	a.ID, b.ID = k.id(&k.ops[i]), k.id(&k.ops[kept])
-	a.Dot, b.Dot = k.dot(i), k.dot(kept)
+	a.ID, b.ID = k.id(o), k.id(kept) // two numbers of one node: nothing beyond the ids will be looked at
 	return rule.Beats(&a, &b)
 }
 
-func (k *plainKey) dot(i int) clock.Dot {
-	run := k.runs[slices.IndexFunc(k.runs, func(r plainRun) bool { return i < r.after })]
-	return clock.Dot{Node: k.node(run.node), Seq: uint64(i - run.first + 1)}
-}
-
-// fold merges the writes under a table and counts what comes of it. How the cell ends is in k.sum; its value and id may be
-// left out when nobody will see them.
+// fold merges the writes under a table and counts what comes of it.
 func (k *plainKey) fold(t int, table *merge.Table, s *sums) {
 	rule := k.rules[t]
-	n := int64(len(k.ops))
-	k.sum = Cell{Key: k.name, Field: k.field, Line: rule.Line, Rule: rule.Name, Writes: n}
+	var kept *plainOp
+	var one RuleSum
+	if rule.Selects() {
+		kept = &k.ops[0]
+		k.write(&k.b, kept)
+		for i := 1; i < len(k.ops); i++ {
+			if o := &k.ops[i]; k.beats(rule, o, kept) {
+				kept = o
+				k.write(&k.b, kept)
+			}
+		}
+		for _, run := range k.runs {
+			for i := run.first; i < run.after; i++ {
+				k.judge(rule, &k.ops[i], kept, i == run.after-1, &one, s)
+			}
+		}
+		if k.folder.plain[t].inverts[rule.Index()] {
+			for _, run := range k.runs {
+				greatest := &k.ops[run.first]
+				for i := run.first + 1; i < run.after; i++ {
+					greatest = k.invert(rule, greatest, &k.ops[i], s)
+				}
+			}
+		}
+	}
+	k.end(t, table, kept, &one, s)
+}
+
+// end counts what there is to count once for a cell, beside what became of each write; kept is nil under a counter. How
+// the cell ends is in k.sum; its value and id may be left out when nobody will see them.
+func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s *sums) {
+	rule := k.rules[t]
+	n := k.writes
+	k.sum = Cell{Key: k.name, Field: k.field, Line: rule.Line, Rule: rule.Name, Writes: n, Lost: one.Lost}
 	sum := &k.sum
 	var writes Count
 	if len(k.runs) > 1 {
@@ -282,20 +313,15 @@ func (k *plainKey) fold(t int, table *merge.Table, s *sums) {
 		}
 		sum.Conflicts.Max, writes.Max = pairs/2, n
 	}
-	one := RuleSum{Cells: 1, Writes: n, Conflicts: sum.Conflicts}
-	total := &s.totals
-	kept := -1
-	if rule.Selects() {
-		kept = k.keep(rule)
-		k.tell(rule, kept, &one, s)
-		if k.folder.plain[t].inverts[rule.Index()] {
-			total.Inversions += k.inversions(rule, &s.told)
+	shown := k.folder.shows(sum, s)
+	if kept != nil {
+		sum.Value, sum.By = kept.value, string(k.node(kept.node))
+		if shown {
+			sum.ID = k.id(kept)
 		}
-		o := &k.ops[kept]
-		sum.Value, sum.By = o.value, string(k.node(o.node))
 	} else {
-		one.Combined, total.Combined = n, total.Combined+n
-		if k.folder.shows(sum, s) || len(table.Uniques) > 0 {
+		one.Combined, s.totals.Combined = n, s.totals.Combined+n
+		if shown || len(table.Uniques) > 0 {
 			sum.Value = k.sums[t].Value()
 		}
 		for _, run := range k.runs {
@@ -308,28 +334,25 @@ func (k *plainKey) fold(t int, table *merge.Table, s *sums) {
 			k.tellUnknown(rule, &s.told)
 		}
 	}
+	one.Cells, one.Writes, one.Conflicts = 1, n, sum.Conflicts
+	total := &s.totals
 	total.Cells++
 	total.Conflicts.add(sum.Conflicts)
 	total.Conflicting.add(writes)
 	total.Overwritten.add(one.Overwritten)
 	total.Lost.add(one.Lost)
-	s.rules[rule.Index()].add(&one)
-	sum.Lost = one.Lost
-	if kept >= 0 && k.folder.shows(sum, s) {
-		sum.ID = k.id(&k.ops[kept])
-	}
+	s.rules[rule.Index()].add(one)
 	s.worst.offer(sum)
-	if len(table.Uniques) > 0 {
-		o := k.first()
-		if kept >= 0 {
-			o = &k.ops[kept]
-		}
-		for i, u := range table.Uniques {
-			if u.Field == k.field && u.Matches(k.name) && sum.Value != value.Null {
-				s.unique(i, sum.Value, k.name, k.place(o))
+	for i, u := range table.Uniques {
+		if u.Field == k.field && u.Matches(k.name) && sum.Value != value.Null {
+			o := kept
+			if o == nil {
+				o = k.first()
 			}
+			s.unique(i, sum.Value, k.name, k.place(o))
 		}
 	}
+	k.ended(t)
 }
 
 // shows reports whether anybody will see how a cell ends.
@@ -337,59 +360,38 @@ func (f *folder) shows(c *Cell, s *sums) bool {
 	return f.state != nil || f.visit != nil || s.worst.wants(c)
 }
 
-// keep finds the write that is kept.
-func (k *plainKey) keep(rule *merge.Rule) int {
-	kept := 0
-	k.write(&k.b, 0)
-	for i := 1; i < len(k.ops); i++ {
-		if k.beats(rule, i, kept) {
-			kept = i
-			k.write(&k.b, i)
+// judge counts what became of a write; k.b is the one that is kept, and last says that its node made none after it.
+func (k *plainKey) judge(rule *merge.Rule, o, kept *plainOp, last bool, one *RuleSum, s *sums) {
+	if o.node != kept.node || o.version != kept.version || o.wall != kept.wall {
+		if !last {
+			one.Overwritten.add(Count{1, 1}) // by the next of its node
+			return
 		}
+	} else if o.number == kept.number {
+		s.totals.Kept++
+		return
 	}
-	return kept
-}
-
-// tell counts what became of each write; k.b is the one that is kept.
-func (k *plainKey) tell(rule *merge.Rule, kept int, one *RuleSum, s *sums) {
+	k.write(&k.a, o)
+	order, by := rule.Compare(&k.a, &k.b)
 	others := len(k.runs) > 1
-	perhaps := Count{1, 1}
-	if others {
-		perhaps.Min = 0
-	}
-	winner := &k.ops[kept]
-	for _, run := range k.runs {
-		for i := run.first; i < run.after; i++ {
-			o := &k.ops[i]
-			if i == kept {
-				s.totals.Kept++
-				continue
-			}
-			last := i == run.after-1
-			if !last && (o.node != winner.node || o.version != winner.version || o.wall != winner.wall) {
-				one.Overwritten.add(Count{1, 1}) // by the next of its node
-				continue
-			}
-			k.write(&k.a, i)
-			order, by := rule.Compare(&k.a, &k.b)
-			switch {
-			case order == 0: // the same in all that counts
-				s.totals.Kept++
-			case !last:
-				one.Overwritten.add(Count{1, 1})
-			case o.kind == merge.Set && o.value == winner.value: // it lost the argument and nothing else
-				s.totals.Kept++
-				if others {
-					one.Overwritten.Max++
-				}
-			default:
-				one.Lost.add(perhaps)
-				if others {
-					one.Overwritten.Max++
-				}
-				k.decided(rule, o, winner, order, by, s)
-			}
+	switch {
+	case order == 0: // the same in all that counts
+		s.totals.Kept++
+	case !last:
+		one.Overwritten.add(Count{1, 1})
+	case o.kind == merge.Set && o.value == kept.value: // it lost the argument and nothing else
+		s.totals.Kept++
+		if others {
+			one.Overwritten.Max++
 		}
+	default:
+		one.Lost.Max++
+		if others {
+			one.Overwritten.Max++
+		} else {
+			one.Lost.Min++
+		}
+		k.decided(rule, o, kept, order, by, s)
 	}
 }
 
@@ -414,34 +416,25 @@ func (k *plainKey) finding(code finding.Code, o *plainOp, detail string) finding
 	return finding.Finding{Code: code, Place: k.place(o), Key: k.name, Field: k.field, Detail: detail}
 }
 
-// inversions counts the writes that lose by their stamps to an earlier one of their node.
-func (k *plainKey) inversions(rule *merge.Rule, t *tally) int64 {
-	count := int64(0)
+// invert counts a write that loses by its stamp to the greatest of its node so far, and returns the greatest with it.
+func (k *plainKey) invert(rule *merge.Rule, greatest, o *plainOp, s *sums) *plainOp {
 	ladder := rule.Ladder()
-	usual := ladder.Order == [3]lww.Rung{}
-	for _, run := range k.runs {
-		greatest := run.first
-		for i := run.first + 1; i < run.after; i++ {
-			g, o := &k.ops[greatest], &k.ops[i]
-			if usual && o.version >= g.version && o.wall > g.wall {
-				greatest = i
-				continue
-			}
-			k.write(&k.a, greatest)
-			k.write(&k.b, i)
-			order, by := ladder.Compare(k.a.Stamp, k.b.Stamp)
-			switch {
-			case order < 0:
-				greatest = i
-			case order > 0:
-				count++
-				if place := k.place(o); t.wants(finding.Inversion, place) {
-					t.keep(k.finding(finding.Inversion, o, inversionDetail(ladder, k.place(g), k.a.Stamp, k.b.Stamp, order, by)))
-				}
-			}
+	if ladder.Order == [3]lww.Rung{} && o.version >= greatest.version && o.wall > greatest.wall {
+		return o
+	}
+	k.write(&k.a, greatest)
+	k.write(&k.b, o)
+	order, by := ladder.Compare(k.a.Stamp, k.b.Stamp)
+	if order < 0 {
+		return o
+	}
+	if order > 0 {
+		s.totals.Inversions++
+		if s.told.wants(finding.Inversion, k.place(o)) {
+			s.told.keep(k.finding(finding.Inversion, o, inversionDetail(ladder, k.place(greatest), k.a.Stamp, k.b.Stamp, order, by)))
 		}
 	}
-	return count
+	return greatest
 }
 
 // tellUnknown tells, at the first write by the claims, that nothing says who had seen what.
@@ -453,6 +446,9 @@ func (k *plainKey) tellUnknown(rule *merge.Rule, t *tally) {
 
 // first returns the first write by the claims.
 func (k *plainKey) first() *plainOp {
+	if k.earliest != nil {
+		return k.earliest
+	}
 	first := &k.ops[0]
 	for i := range k.ops[1:] {
 		if o := &k.ops[i+1]; k.compare(o, first) < 0 {
