@@ -72,7 +72,7 @@ func (f *folder) foldPlain(i int) bool {
 	k := &f.room.plain
 	k.folder, k.name, k.earliest = f, from.name, nil
 	f.room.built = f.room.built[:0]
-	if !k.read(&f.part, from) || !k.settle() || !k.plainUnder(f.tables) {
+	if !k.read(&f.part, from) || !k.settle() || !k.plainUnder(f.tables) || !k.ranked(f.tables) || !k.counted() {
 		return false
 	}
 	k.know(f.common)
@@ -172,24 +172,22 @@ func (k *plainKey) settle() bool {
 	return true
 }
 
-// plainUnder reports whether the rule of every table keeps one write, or counts increments, and every table knows the
-// nodes.
+// plainUnder reports whether the rule of every table keeps one write, or counts increments that are all there is.
 func (k *plainKey) plainUnder(tables []*merge.Table) bool {
 	k.rules, k.sums = k.rules[:0], k.sums[:0]
 	for t, table := range tables {
 		rule := table.Rule(k.name, k.field)
 		k.rules, k.sums = append(k.rules, rule), append(k.sums, merge.Increments{})
-		switch info := &k.folder.plain[t]; {
-		case rule.Together:
-			return false
-		case rule.Selects():
-		case info.counters[rule.Index()]:
-			if !k.count(&k.sums[t]) {
-				return false
-			}
-		default:
+		if rule.Together || !rule.Selects() && !k.folder.plain[t].counters[rule.Index()] {
 			return false
 		}
+	}
+	return true
+}
+
+// ranked reports whether every table knows the nodes.
+func (k *plainKey) ranked(tables []*merge.Table) bool {
+	for t, table := range tables {
 		for _, run := range k.runs {
 			if !k.folder.plain[t].ranked(run.node, table, k.node(run.node)) {
 				return false
@@ -199,14 +197,24 @@ func (k *plainKey) plainUnder(tables []*merge.Table) bool {
 	return true
 }
 
-// count adds the increments up, and reports whether they are all that.
-func (k *plainKey) count(sum *merge.Increments) bool {
-	for i := range k.ops {
-		if o := &k.ops[i]; o.kind != merge.Add || !sum.Add(o.value) {
-			return false
+// counted adds the increments up for the rules that count. It says no when there is something else.
+func (k *plainKey) counted() bool {
+	for t, rule := range k.rules {
+		if rule.Selects() {
+			continue
+		}
+		for i := range k.ops {
+			if !k.count(t, &k.ops[i]) {
+				return false
+			}
 		}
 	}
 	return true
+}
+
+// count adds one write to the sum under a table, and reports whether it is an increment.
+func (k *plainKey) count(t int, o *plainOp) bool {
+	return o.kind == merge.Add && k.sums[t].Add(o.value)
 }
 
 // know counts all that doesn't depend on a table.

@@ -110,3 +110,72 @@ func TestPlainKeysAreCountedLikeAllOthers(t *testing.T) {
 	require.Greater(t, plain, all/3)
 	require.Greater(t, all-plain, all/20)
 }
+
+// A key that is too long for the memory allowed is folded in runs, and nobody can tell.
+func TestLongKeysAreCountedLikeShortOnes(t *testing.T) {
+	tables := []string{
+		"nodes ap < eu < us\nn/* * counter\nm/* * max\n* * lww\nunique k/* f",
+		"nodes us < eu < ap\norder time version node\nn/* * lww\n* * fww",
+		"nodes ap < eu < us\nk/* * prefer 3 > 1 > 0\nn/* * counter\n* * min",
+		"nodes eu < us\n* * lww", // under which no key that ap wrote is plain
+	}
+	long, common := 0, 0
+	for seed := range uint64(10) {
+		r := rand.New(rand.NewPCG(seed, 9))
+		hot := []string{"k/hot", "n/hot"}[seed%2]
+		text := ""
+		for i := range uint64(5) { // nodes of their own, so that no number is used twice by accident
+			one := strings.ReplaceAll(plainHistory(seed*100+i), `"k/`, fmt.Sprintf(`"k/%d/`, i))
+			for _, line := range strings.SplitAfter(one, "\n") {
+				if strings.Contains(line, "odd-") || strings.Contains(line, "seen") || strings.Contains(line, `"g"`) || strings.Contains(line, `"xx"`) {
+					continue
+				}
+				for _, node := range []string{"ap", "eu", "us"} {
+					line = strings.Replace(line, fmt.Sprintf(`"id":"%s:`, node), fmt.Sprintf(`"id":"%s:%d`, node, 1000+i), 1)
+				}
+				if r.IntN(4) > 0 && strings.Contains(line, hot[:2]) {
+					at := strings.Index(line, `","field"`)
+					line = `{"key":"` + hot + line[at:]
+				}
+				text += line
+			}
+		}
+		read := func(memory int64) *History {
+			h, err := Collect([]history.Source{sourceOf("b", text[:len(text)/2]), sourceOf("a", text[len(text)/2:])},
+				history.Options{Workers: 2, Memory: memory, Temp: t.TempDir()})
+			require.NoError(t, err)
+			return h
+		}
+		whole, bounded := read(-1), read(64<<10)
+		for _, rules := range tables {
+			table := merge.MustParseTable(rules)
+			report := func(h *History) string {
+				opt := &Options{Worst: 50, Workers: 2}
+				w := &work{tables: []*merge.Table{table}, opt: opt, state: &stateSorter{store: h.store}}
+				r := h.report(table, h.fold(w)[0], opt)
+				require.NoError(t, h.Err())
+				b, err := json.MarshalIndent(r, "", " ")
+				require.NoError(t, err)
+				var state strings.Builder
+				require.NoError(t, w.state.each(func(l StateLine) { fmt.Fprintf(&state, "%+v\n", l) }))
+				return string(b) + state.String()
+			}
+			require.Equal(t, report(whole), report(bounded), "seed %d, under\n%s", seed, rules)
+			f := bounded.newFolder(&work{tables: []*merge.Table{table}, opt: &Options{}}, maphash.MakeSeed())
+			f.limit = 2 << 10
+			others, ok, err := f.foldLong(&bounded.store.parts[partition(hot)])
+			require.NoError(t, err)
+			if ok {
+				long++
+				require.Equal(t, hot, f.sums[0].worst.cells[0].Key)
+				require.Less(t, others.size, bounded.store.parts[partition(hot)].size)
+			} else {
+				common++
+			}
+		}
+		require.NoError(t, whole.Close())
+		require.NoError(t, bounded.Close())
+	}
+	require.Greater(t, long, 8)
+	require.Greater(t, common, 5)
+}

@@ -176,14 +176,23 @@ func (f *folder) foldShelf(from *shelf, level int) error {
 			return err
 		}
 		for i := range shelves {
-			next := level + 1
-			if shelves[i].size > from.size/2 {
-				next = maxSplits // it is one key's, but for a little
+			part, next := &shelves[i], level+1
+			if part.size > from.size/2 && part.size > f.limit { // it is one key's, but for a little
+				others, ok, err := f.foldLong(part)
+				if err != nil {
+					return err
+				}
+				if ok {
+					store.drop(part)
+					*part = others
+				} else {
+					next = maxSplits
+				}
 			}
-			if err := f.foldShelf(&shelves[i], next); err != nil {
+			if err := f.foldShelf(part, next); err != nil {
 				return err
 			}
-			store.drop(&shelves[i])
+			store.drop(part)
 		}
 		return nil
 	}

@@ -16,11 +16,70 @@ type stateSorter struct {
 	store *store
 
 	mu   sync.Mutex
-	runs []lineRun
+	runs []sortedRun
 }
 
-// lineRun is sorted lines in blocks, in their order.
-type lineRun []held
+// sortedRun is what was sorted, in blocks, in its order.
+type sortedRun []held
+
+// drop gives back the memory of a run.
+func (r sortedRun) drop(s *store) {
+	for _, h := range r {
+		s.drop(&shelf{blocks: [][]byte{h.block}})
+	}
+}
+
+// runWriter writes runs, one after the other.
+type runWriter struct {
+	store *store
+	run   sortedRun
+	block []byte
+	spare []byte // memory for the next block
+}
+
+// put adds an item, which is in one block.
+func (w *runWriter) put(item []byte) error {
+	if len(w.block)+len(item) > cap(w.block) && len(w.block) > 0 {
+		if err := w.shelve(); err != nil {
+			return err
+		}
+	}
+	if w.block == nil {
+		w.block, w.spare = w.spare, nil
+	}
+	if cap(w.block) < len(item) {
+		w.block = make([]byte, 0, max(lastBlock, len(item)))
+	}
+	w.block = append(w.block, item...)
+	return nil
+}
+
+func (w *runWriter) shelve() error {
+	var kept shelf
+	spare, err := w.store.shelve(&kept, w.block)
+	switch {
+	case err != nil:
+		return err
+	case len(kept.away) > 0:
+		w.run = append(w.run, held{away: kept.away[0]})
+	default:
+		w.run = append(w.run, held{block: w.block})
+	}
+	w.block, w.spare = nil, spare
+	return nil
+}
+
+// close ends the run at hand and returns it.
+func (w *runWriter) close() (sortedRun, error) {
+	if len(w.block) > 0 {
+		if err := w.shelve(); err != nil {
+			return nil, err
+		}
+	}
+	r := w.run
+	w.run = nil
+	return r, nil
+}
 
 // held is a block in memory or, when that is nil, in the spool.
 type held struct {
@@ -38,40 +97,21 @@ func (s *stateSorter) take(lines []StateLine) error {
 		return nil
 	}
 	slices.SortFunc(lines, func(a, b StateLine) int { return compareLines(&a, &b) })
-	var r lineRun
+	w := runWriter{store: s.store}
 	var b []byte
-	var kept shelf
-	put := func() error {
-		spare, err := s.store.shelve(&kept, b)
-		switch {
-		case err != nil:
-			return err
-		case len(kept.away) > 0:
-			r = append(r, held{away: kept.away[0]})
-		default:
-			r = append(r, held{block: b})
-		}
-		b, kept = spare, shelf{}
-		return nil
-	}
 	for i := range lines {
 		l := &lines[i]
-		if b == nil {
-			b = make([]byte, 0, lastBlock)
-		}
+		b = b[:0]
 		for _, text := range []string{l.Key, l.Field, string(l.Value), l.ID, l.By} {
 			b = appendText(b, text)
 		}
-		if len(b) >= lastBlock*3/4 {
-			if err := put(); err != nil {
-				return err
-			}
-		}
-	}
-	if len(b) > 0 {
-		if err := put(); err != nil {
+		if err := w.put(b); err != nil {
 			return err
 		}
+	}
+	r, err := w.close()
+	if err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,9 +150,7 @@ func (s *stateSorter) each(visit func(StateLine)) error {
 // drop gives back the memory of all runs.
 func (s *stateSorter) drop() {
 	for _, r := range s.runs {
-		for _, h := range r {
-			s.store.drop(&shelf{blocks: [][]byte{h.block}})
-		}
+		r.drop(s.store)
 	}
 	s.runs = nil
 }
@@ -120,7 +158,7 @@ func (s *stateSorter) drop() {
 // lineReader reads a run. Its lines stay good, for no block is read over another.
 type lineReader struct {
 	store *store
-	rest  lineRun
+	rest  sortedRun
 	in    reader
 	line  StateLine
 }
