@@ -121,3 +121,17 @@ func BenchmarkReport(b *testing.B) {
 		h.report(table, s, &Options{})
 	}
 }
+
+// The merged state, from the compact records to sorted lines.
+func BenchmarkState(b *testing.B) {
+	h, err := Collect([]history.Source{sourceOf("h", benchData{op: "set", value: someText}.text())}, history.Options{})
+	require.NoError(b, err)
+	table := merge.MustParseTable("nodes ap < eu < us\n* * lww")
+	b.ReportAllocs()
+	for b.Loop() {
+		lines := 0
+		h.Run(table, Options{Workers: 1, State: func(StateLine) { lines++ }})
+		require.Greater(b, lines, benchKeys/2)
+	}
+	perWrite(b, benchWrites)
+}

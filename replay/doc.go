@@ -9,7 +9,8 @@
 //	report := h.Run(table, replay.Options{})
 //	report.Totals.Lost                     // {Min: 41, Max: 44}
 //
-// The state is that of [merge.Cell], the very fold a service embeds. What the engine adds is what no single replica can
+// The state is that of [merge.Cell], the very fold a service embeds; where writes of nothing but one field are only to be
+// compared, it compares them as the cell does, by [merge.Rule.Beats]. What the engine adds is what no single replica can
 // know: the whole set of writes, and who had seen what.
 //
 // # What the words mean
@@ -34,6 +35,13 @@
 // memory that it may use. The package does no I/O but through the sources it is given, and a temporary file for the writes
 // that do not fit into [history.Options.Memory]: [History.Err] tells whether it could be read back.
 //
-// HAZARD: the writes of one key are in memory at once while it is merged, about half a KiB each. A history of any length
-// and any number of keys keeps within the limit; one whose hottest key holds most of the writes does not.
+// # What it costs
+//
+// A record is read once, kept as about a hundred bytes by part of the keys, in memory or on disk, and each part is then
+// folded on its own. Most keys are plain: their writes set or raise one field, are numbered by their nodes, and say nothing
+// of what their writers had seen. Of those each write is looked at in 64 bytes; of all others in about half a KiB.
+//
+// HAZARD: the writes of one key that is not plain are in memory at once while it is merged. A plain key of any length, and
+// any number of keys, keep within the limit. One key is folded by one goroutine: where a key holds half of a history's
+// writes, the other processors have nothing to do meanwhile.
 package replay
