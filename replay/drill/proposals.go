@@ -101,12 +101,12 @@ func (w *world) proposeForClasses(r *Result, add func(line int, do, gap string, 
 	lost := make(map[int]int64) // by the line of the rule
 	for cell, f := range w.fronts {
 		if f.lost > 0 {
-			lost[w.cell(int32(cell), all).Rule().Line] += int64(f.lost)
+			lost[w.view.cell(int32(cell), all).Rule().Line] += int64(f.lost)
 		}
 	}
 	for e, f := range w.elemFronts {
 		if f.lost > 0 {
-			lost[w.cell(w.elemCell[e], all).Rule().Line] += int64(f.lost)
+			lost[w.view.cell(w.view.elemCell[e], all).Rule().Line] += int64(f.lost)
 		}
 	}
 	if n := r.Totals[Lost]; n > 0 && len(lost) > 0 {

@@ -129,6 +129,7 @@ func (p *page) totals(r *Result) {
 // meanings says the measures in words.
 var meanings = map[Measure]string{
 	Writes: "accepted", Refused: "writes: no quorum, frozen, or a full queue", Unavailable: "writes to what was stopped",
+	Unknown:   "writes whose client got no answer in time, and that were made all the same",
 	Throttled: "writes that had to wait for room in a queue", Lost: "acknowledged writes that are gone",
 	Undecided: "writes that a quorum must decide between", Vanished: "of the lost: gone with a restart from a backup",
 	Stale: "reads that missed an acknowledged write", Unread: "reads that got no answer", Age: "how far behind a read was, at most",

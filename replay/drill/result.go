@@ -71,6 +71,7 @@ type Result struct {
 	Totals    map[Measure]int64 `json:"totals"`
 	Converged bool              `json:"converged"` // every accepted write is in every region
 	Apart     int64             `json:"apart"`     // fields that differ between regions at the end
+	Mixed     bool              `json:"mixed"`     // replicas run different tables at the end
 	Waiting   int64             `json:"waiting"`   // writes that were throttled and never let in
 	Untimed   int64             `json:"untimed"`   // of the history, without a time and so left out
 	Vanished  int64             `json:"vanished"`
@@ -86,7 +87,8 @@ type Result struct {
 	SplitBrain []Split          `json:"split_brain"`
 	Quorums    []QuorumLoss     `json:"quorums"` // lost
 	Stuck      []StuckWindow    `json:"stuck"`
-	Lost       []LostWrite      `json:"lost"` // the first of them, by key
+	AtOdds     []TableOdds      `json:"at_odds"` // replicas under different tables
+	Lost       []LostWrite      `json:"lost"`    // the first of them, by key
 	CutDeps    []Hide           `json:"cut_deps"`
 	Proposals  []Proposal       `json:"proposals"`
 	Findings   []replay.Finding `json:"findings"`
@@ -149,7 +151,7 @@ type ClassSum struct {
 	Counts       map[Measure]int64 `json:"counts"`
 	ReadsAll     int64             `json:"reads"`
 	Ages         Spread            `json:"ages"`          // of stale reads
-	WriteLatency Spread            `json:"write_latency"` // of all accepted writes
+	WriteLatency Spread            `json:"write_latency"` // of all acknowledged writes
 	ReadLatency  Spread            `json:"read_latency"`  // of all answered reads
 	Doomed       int64             `json:"doomed_reads"`  // reads of writes that were lost later
 	Regressed    int64             `json:"session_regressions"`
@@ -160,9 +162,11 @@ type ClassSum struct {
 type RegionSum struct {
 	Region      string `json:"region"`
 	Nodes       int    `json:"nodes"`
+	Replicas    int    `json:"replicas"`
 	Accepted    int64  `json:"accepted"`
 	Refused     int64  `json:"refused"`
 	Unavailable int64  `json:"unavailable"`
+	Unknown     int64  `json:"unknown"`
 	Reads       int64  `json:"reads"`
 	Stale       int64  `json:"stale"`
 	Lost        int64  `json:"lost"` // of the writes that it accepted
@@ -218,6 +222,16 @@ type QuorumLoss struct {
 	Needs  int    `json:"needs"`
 	From   Moment `json:"from"`
 	To     Moment `json:"to"`
+}
+
+// TableOdds is a time in which two replicas ran rule tables with different fingerprints, and so refused to mix.
+type TableOdds struct {
+	Sides        []string `json:"sides"`
+	Tables       []string `json:"tables"`
+	Fingerprints []string `json:"fingerprints"`
+	From         Moment   `json:"from"`
+	To           Moment   `json:"to"`
+	Held         int64    `json:"held"` // writes that waited on the links between the two at its end
 }
 
 // StuckWindow is a time in which a region had writes that were stuck.
@@ -312,7 +326,8 @@ func (w *world) result(table *merge.Table) *Result {
 		r.Findings = append(r.Findings, replay.Finding(*f))
 	}
 	slices.SortFunc(r.Findings, func(a, b replay.Finding) int { return cmp.Compare(a.Code, b.Code) })
-	r.Passed = r.Converged && r.Apart == 0 && len(r.Failed()) == 0
+	r.Mixed = len(w.odds) > 0
+	r.Passed = r.Converged && r.Apart == 0 && !r.Mixed && len(r.Failed()) == 0
 	w.propose(r)
 	r.full()
 	return r
@@ -323,6 +338,7 @@ func (r *Result) full() {
 	r.Timeline, r.Handoffs, r.CutDeps = orEmpty(r.Timeline), orEmpty(r.Handoffs), orEmpty(r.CutDeps)
 	r.Checks, r.Timers, r.Classes = orEmpty(r.Checks), orEmpty(r.Timers), orEmpty(r.Classes)
 	r.Regions, r.Links, r.Throttled = orEmpty(r.Regions), orEmpty(r.Links), orEmpty(r.Throttled)
+	r.AtOdds = orEmpty(r.AtOdds)
 	r.SplitBrain, r.Quorums, r.Stuck = orEmpty(r.SplitBrain), orEmpty(r.Quorums), orEmpty(r.Stuck)
 	r.Lost, r.Proposals, r.Findings = orEmpty(r.Lost), orEmpty(r.Proposals), orEmpty(r.Findings)
 }
@@ -389,7 +405,7 @@ func counts(t *tally) map[Measure]int64 {
 func (w *world) losses(r *Result) {
 	add := func(i int32, lw LostWrite) {
 		p, b := &w.plays[i], w.base(i)
-		home := w.regions[p.home]
+		home := w.replicas[p.home].region
 		home.lost++
 		w.classes[w.classOf[b.key]].doomed += int64(p.reads)
 		if len(r.Lost) >= maxListed {
@@ -404,11 +420,11 @@ func (w *world) losses(r *Result) {
 			return
 		}
 		for _, h := range f.heads {
-			c := &w.claims[h]
-			if w.fate(h, cell) != merge.Lost {
+			c := &w.view.claims[h]
+			if w.fate(h, cell) != merge.Lost || w.plays[c.play].open {
 				continue
 			}
-			v := w.cell(cell, all).Judge(&c.Claim)
+			v := w.view.cell(cell, all).Judge(&c.Claim)
 			by := v.By.String()
 			if v.By == lww.Rank {
 				by = "the rule"
@@ -426,16 +442,16 @@ func (w *world) losses(r *Result) {
 	if w.total[lostIndex] > 0 {
 		slices.SortFunc(byName, func(a, b int32) int { return strings.Compare(w.t.keys[a], w.t.keys[b]) })
 		for _, key := range byName {
-			for cell := w.cellsOf[key]; cell < w.cellsOf[key+1]; cell++ {
+			for cell := w.view.cellsOf[key]; cell < w.view.cellsOf[key+1]; cell++ {
 				look(cell, &w.fronts[cell])
-				for _, e := range w.elems[cell] {
+				for _, e := range w.view.elems[cell] {
 					look(cell, &w.elemFronts[e])
 				}
 			}
 		}
 	}
 	for _, i := range w.accepted {
-		if w.plays[i].status == isVanished {
+		if w.plays[i].status == isVanished && !w.plays[i].open {
 			add(i, LostWrite{By: "a restart from a backup"})
 		}
 	}
@@ -449,20 +465,20 @@ func (w *world) sums(r *Result) {
 		}
 		r.Classes = append(r.Classes, ClassSum{
 			Class: c.Name, Reads: c.Reads.String(), Writes: c.Writes.String(), Counts: counts(&c.tally), ReadsAll: c.reads,
-			Ages: spread(c.ages, int64(len(c.ages))), WriteLatency: spread(c.latencies, c.tally[writesIndex]),
+			Ages: spread(c.ages, int64(len(c.ages))), WriteLatency: spread(c.latencies, c.answered),
 			ReadLatency: spread(c.readTimes, c.reads-c.tally[unreadIndex]), Doomed: c.doomed, Regressed: c.regressed, Prevented: c.prevented,
 		})
 	}
 	for _, g := range w.regions {
-		r.Regions = append(r.Regions, RegionSum{Region: g.name, Nodes: g.nodes, Accepted: g.accepted, Refused: g.refused,
-			Unavailable: g.unavailable, Reads: g.reads, Stale: g.stale, Lost: g.lost})
+		r.Regions = append(r.Regions, RegionSum{Region: g.name, Nodes: g.nodes, Replicas: len(g.replicas), Accepted: g.accepted,
+			Refused: g.refused, Unavailable: g.unavailable, Unknown: g.unknown, Reads: g.reads, Stale: g.stale, Lost: g.lost})
 	}
-	for _, l := range w.links {
-		if l == nil {
-			continue
+	for _, from := range w.regions {
+		for _, to := range w.regions {
+			if sum, ok := w.between(from, to); ok {
+				r.Links = append(r.Links, sum)
+			}
 		}
-		r.Links = append(r.Links, LinkSum{From: l.from.name, To: l.to.name, Sent: l.sent, Resent: l.resent, Duplicates: l.again,
-			Late: l.late, Peak: l.peak, PeakAt: Moment(l.peakAt), Drain: time.Duration(l.drain), Left: l.backlog(), Series: orEmpty(l.series)})
 	}
 	for i := range w.nodes {
 		if n := &w.nodes[i]; n.held > 0 || n.refused > 0 {
@@ -470,6 +486,47 @@ func (w *world) sums(r *Result) {
 		}
 	}
 	slices.SortStableFunc(r.Throttled, func(a, b SourceSum) int { return cmp.Compare(b.Waited+b.Refused, a.Waited+a.Refused) })
+}
+
+// between sums up the links from one region to another, or within one. Where there are several replicas, the greatest
+// backlog is that of one link.
+func (w *world) between(from, to *region) (LinkSum, bool) {
+	sum := LinkSum{From: from.name, To: to.name, Series: []Point{}}
+	found := false
+	for _, l := range w.links {
+		if l == nil || l.from.region != from || l.to.region != to {
+			continue
+		}
+		found = true
+		sum.Sent, sum.Resent, sum.Duplicates, sum.Late = sum.Sent+l.sent, sum.Resent+l.resent, sum.Duplicates+l.again, sum.Late+l.late
+		if l.peak > sum.Peak {
+			sum.Peak, sum.PeakAt = l.peak, Moment(l.peakAt)
+		}
+		sum.Drain = max(sum.Drain, time.Duration(l.drain))
+		sum.Left += l.backlog()
+		sum.Series = envelope(sum.Series, l.series)
+	}
+	return sum, found
+}
+
+// envelope returns the greater of two series of backlogs at each of their moments.
+func envelope(a, b []Point) []Point {
+	if len(a) == 0 {
+		return append(a, b...)
+	}
+	var both []Point
+	for len(a)+len(b) > 0 {
+		switch {
+		case len(b) == 0 || len(a) > 0 && a[0].At < b[0].At:
+			both, a = append(both, a[0]), a[1:]
+		case len(a) == 0 || b[0].At < a[0].At:
+			both, b = append(both, b[0]), b[1:]
+		default:
+			both = append(both, Point{a[0].At, max(a[0].Backlog, b[0].Backlog)})
+			a, b = a[1:], b[1:]
+		}
+	}
+	return both
 }
 
 // spread sorts durations; those of count that are not among them are 0.
@@ -530,7 +587,7 @@ func (w *world) brains(r *Result) {
 		one := Split{Key: w.t.keys[s.key], Class: w.classes[w.classOf[s.key]].Name, From: Moment(s.from), Shown: Moment(s.shown),
 			By: s.by, To: Moment(s.to), Writes: len(s.writes), Place: w.base(s.b).place}
 		for _, i := range s.writes {
-			if name := w.regions[w.plays[i].home].name; !slices.Contains(one.Sides, name) {
+			if name := w.replicas[w.plays[i].home].name; !slices.Contains(one.Sides, name) {
 				one.Sides = append(one.Sides, name)
 			}
 		}
@@ -546,18 +603,24 @@ func (w *world) brains(r *Result) {
 	for _, s := range w.stuck {
 		r.Stuck = append(r.Stuck, *s)
 	}
+	r.AtOdds = w.wereAtOdds
+	for _, o := range w.odds {
+		w.held(o)
+		r.AtOdds = append(r.AtOdds, o.tell)
+	}
 }
 
-// state yields every region's state.
+// state yields the state of every region, and of every replica of those that have several.
 func (w *world) state(each func(string, replay.StateLine)) {
-	for _, g := range w.regions {
+	for _, g := range w.replicas {
 		var lines []replay.StateLine
-		for c := range w.cellKey {
-			cell := w.cell(int32(c), g.index)
+		v := g.view
+		for c := range v.cellKey {
+			cell := v.cell(int32(c), g.index)
 			if cell.Rule() == nil || cell.Value().IsAbsent() {
 				continue
 			}
-			line := replay.StateLine{Key: w.t.keys[w.cellKey[c]], Field: w.cellName[c], Value: cell.Value()}
+			line := replay.StateLine{Key: w.t.keys[v.cellKey[c]], Field: v.cellName[c], Value: cell.Value()}
 			if kept, ok := cell.Write(); ok {
 				line.ID, line.By = kept.ID, string(kept.Stamp.Node)
 			}
@@ -570,6 +633,19 @@ func (w *world) state(each func(string, replay.StateLine)) {
 			each(g.name, l)
 		}
 	}
+}
+
+// apart counts the cells that differ between replicas of one table.
+func (w *world) apart() int64 {
+	n := int64(0)
+	var done []*view
+	for _, r := range w.replicas {
+		if !slices.Contains(done, r.view) {
+			done = append(done, r.view)
+			n += r.view.apart(w.replicas)
+		}
+	}
+	return n
 }
 
 func (w *world) log(e Event) {

@@ -1,0 +1,295 @@
+package drill
+
+import (
+	"slices"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/merge"
+)
+
+// view is the drill under one rule table: what each write asks of which cell, and the cells of the replicas that run the
+// table. Mostly there is one; while a table is rolled out there are two.
+type view struct {
+	table *merge.Table
+	print string // its fingerprint
+	width int    // cells of one key and field: of all, and of each replica
+
+	claims   []claim
+	claimsOf []int32 // of each write, its first claim
+	cellKey  []int32
+	cellName []string
+	cellsOf  []int32 // of each key, its first cell
+	elemCell []int32 // of each element of a set, its cell
+	elems    map[int32][]int32
+	cells    []merge.Cell // see cell
+}
+
+// claim is what one write asks of one cell.
+type claim struct {
+	merge.Claim
+	play int32
+	cell int32
+	elem int32 // of a change to one element of a set: the number of cell and element; else -1
+}
+
+// all is where the fold of all accepted writes is kept, beside those of the replicas.
+const all = -1
+
+// cell returns a cell of a replica, or of all. Those of one key and field stand side by side, for they are mostly wanted
+// soon after one another.
+func (v *view) cell(cell int32, of int) *merge.Cell { return &v.cells[int(cell)*v.width+1+of] }
+
+// clear empties the cells of a replica, or of all.
+func (v *view) clear(of int) {
+	for c := range v.cellKey {
+		*v.cell(int32(c), of) = merge.Cell{}
+	}
+}
+
+// apply takes a write into the cells of a replica, or of all.
+func (v *view) apply(of int, play int32) {
+	for i := v.claimsOf[play]; i < v.claimsOf[play+1]; i++ {
+		c := &v.claims[i]
+		cell := v.cell(c.cell, of)
+		if cell.Rule() == nil {
+			*cell = c.Rule.NewCell()
+		}
+		cell.Apply(&c.Claim)
+	}
+}
+
+// apart counts the cells that differ between replicas that run the table.
+func (v *view) apart(replicas []*replica) int64 {
+	var first *replica
+	n := int64(0)
+	for c := range v.cellKey {
+		for _, r := range replicas {
+			switch {
+			case r.view != v:
+				continue
+			case first == nil:
+				first = r
+			}
+			if r != first && !equal(v.cell(int32(c), r.index), v.cell(int32(c), first.index)) {
+				n++
+				break
+			}
+		}
+	}
+	return n
+}
+
+// equal compares two cells; one that no write has reached is equal to its like alone.
+func equal(a, b *merge.Cell) bool {
+	if a.Rule() == nil || b.Rule() == nil {
+		return a.Rule() == b.Rule()
+	}
+	return a.Equal(*b)
+}
+
+// viewOf returns the view of a table: of tables with one fingerprint there is one, so that replicas under either mix.
+func (w *world) viewOf(t *merge.Table) *view {
+	print := t.Fingerprint()
+	for _, r := range w.replicas {
+		if r.view != nil && r.view.print == print {
+			return r.view
+		}
+	}
+	v := &view{table: t, print: print, width: len(w.replicas) + 1}
+	if !w.light {
+		w.claim(v)
+	}
+	return v
+}
+
+// claim makes the claims of all writes under the table of a view.
+func (w *world) claim(v *view) {
+	t := v.table
+	n := len(w.ops)
+	v.claims = make([]claim, 0, n+n/4)
+	v.claimsOf = make([]int32, n+1)
+	v.cellsOf = make([]int32, len(w.t.keys)+1)
+	v.elems = make(map[int32][]int32)
+	var made []merge.Claim
+	elements := make(map[element]int32)
+	type named struct {
+		rule *merge.Rule
+		name string
+	}
+	var cells []named
+	// The history's own writes stand key by key, and so do the cells.
+	for i := 0; i < len(w.t.writes); {
+		key := w.t.writes[i].key
+		first := int32(len(v.cellKey))
+		v.cellsOf[key] = first
+		cells = cells[:0]
+		clear(elements)
+		start := i
+		cellOf := func(rule *merge.Rule, name string) int32 {
+			for j := range cells {
+				if cells[j].name == name && cells[j].rule == rule {
+					return first + int32(j)
+				}
+			}
+			cells = append(cells, named{rule, name})
+			v.cellKey, v.cellName = append(v.cellKey, key), append(v.cellName, name)
+			return first + int32(len(cells)-1)
+		}
+		whole := false
+		for ; i < len(w.t.writes) && w.t.writes[i].key == key; i++ {
+			if w.ops[i].WholeDelete() {
+				whole = true
+			}
+		}
+		if whole { // a delete of the whole record is a claim on all cells: find them first
+			for j := start; j < i; j++ {
+				made = t.Claims(&w.ops[j], made[:0])
+				for k := range made {
+					cellOf(made[k].Rule, made[k].Cell)
+				}
+			}
+			if len(cells) == 0 {
+				rule := t.Rule(w.t.keys[key], "")
+				cellOf(rule, rule.Cell(""))
+			}
+		}
+		for j := start; j < i; j++ {
+			v.claimsOf[j] = int32(len(v.claims))
+			if w.ops[j].WholeDelete() {
+				for k, c := range cells {
+					v.claims = append(v.claims, claim{t.Delete(&w.ops[j], c.rule, c.name), int32(j), first + int32(k), -1})
+				}
+				continue
+			}
+			made = t.Claims(&w.ops[j], made[:0])
+			for k := range made {
+				c := claim{made[k], int32(j), cellOf(made[k].Rule, made[k].Cell), -1}
+				if single(c.Kind) && isSet(c.Rule) {
+					e := element{c.cell, string(c.Value)}
+					number, known := elements[e]
+					if !known {
+						number = int32(len(v.elemCell))
+						elements[e] = number
+						v.elemCell = append(v.elemCell, c.cell)
+						v.elems[c.cell] = append(v.elems[c.cell], number)
+					}
+					c.elem = number
+				}
+				v.claims = append(v.claims, c)
+			}
+		}
+		for _, c := range cells {
+			w.dotted[key] = w.dotted[key] || c.rule.NeedsDots()
+		}
+	}
+	v.claimsOf[len(w.t.writes)] = int32(len(v.claims))
+	v.cellsOf[len(w.t.keys)] = int32(len(v.cellKey))
+	// Copies ask what the write asked that they are copies of.
+	for j := len(w.t.writes); j < n; j++ {
+		base := w.copies[j-len(w.t.writes)].base
+		for _, c := range v.claims[v.claimsOf[base]:v.claimsOf[base+1]] {
+			c.Op, c.play = &w.ops[j], int32(j)
+			v.claims = append(v.claims, c)
+		}
+		v.claimsOf[j+1] = int32(len(v.claims))
+	}
+	v.cells = make([]merge.Cell, len(v.cellKey)*v.width)
+	for _, r := range w.replicas {
+		if r.seen == nil && slices.Contains(w.dotted, true) {
+			r.seen = make([]clock.Vector, len(w.t.keys))
+		}
+	}
+}
+
+type element struct {
+	cell  int32
+	value string
+}
+
+// measure makes a view the one under which losses are counted.
+func (w *world) measure(v *view) {
+	w.view = v
+	w.fronts = make([]front, len(v.cellKey))
+	room := make([]int32, len(v.cellKey))
+	for i := range w.fronts {
+		w.fronts[i].heads = room[i : i : i+1]
+	}
+	w.elemFronts = make([]front, len(v.elemCell))
+}
+
+// switchTable makes replicas go on under another table: they fold what they have anew. Replicas whose tables have different
+// fingerprints refuse to mix, so the links between them hold all writes until the tables are equal again. Losses are counted
+// under the old table until the last replica has left it.
+func (w *world) switchTable(t *merge.Table, replicas []*replica) {
+	v := w.viewOf(t)
+	for _, r := range replicas {
+		if r.view == v {
+			continue
+		}
+		if !w.light {
+			r.view.clear(r.index)
+		}
+		r.view = v
+		for _, i := range r.log {
+			v.apply(r.index, i)
+		}
+	}
+	for _, r := range w.replicas {
+		if r.view != v {
+			v = nil
+			break
+		}
+	}
+	if v != nil && v != w.view {
+		for i := range w.fronts {
+			w.forget(w.view.cellKey[i], &w.fronts[i])
+		}
+		for i := range w.elemFronts {
+			w.forget(w.view.cellKey[w.view.elemCell[i]], &w.elemFronts[i])
+		}
+		w.measure(v)
+		w.rebuild()
+	}
+	w.rewire()
+}
+
+// odds is two replicas with different tables, while they are.
+type odds struct {
+	a, b *replica
+	from int64
+	tell TableOdds
+}
+
+// disagree takes note of which replicas have different tables now.
+func (w *world) disagree() {
+	w.odds = slices.DeleteFunc(w.odds, func(o *odds) bool {
+		if o.a.view != o.b.view {
+			return false
+		}
+		w.settled(o)
+		return true
+	})
+	for i, a := range w.replicas {
+		for _, b := range w.replicas[i+1:] {
+			if a.view == b.view || slices.ContainsFunc(w.odds, func(o *odds) bool { return o.a == a && o.b == b }) {
+				continue
+			}
+			w.odds = append(w.odds, &odds{a: a, b: b, from: w.now, tell: TableOdds{
+				Sides:  []string{a.name, b.name},
+				Tables: []string{a.view.table.File, b.view.table.File}, Fingerprints: []string{a.view.print, b.view.print},
+				From: Moment(w.now)}})
+		}
+	}
+}
+
+// settled writes down that two replicas are of one table again, before their links are up.
+func (w *world) settled(o *odds) {
+	o.tell.To = Moment(w.now)
+	w.held(o)
+	w.wereAtOdds = append(w.wereAtOdds, o.tell)
+}
+
+// held counts what waits on the links between two replicas.
+func (w *world) held(o *odds) {
+	o.tell.Held = w.link(o.a, o.b).backlog() + w.link(o.b, o.a).backlog()
+}
