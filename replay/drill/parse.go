@@ -49,7 +49,7 @@ var actionExamples = map[ActionKind]string{
 	Drift:   "at 12:05 drift us-east +10ms/h",
 	Freeze:  "at 12:10 freeze critical for 5m",
 	Thaw:    "at 12:15 thaw critical",
-	Switch:  "at 12:10 table safer.tb",
+	Switch:  "at 12:10 table safer.tb in eu-west",
 	Change:  "at 12:10 link eu-west us-east 300ms loss 5% for 10m",
 	Tell:    `at 12:10 step "page the owner of payments"`,
 	Look:    "at 12:10 check lost == 0",
@@ -192,6 +192,7 @@ func (p *parser) region() {
 	p.want("=")
 	for first := true; !p.bad && (first || p.more()); first = false {
 		if !first && p.take("apart") {
+			p.help = "region eu-west = eu-* apart 1ms"
 			r.Apart, r.Local = true, p.quality()
 			break
 		}

@@ -118,6 +118,7 @@ func (w *world) place(name string) []*replica {
 
 // perform does what a step or a rollback says.
 func (w *world) perform(a *Action, line int, owner string, handoff bool) {
+	w.line = line
 	e := Event{At: Moment(w.now), Kind: string(a.Kind), Line: line, What: a.String(), Owner: owner, Handoff: handoff}
 	if a.Kind != Look {
 		w.log(e)

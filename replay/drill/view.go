@@ -1,10 +1,12 @@
 package drill
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
 )
 
 // view is the drill under one rule table: what each write asks of which cell, and the cells of the replicas that run the
@@ -278,6 +280,10 @@ func (w *world) disagree() {
 				Sides:  []string{a.name, b.name},
 				Tables: []string{a.view.table.File, b.view.table.File}, Fingerprints: []string{a.view.print, b.view.print},
 				From: Moment(w.now)}})
+			w.tellAt(finding.RuleMismatch, finding.Place{File: w.script.File, Line: int64(w.line)}, "", func() string {
+				return fmt.Sprintf("%s has %s (%.8s), %s has %s (%.8s), and they refuse to mix", a.name, a.view.table.File, a.view.print,
+					b.name, b.view.table.File, b.view.print)
+			})
 		}
 	}
 }

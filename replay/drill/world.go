@@ -65,6 +65,7 @@ type world struct {
 	turns  map[turn][]moment  // the writes that wait for an earlier one of their node to their key
 	agenda heap[planned]      // steps, and what ends by itself
 	orders int
+	line   int // of the script, of what happens now
 	probes []probeLine
 
 	incidents []*incident
