@@ -64,6 +64,19 @@ func TestDrillsEndAsTheGoldenSays(t *testing.T) {
 	require.Equal(t, string(want), got.String())
 }
 
+// The README says at which load the narrow link of thundering-retry.drill no longer keeps pace.
+func TestTheLimitOfTheNarrowLinkIsFound(t *testing.T) {
+	traffic, err := drill.Collect([]history.Source{history.File("../shop/shop.ndjson.zst")}, history.Options{})
+	require.NoError(t, err)
+	text, err := os.ReadFile("thundering-retry.drill")
+	require.NoError(t, err)
+	limit, err := drill.FindLimit(drill.MustParseScript(string(text)), table(t, "../shop/shop.tb"), traffic, drill.Options{})
+	require.NoError(t, err)
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	require.Contains(t, string(readme), limit.String())
+}
+
 func outcome(passed bool) string {
 	if passed {
 		return "passed"

@@ -484,3 +484,10 @@ func TestANodeOfARegionFailsAlone(t *testing.T) {
 	r = runDrill(t, quorum+"at 00:00:00.100 stop eu-1 for 100ms\n", text)
 	require.EqualValues(t, 2, r.Totals[Refused])
 }
+
+func TestWithoutBandwidthsNoLoadIsTooMuch(t *testing.T) {
+	limit, err := FindLimit(MustParseScript(two), merge.MustParseTable("* * lww"), trafficOf(t, at(10, "eu", 1, "k", "v")), Options{})
+	require.NoError(t, err)
+	require.Equal(t, "no link has a bandwidth or a queue, so they keep pace at any load", limit.String())
+	require.Len(t, limit.Runs, 1)
+}

@@ -184,3 +184,34 @@ func FuzzParseScript(f *testing.F) {
 		require.Equal(t, s.Fingerprint(), again.Fingerprint())
 	})
 }
+
+// The search for the limit folds nothing: the traffic must be the same without.
+func TestTrafficDoesNotDependOnTheFold(t *testing.T) {
+	table := merge.MustParseTable(oracleTable)
+	opt := Options{Tables: map[string]*merge.Table{"other": merge.MustParseTable(otherTable)}}
+	compared := 0
+	for seed := range uint64(1000) {
+		r := rand.New(rand.NewPCG(seed, 4))
+		text := randomScript(r)
+		s := MustParseScript(text)
+		if s.heeds(Lost, Undecided, Hidden) {
+			continue
+		}
+		compared++
+		traffic := trafficOf(t, oracleHistory(rand.New(rand.NewPCG(seed, 3)), 12))
+		var totals [2]map[Measure]int64
+		for i, light := range []bool{false, true} {
+			opt.light = light
+			w, err := newWorld(s, table, traffic, &opt)
+			require.NoError(t, err)
+			w.run()
+			w.total[backlogIndex] = w.peak()
+			totals[i] = counts(&w.total)
+			for _, m := range []Measure{Lost, Undecided, Hidden} {
+				delete(totals[i], m)
+			}
+		}
+		require.Equal(t, totals[0], totals[1], "seed %d\n%s", seed, text)
+	}
+	require.Greater(t, compared, 500)
+}

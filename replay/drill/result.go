@@ -281,6 +281,9 @@ type Options struct {
 	// State, when not nil, is called with the state of every region at the end, region by region, cell by cell. Deleted
 	// cells are left out.
 	State func(region string, line replay.StateLine)
+
+	light bool // see world
+	deaf  bool // reads are left out
 }
 
 // Run rehearses a drill on traffic under a rule table. The error is of a script that does not fit the traffic: a node that

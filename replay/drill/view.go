@@ -228,10 +228,11 @@ func (w *world) switchTable(t *merge.Table, replicas []*replica) {
 		if r.view == v {
 			continue
 		}
-		if !w.light {
-			r.view.clear(r.index)
+		was := r.view
+		if r.view = v; w.light {
+			continue
 		}
-		r.view = v
+		was.clear(r.index)
 		for _, i := range r.log {
 			v.apply(r.index, i)
 		}
@@ -242,7 +243,7 @@ func (w *world) switchTable(t *merge.Table, replicas []*replica) {
 			break
 		}
 	}
-	if v != nil && v != w.view {
+	if v != nil && v != w.view && !w.light {
 		for i := range w.fronts {
 			w.forget(w.view.cellKey[i], &w.fronts[i])
 		}

@@ -163,7 +163,7 @@ type probeLine struct {
 }
 
 func newWorld(script *Script, table *merge.Table, t *Traffic, opt *Options) (*world, error) {
-	w := &world{script: script, t: t, opt: opt, seed: cmp.Or(opt.Seed, script.Seed), start: t.first, now: t.first}
+	w := &world{script: script, t: t, opt: opt, seed: cmp.Or(opt.Seed, script.Seed), light: opt.light, start: t.first, now: t.first}
 	w.busy.before = func(a, b *link) bool {
 		x, y := a.queue[a.head].arrives, b.queue[b.head].arrives
 		return x < y || x == y && a.index < b.index
@@ -265,7 +265,12 @@ func (w *world) settleAt(node int, r *replica) {
 // writes says which writes there are under the load, and when.
 func (w *world) writes() error {
 	t := w.t
-	w.ops = make([]merge.Op, len(t.writes), len(t.writes)+len(t.writes)/8)
+	if !w.light {
+		w.ops = make([]merge.Op, len(t.writes), len(t.writes)+len(t.writes)/8)
+		for i := range t.writes {
+			w.ops[i] = t.writes[i].op
+		}
+	}
 	w.inTime = make([]moment, 0, len(t.inTime))
 	loads, overall := w.script.Loads, cmp.Or(w.opt.Load, 1)
 	plain := len(loads) == 0 && overall == 1
@@ -280,9 +285,6 @@ func (w *world) writes() error {
 	}
 	var extra []moment
 	left := make([]int32, 0)
-	for i := range t.writes {
-		w.ops[i] = t.writes[i].op
-	}
 	for _, i := range t.inTime {
 		b := &t.writes[i]
 		at := b.at
@@ -308,7 +310,9 @@ func (w *world) writes() error {
 		if happens(chance(w.seed, 7, uint64(i)), int(part*1e6)) {
 			times++
 		}
-		w.ops[i].Stamp.Time.Wall += at - b.at
+		if !w.light {
+			w.ops[i].Stamp.Time.Wall += at - b.at
+		}
 		if times == 0 {
 			left = append(left, i)
 			continue
@@ -318,18 +322,20 @@ func (w *world) writes() error {
 			return fmt.Errorf("%s: %w", w.script.File, ErrTooMuch)
 		}
 		for n := int32(1); n < times; n++ {
-			op := w.ops[i]
-			op.Dot.Node += clock.Node(fmt.Sprintf("+%d", n+1))
-			if op.ID != "" {
-				op.ID += fmt.Sprintf("+%d", n+1)
+			extra = append(extra, moment{at + int64(n)*copyGap, int32(len(t.writes) + len(w.copies))})
+			if !w.light {
+				op := w.ops[i]
+				op.Dot.Node += clock.Node(fmt.Sprintf("+%d", n+1))
+				if op.ID != "" {
+					op.ID += fmt.Sprintf("+%d", n+1)
+				}
+				op.Stamp.Time.Wall += int64(n) * copyGap
+				w.ops = append(w.ops, op)
 			}
-			op.Stamp.Time.Wall += int64(n) * copyGap
-			extra = append(extra, moment{at + int64(n)*copyGap, int32(len(w.ops))})
-			w.ops = append(w.ops, op)
 			w.copies = append(w.copies, copied{i, n})
 		}
 	}
-	w.plays = make([]play, len(w.ops))
+	w.plays = make([]play, len(t.writes)+len(w.copies))
 	for _, i := range left {
 		w.plays[i].status = isLeftOut
 	}
@@ -399,7 +405,10 @@ func (w *world) keys() {
 	w.pending = make([][]int32, n)
 	w.dotted = make([]bool, n)
 	w.gather()
-	read := len(w.t.reads) > 0 || len(w.probes) > 0
+	if w.opt.deaf {
+		w.dueRd, w.probes = len(w.t.reads), nil
+	}
+	read := w.dueRd < len(w.t.reads) || len(w.probes) > 0
 	for i, key := range w.t.keys {
 		c := s.classOf(key)
 		if c < 0 {
