@@ -334,13 +334,13 @@ func TestADrillLosesWhatAPlainDryRunOfItLoses(t *testing.T) {
 			if w.plays[i].status != isAccepted {
 				continue
 			}
-			op := w.ops[i]
+			op := *w.op(int32(i))
 			rec := history.Record{Key: op.Key, Op: op.Kind, Node: op.Stamp.Node, Time: op.Stamp.Time,
 				Precision: history.Nanosecond, ID: op.Dot.String() + "@" + op.Key, Knows: true}
 			for j := range traffic.writes {
 				other := &traffic.writes[j]
-				if other.key == traffic.writes[i].key && j != i && w.plays[j].status == isAccepted && op.Seen.Has(other.op.Dot) {
-					rec.Seen = append(rec.Seen, other.op.Dot.String()+"@"+op.Key)
+				if other.key == traffic.writes[i].key && j != i && w.plays[j].status == isAccepted && op.Seen.Has(traffic.ops[j].Dot) {
+					rec.Seen = append(rec.Seen, traffic.ops[j].Dot.String()+"@"+op.Key)
 				}
 			}
 			for _, f := range op.Fields {

@@ -132,11 +132,11 @@ func (w *world) accept(i int32, r *replica, due int64, q *request) {
 	p.made, p.has, p.home, p.status, p.open = w.now, r.bit, uint8(r.index), isAccepted, q != nil
 	p.number = int32(len(w.accepted))
 	if !w.light {
-		w.stamp(r, &w.ops[i], w.now-due)
+		w.stamp(r, i, w.now-due)
 		if w.dotted[b.key] {
-			w.ops[i].Seen = w.seenBy(i, r, q)
+			w.own(i).Seen = w.seenBy(i, r, q)
 		}
-		w.hidden(i, q != nil)
+		w.hidden(i, q)
 	}
 	if w.critical[b.key] {
 		w.splitBrain(i, r)
@@ -144,7 +144,7 @@ func (w *world) accept(i int32, r *replica, due int64, q *request) {
 	w.accepted = append(w.accepted, i)
 	r.region.accepted++
 	w.count(writesIndex, b.key, 1)
-	if !w.light && w.advance(i, q != nil) {
+	if !w.light && w.advance(i, q) {
 		w.classes[w.classOf[b.key]].prevented++
 	}
 	w.take(r, i)
@@ -195,8 +195,9 @@ func (w *world) seenBy(i int32, r *replica, q *request) clock.Vector {
 	have := r.seen[b.key]
 	if q != nil {
 		seen := have.Clone()
-		seen.Merge(q.know)
-		q.know = clock.Vector{}
+		for _, other := range q.know {
+			seen.Add(w.op(other).Dot)
+		}
 		return seen
 	}
 	_, high := w.t.past(b)
@@ -211,7 +212,7 @@ func (w *world) seenBy(i int32, r *replica, q *request) clock.Vector {
 			name := string(node)
 			at, _ = slices.BinarySearch(nodes, clock.Node(name[:strings.LastIndexByte(name, '+')]))
 		}
-		if int32(at) == b.local && node == w.ops[i].Dot.Node {
+		if int32(at) == b.local && node == w.op(i).Dot.Node {
 			seen.AddRange(node, run) // a node is sequential
 			continue
 		}
@@ -222,7 +223,7 @@ func (w *world) seenBy(i int32, r *replica, q *request) clock.Vector {
 }
 
 // hidden tells of a write whose writer had seen, in the history, what it was not shown here.
-func (w *world) hidden(i int32, asked bool) {
+func (w *world) hidden(i int32, q *request) {
 	b := w.base(i)
 	low, _ := w.t.past(b)
 	home := w.replicas[w.plays[i].home].bit
@@ -233,13 +234,13 @@ func (w *world) hidden(i int32, asked bool) {
 		other := w.t.find(b.key, int32(local), n)
 		p := &w.plays[other]
 		if p.has&home != 0 || w.t.writes[other].at == 0 || p.status == isLeftOut ||
-			asked && w.ops[i].Seen.Has(w.ops[other].Dot) {
+			q != nil && slices.Contains(q.know, other) {
 			continue
 		}
 		w.count(hiddenIndex, b.key, 1)
 		if len(w.hiddenAt) < maxListed {
-			w.hiddenAt = append(w.hiddenAt, Hide{At: Moment(w.now), Key: w.t.keys[b.key], Node: b.op.Stamp.Node, Place: b.place,
-				Other: w.t.writes[other].place})
+			w.hiddenAt = append(w.hiddenAt, Hide{At: Moment(w.now), Key: w.t.keys[b.key], Node: w.op(i).Stamp.Node, Place: w.placeOf(i),
+				Other: w.placeOf(other)})
 		}
 		return
 	}
@@ -281,9 +282,9 @@ func (w *world) deliver(i int32, r *replica) {
 
 // meet holds the stamp of a write that arrives against the clock of the replica.
 func (w *world) meet(i int32, r *replica) {
-	op := &w.ops[i]
+	op := w.op(i)
 	if ahead := op.Stamp.Time.Wall - w.now - r.skew(w.now); ahead > int64(clock.DefaultMaxDrift) {
-		w.tell(finding.ClockAhead, w.base(i), func() string {
+		w.tell(finding.ClockAhead, i, func() string {
 			return fmt.Sprintf("stamped %s ahead of the clock of %s", durationOf(ahead), r.name)
 		})
 	}
@@ -302,9 +303,9 @@ func (w *world) complete(i int32) {
 	if w.tracked[b.key] {
 		list := w.pending[b.key]
 		switch at := slices.Index(list, i); {
-		case at == 0: // mostly
+		case at == 0 && len(list) > 16:
 			w.pending[b.key] = list[1:]
-		case at > 0:
+		case at >= 0: // and keep its room
 			w.pending[b.key] = slices.Delete(list, at, at+1)
 		}
 	}

@@ -1,22 +1,32 @@
 package drill
 
-import "github.com/tiebreakhq/tiebreak/merge"
+import (
+	"slices"
+
+	"github.com/tiebreakhq/tiebreak/merge"
+)
 
 // front holds the claims on one cell, or on one element of a set, that no later writer had seen and replaced: those that
 // are not overwritten. Mostly it is one.
 type front struct {
-	heads           []int32
+	heads           []head
 	lost, undecided int32
 }
 
-// sees reports whether the writer of a write had seen another one.
-func (w *world) sees(play, other int32) bool {
+// head is one claim of a front, by its place among the claims, and the write that makes it.
+type head struct{ claim, play int32 }
+
+// sees reports whether the writer of a write, which asked others with q unless that is nil, had seen another one.
+func (w *world) sees(play, other int32, q *request) bool {
 	a, b := w.base(play), w.base(other)
 	if a.local == b.local && w.copyOf(play) == w.copyOf(other) {
 		return true // a node is sequential
 	}
 	if w.dotted[a.key] {
-		return w.ops[play].Seen.Has(w.ops[other].Dot)
+		return w.op(play).Seen.Has(w.op(other).Dot)
+	}
+	if q != nil {
+		return w.plays[other].has&q.from.bit != 0 || slices.Contains(q.know, other)
 	}
 	return w.shown(play, other)
 }
@@ -29,28 +39,28 @@ func (w *world) shown(play, other int32) bool {
 	}
 	a, b := w.base(play), w.base(other)
 	_, high := w.t.past(a)
-	return high == nil || int32(b.op.Dot.Seq) <= high[b.local]
+	return high == nil || b.seq <= high[b.local]
 }
 
 // advance takes the claims of an accepted write into the fronts and into the state of all accepted writes, and counts
 // what that loses. It reports whether it replaces what the writer's own replica would not have shown it.
-func (w *world) advance(play int32, asked bool) (prevented bool) {
+func (w *world) advance(play int32, q *request) (prevented bool) {
 	v := w.view
 	v.apply(all, play)
 	for i := v.claimsOf[play]; i < v.claimsOf[play+1]; i++ {
 		c := &v.claims[i]
 		f := &w.fronts[c.cell]
-		prevented = w.replace(f, c, asked) || prevented
+		prevented = w.replace(f, c, q) || prevented
 		if c.elem >= 0 {
 			e := &w.elemFronts[c.elem]
-			prevented = w.replace(e, c, asked) || prevented
-			e.heads = append(e.heads, i)
+			prevented = w.replace(e, c, q) || prevented
+			e.heads = append(e.heads, head{i, play})
 			w.weigh(c.cell, e)
 		} else {
-			f.heads = append(f.heads, i)
+			f.heads = append(f.heads, head{i, play})
 			for _, e := range v.elems[c.cell] {
 				ef := &w.elemFronts[e]
-				prevented = w.replace(ef, c, asked) || prevented
+				prevented = w.replace(ef, c, q) || prevented
 				w.weigh(c.cell, ef)
 			}
 		}
@@ -69,19 +79,20 @@ func isSet(r *merge.Rule) bool {
 
 // replace takes out of a front what the writer of a claim had seen. Of a writer that asked others it reports whether some
 // of that was not in its own replica.
-func (w *world) replace(f *front, c *claim, asked bool) (prevented bool) {
+func (w *world) replace(f *front, c *claim, q *request) (prevented bool) {
 	kept := f.heads[:0]
 	for _, h := range f.heads {
-		o := &w.view.claims[h]
-		if single(c.Kind) && single(o.Kind) && c.Value != o.Value {
-			kept = append(kept, h) // they are about two things
-			continue
+		if single(c.Kind) {
+			if o := &w.view.claims[h.claim]; single(o.Kind) && c.Value != o.Value {
+				kept = append(kept, h) // they are about two things
+				continue
+			}
 		}
-		if !w.sees(c.play, o.play) {
+		if !w.sees(c.play, h.play, q) {
 			kept = append(kept, h)
 			continue
 		}
-		prevented = prevented || asked && !w.shown(c.play, o.play)
+		prevented = prevented || q != nil && !w.shown(c.play, h.play)
 	}
 	f.heads = kept
 	return prevented
@@ -92,9 +103,9 @@ func (w *world) replace(f *front, c *claim, asked bool) (prevented bool) {
 func (w *world) weigh(cell int32, f *front) {
 	lost, undecided := int32(0), int32(0)
 	for _, h := range f.heads {
-		switch w.fate(h, cell) {
+		switch w.fate(h.claim, cell) {
 		case merge.Lost:
-			if !w.plays[w.view.claims[h].play].open {
+			if !w.plays[h.play].open {
 				lost++
 			}
 		case merge.Refused:
@@ -155,7 +166,7 @@ func (w *world) rebuild() {
 	v.clear(all)
 	for _, play := range w.accepted {
 		if w.plays[play].status == isAccepted {
-			w.advance(play, false)
+			w.advance(play, nil)
 		}
 	}
 }

@@ -616,7 +616,7 @@ func (o *oracle) make(i, r int, told map[int]bool) {
 			continue
 		}
 		_, has := o.has[r][j]
-		if told != nil && (has || told[j]) || told == nil && has && (high == nil || int32(other.op.Dot.Seq) <= high[other.local]) {
+		if told != nil && (has || told[j]) || told == nil && has && (high == nil || other.seq <= high[other.local]) {
 			o.seen[i][j] = true
 		}
 	}
@@ -669,11 +669,11 @@ func (o *oracle) shown(owed []int, began int, know map[int]bool) {
 
 // op returns the operation that the oracle says a write is.
 func (o *oracle) op(i int) merge.Op {
-	op := o.w.t.writes[i].op
+	op := o.w.t.ops[i]
 	op.Stamp.Time.Wall += int64(o.skewed[i]+o.waited[i]) * 1e6
 	op.Seen = clock.Vector{}
 	for j := range o.seen[i] {
-		op.Seen.Add(o.w.t.writes[j].op.Dot)
+		op.Seen.Add(o.w.t.ops[j].Dot)
 	}
 	return op
 }
@@ -726,7 +726,7 @@ func (o *oracle) lost(table *merge.Table, state *merge.State, plays []int) int {
 				continue
 			}
 			a, b := &o.w.t.writes[x.play], &o.w.t.writes[y.play]
-			replaced = replaced || o.seen[y.play][x.play] || a.local == b.local && b.op.Dot.Seq > a.op.Dot.Seq
+			replaced = replaced || o.seen[y.play][x.play] || a.local == b.local && b.seq > a.seq
 		}
 		if !replaced {
 			lost++
@@ -807,8 +807,8 @@ func checkAgainstOracle(t *testing.T, top topology, script, text string) *Result
 		}
 		require.EqualValues(t, o.answered[i], o.tickOf(w.answeredAt(int32(i))), "the answer to write %d\n%s", i, about())
 		want := o.op(i)
-		require.True(t, !w.dotted[tr.writes[i].key] || want.Seen.Equal(w.ops[i].Seen),
-			"write %d had seen %s, not %s\n%s", i, want.Seen, w.ops[i].Seen, about())
+		require.True(t, !w.dotted[tr.writes[i].key] || want.Seen.Equal(w.op(int32(i)).Seen),
+			"write %d had seen %s, not %s\n%s", i, want.Seen, w.op(int32(i)).Seen, about())
 	}
 	if o.table[0] != "" {
 		table = other

@@ -106,7 +106,7 @@ func TestRandomDrillsConvergeToThePlainFold(t *testing.T) {
 		for i := range w.plays {
 			counted[w.plays[i].status]++
 			if w.plays[i].status == isAccepted {
-				_, err := state.Apply(w.ops[i])
+				_, err := state.Apply(*w.op(int32(i)))
 				require.NoError(t, err)
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/tiebreakhq/tiebreak/clock"
-	"github.com/tiebreakhq/tiebreak/merge"
 )
 
 // region is one region of the script while the drill runs: one replica, or one of each node where the script keeps them
@@ -55,7 +54,7 @@ func (w *world) take(r *replica, play int32) {
 	}
 	r.view.apply(r.index, play)
 	if key := w.base(play).key; w.dotted[key] {
-		r.seen[key].Add(w.ops[play].Dot)
+		r.seen[key].Add(w.op(play).Dot)
 	}
 }
 
@@ -72,16 +71,18 @@ func (r *replica) set(now int64, step time.Duration, rate float64) {
 }
 
 // stamp gives a write of the replica its time.
-func (w *world) stamp(r *replica, op *merge.Op, waited int64) {
+func (w *world) stamp(r *replica, i int32, waited int64) {
+	op := w.op(i)
 	wall := op.Stamp.Time.Wall + waited
 	if r.ahead != 0 || r.rate != 0 {
 		wall += r.skew(w.now)
 	}
 	wall = min(max(wall, 1), clock.MaxWall)
-	if !w.script.Hybrid {
-		op.Stamp.Time.Wall = wall
-		return
+	switch {
+	case w.script.Hybrid:
+		r.physical = wall
+		w.own(i).Stamp.Time = r.clock.Now()
+	case wall != op.Stamp.Time.Wall:
+		w.own(i).Stamp.Time.Wall = wall
 	}
-	r.physical = wall
-	op.Stamp.Time = r.clock.Now()
 }

@@ -1,10 +1,6 @@
 package drill
 
-import (
-	"math/bits"
-
-	"github.com/tiebreakhq/tiebreak/clock"
-)
+import "math/bits"
 
 // request is a read or a write that asks other replicas, while it is under way. A write goes two rounds: it asks what others
 // have of its key, so that it can replace that, and then it is given to them and waits until enough of them have it. Each
@@ -23,8 +19,8 @@ type request struct {
 	have   uint64 // replicas that have answered in this round
 	giving bool   // the second round of a write
 	done   bool
-	know   clock.Vector // of a write: what those have on its key that have answered
-	read   *reading     // nil for a write
+	know   []int32  // of a write: those to its key that others have who have answered, and its own replica had not
+	read   *reading // nil for a write
 }
 
 // call is a question or an answer on its way. Calls take the time of a link, and its losses; they are small and take no
@@ -33,16 +29,16 @@ type call struct {
 	at     int64
 	order  int
 	q      *request
-	link   *link // nil: nobody is asked any more, time is up
-	cuts   int   // of the link, when it was sent
-	back   bool  // an answer
-	giving bool  // of the second round of a write
-	answer answer
+	link   *link
+	cuts   int  // of the link, when it was sent
+	back   bool // an answer
+	giving bool // of the second round of a write
+	answer *answer
 }
 
-// answer is what one replica has on a key.
+// answer is what one replica has on a key; nil is nothing that is not known.
 type answer struct {
-	know clock.Vector
+	know []int32
 	read shown
 }
 
@@ -79,15 +75,11 @@ func (w *world) ask(q *request) {
 			w.call(w.link(q.from, p), call{q: q})
 		}
 	}
-	w.orders++
-	w.calls.push(call{at: w.now + int64(w.script.Timeout), order: lastOrder + w.orders, q: q})
+	w.limits = append(w.limits, q)
 	if w.enough(q) {
 		w.answered(q)
 	}
 }
-
-// lastOrder puts the end of a request behind the answers of its moment: they are in time.
-const lastOrder = 1 << 40
 
 // enough reports whether as many regions have answered as must. A region has answered when most of its replicas have, so
 // that of two majorities of regions some replica was asked by both.
@@ -126,16 +118,14 @@ func (w *world) callNext() {
 	q := c.q
 	switch {
 	case q.done:
-	case c.link == nil:
-		w.giveUp(q)
 	case c.link.down || c.cuts != c.link.cuts:
 	case !c.back:
 		p := c.link.to
 		back := call{q: q, back: true}
 		if q.read != nil {
-			back.answer.read = w.show(q.read, p)
-		} else if p.seen != nil {
-			back.answer.know = p.seen[w.base(q.play).key].Clone()
+			back.answer = &answer{read: w.show(q.read, p)}
+		} else if know := w.beyond(q, p); know != nil {
+			back.answer = &answer{know: know}
 		}
 		w.call(w.link(p, q.from), back)
 	case q.life != q.from.life || c.giving != q.giving:
@@ -143,12 +133,24 @@ func (w *world) callNext() {
 		q.have |= c.link.from.bit
 		if q.read != nil {
 			q.read.add(&c.answer.read)
+		} else if c.answer != nil {
+			q.know = append(q.know, c.answer.know...)
 		}
-		q.know.Merge(c.answer.know)
 		if w.enough(q) {
 			w.answered(q)
 		}
 	}
+}
+
+// beyond returns the writes to the key of a request that a replica has, and that whose request it is has not.
+func (w *world) beyond(q *request, p *replica) []int32 {
+	var know []int32
+	for _, i := range w.pending[w.base(q.play).key] {
+		if has := w.plays[i].has; has&p.bit != 0 && has&q.from.bit == 0 {
+			know = append(know, i)
+		}
+	}
+	return know
 }
 
 // answered goes on with a request that has enough answers.

@@ -414,8 +414,8 @@ func (w *world) losses(r *Result) {
 		if len(r.Lost) >= maxListed {
 			return
 		}
-		op := &w.ops[i]
-		lw.Key, lw.Region, lw.Node, lw.At, lw.ID, lw.Place, lw.Reads = w.t.keys[b.key], home.name, op.Stamp.Node, Moment(p.made), op.ID, b.place, int64(p.reads)
+		op := w.op(i)
+		lw.Key, lw.Region, lw.Node, lw.At, lw.ID, lw.Place, lw.Reads = w.t.keys[b.key], home.name, op.Stamp.Node, Moment(p.made), op.ID, w.placeOf(i), int64(p.reads)
 		r.Lost = append(r.Lost, lw)
 	}
 	look := func(cell int32, f *front) {
@@ -423,8 +423,8 @@ func (w *world) losses(r *Result) {
 			return
 		}
 		for _, h := range f.heads {
-			c := &w.view.claims[h]
-			if w.fate(h, cell) != merge.Lost || w.plays[c.play].open {
+			c := &w.view.claims[h.claim]
+			if w.fate(h.claim, cell) != merge.Lost || w.plays[c.play].open {
 				continue
 			}
 			v := w.view.cell(cell, all).Judge(&c.Claim)
@@ -588,7 +588,7 @@ func (w *world) brains(r *Result) {
 	})
 	for _, s := range all {
 		one := Split{Key: w.t.keys[s.key], Class: w.classes[w.classOf[s.key]].Name, From: Moment(s.from), Shown: Moment(s.shown),
-			By: s.by, To: Moment(s.to), Writes: len(s.writes), Place: w.base(s.b).place}
+			By: s.by, To: Moment(s.to), Writes: len(s.writes), Place: w.placeOf(s.b)}
 		for _, i := range s.writes {
 			if name := w.replicas[w.plays[i].home].name; !slices.Contains(one.Sides, name) {
 				one.Sides = append(one.Sides, name)
@@ -596,7 +596,7 @@ func (w *world) brains(r *Result) {
 		}
 		slices.Sort(one.Sides)
 		if w.leader[s.key] {
-			one.Leaders = !slices.Equal(w.ops[s.a].Fields, w.ops[s.b].Fields)
+			one.Leaders = !slices.Equal(w.op(s.a).Fields, w.op(s.b).Fields)
 		}
 		r.SplitBrain = append(r.SplitBrain, one)
 	}
@@ -660,8 +660,8 @@ func (w *world) log(e Event) {
 type findings replay.Finding
 
 // tell counts a finding about a write, and keeps the first few.
-func (w *world) tell(code finding.Code, b *write, detail func() string) {
-	w.tellAt(code, b.place, w.t.keys[b.key], detail)
+func (w *world) tell(code finding.Code, i int32, detail func() string) {
+	w.tellAt(code, w.placeOf(i), w.t.keys[w.base(i).key], detail)
 }
 
 func (w *world) tellAt(code finding.Code, place finding.Place, key string, detail func() string) {

@@ -52,8 +52,8 @@ func (w *world) splitBrain(i int32, r *replica) {
 			w.splits[b.key] = s
 			w.count(splitIndex, b.key, 1)
 			w.join(s, i)
-			w.tell(finding.SplitBrain, b, func() string {
-				return "accepted in " + r.name + " while " + w.replicas[p.home].name + " had accepted " + w.base(o).place.String() + ", and neither reached the other"
+			w.tell(finding.SplitBrain, i, func() string {
+				return "accepted in " + r.name + " while " + w.replicas[p.home].name + " had accepted " + w.placeOf(o).String() + ", and neither reached the other"
 			})
 		}
 		w.join(s, o)
@@ -113,7 +113,7 @@ func (w *world) stick(i int32) {
 	if key := w.t.keys[b.key]; len(s.Keys) < maxListed && !slices.Contains(s.Keys, key) {
 		s.Keys = append(s.Keys, key)
 	}
-	w.tell(finding.StuckWrite, b, func() string {
+	w.tell(finding.StuckWrite, i, func() string {
 		return "accepted in " + home + ", and not everywhere " + durationOf(w.now-p.made) + " later"
 	})
 }

@@ -21,8 +21,10 @@ type Traffic struct {
 	keys   []string
 	nodes  []clock.Node // all that write or serve reads, sorted
 	writes []write      // by key, then node, then number
-	inTime []int32      // of the writes
-	reads  []read       // in time
+	ops    []merge.Op   // of the writes
+	places []finding.Place
+	inTime []int32 // of the writes
+	reads  []read  // in time
 
 	keyNodes [][]clock.Node // of each key, those that wrote it
 	starts   []int32        // of each key and node of it, the first write
@@ -33,16 +35,15 @@ type Traffic struct {
 	first, last int64 // of all moments
 }
 
-// write is one write of a history.
+// write is what a drill looks at of one write of a history again and again. Its operation and its place stand beside.
 type write struct {
-	op    merge.Op
-	place finding.Place
 	at    int64 // when it was made: its time, but never before an earlier one of its node on the key
 	key   int32
 	node  int32 // among all nodes
 	local int32 // among the nodes of the key
 	seen  int32 // where in Traffic.seen stands what its writer had seen: at least, then at most; -1 for nothing to know
 	size  int32 // in bytes, roughly, on a link
+	seq   int32 // among the writes of the node to the key, from 1
 }
 
 // read is one read of a history.
@@ -117,7 +118,7 @@ func NewTraffic(h *replay.History, reads *Reads, opt replay.Options) (*Traffic, 
 	for _, in := range h.Inputs() {
 		total += in.Writes
 	}
-	t.writes = make([]write, 0, total)
+	t.writes, t.ops, t.places = make([]write, 0, total), make([]merge.Op, 0, total), make([]finding.Place, 0, total)
 	h.Operations(opt, func(k *replay.KeyOperations) {
 		number := int32(len(t.keys))
 		t.keys = append(t.keys, k.Key)
@@ -134,13 +135,12 @@ func NewTraffic(h *replay.History, reads *Reads, opt replay.Options) (*Traffic, 
 				last++
 				t.starts = append(t.starts, int32(len(t.writes)))
 			}
-			w := write{op: o.Op, place: o.Place, at: o.Stamp.Time.Wall, key: number, node: local[o.Node], local: int32(o.Node), seen: -1}
+			w := write{at: o.Stamp.Time.Wall, key: number, node: local[o.Node], local: int32(o.Node), seen: -1, seq: int32(o.Dot.Seq)}
 			if len(fields)+len(o.Fields) > cap(fields) {
 				fields = make([]merge.Field, 0, max(1024, len(o.Fields)))
 			}
 			start := len(fields)
 			fields = append(fields, o.Fields...)
-			w.op.Fields = fields[start:len(fields):len(fields)]
 			w.size = int32(len(k.Key)) + 32
 			for _, f := range o.Fields {
 				w.size += int32(min(len(f.Name)+len(f.Value)+len(f.Before), 1<<24))
@@ -152,7 +152,8 @@ func NewTraffic(h *replay.History, reads *Reads, opt replay.Options) (*Traffic, 
 			if o.Dot.Seq > 1 {
 				w.at = max(w.at, t.writes[len(t.writes)-1].at)
 			}
-			t.writes = append(t.writes, w)
+			t.writes, t.ops, t.places = append(t.writes, w), append(t.ops, o.Op), append(t.places, o.Place)
+			t.ops[len(t.ops)-1].Fields = fields[start:len(fields):len(fields)]
 		}
 		if reads != nil {
 			numbers[k.Key] = number

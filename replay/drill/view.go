@@ -23,8 +23,21 @@ type view struct {
 	cellsOf  []int32 // of each key, its first cell
 	elemCell []int32 // of each element of a set, its cell
 	elems    map[int32][]int32
-	cells    []merge.Cell // see cell
+	steps    []step // of the claims
+
+	// The cells stand in rooms, and at says which is whose. Number 0 is one that no write has reached. A cell of a rule that
+	// selects one write is never changed: a write makes another one of it, which all replicas share that make the same step.
+	at    []int32
+	rooms [][]merge.Cell
+	made  int32
 }
+
+// step is how one claim changes its cell: from one state to another. The fold of all is the first to make it, and whoever
+// comes from the same state gets to the same, so that it need not be folded again.
+type step struct{ cell, from, to int32 }
+
+// roomSize is how many cells are made at a time.
+const roomSize = 1024
 
 // claim is what one write asks of one cell.
 type claim struct {
@@ -37,26 +50,61 @@ type claim struct {
 // all is where the fold of all accepted writes is kept, beside those of the replicas.
 const all = -1
 
-// cell returns a cell of a replica, or of all. Those of one key and field stand side by side, for they are mostly wanted
-// soon after one another.
-func (v *view) cell(cell int32, of int) *merge.Cell { return &v.cells[int(cell)*v.width+1+of] }
+// slot returns where the number stands of the cell of a replica, or of all. Those of one key and field stand side by side,
+// for they are mostly wanted soon after one another.
+func (v *view) slot(cell int32, of int) *int32 { return &v.at[int(cell)*v.width+1+of] }
+
+// cell returns a cell of a replica, or of all, to be read.
+func (v *view) cell(cell int32, of int) *merge.Cell { return v.number(*v.slot(cell, of)) }
+
+func (v *view) number(n int32) *merge.Cell { return &v.rooms[n/roomSize][n%roomSize] }
+
+// another makes room for a cell.
+func (v *view) another() int32 {
+	if v.made%roomSize == 0 {
+		v.rooms = append(v.rooms, make([]merge.Cell, roomSize))
+	}
+	v.made++
+	return v.made - 1
+}
 
 // clear empties the cells of a replica, or of all.
 func (v *view) clear(of int) {
 	for c := range v.cellKey {
-		*v.cell(int32(c), of) = merge.Cell{}
+		*v.slot(int32(c), of) = 0
 	}
 }
 
 // apply takes a write into the cells of a replica, or of all.
 func (v *view) apply(of int, play int32) {
 	for i := v.claimsOf[play]; i < v.claimsOf[play+1]; i++ {
+		s := &v.steps[i]
+		slot := v.slot(s.cell, of)
+		if s.to != 0 && s.from == *slot {
+			*slot = s.to
+			continue
+		}
 		c := &v.claims[i]
-		cell := v.cell(c.cell, of)
-		if cell.Rule() == nil {
+		if c.Rule.NeedsDots() { // a state of its own, that grows
+			if *slot == 0 {
+				*slot = v.another()
+				*v.number(*slot) = c.Rule.NewCell()
+			}
+			v.number(*slot).Apply(&c.Claim)
+			continue
+		}
+		n := v.another()
+		cell := v.number(n)
+		if *slot == 0 {
 			*cell = c.Rule.NewCell()
+		} else {
+			*cell = *v.number(*slot)
 		}
 		cell.Apply(&c.Claim)
+		if s.to == 0 {
+			s.from, s.to = *slot, n
+		}
+		*slot = n
 	}
 }
 
@@ -72,7 +120,8 @@ func (v *view) apart(replicas []*replica) int64 {
 			case first == nil:
 				first = r
 			}
-			if r != first && !equal(v.cell(int32(c), r.index), v.cell(int32(c), first.index)) {
+			a, b := *v.slot(int32(c), r.index), *v.slot(int32(c), first.index)
+			if a != b && !equal(v.number(a), v.number(b)) {
 				n++
 				break
 			}
@@ -98,8 +147,10 @@ func (w *world) viewOf(t *merge.Table) *view {
 		}
 	}
 	v := &view{table: t, print: print, width: len(w.replicas) + 1}
+	v.another() // the one that no write has reached
 	if !w.light {
 		w.claim(v)
+		w.alive = append(w.alive, v)
 	}
 	return v
 }
@@ -139,13 +190,13 @@ func (w *world) claim(v *view) {
 		}
 		whole := false
 		for ; i < len(w.t.writes) && w.t.writes[i].key == key; i++ {
-			if w.ops[i].WholeDelete() {
+			if w.op(int32(i)).WholeDelete() {
 				whole = true
 			}
 		}
 		if whole { // a delete of the whole record is a claim on all cells: find them first
 			for j := start; j < i; j++ {
-				made = t.Claims(&w.ops[j], made[:0])
+				made = t.Claims(w.op(int32(j)), made[:0])
 				for k := range made {
 					cellOf(made[k].Rule, made[k].Cell)
 				}
@@ -157,13 +208,13 @@ func (w *world) claim(v *view) {
 		}
 		for j := start; j < i; j++ {
 			v.claimsOf[j] = int32(len(v.claims))
-			if w.ops[j].WholeDelete() {
+			if w.op(int32(j)).WholeDelete() {
 				for k, c := range cells {
-					v.claims = append(v.claims, claim{t.Delete(&w.ops[j], c.rule, c.name), int32(j), first + int32(k), -1})
+					v.claims = append(v.claims, claim{t.Delete(w.op(int32(j)), c.rule, c.name), int32(j), first + int32(k), -1})
 				}
 				continue
 			}
-			made = t.Claims(&w.ops[j], made[:0])
+			made = t.Claims(w.op(int32(j)), made[:0])
 			for k := range made {
 				c := claim{made[k], int32(j), cellOf(made[k].Rule, made[k].Cell), -1}
 				if single(c.Kind) && isSet(c.Rule) {
@@ -190,12 +241,16 @@ func (w *world) claim(v *view) {
 	for j := len(w.t.writes); j < n; j++ {
 		base := w.copies[j-len(w.t.writes)].base
 		for _, c := range v.claims[v.claimsOf[base]:v.claimsOf[base+1]] {
-			c.Op, c.play = &w.ops[j], int32(j)
+			c.Op, c.play = w.op(int32(j)), int32(j)
 			v.claims = append(v.claims, c)
 		}
 		v.claimsOf[j+1] = int32(len(v.claims))
 	}
-	v.cells = make([]merge.Cell, len(v.cellKey)*v.width)
+	v.steps = make([]step, len(v.claims))
+	for i := range v.steps {
+		v.steps[i].cell = v.claims[i].cell
+	}
+	v.at = make([]int32, len(v.cellKey)*v.width)
 	for _, r := range w.replicas {
 		if r.seen == nil && slices.Contains(w.dotted, true) {
 			r.seen = make([]clock.Vector, len(w.t.keys))
@@ -212,7 +267,7 @@ type element struct {
 func (w *world) measure(v *view) {
 	w.view = v
 	w.fronts = make([]front, len(v.cellKey))
-	room := make([]int32, len(v.cellKey))
+	room := make([]head, len(v.cellKey))
 	for i := range w.fronts {
 		w.fronts[i].heads = room[i : i : i+1]
 	}
@@ -252,6 +307,7 @@ func (w *world) switchTable(t *merge.Table, replicas []*replica) {
 		}
 		w.measure(v)
 		w.rebuild()
+		w.alive = append(w.alive[:0], v)
 	}
 	w.rewire()
 }

@@ -36,7 +36,9 @@ type world struct {
 	classes  []*class
 
 	// The writes of the drill: those of the history under their own numbers, then the copies that a heavier load makes.
-	ops    []merge.Op
+	ops    []*merge.Op // see own
+	room   []merge.Op  // for more of them
+	alive  []*view     // that some replica, or the measure of what is lost, is under
 	plays  []play
 	copies []copied
 	inTime []moment // when each is due
@@ -61,6 +63,7 @@ type world struct {
 	busy   heap[*link]
 	strays heap[stray]
 	calls  heap[call]
+	limits []*request         // those under way, in the order in which their time is up
 	giving map[int32]*request // by write, those that wait to be acknowledged
 	turns  map[turn][]moment  // the writes that wait for an earlier one of their node to their key
 	agenda heap[planned]      // steps, and what ends by itself
@@ -265,12 +268,7 @@ func (w *world) settleAt(node int, r *replica) {
 // writes says which writes there are under the load, and when.
 func (w *world) writes() error {
 	t := w.t
-	if !w.light {
-		w.ops = make([]merge.Op, len(t.writes), len(t.writes)+len(t.writes)/8)
-		for i := range t.writes {
-			w.ops[i] = t.writes[i].op
-		}
-	}
+	w.ops = make([]*merge.Op, len(t.writes))
 	w.inTime = make([]moment, 0, len(t.inTime))
 	loads, overall := w.script.Loads, cmp.Or(w.opt.Load, 1)
 	plain := len(loads) == 0 && overall == 1
@@ -310,8 +308,8 @@ func (w *world) writes() error {
 		if happens(chance(w.seed, 7, uint64(i)), int(part*1e6)) {
 			times++
 		}
-		if !w.light {
-			w.ops[i].Stamp.Time.Wall += at - b.at
+		if at != b.at && !w.light {
+			w.own(i).Stamp.Time.Wall += at - b.at
 		}
 		if times == 0 {
 			left = append(left, i)
@@ -324,13 +322,13 @@ func (w *world) writes() error {
 		for n := int32(1); n < times; n++ {
 			extra = append(extra, moment{at + int64(n)*copyGap, int32(len(t.writes) + len(w.copies))})
 			if !w.light {
-				op := w.ops[i]
+				op := *w.op(i)
 				op.Dot.Node += clock.Node(fmt.Sprintf("+%d", n+1))
 				if op.ID != "" {
 					op.ID += fmt.Sprintf("+%d", n+1)
 				}
 				op.Stamp.Time.Wall += int64(n) * copyGap
-				w.ops = append(w.ops, op)
+				w.ops = append(w.ops, &op)
 			}
 			w.copies = append(w.copies, copied{i, n})
 		}
@@ -346,7 +344,7 @@ func (w *world) writes() error {
 	slices.SortFunc(w.inTime, func(a, b moment) int {
 		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(w.base(a.write).node, w.base(b.write).node),
 			cmp.Compare(w.copyOf(a.write), w.copyOf(b.write)), cmp.Compare(w.base(a.write).key, w.base(b.write).key),
-			cmp.Compare(w.base(a.write).op.Dot.Seq, w.base(b.write).op.Dot.Seq))
+			cmp.Compare(w.base(a.write).seq, w.base(b.write).seq))
 	})
 	return nil
 }
@@ -366,6 +364,43 @@ func (w *world) base(play int32) *write {
 		return &w.t.writes[play]
 	}
 	return &w.t.writes[w.copies[int(play)-len(w.t.writes)].base]
+}
+
+// op returns the operation of a write of the drill: that of the history, until the drill gives it another stamp or another
+// past.
+func (w *world) op(i int32) *merge.Op {
+	if own := w.ops[i]; own != nil {
+		return own
+	}
+	return &w.t.ops[i]
+}
+
+// own returns the operation of a write, to be changed: from now on it is the drill's own.
+func (w *world) own(i int32) *merge.Op {
+	if own := w.ops[i]; own != nil {
+		return own
+	}
+	if len(w.room) == 0 {
+		w.room = make([]merge.Op, 256)
+	}
+	op := &w.room[0]
+	w.room = w.room[1:]
+	*op = w.t.ops[i]
+	w.ops[i] = op
+	for _, v := range w.alive {
+		for c := v.claimsOf[i]; c < v.claimsOf[i+1]; c++ {
+			v.claims[c].Op = op
+		}
+	}
+	return op
+}
+
+// placeOf returns where a write stands in the history.
+func (w *world) placeOf(play int32) finding.Place {
+	if int(play) < len(w.t.places) {
+		return w.t.places[play]
+	}
+	return w.t.places[w.copies[int(play)-len(w.t.places)].base]
 }
 
 // copyOf returns which copy a write is: 0 is the history's own.
@@ -417,8 +452,8 @@ func (w *world) keys() {
 		w.classOf[i] = int16(c)
 		w.leader[i] = anyMatches(s.Leaders, key)
 		w.critical[i] = w.classes[c].Critical || w.leader[i]
-		w.tracked[i] = w.critical[i] || read
-		w.dotted[i] = !w.light && (w.exact || w.classes[c].asks())
+		w.tracked[i] = w.critical[i] || read || w.classes[c].asks()
+		w.dotted[i] = !w.light && w.exact
 		for j, sc := range w.scopes {
 			if sc.holds(w.classes[c].Name, key) {
 				w.scopesOf[i] |= 1 << j
@@ -476,6 +511,12 @@ func (w *world) run() {
 		if len(w.calls.list) > 0 && w.calls.list[0].at < at {
 			at, next = w.calls.list[0].at, 3
 		}
+		for len(w.limits) > 0 && w.limits[0].done {
+			w.limits = w.limits[1:]
+		}
+		if len(w.limits) > 0 && w.limits[0].began+int64(w.script.Timeout) < at {
+			at, next = w.limits[0].began+int64(w.script.Timeout), 7
+		}
 		if w.due < len(w.inTime) && w.inTime[w.due].at < at {
 			at, next = w.inTime[w.due].at, 4
 		}
@@ -514,6 +555,8 @@ func (w *world) run() {
 			m := p.queue[p.head]
 			p.head++
 			w.probe(p, m.write)
+		case 7:
+			w.giveUp(w.limits[0])
 		}
 		w.alarm()
 		if w.dirty || len(w.armed) > 0 {
