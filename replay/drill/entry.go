@@ -61,7 +61,7 @@ func (w *world) try(i int32, due int64) bool {
 	}
 	w.turns[turn{b.node, b.key}] = nil
 	w.plays[i].status = notYet
-	q := &request{from: r, play: i, node: b.node, due: due, need: c.Writes.Regions, luck: chance(w.seed, 8, uint64(i))}
+	q := &request{from: r, play: i, node: b.node, due: due, need: c.Writes.Regions, luck: chance(w.seed, 8, w.lot(i))}
 	w.reserve(q, 1)
 	w.ask(q)
 	return true

@@ -72,7 +72,7 @@ func (w *world) transmit(l *link, play int32) {
 		return
 	}
 	q := &l.quality
-	luck := chance(w.seed, uint64(l.index), uint64(play), l.ups)
+	luck := chance(w.seed, uint64(l.index), w.lot(play), l.ups)
 	departs := max(w.now, l.free)
 	if q.Rate > 0 || q.Bytes > 0 {
 		cost := 0.0

@@ -344,7 +344,7 @@ func (o *oracle) run() {
 				o.giveUp(q)
 			}
 		}
-		for _, i := range o.w.t.inTime {
+		for i := range o.w.t.timed {
 			if o.tickOf(o.w.t.writes[i].at) == tick {
 				o.write(int(i))
 			}

@@ -20,14 +20,15 @@ import (
 type Traffic struct {
 	keys   []string
 	nodes  []clock.Node // all that write or serve reads, sorted
-	writes []write      // by key, then node, then number
+	timed  int          // of the writes, those that have a time
+	byKey  []int32      // the writes by key, then node, then number
+	writes []write      // in time, so that a drill walks through memory; those without a time come last
 	ops    []merge.Op   // of the writes
 	places []finding.Place
-	inTime []int32 // of the writes
-	reads  []read  // in time
+	reads  []read // in time
 
 	keyNodes [][]clock.Node // of each key, those that wrote it
-	starts   []int32        // of each key and node of it, the first write
+	starts   []int32        // of each key and node of it, the first write in byKey
 	firstOf  []int32        // of each key, where in starts its nodes begin
 	seen     []int32        // see write.seen
 
@@ -44,6 +45,7 @@ type write struct {
 	seen  int32 // where in Traffic.seen stands what its writer had seen: at least, then at most; -1 for nothing to know
 	size  int32 // in bytes, roughly, on a link
 	seq   int32 // among the writes of the node to the key, from 1
+	rank  int32 // in byKey
 }
 
 // read is one read of a history.
@@ -235,10 +237,7 @@ func (t *Traffic) sortTime() {
 		moments = append(moments, moment{t.writes[i].at, int32(i)})
 	}
 	sortMoments(moments, t.writes)
-	t.inTime = make([]int32, len(moments))
-	for i, m := range moments {
-		t.inTime[i] = m.write
-	}
+	t.arrange(moments)
 	first, last := int64(0), int64(0)
 	note := func(at int64) {
 		if first == 0 || at < first {
@@ -255,6 +254,30 @@ func (t *Traffic) sortTime() {
 		note(t.reads[len(t.reads)-1].at)
 	}
 	t.first, t.last = first, last
+}
+
+// arrange puts the writes, which stand by key, in the order of some moments, and those without one after them.
+func (t *Traffic) arrange(moments []moment) {
+	n := len(t.writes)
+	writes, ops, places := make([]write, n), make([]merge.Op, n), make([]finding.Place, n)
+	t.byKey = make([]int32, n)
+	t.timed = len(moments)
+	put := func(to int, from int32) {
+		writes[to], ops[to], places[to] = t.writes[from], t.ops[from], t.places[from]
+		writes[to].rank = from
+		t.byKey[from] = int32(to)
+	}
+	for i, m := range moments {
+		put(i, m.write)
+	}
+	last := len(moments)
+	for i := range t.writes {
+		if t.writes[i].at == 0 {
+			put(last, int32(i))
+			last++
+		}
+	}
+	t.writes, t.ops, t.places = writes, ops, places
 }
 
 func sortMoments(moments []moment, writes []write) {
@@ -278,11 +301,11 @@ func (t *Traffic) past(w *write) (low, high []int32) {
 
 // find returns the write of a key's node by its number, from 1.
 func (t *Traffic) find(key, local, number int32) int32 {
-	return t.starts[t.firstOf[key]+local] + number - 1
+	return t.byKey[t.starts[t.firstOf[key]+local]+number-1]
 }
 
 // Writes returns how many writes there are to replay.
-func (t *Traffic) Writes() int { return len(t.inTime) }
+func (t *Traffic) Writes() int { return t.timed }
 
 // Reads returns how many reads there are to replay.
 func (t *Traffic) Reads() int { return len(t.reads) }

@@ -159,8 +159,6 @@ func (w *world) viewOf(t *merge.Table) *view {
 func (w *world) claim(v *view) {
 	t := v.table
 	n := len(w.ops)
-	v.claims = make([]claim, 0, n+n/4)
-	v.claimsOf = make([]int32, n+1)
 	v.cellsOf = make([]int32, len(w.t.keys)+1)
 	v.elems = make(map[int32][]int32)
 	var made []merge.Claim
@@ -170,9 +168,12 @@ func (w *world) claim(v *view) {
 		name string
 	}
 	var cells []named
-	// The history's own writes stand key by key, and so do the cells.
-	for i := 0; i < len(w.t.writes); {
-		key := w.t.writes[i].key
+	// Key by key, for so the cells stand; the claims are then put in the order of the writes.
+	claims := make([]claim, 0, n+n/4)
+	v.claimsOf = make([]int32, n+1) // how many there are, at first
+	byKey := w.t.byKey
+	for i := 0; i < len(byKey); {
+		key := w.t.writes[byKey[i]].key
 		first := int32(len(v.cellKey))
 		v.cellsOf[key] = first
 		cells = cells[:0]
@@ -189,14 +190,14 @@ func (w *world) claim(v *view) {
 			return first + int32(len(cells)-1)
 		}
 		whole := false
-		for ; i < len(w.t.writes) && w.t.writes[i].key == key; i++ {
-			if w.op(int32(i)).WholeDelete() {
+		for ; i < len(byKey) && w.t.writes[byKey[i]].key == key; i++ {
+			if w.t.ops[byKey[i]].WholeDelete() {
 				whole = true
 			}
 		}
 		if whole { // a delete of the whole record is a claim on all cells: find them first
-			for j := start; j < i; j++ {
-				made = t.Claims(w.op(int32(j)), made[:0])
+			for _, j := range byKey[start:i] {
+				made = t.Claims(w.op(j), made[:0])
 				for k := range made {
 					cellOf(made[k].Rule, made[k].Cell)
 				}
@@ -206,17 +207,19 @@ func (w *world) claim(v *view) {
 				cellOf(rule, rule.Cell(""))
 			}
 		}
-		for j := start; j < i; j++ {
-			v.claimsOf[j] = int32(len(v.claims))
-			if w.op(int32(j)).WholeDelete() {
+		for _, j := range byKey[start:i] {
+			op := w.op(j)
+			if op.WholeDelete() {
 				for k, c := range cells {
-					v.claims = append(v.claims, claim{t.Delete(w.op(int32(j)), c.rule, c.name), int32(j), first + int32(k), -1})
+					claims = append(claims, claim{t.Delete(op, c.rule, c.name), j, first + int32(k), -1})
 				}
+				v.claimsOf[j] = int32(len(cells))
 				continue
 			}
-			made = t.Claims(w.op(int32(j)), made[:0])
+			made = t.Claims(op, made[:0])
+			v.claimsOf[j] = int32(len(made))
 			for k := range made {
-				c := claim{made[k], int32(j), cellOf(made[k].Rule, made[k].Cell), -1}
+				c := claim{made[k], j, cellOf(made[k].Rule, made[k].Cell), -1}
 				if single(c.Kind) && isSet(c.Rule) {
 					e := element{c.cell, string(c.Value)}
 					number, known := elements[e]
@@ -228,23 +231,34 @@ func (w *world) claim(v *view) {
 					}
 					c.elem = number
 				}
-				v.claims = append(v.claims, c)
+				claims = append(claims, c)
 			}
 		}
 		for _, c := range cells {
 			w.dotted[key] = w.dotted[key] || c.rule.NeedsDots()
 		}
 	}
-	v.claimsOf[len(w.t.writes)] = int32(len(v.claims))
 	v.cellsOf[len(w.t.keys)] = int32(len(v.cellKey))
 	// Copies ask what the write asked that they are copies of.
-	for j := len(w.t.writes); j < n; j++ {
-		base := w.copies[j-len(w.t.writes)].base
-		for _, c := range v.claims[v.claimsOf[base]:v.claimsOf[base+1]] {
-			c.Op, c.play = w.op(int32(j)), int32(j)
-			v.claims = append(v.claims, c)
+	for j, c := range w.copies {
+		v.claimsOf[len(byKey)+j] = v.claimsOf[c.base]
+	}
+	total := int32(0)
+	for j := range v.claimsOf[:n] {
+		total, v.claimsOf[j] = total+v.claimsOf[j], total
+	}
+	v.claimsOf[n] = total
+	v.claims = make([]claim, total)
+	for i := 0; i < len(claims); {
+		j := claims[i].play
+		i += copy(v.claims[v.claimsOf[j]:v.claimsOf[j+1]], claims[i:])
+	}
+	for j := int32(len(byKey)); int(j) < n; j++ {
+		base := w.copies[int(j)-len(byKey)].base
+		copy(v.claims[v.claimsOf[j]:], v.claims[v.claimsOf[base]:v.claimsOf[base+1]])
+		for k := v.claimsOf[j]; k < v.claimsOf[j+1]; k++ {
+			v.claims[k].Op, v.claims[k].play = w.op(j), j
 		}
-		v.claimsOf[j+1] = int32(len(v.claims))
 	}
 	v.steps = make([]step, len(v.claims))
 	for i := range v.steps {

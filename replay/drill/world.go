@@ -269,7 +269,7 @@ func (w *world) settleAt(node int, r *replica) {
 func (w *world) writes() error {
 	t := w.t
 	w.ops = make([]*merge.Op, len(t.writes))
-	w.inTime = make([]moment, 0, len(t.inTime))
+	w.inTime = make([]moment, 0, t.timed)
 	loads, overall := w.script.Loads, cmp.Or(w.opt.Load, 1)
 	plain := len(loads) == 0 && overall == 1
 	type window struct {
@@ -283,7 +283,7 @@ func (w *world) writes() error {
 	}
 	var extra []moment
 	left := make([]int32, 0)
-	for _, i := range t.inTime {
+	for i := range int32(t.timed) {
 		b := &t.writes[i]
 		at := b.at
 		if plain {
@@ -305,7 +305,7 @@ func (w *world) writes() error {
 		factor = min(factor, most)
 		whole, part := math.Modf(factor)
 		times := int32(whole)
-		if happens(chance(w.seed, 7, uint64(i)), int(part*1e6)) {
+		if happens(chance(w.seed, 7, uint64(b.rank)), int(part*1e6)) {
 			times++
 		}
 		if at != b.at && !w.light {
@@ -401,6 +401,14 @@ func (w *world) placeOf(play int32) finding.Place {
 		return w.t.places[play]
 	}
 	return w.t.places[w.copies[int(play)-len(w.t.places)].base]
+}
+
+// lot returns what stands for a write where chance has a say. It is the same whatever else the history holds at its time.
+func (w *world) lot(play int32) uint64 {
+	if int(play) < len(w.t.writes) {
+		return uint64(w.t.writes[play].rank)
+	}
+	return uint64(play)
 }
 
 // copyOf returns which copy a write is: 0 is the history's own.
