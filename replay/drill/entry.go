@@ -132,7 +132,9 @@ func (w *world) accept(i int32, r *replica, due int64, q *request) {
 	p.made, p.has, p.home, p.status, p.open = w.now, r.bit, uint8(r.index), isAccepted, q != nil
 	p.number = int32(len(w.accepted))
 	if !w.light {
-		w.stamp(r, i, w.now-due)
+		if w.skewed || w.now > due {
+			w.stamp(r, i, w.now-due)
+		}
 		if w.dotted[b.key] {
 			w.own(i).Seen = w.seenBy(i, r, q)
 		}
@@ -231,7 +233,7 @@ func (w *world) hidden(i int32, q *request) {
 		if n == 0 || int32(local) == b.local {
 			continue
 		}
-		other := w.t.find(b.key, int32(local), n)
+		other := n - 1
 		p := &w.plays[other]
 		if p.has&home != 0 || w.t.writes[other].at == 0 || p.status == isLeftOut ||
 			q != nil && slices.Contains(q.know, other) {
@@ -252,7 +254,7 @@ func (w *world) deliver(i int32, r *replica) {
 	if p.status == isVanished {
 		return
 	}
-	if !w.light {
+	if w.skewed {
 		w.meet(i, r)
 	}
 	if p.has&r.bit != 0 { // again: the fold takes it, and nothing changes

@@ -148,6 +148,7 @@ func (w *world) perform(a *Action, line int, owner string, handoff bool) {
 		if a.Kind == Drift {
 			step, rate = 0, float64(a.By)/float64(time.Hour)
 		}
+		w.skewed = !w.light
 		set := func(step time.Duration, rate float64) {
 			for _, r := range w.place(a.A) {
 				r.set(w.now, step, rate)

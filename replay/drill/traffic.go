@@ -258,26 +258,57 @@ func (t *Traffic) sortTime() {
 
 // arrange puts the writes, which stand by key, in the order of some moments, and those without one after them.
 func (t *Traffic) arrange(moments []moment) {
-	n := len(t.writes)
-	writes, ops, places := make([]write, n), make([]merge.Op, n), make([]finding.Place, n)
-	t.byKey = make([]int32, n)
+	from := make([]int32, 0, len(t.writes))
+	for _, m := range moments {
+		from = append(from, m.write)
+	}
 	t.timed = len(moments)
-	put := func(to int, from int32) {
-		writes[to], ops[to], places[to] = t.writes[from], t.ops[from], t.places[from]
-		writes[to].rank = from
-		t.byKey[from] = int32(to)
-	}
-	for i, m := range moments {
-		put(i, m.write)
-	}
-	last := len(moments)
 	for i := range t.writes {
+		t.writes[i].rank = int32(i)
 		if t.writes[i].at == 0 {
-			put(last, int32(i))
-			last++
+			from = append(from, int32(i))
 		}
 	}
-	t.writes, t.ops, t.places = writes, ops, places
+	t.byKey = make([]int32, len(from))
+	for to, i := range from {
+		t.byKey[i] = int32(to)
+	}
+	permute(t.writes, from)
+	permute(t.ops, from)
+	permute(t.places, from)
+	writes := t.writes
+	seen := make([]int32, 0, len(t.seen))
+	for i := range writes {
+		low, high := t.past(&writes[i])
+		if low == nil {
+			continue
+		}
+		writes[i].seen = int32(len(seen))
+		for local, n := range low {
+			if n > 0 {
+				n = t.find(writes[i].key, int32(local), n) + 1
+			}
+			seen = append(seen, n)
+		}
+		seen = append(seen, high...)
+	}
+	t.seen = seen
+}
+
+// permute puts at each place of a list what stood at another one, and takes no room for a second list.
+func permute[T any](list []T, from []int32) {
+	done := make([]bool, len(list))
+	for start := range list {
+		if done[start] {
+			continue
+		}
+		first, at := list[start], start
+		for done[at] = true; int(from[at]) != start; done[at] = true {
+			list[at] = list[from[at]]
+			at = int(from[at])
+		}
+		list[at] = first
+	}
 }
 
 func sortMoments(moments []moment, writes []write) {
@@ -289,8 +320,8 @@ func sortMoments(moments []moment, writes []write) {
 	})
 }
 
-// past returns what the writer of a write had seen of each node of its key, at least and at most; nil when there is no
-// other node.
+// past returns what the writer of a write had seen of each node of its key: at least, as the write itself and one more, 0
+// for none; and at most, by number. Both are nil when there is no other node.
 func (t *Traffic) past(w *write) (low, high []int32) {
 	if w.seen < 0 {
 		return nil, nil

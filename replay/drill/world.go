@@ -92,6 +92,7 @@ type world struct {
 	told     map[finding.Code]*findings
 	hiddenAt []Hide
 	prefers  map[string]*preference
+	skewed   bool // some clock is not that of the history, or was not
 	light    bool // nothing is folded: for who asks about the traffic alone
 	stop     func() bool
 }
@@ -166,7 +167,7 @@ type probeLine struct {
 }
 
 func newWorld(script *Script, table *merge.Table, t *Traffic, opt *Options) (*world, error) {
-	w := &world{script: script, t: t, opt: opt, seed: cmp.Or(opt.Seed, script.Seed), light: opt.light, start: t.first, now: t.first}
+	w := &world{script: script, t: t, opt: opt, seed: cmp.Or(opt.Seed, script.Seed), light: opt.light, skewed: script.Hybrid && !opt.light, start: t.first, now: t.first}
 	w.busy.before = func(a, b *link) bool {
 		x, y := a.queue[a.head].arrives, b.queue[b.head].arrives
 		return x < y || x == y && a.index < b.index
