@@ -438,11 +438,21 @@ func (w *world) losses(r *Result) {
 			add(c.play, LostWrite{Field: c.Cell, Line: c.Rule.Line, Value: c.Value, By: by, Against: against(&v)})
 		}
 	}
-	byName := make([]int32, len(w.t.keys))
-	for i := range byName {
-		byName[i] = int32(i)
-	}
 	if w.total[lostIndex] > 0 {
+		var byName []int32 // keys that have lost something
+		note := func(cell int32, f *front) {
+			if key := w.view.cellKey[cell]; f.lost > 0 && (len(byName) == 0 || byName[len(byName)-1] != key) {
+				byName = append(byName, key)
+			}
+		}
+		for i := range w.fronts {
+			note(int32(i), &w.fronts[i])
+		}
+		for i := range w.elemFronts {
+			note(w.view.elemCell[i], &w.elemFronts[i])
+		}
+		slices.Sort(byName)
+		byName = slices.Compact(byName)
 		slices.SortFunc(byName, func(a, b int32) int { return strings.Compare(w.t.keys[a], w.t.keys[b]) })
 		for _, key := range byName {
 			for cell := w.view.cellsOf[key]; cell < w.view.cellsOf[key+1]; cell++ {

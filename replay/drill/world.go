@@ -335,6 +335,7 @@ func (w *world) writes() error {
 		}
 	}
 	w.plays = make([]play, len(t.writes)+len(w.copies))
+	w.accepted = make([]int32, 0, len(w.inTime)+len(extra))
 	for _, i := range left {
 		w.plays[i].status = isLeftOut
 	}
