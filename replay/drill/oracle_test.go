@@ -99,7 +99,7 @@ func (t *topology) script(steps []string, reads, writes string) string {
 	} else {
 		b.WriteString("region ab = a b apart 2ms\nregion c = c\nlink ab c 6ms\n")
 	}
-	fmt.Fprintf(&b, "stuck after 15ms\ntimeout after 25ms\nclass critical = ref/* cnt/* reads %s writes %s\nclass rest = * reads local writes local\n%s\nat 00:00:00.090 heal\n",
+	fmt.Fprintf(&b, "stuck after 15ms\ntimeout after 25ms\nclass critical = ref/* cnt/* x reads %s writes %s\nclass rest = * reads local writes local\n%s\nat 00:00:00.090 heal\n",
 		reads, writes, strings.Join(steps, "\n"))
 	if strings.Contains(b.String(), "table") {
 		b.WriteString("at 00:00:00.092 table other\n")

@@ -169,6 +169,9 @@ func (w *world) answered(q *request) {
 		delete(w.giving, q.play)
 		w.plays[q.play].open = false
 		w.acknowledge(q.play, q.due)
+		if !w.light {
+			w.reweigh(q.play) // it can be lost now
+		}
 		return
 	}
 	w.reserve(q, -1)

@@ -17,7 +17,6 @@ import (
 // steps and timers come first, then arrivals, then writes, then reads.
 type world struct {
 	script *Script
-	table  *merge.Table
 	t      *Traffic
 	opt    *Options
 	seed   uint64
