@@ -77,6 +77,9 @@ func TestDrillsEndAsTheGoldenSays(t *testing.T) {
 
 // The README says at which load the narrow link of thundering-retry.drill no longer keeps pace.
 func TestTheLimitOfTheNarrowLinkIsFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs whole days again and again")
+	}
 	traffic := day(t)
 	text, err := os.ReadFile("thundering-retry.drill")
 	require.NoError(t, err)
@@ -89,6 +92,9 @@ func TestTheLimitOfTheNarrowLinkIsFound(t *testing.T) {
 
 // What a drill says is the cause is the cause: without these lines, and with nothing else changed, its checks hold.
 func TestWithoutItsCauseADrillPasses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs whole days again and again")
+	}
 	traffic := day(t)
 	for file, cause := range map[string]string{
 		"slow-clock.drill":      "at 09:00 drift",
