@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,9 +26,19 @@ func table(t *testing.T, file string) *merge.Table {
 	return parsed
 }
 
-func TestDrillsEndAsTheGoldenSays(t *testing.T) {
-	traffic, err := drill.Collect([]history.Source{history.File("../shop/shop.ndjson.zst")}, history.Options{})
+var theDay = sync.OnceValues(func() (*drill.Traffic, error) {
+	return drill.Collect([]history.Source{history.File("../shop/shop.ndjson.zst")}, history.Options{})
+})
+
+// day returns the shop's day.
+func day(t *testing.T) *drill.Traffic {
+	traffic, err := theDay()
 	require.NoError(t, err)
+	return traffic
+}
+
+func TestDrillsEndAsTheGoldenSays(t *testing.T) {
+	traffic := day(t)
 	shop := table(t, "../shop/shop.tb")
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
@@ -62,6 +73,58 @@ func TestDrillsEndAsTheGoldenSays(t *testing.T) {
 	want, err := os.ReadFile("outcomes.golden")
 	require.NoError(t, err)
 	require.Equal(t, string(want), got.String())
+}
+
+// The README says at which load the narrow link of thundering-retry.drill no longer keeps pace.
+func TestTheLimitOfTheNarrowLinkIsFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs whole days again and again")
+	}
+	traffic := day(t)
+	text, err := os.ReadFile("thundering-retry.drill")
+	require.NoError(t, err)
+	limit, err := drill.FindLimit(drill.MustParseScript(string(text)), table(t, "../shop/shop.tb"), traffic, drill.Options{})
+	require.NoError(t, err)
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	require.Contains(t, string(readme), limit.String())
+}
+
+// What a drill says is the cause is the cause: without these lines, and with nothing else changed, its checks hold.
+func TestWithoutItsCauseADrillPasses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs whole days again and again")
+	}
+	traffic := day(t)
+	for file, cause := range map[string]string{
+		"slow-clock.drill":      "at 09:00 drift",
+		"clock-jump.drill":      "at 15:00 skew",
+		"table-change.drill":    "at 12:10 table",
+		"table-rollout.drill":   "at 12:",
+		"restore.drill":         "at 12:09 restart",
+		"region-isolated.drill": "at 12:00 cut",
+		"slow-quorum.drill":     "at 12:00 link",
+	} {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		script, err := drill.ParseScript(file, text)
+		require.NoError(t, err)
+		var lines []string
+		for _, l := range script.Lines() {
+			if !strings.HasPrefix(l, cause) && !strings.HasPrefix(l, "within") {
+				lines = append(lines, l)
+			}
+		}
+		require.Less(t, len(lines), len(script.Lines()), file)
+		less := drill.MustParseScript(strings.Join(lines, "\n"))
+		tables := make(map[string]*merge.Table)
+		for _, name := range less.Tables() {
+			tables[name] = table(t, name)
+		}
+		r, err := drill.Run(less, table(t, "../shop/shop.tb"), traffic, drill.Options{Tables: tables})
+		require.NoError(t, err)
+		require.Empty(t, r.Failed(), file)
+	}
 }
 
 func outcome(passed bool) string {

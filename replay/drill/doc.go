@@ -13,8 +13,9 @@
 //	drill.Text(os.Stdout, result)
 //
 // [Compare] puts the same drill under several tables or scripts side by side, and [Script.Calm] is the same day without
-// the incidents. [FindLimit] searches for the load at which the links no longer keep pace. [JUnit] is for servers that run checks. [Runbook] writes the script as
-// steps for people, and [Audit] says whether a runbook is still true.
+// the incidents. [FindLimit] searches for the load at which the links no longer keep pace. [JUnit] is for servers that run
+// checks. [Runbook] writes the script as steps for people, and [Audit] says whether a runbook is still true. [Script.Play]
+// lets the same steps happen to a service of yours in a test.
 //
 // # The script
 //
@@ -25,7 +26,7 @@
 //	drill   "eu-west cut off at the lunch peak"
 //	seed    7                                    # of all that is left to chance
 //	region  us-east  = us-* feed-*               # the nodes that live there
-//	region  eu-west  = eu-*
+//	region  eu-west  = eu-*  apart 1ms           # each node has a replica of its own, 1ms from the others
 //	region  ap-south = ap-* legacy-*
 //	link    eu-west us-east  40ms +-5ms          # how long a write takes, both ways; eu-west > us-east is one way
 //	link    *  80ms +-20ms  loss 0.1%  duplicate 0.1%  reorder 1%  bandwidth 500/s  queue 90000 throttle
@@ -33,6 +34,7 @@
 //	class   rest     = *                   reads local   writes local
 //	probe   orders/* in us-east after 2s         # a reader made up for the drill
 //	stuck   after 5m                             # a write that is not everywhere by then is told; 1m when left out
+//	timeout after 5s                             # who asks other regions waits no longer; 5s when left out
 //	load    x2 from 12:00 for 1h                 # or: faster x2; or with KEYS: x3 orders/* from ...
 //
 //	at 11:55   step "tell everybody that the drill begins"    owner "support"
@@ -51,10 +53,10 @@
 //	cut REGION, cut REGION REGION, cut REGION > REGION     those links carry nothing
 //	heal, heal REGION ...                                  they carry again what has waited
 //	stop REGION-OR-NODE, start REGION-OR-NODE              it takes no writes and answers no reads
-//	restart REGION from backup TIME                        what it has had since is gone, and sent again by who has it
+//	restart REGION-OR-NODE from backup TIME                what it has had since is gone, and sent again by who has it
 //	skew REGION +400ms, drift REGION +10ms/h               its clock
 //	freeze CLASS, thaw CLASS                               its writes are refused
-//	table FILE                                             all regions go on under another rule table
+//	table FILE, table FILE in REGION-OR-NODE               all go on under another rule table, or that place alone
 //	link REGION REGION 300ms loss 5%                       that is what the link is like now
 //	step "TEXT"                                            something that people do; without "at", when the line above is
 //	check ...                                              now
@@ -67,7 +69,7 @@
 // name is, or its line has the word: two sides that both write one of its keys while cut are a split brain. "leader KEYS"
 // makes keys critical that say who leads.
 //
-// A check has a measure, and a class or KEYS: writes, refused, unavailable, throttled, lost, undecided, vanished, stale,
+// A check has a measure, and a class or KEYS: writes, refused, unavailable, unknown, throttled, lost, undecided, vanished, stale,
 // unread, age, latency, stuck, split-brain, hidden, backlog; see [Measure]. One with an upper bound holds throughout: it
 // fails at the moment it is broken, takes its rollback, and the drill goes on. "within DURATION of EVENT:" waits for a
 // check or for "converged" after every heal, cut, stop, start, restart, or after a time.
@@ -79,18 +81,42 @@
 //
 // A write is made when its record says, at the region of its node, and is stamped with the recorded time, moved by what the
 // script does to the region's clock; "clocks hybrid" stamps by hybrid logical clocks instead. Its writer has seen what its
-// region has at that moment and not more than the history says it had seen. A write by quorum has seen what the regions
-// that it asked have. At one moment steps come first, then arrivals, then writes, then reads.
+// region has at that moment and not more than the history says it had seen. At one moment steps come first, then arrivals,
+// then answers, then writes, then reads.
 //
 // A cut link, and one to or from a stopped region, holds what is on it, and sends all of it again when it is up.
+//
+// # Quorums
+//
+// A write by quorum first asks everybody what they have of its key. When enough have answered, so that it has seen all of
+// that, it is made in its own region, sent to all others, and acknowledged when enough of them have it: two round trips, and
+// what two writers do to one key meanwhile is a conflict as ever. A read by quorum is one round trip, and shows the merge of
+// what the first regions to answer had. Who has no quorum in sight is refused at once. Who waits in vain while asking is
+// refused after the timeout; a write that was made and not acknowledged by then is unknown to its client, though it stays
+// and spreads. It was promised to nobody, so it is not counted as lost. A node makes its writes to a key one after another.
+// When R and W together are more than all regions, a read shows every write that was acknowledged before it began, as long
+// as no replica goes back to a backup. Questions and answers take the time and the losses of their link, no bandwidth, and
+// a cut takes those that are under way.
+//
+// # Several replicas in a region
+//
+// A region is one replica that serves all its nodes, unless it is apart: then each node has one, the nodes of two regions
+// have a link of that quality each, with its own bandwidth and queue, and a region has answered a question when most of its
+// replicas have. A script that restarts a node from a backup, or gives a node a table of its own, puts the nodes of its
+// region apart by 1ms.
+//
+// # Two tables
+//
+// Replicas under tables with different fingerprints refuse to mix, so their links hold all writes, as if cut, and answer no
+// questions, until the fingerprints are equal again. Losses are counted under the old table until the last has left it.
 //
 // # What nobody can know
 //
 // HAZARD: a drill replays what writers did. A writer that saw less, or was refused, might have done something else; writes
 // whose writers had seen what the drill hid from them are counted as hidden, and the first are named.
 //
-// HAZARD: a region is one replica. Stopping a node of several stops its writes and reads; restarting a node from a backup
-// takes its whole region back.
+// HAZARD: a node of a region that is not apart has no replica of its own: stopping it stops its writes and reads, and the
+// region keeps what it has.
 //
 // Equal scripts, tables, traffic and seeds give equal results, byte for byte. The package does no I/O but through the
 // sources it is given.

@@ -153,7 +153,7 @@ func TestAQuorumRefusesWhatALocalWriteLoses(t *testing.T) {
 	r = runDrill(t, two+"class critical = * reads local writes quorum\n"+cut, text)
 	require.EqualValues(t, 0, r.Totals[SplitKeys])
 	require.EqualValues(t, 2, r.Totals[Refused])
-	require.EqualValues(t, 20*time.Millisecond, r.Totals[Latency], "there and back")
+	require.EqualValues(t, 40*time.Millisecond, r.Totals[Latency], "there and back, twice: it asks, and then it gives")
 	require.Len(t, r.Quorums, 2, "in both regions; reads need none")
 }
 
@@ -320,7 +320,7 @@ func TestADrillLosesWhatAPlainDryRunOfItLoses(t *testing.T) {
 	for seed := range uint64(30) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		// Going back to a backup of before everything makes the drill note what every writer had seen.
-		script := oracleScript([]string{"at 00:00:00.001 restart a from backup 00:00:00.001", oracleSteps[rng.IntN(5)]}, "local")
+		script := threeRegions.script([]string{"at 00:00:00.001 restart a from backup 00:00:00.001", threeRegions.steps[rng.IntN(5)]}, "local", "local")
 		table := merge.MustParseTable("nodes a < b < c\nset/* * remove-wins\nref/* * prefer 3 > 2 > 1\n* * lww")
 		traffic := trafficOf(t, oracleHistory(rng, 30))
 		w, err := newWorld(MustParseScript(script), table, traffic, &Options{})
@@ -334,13 +334,13 @@ func TestADrillLosesWhatAPlainDryRunOfItLoses(t *testing.T) {
 			if w.plays[i].status != isAccepted {
 				continue
 			}
-			op := w.ops[i]
+			op := *w.op(int32(i))
 			rec := history.Record{Key: op.Key, Op: op.Kind, Node: op.Stamp.Node, Time: op.Stamp.Time,
 				Precision: history.Nanosecond, ID: op.Dot.String() + "@" + op.Key, Knows: true}
 			for j := range traffic.writes {
 				other := &traffic.writes[j]
-				if other.key == traffic.writes[i].key && j != i && w.plays[j].status == isAccepted && op.Seen.Has(other.op.Dot) {
-					rec.Seen = append(rec.Seen, other.op.Dot.String()+"@"+op.Key)
+				if other.key == traffic.writes[i].key && j != i && w.plays[j].status == isAccepted && op.Seen.Has(traffic.ops[j].Dot) {
+					rec.Seen = append(rec.Seen, traffic.ops[j].Dot.String()+"@"+op.Key)
 				}
 			}
 			for _, f := range op.Fields {
@@ -373,4 +373,121 @@ func TestWhatHappensAtTheDeadlineIsInTime(t *testing.T) {
 	r := runDrill(t, fmt.Sprintf(script, "9ms"), text)
 	require.False(t, r.Timers[0].Met)
 	require.Equal(t, []string{"s.drill:5: within 9ms of heal: converged: missed at 2026-05-20T00:00:00.209Z"}, r.Failed())
+}
+
+// The question arrives, the write is made, and the cut takes the answers: the client knows nothing, and the write is there.
+func TestAWriteWhoseAnswerIsCutIsUnknown(t *testing.T) {
+	text := at(100, "eu", 1, "k", "v") + at(5000, "us", 1, "k", "later")
+	script := "region eu = eu\nregion us = us\nlink * 10ms\ntimeout after 1s\nclass all = * reads local writes quorum\n"
+	cutAt := func(ms int) *Result {
+		return runDrill(t, fmt.Sprintf("%sat 00:00:00.%03d cut eu for 3s\n", script, ms), text)
+	}
+	r := cutAt(141)
+	require.EqualValues(t, []int64{0, 0, 2}, []int64{r.Totals[Unknown], r.Totals[Refused], r.Totals[Writes]}, "asked and given: 40ms")
+	require.EqualValues(t, 40*time.Millisecond, r.Classes[0].WriteLatency.Max)
+
+	r = cutAt(115) // before it is made
+	require.EqualValues(t, []int64{0, 1, 1}, []int64{r.Totals[Unknown], r.Totals[Refused], r.Totals[Writes]})
+
+	for _, ms := range []int{125, 135} { // the write, or its answer, is on its way
+		r = cutAt(ms)
+		require.EqualValues(t, []int64{1, 0, 2}, []int64{r.Totals[Unknown], r.Totals[Refused], r.Totals[Writes]}, "cut at %d", ms)
+		require.EqualValues(t, 1, r.Regions[0].Unknown)
+		require.EqualValues(t, 1, r.Classes[0].WriteLatency.Count, "of the other")
+		require.True(t, r.Converged, "the write spreads after the heal")
+		require.EqualValues(t, 0, r.Totals[Hidden])
+		require.True(t, slices.ContainsFunc(r.Proposals, func(p Proposal) bool { return strings.Contains(p.Gap, "never got an answer") }))
+	}
+}
+
+// A quorum does not make two writers of one moment one after the other: neither could have seen the other.
+func TestTwoQuorumWritesOfOneMomentConflict(t *testing.T) {
+	script := "region eu = eu\nregion us = us\nlink * 10ms\nclass all = * reads local writes quorum\n"
+	r := runDrill(t, script, at(100, "eu", 1, "ref/1", "a")+at(105, "us", 1, "ref/1", "b"))
+	require.EqualValues(t, 2, r.Totals[Undecided])
+	r = runDrill(t, script, at(100, "eu", 1, "ref/1", "a")+at(140, "us", 1, "ref/1", "b"))
+	require.EqualValues(t, 0, r.Totals[Undecided], "the first was acknowledged when the second began")
+}
+
+// R and W by region: three regions of which two must read and two must write.
+func TestQuorumsThatOverlapSeeTheLastAcknowledgedWrite(t *testing.T) {
+	text := at(100, "eu", 1, "k", "v") + readAt(139, "us", "k", "strong") + readAt(141, "us", "k", "strong")
+	script := "region eu = eu\nregion us = us\nregion ap = ap\nlink eu ap 10ms\nlink * 500ms\nclass all = * reads %s writes 2 of 3\n"
+	r := runDrill(t, fmt.Sprintf(script, "local"), text)
+	require.EqualValues(t, 1, r.Totals[Stale], "the first began before the write was acknowledged, by eu and ap")
+	r = runDrill(t, fmt.Sprintf(script, "2 of 3"), text)
+	require.EqualValues(t, 0, r.Totals[Stale])
+	require.EqualValues(t, time.Second, r.Classes[0].ReadLatency.Max)
+}
+
+// While a table is rolled out, regions of the old and of the new one refuse to mix.
+func TestATableThatIsRolledOutHoldsWritesBack(t *testing.T) {
+	text := at(110, "eu", 1, "ref/1", "a") + at(130, "us", 1, "ref/1", "b") + readAt(190, "eu", "ref/1", "strong") +
+		at(300, "eu", 2, "ref/1", "c")
+	script := two + "stuck after 50ms\nclass critical = ref/*\nat 00:00:00.100 table new.tb in eu\nat 00:00:00.200 table new.tb in us\nwithin 10ms of 00:00:00.200: converged\n"
+	s := MustParseScript(script)
+	table, kinder := merge.MustParseTable("nodes eu < us\n* * refuse"), merge.MustParseTable("nodes eu < us\n* * keep-all")
+	opt := Options{Tables: map[string]*merge.Table{"new.tb": kinder}}
+	r, err := Run(s, table, trafficOf(t, text), opt)
+	require.NoError(t, err)
+	require.True(t, r.Passed, "%v", r.Failed())
+	require.Len(t, r.AtOdds, 1)
+	odds := r.AtOdds[0]
+	require.Equal(t, []string{"eu", "us"}, odds.Sides)
+	require.Equal(t, []string{kinder.Fingerprint(), table.Fingerprint()}, odds.Fingerprints)
+	require.Equal(t, []string{"00:00:00.100", "00:00:00.200"}, []string{r.hours(odds.From), r.hours(odds.To)})
+	require.EqualValues(t, 2, odds.Held)
+	require.EqualValues(t, 1, r.Totals[SplitKeys])
+	require.EqualValues(t, 2, r.Totals[Stuck])
+	require.EqualValues(t, 1, r.Totals[Stale])
+	require.EqualValues(t, 0, r.Totals[Undecided], "the new table keeps both")
+	n, _ := r.Count(string(finding.RuleMismatch))
+	require.EqualValues(t, 1, n)
+
+	r, err = Run(MustParseScript(strings.Replace(script, "at 00:00:00.200 table new.tb in us\n", "", 1)), table, trafficOf(t, text), opt)
+	require.NoError(t, err)
+	require.True(t, r.Mixed && !r.Converged && !r.Passed, "never rolled out to the end")
+
+	// Another file with the same rules is the same table.
+	same := Options{Tables: map[string]*merge.Table{"new.tb": merge.MustParseTable("nodes eu < us\n* * refuse")}}
+	r, err = Run(s, table, trafficOf(t, text), same)
+	require.NoError(t, err)
+	require.Empty(t, r.AtOdds)
+	require.Zero(t, r.Totals[Stuck])
+}
+
+// A region of several nodes: what happens to one of them does not happen to the others.
+func TestANodeOfARegionFailsAlone(t *testing.T) {
+	regions := "region eu = eu-* apart 1ms\nregion us = us\nlink * 10ms\n"
+	text := at(10, "eu-1", 1, "a", "1") + at(20, "eu-2", 1, "b", "2") + at(110, "eu-2", 2, "c", "3") + at(112, "us", 1, "d", "4") +
+		readAt(150, "eu-1", "c", "strong")
+	r := runDrill(t, regions+"at 00:00:00.100 stop eu-2 for 100ms\n", text)
+	require.EqualValues(t, 1, r.Totals[Unavailable])
+	require.EqualValues(t, 3, r.Totals[Writes])
+	require.EqualValues(t, 2, r.Regions[0].Replicas)
+
+	// eu-2 goes back an hour: eu-1 has its writes, and gives them back.
+	back := "at 00:00:00.120 restart eu-2 from backup 00:00:00.005\n"
+	r = runDrill(t, regions+back, text)
+	require.EqualValues(t, 0, r.Totals[Vanished])
+	require.EqualValues(t, 0, r.Totals[Stale])
+	require.True(t, r.Converged && r.Apart == 0)
+	// Without replicas of their own in the script, the restart gives them some.
+	require.EqualValues(t, 2, runDrill(t, strings.Replace(regions, " apart 1ms", "", 1)+back, text).Regions[0].Replicas)
+	// The whole region loses what us has not had yet.
+	r = runDrill(t, regions+strings.Replace(back, "eu-2", "eu", 1)+"at 00:00:00.105 cut eu for 50ms\n", text)
+	require.EqualValues(t, 1, r.Totals[Vanished])
+
+	// A write by quorum wants most of the replicas of two regions; with one of two nodes gone eu is none.
+	quorum := regions + "class all = * reads quorum writes quorum\n"
+	require.EqualValues(t, 0, runDrill(t, quorum, text).Totals[Refused])
+	r = runDrill(t, quorum+"at 00:00:00.100 stop eu-1 for 100ms\n", text)
+	require.EqualValues(t, 2, r.Totals[Refused])
+}
+
+func TestWithoutBandwidthsNoLoadIsTooMuch(t *testing.T) {
+	limit, err := FindLimit(MustParseScript(two), merge.MustParseTable("* * lww"), trafficOf(t, at(10, "eu", 1, "k", "v")), Options{})
+	require.NoError(t, err)
+	require.Equal(t, "no link has a bandwidth or a queue, so they keep pace at any load", limit.String())
+	require.Len(t, limit.Runs, 1)
 }

@@ -3,177 +3,64 @@ package drill
 import (
 	"slices"
 
-	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 )
-
-// claim is what one write asks of one cell.
-type claim struct {
-	merge.Claim
-	play int32
-	cell int32
-	elem int32 // of a change to one element of a set: the number of cell and element; else -1
-}
 
 // front holds the claims on one cell, or on one element of a set, that no later writer had seen and replaced: those that
 // are not overwritten. Mostly it is one.
 type front struct {
-	heads           []int32
+	heads           []head
 	lost, undecided int32
 }
 
-// setTable makes the claims of all writes under a table.
-func (w *world) setTable(t *merge.Table) {
-	w.table = t
-	n := len(w.ops)
-	w.claims = slices.Grow(w.claims[:0], n+n/4)
-	w.claimsOf = make([]int32, n+1)
-	w.dotted = make([]bool, len(w.t.keys))
-	w.cellKey, w.cellName, w.elemCell = w.cellKey[:0], w.cellName[:0], w.elemCell[:0]
-	w.cellsOf = make([]int32, len(w.t.keys)+1)
-	w.elems = make(map[int32][]int32)
-	var made []merge.Claim
-	var deletes []int32
-	elements := make(map[element]int32)
-	type named struct {
-		rule *merge.Rule
-		name string
-	}
-	var cells []named
-	// The history's own writes stand key by key, and so do the cells.
-	for i := 0; i < len(w.t.writes); {
-		key := w.t.writes[i].key
-		first := int32(len(w.cellKey))
-		w.cellsOf[key] = first
-		cells, deletes = cells[:0], deletes[:0]
-		clear(elements)
-		start := i
-		cellOf := func(rule *merge.Rule, name string) int32 {
-			for j := range cells {
-				if cells[j].name == name && cells[j].rule == rule {
-					return first + int32(j)
-				}
-			}
-			cells = append(cells, named{rule, name})
-			w.cellKey, w.cellName = append(w.cellKey, key), append(w.cellName, name)
-			return first + int32(len(cells)-1)
-		}
-		whole := false
-		for ; i < len(w.t.writes) && w.t.writes[i].key == key; i++ {
-			if w.ops[i].WholeDelete() {
-				whole = true
-			}
-		}
-		if whole { // a delete of the whole record is a claim on all cells: find them first
-			for j := start; j < i; j++ {
-				made = t.Claims(&w.ops[j], made[:0])
-				for k := range made {
-					cellOf(made[k].Rule, made[k].Cell)
-				}
-			}
-			if len(cells) == 0 {
-				rule := t.Rule(w.t.keys[key], "")
-				cellOf(rule, rule.Cell(""))
-			}
-		}
-		for j := start; j < i; j++ {
-			w.claimsOf[j] = int32(len(w.claims))
-			if w.ops[j].WholeDelete() {
-				for k, c := range cells {
-					w.claims = append(w.claims, claim{t.Delete(&w.ops[j], c.rule, c.name), int32(j), first + int32(k), -1})
-				}
-				continue
-			}
-			made = t.Claims(&w.ops[j], made[:0])
-			for k := range made {
-				c := claim{made[k], int32(j), cellOf(made[k].Rule, made[k].Cell), -1}
-				if single(c.Kind) && isSet(c.Rule) {
-					e := element{c.cell, string(c.Value)}
-					number, known := elements[e]
-					if !known {
-						number = int32(len(w.elemCell))
-						elements[e] = number
-						w.elemCell = append(w.elemCell, c.cell)
-						w.elems[c.cell] = append(w.elems[c.cell], number)
-					}
-					c.elem = number
-				}
-				w.claims = append(w.claims, c)
-			}
-		}
-		for _, c := range cells {
-			w.dotted[key] = w.dotted[key] || c.rule.NeedsDots()
-		}
-		w.dotted[key] = w.dotted[key] || w.exact
-	}
-	w.claimsOf[len(w.t.writes)] = int32(len(w.claims))
-	w.cellsOf[len(w.t.keys)] = int32(len(w.cellKey))
-	// Copies ask what the write asked that they are copies of.
-	for j := len(w.t.writes); j < n; j++ {
-		base := w.copies[j-len(w.t.writes)].base
-		for _, c := range w.claims[w.claimsOf[base]:w.claimsOf[base+1]] {
-			c.Op, c.play = &w.ops[j], int32(j)
-			w.claims = append(w.claims, c)
-		}
-		w.claimsOf[j+1] = int32(len(w.claims))
-	}
-	w.fronts = make([]front, len(w.cellKey))
-	room := make([]int32, len(w.cellKey))
-	for i := range w.fronts {
-		w.fronts[i].heads = room[i : i : i+1]
-	}
-	w.elemFronts = make([]front, len(w.elemCell))
-	w.cells = make([]merge.Cell, len(w.cellKey)*(len(w.regions)+1))
-	for _, r := range w.regions {
-		if r.seen == nil && slices.Contains(w.dotted, true) {
-			r.seen = make([]clock.Vector, len(w.t.keys))
-		}
-	}
-}
+// head is one claim of a front, by its place among the claims, and the write that makes it.
+type head struct{ claim, play int32 }
 
-type element struct {
-	cell  int32
-	value string
-}
-
-// sees reports whether the writer of a write had seen another one: going by what the regions it asked have, and, when
-// bounded, by what the history says of it.
-func (w *world) sees(play, other int32, asked uint32, bounded bool) bool {
+// sees reports whether the writer of a write, which asked others with q unless that is nil, had seen another one.
+func (w *world) sees(play, other int32, q *request) bool {
 	a, b := w.base(play), w.base(other)
 	if a.local == b.local && w.copyOf(play) == w.copyOf(other) {
 		return true // a node is sequential
 	}
-	if w.rebuilding {
-		return w.ops[play].Seen.Has(w.ops[other].Dot)
+	if w.dotted[a.key] {
+		return w.op(play).Seen.Has(w.op(other).Dot)
 	}
-	if w.plays[other].has&asked == 0 {
+	if q != nil {
+		return w.plays[other].has&q.from.bit != 0 || slices.Contains(q.know, other)
+	}
+	return w.shown(play, other)
+}
+
+// shown reports whether a writer's own replica had shown it another write: going by what the replica has, and by what the
+// history says of the writer.
+func (w *world) shown(play, other int32) bool {
+	if w.plays[other].has&w.replicas[w.plays[play].home].bit == 0 {
 		return false
 	}
-	if !bounded {
-		return true
-	}
+	a, b := w.base(play), w.base(other)
 	_, high := w.t.past(a)
-	return high == nil || int32(b.op.Dot.Seq) <= high[b.local]
+	return high == nil || b.seq <= high[b.local]
 }
 
 // advance takes the claims of an accepted write into the fronts and into the state of all accepted writes, and counts
-// what that loses. It returns how many of the claims it replaces the writer's own region would not have shown it.
-func (w *world) advance(play int32, asked uint32, bounded bool) (prevented bool) {
-	w.apply(all, play)
-	for i := w.claimsOf[play]; i < w.claimsOf[play+1]; i++ {
-		c := &w.claims[i]
+// what that loses. It reports whether it replaces what the writer's own replica would not have shown it.
+func (w *world) advance(play int32, q *request) (prevented bool) {
+	v := w.view
+	v.apply(all, play)
+	for i := v.claimsOf[play]; i < v.claimsOf[play+1]; i++ {
+		c := &v.claims[i]
 		f := &w.fronts[c.cell]
-		prevented = w.replace(f, c, asked, bounded) || prevented
+		prevented = w.replace(f, c, q) || prevented
 		if c.elem >= 0 {
 			e := &w.elemFronts[c.elem]
-			prevented = w.replace(e, c, asked, bounded) || prevented
-			e.heads = append(e.heads, i)
+			prevented = w.replace(e, c, q) || prevented
+			e.heads = append(e.heads, head{i, play})
 			w.weigh(c.cell, e)
 		} else {
-			f.heads = append(f.heads, i)
-			for _, e := range w.elems[c.cell] {
+			f.heads = append(f.heads, head{i, play})
+			for _, e := range v.elems[c.cell] {
 				ef := &w.elemFronts[e]
-				prevented = w.replace(ef, c, asked, bounded) || prevented
+				prevented = w.replace(ef, c, q) || prevented
 				w.weigh(c.cell, ef)
 			}
 		}
@@ -190,53 +77,67 @@ func isSet(r *merge.Rule) bool {
 	return r.Name == "add-wins" || r.Name == "remove-wins" || r.Name == "grow-only"
 }
 
-// replace takes out of a front what the writer of a claim had seen.
-func (w *world) replace(f *front, c *claim, asked uint32, bounded bool) (prevented bool) {
-	play := c.play
+// replace takes out of a front what the writer of a claim had seen. Of a writer that asked others it reports whether some
+// of that was not in its own replica.
+func (w *world) replace(f *front, c *claim, q *request) (prevented bool) {
 	kept := f.heads[:0]
 	for _, h := range f.heads {
-		other := w.claims[h].play
-		if o := &w.claims[h]; single(c.Kind) && single(o.Kind) && c.Value != o.Value {
-			kept = append(kept, h) // they are about two things
-			continue
+		if single(c.Kind) {
+			if o := &w.view.claims[h.claim]; single(o.Kind) && c.Value != o.Value {
+				kept = append(kept, h) // they are about two things
+				continue
+			}
 		}
-		if !w.sees(play, other, asked, bounded) {
+		if !w.sees(c.play, h.play, q) {
 			kept = append(kept, h)
 			continue
 		}
-		if !bounded && !w.rebuilding && !prevented {
-			prevented = !w.sees(play, other, w.regions[w.plays[play].home].bit, true)
-		}
+		prevented = prevented || q != nil && !w.shown(c.play, h.play)
 	}
 	f.heads = kept
 	return prevented
 }
 
-// weigh counts anew what of a front is lost, and what a quorum must decide.
+// weigh counts anew what of a front is lost, and what a quorum must decide. Who got no answer was promised nothing, and so
+// loses nothing.
 func (w *world) weigh(cell int32, f *front) {
 	lost, undecided := int32(0), int32(0)
 	for _, h := range f.heads {
-		switch w.fate(h, cell) {
+		switch w.fate(h.claim, cell) {
 		case merge.Lost:
-			lost++
+			if !w.plays[h.play].open {
+				lost++
+			}
 		case merge.Refused:
 			undecided++
 		}
 	}
 	if lost != f.lost {
-		w.count(lostIndex, w.cellKey[cell], int64(lost-f.lost))
+		w.count(lostIndex, w.view.cellKey[cell], int64(lost-f.lost))
 	}
 	if undecided != f.undecided {
-		w.count(undecidedIndex, w.cellKey[cell], int64(undecided-f.undecided))
+		w.count(undecidedIndex, w.view.cellKey[cell], int64(undecided-f.undecided))
 	}
 	f.lost, f.undecided = lost, undecided
+}
+
+// reweigh counts anew what is lost of a write that has got its answer.
+func (w *world) reweigh(play int32) {
+	v := w.view
+	for i := v.claimsOf[play]; i < v.claimsOf[play+1]; i++ {
+		c := &v.claims[i]
+		w.weigh(c.cell, &w.fronts[c.cell])
+		if c.elem >= 0 {
+			w.weigh(c.cell, &w.elemFronts[c.elem])
+		}
+	}
 }
 
 // fate says what becomes of a claim once the regions have exchanged all: the verdict of its cell, but that a claim which
 // lost and says what is kept is kept.
 func (w *world) fate(h, cell int32) merge.Outcome {
-	c := &w.claims[h]
-	state := w.cell(cell, all)
+	c := &w.view.claims[h]
+	state := w.view.cell(cell, all)
 	v := state.Judge(&c.Claim)
 	if v.Outcome != merge.Lost {
 		return v.Outcome
@@ -250,31 +151,33 @@ func (w *world) fate(h, cell int32) merge.Outcome {
 
 // rebuild folds all accepted writes anew, after some have vanished or the table has changed.
 func (w *world) rebuild() {
+	if w.light {
+		return
+	}
+	v := w.view
 	for i := range w.fronts {
 		w.fronts[i].heads = w.fronts[i].heads[:0]
-		w.forget(int32(i), &w.fronts[i])
+		w.forget(v.cellKey[i], &w.fronts[i])
 	}
 	for i := range w.elemFronts {
 		w.elemFronts[i].heads = nil
-		w.forget(w.elemCell[i], &w.elemFronts[i])
+		w.forget(v.cellKey[v.elemCell[i]], &w.elemFronts[i])
 	}
-	w.clear(all)
-	w.rebuilding = true
+	v.clear(all)
 	for _, play := range w.accepted {
 		if w.plays[play].status == isAccepted {
-			w.advance(play, 0, true)
+			w.advance(play, nil)
 		}
 	}
-	w.rebuilding = false
 }
 
-// forget takes what a front counted back.
-func (w *world) forget(cell int32, f *front) {
+// forget takes back what a front of a key counted.
+func (w *world) forget(key int32, f *front) {
 	if f.lost != 0 {
-		w.count(lostIndex, w.cellKey[cell], -int64(f.lost))
+		w.count(lostIndex, key, -int64(f.lost))
 	}
 	if f.undecided != 0 {
-		w.count(undecidedIndex, w.cellKey[cell], -int64(f.undecided))
+		w.count(undecidedIndex, key, -int64(f.undecided))
 	}
 	f.lost, f.undecided = 0, 0
 }

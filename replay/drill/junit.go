@@ -95,6 +95,8 @@ func (r *Result) suite() junitSuite {
 	}
 	failure := ""
 	switch {
+	case r.Mixed:
+		failure = "regions run different rule tables"
 	case !r.Converged:
 		failure = "some accepted writes are not in every region"
 	case r.Apart > 0:

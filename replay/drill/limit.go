@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/tiebreakhq/tiebreak/merge"
 )
@@ -15,7 +16,11 @@ type Limit struct {
 	Keeps float64 `json:"keeps"` // the greatest load tried at which they do, times that of the history; 0 when none was
 	Fails float64 `json:"fails"` // the least at which they don't; 0 when all that were tried keep pace
 	Why   string  `json:"why"`   // they don't
-	Runs  []Trial `json:"runs"`  // in the order in which they were tried
+
+	// Unlimited says that no link has a bandwidth or a queue, so that no load is too much.
+	Unlimited bool `json:"unlimited"`
+
+	Runs []Trial `json:"runs"` // in the order in which they were tried
 }
 
 // Trial is one run at a load.
@@ -30,35 +35,24 @@ type Trial struct {
 const maxLoad = 64
 
 // FindLimit searches for the load at which catching up no longer keeps pace: a timer is missed, a write is refused or
-// waits for want of room in a queue, or at the end of the history some link still carries what is older than the script
-// allows. It doubles the load until it fails, and then halves the difference until it is an eighth of the load.
+// waits for want of room in a queue, or at the end of the history some link needs longer to empty than a write may be
+// stuck. It doubles the load until it fails, and then halves the difference until it is an eighth of the load. A script
+// without bandwidths and queues has no such load, and one trial says so.
+//
+// What the state becomes plays no part, so nothing is folded, unless a check of the script that can roll something back
+// looks at it; and a trial ends as soon as it has failed.
 func FindLimit(script *Script, table *merge.Table, t *Traffic, opt Options) (*Limit, error) {
-	opt.State = nil
-	limit := &Limit{Schema: "tiebreak.limit/v1"}
+	opt.State, opt.light = nil, !script.heeds(Lost, Undecided, Hidden)
+	opt.deaf = opt.light && !script.heeds(Stale, Unread, Age)
+	limit := &Limit{Schema: "tiebreak.limit/v1", Unlimited: !script.narrow()}
 	try := func(load float64) (bool, error) {
 		opt.Load = load
 		w, err := newWorld(script, table, t, &opt)
 		if err != nil {
 			return false, fmt.Errorf("drill: %w", err)
 		}
-		w.run()
-		r := w.result(table)
-		why := ""
-		for _, timer := range r.Timers {
-			if timer.Ran && !timer.Met {
-				why = "missed: " + timer.Timer
-			}
-		}
-		switch {
-		case why != "":
-		case w.noRoom > 0:
-			why = fmt.Sprintf("%d writes found no room in a queue", w.noRoom)
-		case w.lag > int64(script.Stuck):
-			why = fmt.Sprintf("the last write was everywhere %s after it was made", durationOf(w.lag))
-		case !r.Converged:
-			why = "some writes never reached every region"
-		}
-		limit.Runs = append(limit.Runs, Trial{Load: load, Keeps: why == "", Peak: r.Totals[Backlog], Stuck: r.Totals[Stuck]})
+		why := w.pace()
+		limit.Runs = append(limit.Runs, Trial{Load: load, Keeps: why == "", Peak: w.peak(), Stuck: w.total[stuckIndex]})
 		if why != "" {
 			limit.Why = why
 		}
@@ -76,7 +70,9 @@ func FindLimit(script *Script, table *merge.Table, t *Traffic, opt Options) (*Li
 			limit.Fails = load
 			break
 		}
-		limit.Keeps = load
+		if limit.Keeps = load; limit.Unlimited {
+			break
+		}
 	}
 	for limit.Fails > 0 && limit.Fails > 1.0/64 && limit.Fails-limit.Keeps > limit.Fails/8 {
 		load := (limit.Keeps + limit.Fails) / 2
@@ -93,9 +89,83 @@ func FindLimit(script *Script, table *merge.Table, t *Traffic, opt Options) (*Li
 	return limit, nil
 }
 
+// heeds reports whether something happens in the drill because of what some measures are.
+func (s *Script) heeds(measures ...Measure) bool {
+	heeds := func(c *Check, rollback *Action) bool {
+		return c != nil && rollback != nil && slices.Contains(measures, c.Measure)
+	}
+	for i := range s.Steps {
+		if c := s.Steps[i].Do.Check; c != nil && heeds(c, c.Rollback) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(s.Checks, func(c Check) bool { return heeds(&c, c.Rollback) }) ||
+		slices.ContainsFunc(s.Timers, func(t Timer) bool { return t.Check != nil && slices.Contains(measures, t.Check.Measure) })
+}
+
+// narrow reports whether some link can be too narrow: it has a bandwidth or a queue.
+func (s *Script) narrow() bool {
+	narrow := func(q *Quality) bool { return q.Rate > 0 || q.Bytes > 0 || q.Queue > 0 }
+	return slices.ContainsFunc(s.Links, func(l Link) bool { return narrow(&l.Quality) }) ||
+		slices.ContainsFunc(s.Regions, func(r Region) bool { return narrow(&r.Local) }) ||
+		slices.ContainsFunc(s.actions(), func(a *Action) bool { return narrow(&a.Link) })
+}
+
+// pace runs the drill, and says why the links don't keep pace; "" when they do.
+func (w *world) pace() (why string) {
+	bound := int64(w.script.Stuck)
+	last := w.t.last // when the last write is due
+	if n := len(w.inTime); n > 0 {
+		last = max(last, w.inTime[n-1].at)
+	}
+	steady := last // from when on nothing happens but traffic
+	for i := range w.script.Steps {
+		st := &w.script.Steps[i]
+		steady = max(steady, st.At.at(w.t.first)+int64(st.Do.For))
+	}
+	// A link that nothing changes any more has room again no sooner than it says now, whatever comes.
+	behind := func(l *link) int64 { return max(l.free, l.latest) - last }
+	looked, missed := 0, ""
+	w.stop = func() bool {
+		for ; looked < len(w.timers) && missed == ""; looked++ {
+			if t := &w.timers[looked]; !t.Met {
+				missed = "missed: " + t.Timer
+			}
+		}
+		if missed != "" || w.noRoom > 0 {
+			return true
+		}
+		if w.now < steady {
+			return false
+		}
+		for _, l := range w.links {
+			if l != nil && !l.down && behind(l) > bound {
+				missed = fmt.Sprintf("at the end %s > %s needs %s to empty", l.from.name, l.to.name, durationOf(behind(l)))
+				return true
+			}
+		}
+		return false
+	}
+	w.run()
+	switch {
+	case missed != "":
+		return missed
+	case w.noRoom > 0:
+		return "a write found no room in a queue"
+	case !w.converged(len(w.accepted)):
+		return "some writes never reached every region"
+	}
+	return ""
+}
+
 // String says the limit in a sentence.
 func (l *Limit) String() string {
-	if l.Fails == 0 {
+	switch {
+	case l.Unlimited && l.Fails == 0:
+		return "no link has a bandwidth or a queue, so they keep pace at any load"
+	case l.Unlimited:
+		return "no link has a bandwidth or a queue, and yet at the load of the history they don't keep pace: " + l.Why
+	case l.Fails == 0:
 		return fmt.Sprintf("the links keep pace at %g times the load, the most that was tried", l.Keeps)
 	}
 	return fmt.Sprintf("the links keep pace at %.3g times the load, and not at %.3g: %s", l.Keeps, l.Fails, l.Why)

@@ -5,11 +5,12 @@ const resend = int64(1e9)
 
 // link carries the writes of one region to another, in order, but for those that go astray.
 type link struct {
-	from, to *region
+	from, to *replica
 	index    int
 	quality  Quality
 	down     bool
 	ups      uint64 // how often it came up: chance is another each time
+	cuts     int    // how often it went down
 
 	queue   []packet // on their way; the first head of them have arrived
 	head    int
@@ -71,7 +72,7 @@ func (w *world) transmit(l *link, play int32) {
 		return
 	}
 	q := &l.quality
-	luck := chance(w.seed, uint64(l.index), uint64(play), l.ups)
+	luck := chance(w.seed, uint64(l.index), w.lot(play), l.ups)
 	departs := max(w.now, l.free)
 	if q.Rate > 0 || q.Bytes > 0 {
 		cost := 0.0
@@ -186,6 +187,7 @@ func (w *world) turn(l *link, down bool) {
 	}
 	l.down = down
 	if down {
+		l.cuts++
 		w.reheap()
 		l.healed = 0
 		return

@@ -13,6 +13,7 @@ type Measure string
 const (
 	Refused     Measure = "refused"     // writes refused: no quorum, frozen, or a full queue
 	Unavailable Measure = "unavailable" // writes to a region or node that is stopped
+	Unknown     Measure = "unknown"     // writes whose client got no answer in time, and that were made all the same
 	Throttled   Measure = "throttled"   // writes that had to wait for room in a queue
 	Lost        Measure = "lost"        // acknowledged writes that are gone, or will be once the regions have exchanged all
 	Undecided   Measure = "undecided"   // writes under the rule refuse that a quorum must decide between
@@ -33,6 +34,7 @@ const (
 	writesIndex = iota
 	refusedIndex
 	unavailableIndex
+	unknownIndex
 	throttledIndex
 	lostIndex
 	undecidedIndex
@@ -49,7 +51,7 @@ const (
 )
 
 var measures = [numMeasures]Measure{
-	writesIndex: Writes, refusedIndex: Refused, unavailableIndex: Unavailable, throttledIndex: Throttled, lostIndex: Lost,
+	writesIndex: Writes, refusedIndex: Refused, unavailableIndex: Unavailable, unknownIndex: Unknown, throttledIndex: Throttled, lostIndex: Lost,
 	undecidedIndex: Undecided, vanishedIndex: Vanished, staleIndex: Stale, unreadIndex: Unread, ageIndex: Age,
 	latencyIndex: Latency, stuckIndex: Stuck, splitIndex: SplitKeys, hiddenIndex: Hidden, backlogIndex: Backlog,
 }

@@ -12,29 +12,31 @@ import (
 
 // The limits of a script.
 const (
-	MaxRegions = 32
-	MaxChecks  = 60
+	MaxRegions  = 32
+	MaxReplicas = 64 // in all regions together
+	MaxChecks   = 60
 )
 
 // examples holds a line of each kind, for mistakes.
 var examples = map[string]string{
-	"drill":  `drill "eu-west cut off at the lunch peak"`,
-	"seed":   "seed 7",
-	"region": "region eu-west = eu-*",
-	"link":   "link * 80ms +-20ms",
-	"class":  "class critical = ledger/* stock/* reads quorum writes quorum",
-	"load":   "load x2 from 12:00 for 1h",
-	"probe":  "probe * in us-east after 500ms",
-	"leader": "leader lease/*",
-	"stuck":  "stuck after 1m",
-	"clocks": "clocks hybrid",
-	"at":     "at 12:00 cut eu-west for 20m",
-	"check":  "check lost orders/* <= 10",
-	"within": "within 5m of heal: converged",
-	"step":   `step "tell support which carts changed" owner "support" handoff`,
+	"drill":   `drill "eu-west cut off at the lunch peak"`,
+	"seed":    "seed 7",
+	"region":  "region eu-west = eu-*",
+	"link":    "link * 80ms +-20ms",
+	"class":   "class critical = ledger/* stock/* reads quorum writes quorum",
+	"load":    "load x2 from 12:00 for 1h",
+	"probe":   "probe * in us-east after 500ms",
+	"leader":  "leader lease/*",
+	"stuck":   "stuck after 1m",
+	"timeout": "timeout after 5s",
+	"clocks":  "clocks hybrid",
+	"at":      "at 12:00 cut eu-west for 20m",
+	"check":   "check lost orders/* <= 10",
+	"within":  "within 5m of heal: converged",
+	"step":    `step "tell support which carts changed" owner "support" handoff`,
 }
 
-var directives = []string{"drill", "seed", "region", "link", "class", "load", "probe", "leader", "stuck", "clocks", "at",
+var directives = []string{"drill", "seed", "region", "link", "class", "load", "probe", "leader", "stuck", "timeout", "clocks", "at",
 	"check", "within", "step"}
 
 var actionExamples = map[ActionKind]string{
@@ -47,7 +49,7 @@ var actionExamples = map[ActionKind]string{
 	Drift:   "at 12:05 drift us-east +10ms/h",
 	Freeze:  "at 12:10 freeze critical for 5m",
 	Thaw:    "at 12:15 thaw critical",
-	Switch:  "at 12:10 table safer.tb",
+	Switch:  "at 12:10 table safer.tb in eu-west",
 	Change:  "at 12:10 link eu-west us-east 300ms loss 5% for 10m",
 	Tell:    `at 12:10 step "page the owner of payments"`,
 	Look:    "at 12:10 check lost == 0",
@@ -120,7 +122,7 @@ func (p *parser) parse(line lex.Line) {
 		return
 	}
 	switch word.Text {
-	case "drill", "seed", "stuck", "clocks":
+	case "drill", "seed", "stuck", "timeout", "clocks":
 		if at := p.first[word.Text]; at > 0 {
 			p.failHelp("", "%q stands on line %d already", word.Text, at)
 			return
@@ -149,6 +151,11 @@ func (p *parser) parse(line lex.Line) {
 	case "stuck":
 		p.want("after")
 		p.s.Stuck = p.duration("time")
+	case "timeout":
+		p.want("after")
+		if p.s.Timeout = p.duration("time"); p.s.Timeout == 0 && !p.bad {
+			p.fail("nobody is answered in no time")
+		}
 	case "clocks":
 		p.s.Hybrid = p.oneOf("kind of clock", p.next("the kind of clock"), []string{"hybrid", "recorded"}) == "hybrid"
 	case "at":
@@ -184,6 +191,11 @@ func (p *parser) region() {
 	r := Region{Line: p.line.Number, Name: p.next("the region's name")}
 	p.want("=")
 	for first := true; !p.bad && (first || p.more()); first = false {
+		if !first && p.take("apart") {
+			p.help = "region eu-west = eu-* apart 1ms"
+			r.Apart, r.Local = true, p.quality()
+			break
+		}
 		for name := range strings.SplitSeq(p.next("the names of its nodes"), ",") {
 			r.Nodes = append(r.Nodes, Pattern(name))
 		}
@@ -476,6 +488,10 @@ func (p *parser) action() Action {
 		p.named = append(p.named, named{p.line.Number, "class", a.A})
 	case Switch:
 		a.A = p.next("the rule table")
+		if p.take("in") {
+			a.B = p.next("the region or node")
+			p.named = append(p.named, named{p.line.Number, "place", a.B})
+		}
 	case Change:
 		a.A, a.B, a.OneWay = p.ends()
 		a.Link = p.quality()
@@ -633,6 +649,9 @@ func (p *parser) finish() {
 	if p.first["stuck"] == 0 {
 		s.Stuck = DefaultStuck
 	}
+	if p.first["timeout"] == 0 {
+		s.Timeout = DefaultTimeout
+	}
 	if len(s.Regions) == 0 {
 		p.ms.Add(0, "as in: "+examples["region"], "the drill has no regions")
 	}
@@ -649,6 +668,7 @@ func (p *parser) finish() {
 		p.ms.Add(0, "", "more than %d checks and timers", MaxChecks)
 	}
 	p.names()
+	p.apart()
 	p.links()
 	p.countRegions()
 	p.timers()
@@ -679,6 +699,31 @@ func (p *parser) names() {
 			p.ms.Add(n.line, meant(n.name, regions), "%q is no region of this drill, and no node of one", n.name)
 		}
 	}
+}
+
+// apart gives the nodes of a region replicas of their own where a step is about that of one: a backup, or a table.
+func (p *parser) apart() {
+	s := p.s
+	for _, a := range s.actions() {
+		name := ""
+		switch a.Kind {
+		case Restart:
+			name = a.A
+		case Switch:
+			name = a.B
+		case Stop, Start:
+			s.named = append(s.named, a.A)
+		}
+		if name == "" {
+			continue
+		}
+		s.named = append(s.named, name)
+		if at := s.regionOf(name); s.region(name) < 0 && at >= 0 && !s.Regions[at].Apart {
+			s.Regions[at].Apart, s.Regions[at].Local = true, Quality{Delay: DefaultLocal}
+		}
+	}
+	slices.Sort(s.named)
+	s.named = slices.Compact(s.named)
 }
 
 // links reports directions without a link, and links without a direction.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/tiebreakhq/tiebreak/clock"
 )
 
 // Proposal is what to do about a gap that a drill has shown.
@@ -50,6 +52,21 @@ func (w *world) propose(r *Result) {
 				"%d writes were still on the way from %s to %s at the end", l.Left, l.From, l.To)
 		}
 	}
+	held := int64(0)
+	for _, o := range r.AtOdds {
+		held = max(held, o.Held)
+	}
+	if r.Mixed {
+		add(0, "finish the change of the table, or take it back, before the script ends", "regions end under different rule tables")
+	}
+	if held > 0 {
+		add(0, "bring the table to every region within the time for which writes may be stuck, and stop the writes of critical classes meanwhile",
+			"%s writes were held back between regions with different rule tables", number(held))
+	}
+	if n := r.Totals[Unknown]; n > 0 {
+		add(0, "let the callers try again under the same id, or read before they do: the write may be in force",
+			"%d writes were made whose clients never got an answer", n)
+	}
 	if n := r.Totals[Vanished]; n > 0 {
 		add(0, "let writes be acknowledged by two regions, or keep a log beside the backups",
 			"a restart from a backup lost %d acknowledged writes that nobody else had", n)
@@ -57,6 +74,11 @@ func (w *world) propose(r *Result) {
 	if n := r.Totals[Hidden]; n > 0 {
 		add(0, "ask whether these writers would have acted otherwise: the drill replays what they did",
 			"%d writers had seen what the drill hid from them", n)
+	}
+	for _, name := range w.script.named {
+		if w.script.region(name) < 0 && !slices.Contains(w.t.nodes, clock.Node(name)) {
+			add(0, "check its name", "the script names %s, which writes and reads nothing in this history", quote(name))
+		}
 	}
 	for _, st := range w.script.Steps {
 		if st.Do.Kind == Tell && st.Owner == "" {
@@ -101,12 +123,12 @@ func (w *world) proposeForClasses(r *Result, add func(line int, do, gap string, 
 	lost := make(map[int]int64) // by the line of the rule
 	for cell, f := range w.fronts {
 		if f.lost > 0 {
-			lost[w.cell(int32(cell), all).Rule().Line] += int64(f.lost)
+			lost[w.view.cell(int32(cell), all).Rule().Line] += int64(f.lost)
 		}
 	}
 	for e, f := range w.elemFronts {
 		if f.lost > 0 {
-			lost[w.cell(w.elemCell[e], all).Rule().Line] += int64(f.lost)
+			lost[w.view.cell(w.view.elemCell[e], all).Rule().Line] += int64(f.lost)
 		}
 	}
 	if n := r.Totals[Lost]; n > 0 && len(lost) > 0 {

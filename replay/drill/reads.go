@@ -2,11 +2,13 @@ package drill
 
 import (
 	"fmt"
+	"slices"
 
+	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 )
 
-// preference is a finding in the making: reads that ought to have asked others, and were answered by their own region
+// preference is a finding in the making: reads that ought to have asked others, and were answered by their own replica
 // while it was cut off.
 type preference struct {
 	class, region string
@@ -15,32 +17,56 @@ type preference struct {
 	age           int64
 }
 
-// read replays a read of the history at the region that served it.
-func (w *world) read(rd *read, r *region, n *nodeState) {
+// reading is a read that is under way.
+type reading struct {
+	rd     *read
+	class  *class
+	at     *replica
+	asked  bool // others
+	began  int64
+	missed []int32 // writes acknowledged before the read began that nobody has shown who has answered so far
+	shown  shown
+}
+
+// shown is what one replica, or several together, show of a key.
+type shown struct {
+	has   uint64       // of the missed writes of the reading, by place, those that are shown
+	some  bool         // some replica has answered
+	cells []merge.Cell // of the key
+	view  *view
+}
+
+// begin replays a read of the history at the replica that served it.
+func (w *world) begin(rd *read, r *replica, stopped bool) {
 	c := w.classes[w.classOfRead(rd)]
 	c.reads++
-	r.reads++
-	if r.stopped || n.stopped > 0 {
+	r.region.reads++
+	if r.stopped || stopped {
 		w.unread(c, rd.key)
 		return
 	}
-	asked, latency, ok := w.whomToAsk(c, rd, r)
+	g := &reading{rd: rd, class: c, at: r, began: w.now}
+	if rd.key >= 0 {
+		g.missed = w.missing(rd.key, r)
+	}
+	need, only, ok := w.whomToAsk(g)
 	if !ok {
 		w.unread(c, rd.key)
 		return
 	}
-	if latency > 0 {
-		c.readTimes = append(c.readTimes, latency)
-	}
-	if rd.key < 0 {
+	if need <= 1 && only == nil {
+		w.finish(g, nil)
 		return
 	}
-	missed := w.missing(rd.key, asked)
-	if missed >= 0 {
-		age := w.stale(c, r, rd.key, missed)
-		w.wanted(c, rd, r, asked, missed, age)
+	g.asked = true
+	here := w.show(g, r)
+	if only == nil {
+		g.add(&here)
+	} else if rd.key >= 0 {
+		g.missed = w.missing(rd.key, only)
 	}
-	w.saw(c, rd, r, asked)
+	w.orders++
+	w.ask(&request{from: r, need: need, only: only, read: g, luck: chance(w.seed, 9, uint64(w.orders))})
 }
 
 func (w *world) classOfRead(rd *read) int {
@@ -63,63 +89,151 @@ func (w *world) unread(c *class, key int32) {
 	w.dirty = true
 }
 
-// whomToAsk returns the regions that answer a read under its class's level, and how long it takes.
-func (w *world) whomToAsk(c *class, rd *read, r *region) (asked uint32, latency int64, ok bool) {
-	fresh := func(uint32) bool { return true }
+// whomToAsk says how many regions must answer a read under its class's level, or which other replica; ok is false when
+// nobody can.
+func (w *world) whomToAsk(g *reading) (need int, only *replica, ok bool) {
+	c, r, rd := g.class, g.at, g.rd
+	fresh := func(*replica) bool { return true }
 	switch c.Reads.Kind {
 	case Some:
-		return w.ask(r, c.Reads.Regions, -1)
+		need = c.Reads.Regions
+		return need, nil, need <= 1 || w.regionsIn(w.reach(r)) >= need
 	case Bounded:
-		fresh = func(asked uint32) bool {
-			missed := int32(-1)
-			if rd.key >= 0 {
-				missed = w.missing(rd.key, asked)
+		fresh = func(p *replica) bool {
+			if rd.key < 0 {
+				return true
 			}
-			return missed < 0 || w.now-w.plays[missed].made <= int64(c.Reads.Bound)
+			missed := w.missing(rd.key, p)
+			return len(missed) == 0 || w.now-w.oldest(missed) <= int64(c.Reads.Bound)
 		}
 	case Session:
 		if last, known := w.sessions[rd.session+"\x00"+rd.name]; known && rd.session != "" {
-			fresh = func(asked uint32) bool { return w.plays[last].has&asked != 0 || w.plays[last].status != isAccepted }
+			fresh = func(p *replica) bool { return w.plays[last].has&p.bit != 0 || w.plays[last].status != isAccepted }
 		}
 	}
-	if fresh(r.bit) {
-		return r.bit, 0, true
+	if fresh(r) {
+		return 1, nil, true
 	}
-	// Another region answers: the nearest that can.
-	for _, p := range w.regions {
-		if p == r || p.stopped || !w.reachable(r, p) || !fresh(p.bit) {
+	// Another replica answers: the nearest that can.
+	nearest := int64(0)
+	for _, p := range w.replicas {
+		if p == r || p.stopped || !w.reachable(r, p) || !fresh(p) {
 			continue
 		}
 		takes := int64(w.link(r, p).quality.Delay + w.link(p, r).quality.Delay)
-		if !ok || takes < latency {
-			asked, latency, ok = p.bit, takes, true
+		if only == nil || takes < nearest {
+			nearest, only = takes, p
 		}
 	}
-	return asked, latency, ok
+	return 1, only, only != nil
 }
 
-// missing returns the oldest accepted write to a key that none of the regions asked has, -1 when they have all.
-func (w *world) missing(key int32, asked uint32) int32 {
+// missing returns the writes to a key that were acknowledged and that a replica has not, in the order in which they were
+// made.
+func (w *world) missing(key int32, r *replica) []int32 {
+	var missed []int32
+	asks := w.classes[w.classOf[key]].asks()
 	for _, i := range w.pending[key] {
-		if w.plays[i].has&asked == 0 {
-			return i
+		if w.plays[i].has&r.bit == 0 && !w.plays[i].open {
+			missed = append(missed, i)
+			if !asks || len(missed) == maxMissed {
+				break // it is the oldest
+			}
 		}
 	}
-	return -1
+	return missed
 }
 
-// stale counts a read that missed a write, and returns by how much it was behind.
-func (w *world) stale(c *class, r *region, key, missed int32) int64 {
-	age := w.now - w.plays[missed].made
-	c.ages = append(c.ages, age)
-	r.stale++
-	w.count(staleIndex, key, 1)
-	w.raise(ageIndex, key, age)
+// maxMissed is of how many missed writes a read by quorum takes note: the first that were made.
+const maxMissed = 64
+
+// oldest returns when the first of some writes was acknowledged.
+func (w *world) oldest(missed []int32) int64 {
+	at := w.answeredAt(missed[0])
+	for _, i := range missed[1:] {
+		at = min(at, w.answeredAt(i))
+	}
+	return at
+}
+
+// show returns what a replica has to say to a read.
+func (w *world) show(g *reading, p *replica) shown {
+	s := shown{some: true}
+	for n, i := range g.missed {
+		if w.plays[i].has&p.bit != 0 {
+			s.has |= 1 << n
+		}
+	}
+	if g.rd.key < 0 || w.light {
+		return s
+	}
+	s.view = p.view
+	for cell := p.view.cellsOf[g.rd.key]; cell < p.view.cellsOf[g.rd.key+1]; cell++ {
+		var copied merge.Cell
+		if from := p.view.cell(cell, p.index); from.Rule() != nil {
+			copied = from.Rule().NewCell()
+			copied.Merge(*from)
+		}
+		s.cells = append(s.cells, copied)
+	}
+	return s
+}
+
+// add takes an answer into what a read has been shown: it sees the merge of the answers.
+func (g *reading) add(s *shown) {
+	g.shown.has |= s.has
+	if !g.shown.some {
+		g.shown.some, g.shown.cells, g.shown.view = true, s.cells, s.view
+		return
+	}
+	if s.view != g.shown.view {
+		return // a replica of another table, which nobody can merge with
+	}
+	for i := range s.cells {
+		switch {
+		case s.cells[i].Rule() == nil:
+		case g.shown.cells[i].Rule() == nil:
+			g.shown.cells[i] = s.cells[i]
+		default:
+			g.shown.cells[i].Merge(s.cells[i])
+		}
+	}
+}
+
+// finish answers a read. Of one that asked nobody, its replica answers as it is.
+func (w *world) finish(g *reading, q *request) {
+	if q != nil {
+		g.class.readTimes = append(g.class.readTimes, w.now-g.began)
+		left := g.missed[:0]
+		for n, i := range g.missed {
+			if g.shown.has>>n&1 == 0 {
+				left = append(left, i)
+			}
+		}
+		g.missed = left
+	}
+	if g.rd.key < 0 {
+		return
+	}
+	if len(g.missed) > 0 {
+		w.wanted(g, w.stale(g))
+	}
+	w.saw(g, q)
+}
+
+// stale counts a read that missed a write, and returns by how much it was behind when it began.
+func (w *world) stale(g *reading) int64 {
+	age := g.began - w.oldest(g.missed)
+	g.class.ages = append(g.class.ages, age)
+	g.at.region.stale++
+	w.count(staleIndex, g.rd.key, 1)
+	w.raise(ageIndex, g.rd.key, age)
 	return age
 }
 
 // wanted tells of a stale read that had asked for better.
-func (w *world) wanted(c *class, rd *read, r *region, asked uint32, missed int32, age int64) {
+func (w *world) wanted(g *reading, age int64) {
+	rd, r := g.rd, g.at
 	if !rd.strong && (rd.bound < 0 || age <= rd.bound) {
 		return
 	}
@@ -130,14 +244,14 @@ func (w *world) wanted(c *class, rd *read, r *region, asked uint32, missed int32
 	w.tellAt(finding.StaleRead, rd.place, rd.name, func() string {
 		return fmt.Sprintf("wanted a %s read, and %s was %s behind", want, r.name, durationOf(age))
 	})
-	home := w.regions[w.plays[missed].home]
-	if asked != r.bit || w.reachable(r, home) {
+	home := w.replicas[w.plays[g.missed[0]].home]
+	if g.asked || w.reachable(r, home) {
 		return
 	}
-	k := c.Name + "\x00" + r.name
+	k := g.class.Name + "\x00" + r.name
 	p := w.prefers[k]
 	if p == nil {
-		p = &preference{class: c.Name, region: r.name, first: w.now}
+		p = &preference{class: g.class.Name, region: r.name, first: w.now}
 		w.prefers[k] = p
 	}
 	p.reads++
@@ -145,13 +259,23 @@ func (w *world) wanted(c *class, rd *read, r *region, asked uint32, missed int32
 }
 
 // saw takes note of which writes a read showed.
-func (w *world) saw(c *class, rd *read, r *region, asked uint32) {
-	for asked&r.bit == 0 { // another region answered
-		r = w.regions[(r.index+1)%len(w.regions)]
+func (w *world) saw(g *reading, q *request) {
+	if w.light {
+		return
+	}
+	rd, v, asked := g.rd, g.at.view, g.at.bit
+	if q != nil {
+		v, asked = g.shown.view, q.have
+		if q.only != nil {
+			asked = q.only.bit
+		}
 	}
 	latest := int32(-1)
-	for cell := w.cellsOf[rd.key]; cell < w.cellsOf[rd.key+1]; cell++ {
-		state := w.cell(cell, r.index)
+	for cell := v.cellsOf[rd.key]; cell < v.cellsOf[rd.key+1]; cell++ {
+		state := v.cell(cell, g.at.index)
+		if q != nil {
+			state = &g.shown.cells[cell-v.cellsOf[rd.key]]
+		}
 		if state.Rule() == nil {
 			continue
 		}
@@ -171,20 +295,35 @@ func (w *world) saw(c *class, rd *read, r *region, asked uint32) {
 	}
 	k := rd.session + "\x00" + rd.name
 	if last, known := w.sessions[k]; known && w.plays[last].status == isAccepted && w.plays[last].has&asked == 0 {
-		c.regressed++ // it has seen more before
+		g.class.regressed++ // it has seen more before
 		return
 	}
 	w.sessions[k] = latest
 }
 
-// probe reads what was written a while ago, in one region or in all.
+// writeOf returns the write of the drill behind one that a cell keeps, -1 when there is none.
+func (w *world) writeOf(key int32, kept *merge.Write) int32 {
+	at, found := slices.BinarySearch(w.t.keyNodes[key], kept.Dot.Node)
+	if !found || kept.Dot.Seq == 0 {
+		return -1
+	}
+	return w.t.find(key, int32(at), int32(kept.Dot.Seq))
+}
+
+// probe reads what was written a while ago, in one region or in all: at the first replica of each that is up.
 func (w *world) probe(p *probeLine, play int32) {
 	key := w.base(play).key
-	for _, r := range w.regions {
-		if p.region >= 0 && p.region != r.index {
+	for _, g := range w.regions {
+		if p.region >= 0 && p.region != g.index {
 			continue
 		}
-		rd := read{key: key, name: w.t.keys[key], bound: -1}
-		w.read(&rd, r, &nodeState{region: r})
+		r := g.replicas[0]
+		for _, other := range g.replicas {
+			if !other.stopped {
+				r = other
+				break
+			}
+		}
+		w.begin(&read{key: key, name: w.t.keys[key], bound: -1}, r, false)
 	}
 }

@@ -49,6 +49,8 @@ func (p *page) opening(r *Result) {
 		p.item(fmt.Sprintf("%g times the load of the history", r.Load))
 	}
 	switch {
+	case r.Mixed:
+		p.item("AT ODDS: regions end under different rule tables, and refuse to mix")
 	case !r.Converged:
 		p.item("NOT CONVERGED: some accepted writes are not in every region at the end")
 	case r.Apart > 0:
@@ -130,6 +132,7 @@ func (p *page) totals(r *Result) {
 // meanings says the measures in words.
 var meanings = map[Measure]string{
 	Writes: "accepted", Refused: "writes: no quorum, frozen, or a full queue", Unavailable: "writes to what was stopped",
+	Unknown:   "writes whose client got no answer in time, and that were made all the same",
 	Throttled: "writes that had to wait for room in a queue", Lost: "acknowledged writes that are gone",
 	Undecided: "writes that a quorum must decide between", Vanished: "of the lost: gone with a restart from a backup",
 	Stale: "reads that missed an acknowledged write", Unread: "reads that got no answer", Age: "how far behind a read was, at most",
@@ -143,9 +146,9 @@ func (p *page) classes(r *Result) {
 	var rows [][]string
 	for _, c := range r.Classes {
 		rows = append(rows, []string{c.Class, c.Writes, number(c.Counts[Writes]), dashed(c.Counts[Refused] + c.Counts[Unavailable]),
-			c.WriteLatency.text(), dashed(c.Counts[Lost]), dashed(c.Prevented)})
+			dashed(c.Counts[Unknown]), c.WriteLatency.text(), dashed(c.Counts[Lost]), dashed(c.Prevented)})
 	}
-	p.table([]string{"class", "writes", ">accepted", ">refused", "latency p50/p99/max", ">lost", ">prevented"}, rows)
+	p.table([]string{"class", "writes", ">accepted", ">refused", ">unknown", "latency p50/p99/max", ">lost", ">prevented"}, rows)
 	rows = nil
 	for _, c := range r.Classes {
 		if c.ReadsAll > 0 {
@@ -181,6 +184,15 @@ func (p *page) brains(r *Result) {
 		}
 		p.table([]string{"key", "sides", ">writes", "began", "first shown", "by", "over"}, rows)
 	}
+	if len(r.AtOdds) > 0 {
+		p.title("Rule tables that differed")
+		var rows [][]string
+		for _, o := range r.AtOdds[:min(len(r.AtOdds), maxListed)] {
+			rows = append(rows, []string{strings.Join(o.Sides, ", "), fmt.Sprintf("%s (%.8s)", o.Tables[0], o.Fingerprints[0]),
+				fmt.Sprintf("%s (%.8s)", o.Tables[1], o.Fingerprints[1]), r.hours(o.From), r.hours(o.To), dashed(o.Held)})
+		}
+		p.table([]string{"between", "table", "and", "from", "to", ">writes held back"}, rows)
+	}
 	if len(r.Quorums) > 0 {
 		p.title("Quorums lost")
 		var rows [][]string
@@ -204,7 +216,11 @@ func (p *page) traffic(r *Result) {
 	p.title("Regions")
 	var rows [][]string
 	for _, g := range r.Regions {
-		rows = append(rows, []string{g.Region, number(g.Accepted), dashed(g.Refused), dashed(g.Unavailable),
+		name := g.Region
+		if g.Replicas > 1 {
+			name = fmt.Sprintf("%s, %d replicas", name, g.Replicas)
+		}
+		rows = append(rows, []string{name, number(g.Accepted), dashed(g.Refused), dashed(g.Unavailable),
 			dashed(g.Reads), dashed(g.Stale), dashed(g.Lost)})
 	}
 	p.table([]string{"region", ">accepted", ">refused", ">unavailable", ">reads", ">stale", ">lost"}, rows)
@@ -214,7 +230,11 @@ func (p *page) traffic(r *Result) {
 		if l.Drain > 0 {
 			drain = durationOf(int64(l.Drain))
 		}
-		rows = append(rows, []string{l.From + " > " + l.To, number(l.Sent), dashed(l.Resent), dashed(l.Duplicates),
+		name := l.From + " > " + l.To
+		if l.From == l.To {
+			name = "within " + l.From
+		}
+		rows = append(rows, []string{name, number(l.Sent), dashed(l.Resent), dashed(l.Duplicates),
 			dashed(l.Late), number(l.Peak), r.hours(l.PeakAt), drain, dashed(l.Left)})
 	}
 	if rows != nil {

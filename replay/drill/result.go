@@ -72,6 +72,7 @@ type Result struct {
 	Totals    map[Measure]int64 `json:"totals"`
 	Converged bool              `json:"converged"` // every accepted write is in every region
 	Apart     int64             `json:"apart"`     // fields that differ between regions at the end
+	Mixed     bool              `json:"mixed"`     // replicas run different tables at the end
 	Waiting   int64             `json:"waiting"`   // writes that were throttled and never let in
 	Untimed   int64             `json:"untimed"`   // of the history, without a time and so left out
 	Vanished  int64             `json:"vanished"`
@@ -87,7 +88,8 @@ type Result struct {
 	SplitBrain []Split          `json:"split_brain"`
 	Quorums    []QuorumLoss     `json:"quorums"` // lost
 	Stuck      []StuckWindow    `json:"stuck"`
-	Lost       []LostWrite      `json:"lost"` // the first of them, by key
+	AtOdds     []TableOdds      `json:"at_odds"` // replicas under different tables
+	Lost       []LostWrite      `json:"lost"`    // the first of them, by key
 	CutDeps    []Hide           `json:"cut_deps"`
 	Proposals  []Proposal       `json:"proposals"`
 	Findings   []replay.Finding `json:"findings"`
@@ -153,7 +155,7 @@ type ClassSum struct {
 	Counts       map[Measure]int64 `json:"counts"`
 	ReadsAll     int64             `json:"reads"`
 	Ages         Spread            `json:"ages"`          // of stale reads
-	WriteLatency Spread            `json:"write_latency"` // of all accepted writes
+	WriteLatency Spread            `json:"write_latency"` // of all acknowledged writes
 	ReadLatency  Spread            `json:"read_latency"`  // of all answered reads
 	Doomed       int64             `json:"doomed_reads"`  // reads of writes that were lost later
 	Regressed    int64             `json:"session_regressions"`
@@ -164,9 +166,11 @@ type ClassSum struct {
 type RegionSum struct {
 	Region      string `json:"region"`
 	Nodes       int    `json:"nodes"`
+	Replicas    int    `json:"replicas"`
 	Accepted    int64  `json:"accepted"`
 	Refused     int64  `json:"refused"`
 	Unavailable int64  `json:"unavailable"`
+	Unknown     int64  `json:"unknown"`
 	Reads       int64  `json:"reads"`
 	Stale       int64  `json:"stale"`
 	Lost        int64  `json:"lost"` // of the writes that it accepted
@@ -224,6 +228,16 @@ type QuorumLoss struct {
 	To     Moment `json:"to"`
 }
 
+// TableOdds is a time in which two replicas ran rule tables with different fingerprints, and so refused to mix.
+type TableOdds struct {
+	Sides        []string `json:"sides"`
+	Tables       []string `json:"tables"`
+	Fingerprints []string `json:"fingerprints"`
+	From         Moment   `json:"from"`
+	To           Moment   `json:"to"`
+	Held         int64    `json:"held"` // writes that waited on the links between the two at its end
+}
+
 // StuckWindow is a time in which a region had writes that were stuck.
 type StuckWindow struct {
 	Region string   `json:"region"`
@@ -271,6 +285,9 @@ type Options struct {
 	// State, when not nil, is called with the state of every region at the end, region by region, cell by cell. Deleted
 	// cells are left out.
 	State func(region string, line replay.StateLine)
+
+	light bool // see world
+	deaf  bool // reads are left out
 }
 
 // Run rehearses a drill on traffic under a rule table. The error is of a script that does not fit the traffic: a node that
@@ -316,7 +333,8 @@ func (w *world) result(table *merge.Table) *Result {
 		r.Findings = append(r.Findings, replay.Finding(*f))
 	}
 	slices.SortFunc(r.Findings, func(a, b replay.Finding) int { return cmp.Compare(a.Code, b.Code) })
-	r.Passed = r.Converged && r.Apart == 0 && len(r.Failed()) == 0
+	r.Mixed = len(w.odds) > 0
+	r.Passed = r.Converged && r.Apart == 0 && !r.Mixed && len(r.Failed()) == 0
 	w.propose(r)
 	r.full()
 	return r
@@ -327,6 +345,7 @@ func (r *Result) full() {
 	r.Timeline, r.Handoffs, r.CutDeps = orEmpty(r.Timeline), orEmpty(r.Handoffs), orEmpty(r.CutDeps)
 	r.Checks, r.Timers, r.Classes = orEmpty(r.Checks), orEmpty(r.Timers), orEmpty(r.Classes)
 	r.Regions, r.Links, r.Throttled = orEmpty(r.Regions), orEmpty(r.Links), orEmpty(r.Throttled)
+	r.AtOdds = orEmpty(r.AtOdds)
 	r.SplitBrain, r.Quorums, r.Stuck = orEmpty(r.SplitBrain), orEmpty(r.Quorums), orEmpty(r.Stuck)
 	r.Lost, r.Proposals, r.Findings = orEmpty(r.Lost), orEmpty(r.Proposals), orEmpty(r.Findings)
 }
@@ -393,14 +412,14 @@ func counts(t *tally) map[Measure]int64 {
 func (w *world) losses(r *Result) {
 	add := func(i int32, lw LostWrite) {
 		p, b := &w.plays[i], w.base(i)
-		home := w.regions[p.home]
+		home := w.replicas[p.home].region
 		home.lost++
 		w.classes[w.classOf[b.key]].doomed += int64(p.reads)
 		if len(r.Lost) >= maxListed {
 			return
 		}
-		op := &w.ops[i]
-		lw.Key, lw.Region, lw.Node, lw.At, lw.ID, lw.Place, lw.Reads = w.t.keys[b.key], home.name, op.Stamp.Node, Moment(p.made), op.ID, b.place, int64(p.reads)
+		op := w.op(i)
+		lw.Key, lw.Region, lw.Node, lw.At, lw.ID, lw.Place, lw.Reads = w.t.keys[b.key], home.name, op.Stamp.Node, Moment(p.made), op.ID, w.placeOf(i), int64(p.reads)
 		r.Lost = append(r.Lost, lw)
 	}
 	look := func(cell int32, f *front) {
@@ -408,11 +427,11 @@ func (w *world) losses(r *Result) {
 			return
 		}
 		for _, h := range f.heads {
-			c := &w.claims[h]
-			if w.fate(h, cell) != merge.Lost {
+			c := &w.view.claims[h.claim]
+			if w.fate(h.claim, cell) != merge.Lost || w.plays[c.play].open {
 				continue
 			}
-			v := w.cell(cell, all).Judge(&c.Claim)
+			v := w.view.cell(cell, all).Judge(&c.Claim)
 			by := v.By.String()
 			if v.By == lww.Rank {
 				by = "the rule"
@@ -423,23 +442,33 @@ func (w *world) losses(r *Result) {
 			add(c.play, LostWrite{Field: c.Cell, Line: c.Rule.Line, Value: c.Value, By: by, Against: against(&v)})
 		}
 	}
-	byName := make([]int32, len(w.t.keys))
-	for i := range byName {
-		byName[i] = int32(i)
-	}
 	if w.total[lostIndex] > 0 {
+		var byName []int32 // keys that have lost something
+		note := func(cell int32, f *front) {
+			if key := w.view.cellKey[cell]; f.lost > 0 && (len(byName) == 0 || byName[len(byName)-1] != key) {
+				byName = append(byName, key)
+			}
+		}
+		for i := range w.fronts {
+			note(int32(i), &w.fronts[i])
+		}
+		for i := range w.elemFronts {
+			note(w.view.elemCell[i], &w.elemFronts[i])
+		}
+		slices.Sort(byName)
+		byName = slices.Compact(byName)
 		slices.SortFunc(byName, func(a, b int32) int { return strings.Compare(w.t.keys[a], w.t.keys[b]) })
 		for _, key := range byName {
-			for cell := w.cellsOf[key]; cell < w.cellsOf[key+1]; cell++ {
+			for cell := w.view.cellsOf[key]; cell < w.view.cellsOf[key+1]; cell++ {
 				look(cell, &w.fronts[cell])
-				for _, e := range w.elems[cell] {
+				for _, e := range w.view.elems[cell] {
 					look(cell, &w.elemFronts[e])
 				}
 			}
 		}
 	}
 	for _, i := range w.accepted {
-		if w.plays[i].status == isVanished {
+		if w.plays[i].status == isVanished && !w.plays[i].open {
 			add(i, LostWrite{By: "a restart from a backup"})
 		}
 	}
@@ -453,20 +482,20 @@ func (w *world) sums(r *Result) {
 		}
 		r.Classes = append(r.Classes, ClassSum{
 			Class: c.Name, Reads: c.Reads.String(), Writes: c.Writes.String(), Counts: counts(&c.tally), ReadsAll: c.reads,
-			Ages: spread(c.ages, int64(len(c.ages))), WriteLatency: spread(c.latencies, c.tally[writesIndex]),
+			Ages: spread(c.ages, int64(len(c.ages))), WriteLatency: spread(c.latencies, c.answered),
 			ReadLatency: spread(c.readTimes, c.reads-c.tally[unreadIndex]), Doomed: c.doomed, Regressed: c.regressed, Prevented: c.prevented,
 		})
 	}
 	for _, g := range w.regions {
-		r.Regions = append(r.Regions, RegionSum{Region: g.name, Nodes: g.nodes, Accepted: g.accepted, Refused: g.refused,
-			Unavailable: g.unavailable, Reads: g.reads, Stale: g.stale, Lost: g.lost})
+		r.Regions = append(r.Regions, RegionSum{Region: g.name, Nodes: g.nodes, Replicas: len(g.replicas), Accepted: g.accepted,
+			Refused: g.refused, Unavailable: g.unavailable, Unknown: g.unknown, Reads: g.reads, Stale: g.stale, Lost: g.lost})
 	}
-	for _, l := range w.links {
-		if l == nil {
-			continue
+	for _, from := range w.regions {
+		for _, to := range w.regions {
+			if sum, ok := w.between(from, to); ok {
+				r.Links = append(r.Links, sum)
+			}
 		}
-		r.Links = append(r.Links, LinkSum{From: l.from.name, To: l.to.name, Sent: l.sent, Resent: l.resent, Duplicates: l.again,
-			Late: l.late, Peak: l.peak, PeakAt: Moment(l.peakAt), Drain: time.Duration(l.drain), Left: l.backlog(), Series: orEmpty(l.series)})
 	}
 	for i := range w.nodes {
 		if n := &w.nodes[i]; n.held > 0 || n.refused > 0 {
@@ -474,6 +503,47 @@ func (w *world) sums(r *Result) {
 		}
 	}
 	slices.SortStableFunc(r.Throttled, func(a, b SourceSum) int { return cmp.Compare(b.Waited+b.Refused, a.Waited+a.Refused) })
+}
+
+// between sums up the links from one region to another, or within one. Where there are several replicas, the greatest
+// backlog is that of one link.
+func (w *world) between(from, to *region) (LinkSum, bool) {
+	sum := LinkSum{From: from.name, To: to.name, Series: []Point{}}
+	found := false
+	for _, l := range w.links {
+		if l == nil || l.from.region != from || l.to.region != to {
+			continue
+		}
+		found = true
+		sum.Sent, sum.Resent, sum.Duplicates, sum.Late = sum.Sent+l.sent, sum.Resent+l.resent, sum.Duplicates+l.again, sum.Late+l.late
+		if l.peak > sum.Peak {
+			sum.Peak, sum.PeakAt = l.peak, Moment(l.peakAt)
+		}
+		sum.Drain = max(sum.Drain, time.Duration(l.drain))
+		sum.Left += l.backlog()
+		sum.Series = envelope(sum.Series, l.series)
+	}
+	return sum, found
+}
+
+// envelope returns the greater of two series of backlogs at each of their moments.
+func envelope(a, b []Point) []Point {
+	if len(a) == 0 {
+		return append(a, b...)
+	}
+	var both []Point
+	for len(a)+len(b) > 0 {
+		switch {
+		case len(b) == 0 || len(a) > 0 && a[0].At < b[0].At:
+			both, a = append(both, a[0]), a[1:]
+		case len(a) == 0 || b[0].At < a[0].At:
+			both, b = append(both, b[0]), b[1:]
+		default:
+			both = append(both, Point{a[0].At, max(a[0].Backlog, b[0].Backlog)})
+			a, b = a[1:], b[1:]
+		}
+	}
+	return both
 }
 
 // spread sorts durations; those of count that are not among them are 0.
@@ -532,15 +602,15 @@ func (w *world) brains(r *Result) {
 	})
 	for _, s := range all {
 		one := Split{Key: w.t.keys[s.key], Class: w.classes[w.classOf[s.key]].Name, From: Moment(s.from), Shown: Moment(s.shown),
-			By: s.by, To: Moment(s.to), Writes: len(s.writes), Place: w.base(s.b).place}
+			By: s.by, To: Moment(s.to), Writes: len(s.writes), Place: w.placeOf(s.b)}
 		for _, i := range s.writes {
-			if name := w.regions[w.plays[i].home].name; !slices.Contains(one.Sides, name) {
+			if name := w.replicas[w.plays[i].home].name; !slices.Contains(one.Sides, name) {
 				one.Sides = append(one.Sides, name)
 			}
 		}
 		slices.Sort(one.Sides)
 		if w.leader[s.key] {
-			one.Leaders = !slices.Equal(w.ops[s.a].Fields, w.ops[s.b].Fields)
+			one.Leaders = !slices.Equal(w.op(s.a).Fields, w.op(s.b).Fields)
 		}
 		r.SplitBrain = append(r.SplitBrain, one)
 	}
@@ -550,18 +620,24 @@ func (w *world) brains(r *Result) {
 	for _, s := range w.stuck {
 		r.Stuck = append(r.Stuck, *s)
 	}
+	r.AtOdds = w.wereAtOdds
+	for _, o := range w.odds {
+		w.held(o)
+		r.AtOdds = append(r.AtOdds, o.tell)
+	}
 }
 
-// state yields every region's state.
+// state yields the state of every region, and of every replica of those that have several.
 func (w *world) state(each func(string, replay.StateLine)) {
-	for _, g := range w.regions {
+	for _, g := range w.replicas {
 		var lines []replay.StateLine
-		for c := range w.cellKey {
-			cell := w.cell(int32(c), g.index)
+		v := g.view
+		for c := range v.cellKey {
+			cell := v.cell(int32(c), g.index)
 			if cell.Rule() == nil || cell.Value().IsAbsent() {
 				continue
 			}
-			line := replay.StateLine{Key: w.t.keys[w.cellKey[c]], Field: w.cellName[c], Value: cell.Value()}
+			line := replay.StateLine{Key: w.t.keys[v.cellKey[c]], Field: v.cellName[c], Value: cell.Value()}
 			if kept, ok := cell.Write(); ok {
 				line.ID, line.By = kept.ID, string(kept.Stamp.Node)
 			}
@@ -576,6 +652,19 @@ func (w *world) state(each func(string, replay.StateLine)) {
 	}
 }
 
+// apart counts the cells that differ between replicas of one table.
+func (w *world) apart() int64 {
+	n := int64(0)
+	var done []*view
+	for _, r := range w.replicas {
+		if !slices.Contains(done, r.view) {
+			done = append(done, r.view)
+			n += r.view.apart(w.replicas)
+		}
+	}
+	return n
+}
+
 func (w *world) log(e Event) {
 	e.At = Moment(w.now)
 	w.timeline = append(w.timeline, e)
@@ -585,8 +674,8 @@ func (w *world) log(e Event) {
 type findings replay.Finding
 
 // tell counts a finding about a write, and keeps the first few.
-func (w *world) tell(code finding.Code, b *write, detail func() string) {
-	w.tellAt(code, b.place, w.t.keys[b.key], detail)
+func (w *world) tell(code finding.Code, i int32, detail func() string) {
+	w.tellAt(code, w.placeOf(i), w.t.keys[w.base(i).key], detail)
 }
 
 func (w *world) tellAt(code finding.Code, place finding.Place, key string, detail func() string) {

@@ -27,7 +27,11 @@ func Runbook(w io.Writer, s *Script, table *merge.Table) error {
 		for i, n := range r.Nodes {
 			nodes[i] = string(n)
 		}
-		p.item(r.Name + ": " + strings.Join(nodes, ", "))
+		apart := ""
+		if r.Apart {
+			apart = ", each with a replica of its own, " + r.Local.String() + " from the others"
+		}
+		p.item(r.Name + ": " + strings.Join(nodes, ", ") + apart)
 	}
 	p.title("Promised")
 	for _, c := range s.Classes {
@@ -87,7 +91,7 @@ func (s *Script) topology() string {
 	part := Script{}
 	for _, l := range s.lines {
 		switch word, _, _ := strings.Cut(l, " "); word {
-		case "region", "link", "class":
+		case "region", "link", "class", "timeout":
 			part.lines = append(part.lines, l)
 		}
 	}

@@ -24,16 +24,24 @@ type Script struct {
 	Probes  []Probe
 	Leaders []Pattern     // keys that say who leads
 	Stuck   time.Duration // after which a write that is not in every region is stuck
+	Timeout time.Duration // after which who asks other regions is not answered any more
 	Hybrid  bool          // the regions stamp by hybrid logical clocks; else by the recorded times
 	Steps   []Step        // in the order of their times; of one time, in the order of the file
 	Checks  []Check       // that hold throughout
 	Timers  []Timer
 
 	lines []string
+	named []string // what steps name that may be regions or nodes
 }
 
 // DefaultStuck is after how long a write that is not in every region is stuck, where a script doesn't say.
 const DefaultStuck = time.Minute
+
+// DefaultTimeout is for how long who asks other regions waits for answers, where a script doesn't say.
+const DefaultTimeout = 5 * time.Second
+
+// DefaultLocal is how far the replicas of one region are from each other, where a script doesn't say.
+const DefaultLocal = time.Millisecond
 
 // Pattern stands for keys or names: "*" is any run of characters.
 type Pattern string
@@ -48,11 +56,14 @@ func anyMatches(patterns []Pattern, s string) bool {
 	return slices.ContainsFunc(patterns, func(p Pattern) bool { return p.Matches(s) })
 }
 
-// Region is one replica: it keeps the state and serves the nodes that live there.
+// Region is where nodes live. It is one replica, which keeps the state and serves all of them, or has a replica for each
+// node when they are apart.
 type Region struct {
 	Line  int
 	Name  string
 	Nodes []Pattern
+	Apart bool
+	Local Quality // of the links between the replicas
 }
 
 // Link says how writes travel between two regions. The first line that matches a direction is its link.
@@ -190,7 +201,7 @@ const (
 	Drift   ActionKind = "drift"   // a region's clock runs fast or slow
 	Freeze  ActionKind = "freeze"  // the writes of a class are refused
 	Thaw    ActionKind = "thaw"    // they are taken again
-	Switch  ActionKind = "table"   // all regions go on under another rule table
+	Switch  ActionKind = "table"   // all regions, or one, or one node of it, go on under another rule table
 	Change  ActionKind = "link"    // a link gets better or worse
 	Tell    ActionKind = "step"    // something that people do
 	Look    ActionKind = "check"   // a check of this moment
@@ -199,7 +210,7 @@ const (
 // Action is what a step does.
 type Action struct {
 	Kind   ActionKind
-	A, B   string // regions, a node, a class, a table, or the text for people
+	A, B   string // regions, a node, a class, a table and where, or the text for people
 	OneWay bool
 	For    time.Duration // after which it ends by itself; 0 is never
 	By     time.Duration // of a skew; of a drift, in an hour
@@ -234,6 +245,11 @@ func (a Action) String() string {
 		add(signed(a.By) + "/h")
 	case Restart:
 		add("from", "backup", a.Backup.String())
+	case Switch:
+		if a.B != "" {
+			words = words[:len(words)-1]
+			add("in", lex.Word{Text: a.B}.String())
+		}
 	case Change:
 		add(a.Link.String())
 	}

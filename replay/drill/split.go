@@ -18,14 +18,14 @@ type split struct {
 	left   int // of the writes, those that are not everywhere
 }
 
-// scan says up to which accepted write each region has looked for another side, so that nothing is looked at twice while
+// scan says up to which accepted write each replica has looked for another side, so that nothing is looked at twice while
 // the links stay as they are.
 type scan struct {
-	upTo [MaxRegions]int32
+	upTo []int32
 }
 
 // splitBrain tells of a write to a critical key that another side has written, too, and neither can know.
-func (w *world) splitBrain(i int32, r *region) {
+func (w *world) splitBrain(i int32, r *replica) {
 	b := w.base(i)
 	s := w.splits[b.key]
 	if s != nil {
@@ -36,7 +36,7 @@ func (w *world) splitBrain(i int32, r *region) {
 	}
 	sc := w.scans[b.key]
 	if sc == nil {
-		sc = &scan{}
+		sc = &scan{upTo: make([]int32, len(w.replicas))}
 		w.scans[b.key] = sc
 	}
 	list := w.pending[b.key]
@@ -44,7 +44,7 @@ func (w *world) splitBrain(i int32, r *region) {
 	sc.upTo[r.index] = int32(len(w.accepted))
 	for _, o := range list[from:] {
 		p := &w.plays[o]
-		if p.has&r.bit != 0 || w.reachable(r, w.regions[p.home]) {
+		if p.has&r.bit != 0 || w.reachable(r, w.replicas[p.home]) {
 			continue
 		}
 		if s == nil {
@@ -52,8 +52,8 @@ func (w *world) splitBrain(i int32, r *region) {
 			w.splits[b.key] = s
 			w.count(splitIndex, b.key, 1)
 			w.join(s, i)
-			w.tell(finding.SplitBrain, b, func() string {
-				return "accepted in " + r.name + " while " + w.regions[p.home].name + " had accepted " + w.base(o).place.String() + ", and neither reached the other"
+			w.tell(finding.SplitBrain, i, func() string {
+				return "accepted in " + r.name + " while " + w.replicas[p.home].name + " had accepted " + w.placeOf(o).String() + ", and neither reached the other"
 			})
 		}
 		w.join(s, o)
@@ -101,7 +101,7 @@ func (w *world) stick(i int32) {
 			s.shown, s.by = w.now, "a write was stuck"
 		}
 	}
-	home := w.regions[p.home].name
+	home := w.replicas[p.home].name
 	at := slices.IndexFunc(w.stuck, func(s *StuckWindow) bool { return s.Region == home && s.To == 0 })
 	if at < 0 {
 		at = len(w.stuck)
@@ -113,7 +113,7 @@ func (w *world) stick(i int32) {
 	if key := w.t.keys[b.key]; len(s.Keys) < maxListed && !slices.Contains(s.Keys, key) {
 		s.Keys = append(s.Keys, key)
 	}
-	w.tell(finding.StuckWrite, b, func() string {
+	w.tell(finding.StuckWrite, i, func() string {
 		return "accepted in " + home + ", and not everywhere " + durationOf(w.now-p.made) + " later"
 	})
 }
@@ -121,7 +121,7 @@ func (w *world) stick(i int32) {
 // unstick takes note that a stuck write is everywhere after all.
 func (w *world) unstick(i int32) {
 	w.plays[i].stuck = false
-	home := w.regions[w.plays[i].home].name
+	home := w.replicas[w.plays[i].home].name
 	for _, s := range w.stuck {
 		if s.Region == home && s.To == 0 {
 			if s.left--; s.left == 0 {

@@ -59,8 +59,9 @@ func (w *world) plan() error {
 	for _, a := range actions { // backups come before what happens at their moment
 		if a.Kind == Restart {
 			w.at(a.Backup.at(w.t.first), func() {
-				r, _ := w.place(a.A)
-				r.backups[a] = len(r.log)
+				for _, r := range w.place(a.A) {
+					r.backups[a] = slices.Clone(r.log)
+				}
 			})
 		}
 	}
@@ -98,21 +99,26 @@ func (s *Script) actions() []*Action {
 	return all
 }
 
-// place returns the region that a name stands for, and the node when it is one.
-func (w *world) place(name string) (r *region, node int) {
+// place returns the replicas that a name stands for: those of a region, that of a node, or none for a node that shares the
+// replica of its region with others. "" is all.
+func (w *world) place(name string) []*replica {
+	if name == "" {
+		return w.replicas
+	}
 	if at := w.script.region(name); at >= 0 {
-		return w.regions[at], -1
+		return w.regions[at].replicas
 	}
-	for i, n := range w.t.nodes {
-		if string(n) == name {
-			return w.nodes[i].region, i
-		}
+	g := w.regions[w.script.regionOf(name)]
+	if !g.apart {
+		return nil
 	}
-	return w.regions[w.script.regionOf(name)], -2 // a node that the history doesn't know
+	at := slices.IndexFunc(g.replicas, func(r *replica) bool { return r.name == name })
+	return g.replicas[at : at+1]
 }
 
 // perform does what a step or a rollback says.
 func (w *world) perform(a *Action, line int, owner string, handoff bool) {
+	w.line = line
 	e := Event{At: Moment(w.now), Kind: string(a.Kind), Line: line, What: a.String(), Owner: owner, Handoff: handoff}
 	if a.Kind != Look {
 		w.log(e)
@@ -135,24 +141,28 @@ func (w *world) perform(a *Action, line int, owner string, handoff bool) {
 	case Thaw:
 		w.endAll(func(in *incident) bool { return in.action.Kind == Freeze && in.action.A == a.A })
 	case Restart:
-		r, _ := w.place(a.A)
-		w.restart(r, r.backups[a])
+		w.restart(w.place(a.A), a)
 		w.endAll(func(in *incident) bool { return in.action.Kind == Stop && in.action.A == a.A })
 	case Skew, Drift:
-		r, _ := w.place(a.A)
 		step, rate := a.By, 0.0
 		if a.Kind == Drift {
 			step, rate = 0, float64(a.By)/float64(time.Hour)
 		}
-		r.set(w.now, step, rate)
+		w.skewed = !w.light
+		set := func(step time.Duration, rate float64) {
+			for _, r := range w.place(a.A) {
+				r.set(w.now, step, rate)
+			}
+		}
+		set(step, rate)
 		if a.For > 0 {
 			w.at(w.now+int64(a.For), func() {
-				r.set(w.now, -step, -rate)
+				set(-step, -rate)
 				w.log(Event{Kind: string(a.Kind), Line: line, What: "over: " + a.String(), Owner: owner})
 			})
 		}
 	case Switch:
-		w.switchTable(w.opt.Tables[a.A])
+		w.switchTable(w.opt.Tables[a.A], w.place(a.B))
 	case Look:
 		c := w.checkingOf(a.Check)
 		c.point, c.value, c.at, c.done = true, 0, w.now, true
@@ -184,10 +194,10 @@ func (w *world) overlap(heal, cut *Action) bool {
 	return false
 }
 
-// on reports whether an action is about a link.
+// on reports whether an action is about a link: of two regions, for no step is about those within one.
 func (a *Action) on(l *link) bool {
 	line := Link{From: a.A, To: a.B, Both: !a.OneWay}
-	return line.matches(l.from.name, l.to.name)
+	return l.from.region != l.to.region && line.matches(l.from.region.name, l.to.region.name)
 }
 
 // end ends an incident that is not over.
@@ -221,9 +231,7 @@ func (w *world) endAll(which func(*incident) bool) {
 
 // settleIncidents makes regions, nodes, classes and links what the incidents leave of them.
 func (w *world) settleIncidents() {
-	for _, r := range w.regions {
-		r.stopped = false
-	}
+	stopped := make([]bool, len(w.replicas))
 	for i := range w.nodes {
 		w.nodes[i].stopped = 0
 	}
@@ -233,12 +241,13 @@ func (w *world) settleIncidents() {
 	for _, in := range w.incidents {
 		switch in.action.Kind {
 		case Stop:
-			r, node := w.place(in.action.A)
-			switch {
-			case node >= 0:
-				w.nodes[node].stopped++
-			case node == -1:
-				r.stopped = true
+			for _, r := range w.place(in.action.A) {
+				stopped[r.index] = true
+			}
+			for i, n := range w.t.nodes {
+				if string(n) == in.action.A && w.script.region(in.action.A) < 0 {
+					w.nodes[i].stopped++
+				}
 			}
 		case Freeze:
 			for _, c := range w.classes {
@@ -248,23 +257,39 @@ func (w *world) settleIncidents() {
 			}
 		}
 	}
+	for i, r := range w.replicas {
+		if stopped[i] && !r.stopped {
+			r.life++
+		}
+		r.stopped = stopped[i]
+	}
 	w.rewire()
 	for i := range w.nodes {
 		w.admit(int32(i))
 	}
 }
 
-// rewire makes the links what the script and the incidents say.
+// bounded reports whether some queue of the script is.
+func (s *Script) bounded() bool {
+	return slices.ContainsFunc(s.Links, func(l Link) bool { return l.Queue > 0 }) ||
+		slices.ContainsFunc(s.Regions, func(r Region) bool { return r.Local.Queue > 0 }) ||
+		slices.ContainsFunc(s.actions(), func(a *Action) bool { return a.Link.Queue > 0 })
+}
+
+// rewire makes the links what the script, the incidents and the tables of the replicas say.
 func (w *world) rewire() {
-	bounded := slices.ContainsFunc(w.script.Links, func(l Link) bool { return l.Queue > 0 }) ||
-		slices.ContainsFunc(w.script.actions(), func(a *Action) bool { return a.Link.Queue > 0 })
+	w.disagree()
 	w.cut = false
 	for _, l := range w.links {
 		if l == nil {
 			continue
 		}
-		l.quality = w.script.Links[w.script.link(l.from.name, l.to.name)].Quality
-		down := l.from.stopped || l.to.stopped
+		if l.from.region == l.to.region {
+			l.quality = l.from.region.line.Local
+		} else {
+			l.quality = w.script.Links[w.script.link(l.from.region.name, l.to.region.name)].Quality
+		}
+		down := l.from.stopped || l.to.stopped || l.from.view != l.to.view
 		for _, in := range w.incidents {
 			switch {
 			case in.action.Kind == Cut && in.action.on(l):
@@ -277,7 +302,7 @@ func (w *world) rewire() {
 		if l.quality.Queue > 0 {
 			l.share = max(1, l.quality.Queue/max(1, l.from.nodes))
 		}
-		if bounded && l.byNode == nil {
+		if w.bounded && l.byNode == nil {
 			l.byNode = make(map[int32]int)
 		}
 		w.turn(l, down)
@@ -289,13 +314,8 @@ func (w *world) rewire() {
 
 // quorate takes note of where quorums are lost and found.
 func (w *world) quorate() {
-	for _, r := range w.regions {
-		reach := 0
-		for _, p := range w.regions {
-			if !p.stopped && w.reachable(r, p) {
-				reach++
-			}
-		}
+	for _, r := range w.replicas {
+		reach := w.regionsIn(w.reach(r))
 		for _, c := range w.classes {
 			for _, kind := range []struct {
 				name  string

@@ -20,12 +20,15 @@ import (
 type Traffic struct {
 	keys   []string
 	nodes  []clock.Node // all that write or serve reads, sorted
-	writes []write      // by key, then node, then number
-	inTime []int32      // of the writes
-	reads  []read       // in time
+	timed  int          // of the writes, those that have a time
+	byKey  []int32      // the writes by key, then node, then number
+	writes []write      // in time, so that a drill walks through memory; those without a time come last
+	ops    []merge.Op   // of the writes
+	places []finding.Place
+	reads  []read // in time
 
 	keyNodes [][]clock.Node // of each key, those that wrote it
-	starts   []int32        // of each key and node of it, the first write
+	starts   []int32        // of each key and node of it, the first write in byKey
 	firstOf  []int32        // of each key, where in starts its nodes begin
 	seen     []int32        // see write.seen
 
@@ -33,16 +36,16 @@ type Traffic struct {
 	first, last int64 // of all moments
 }
 
-// write is one write of a history.
+// write is what a drill looks at of one write of a history again and again. Its operation and its place stand beside.
 type write struct {
-	op    merge.Op
-	place finding.Place
 	at    int64 // when it was made: its time, but never before an earlier one of its node on the key
 	key   int32
 	node  int32 // among all nodes
 	local int32 // among the nodes of the key
 	seen  int32 // where in Traffic.seen stands what its writer had seen: at least, then at most; -1 for nothing to know
 	size  int32 // in bytes, roughly, on a link
+	seq   int32 // among the writes of the node to the key, from 1
+	rank  int32 // in byKey
 }
 
 // read is one read of a history.
@@ -117,7 +120,7 @@ func NewTraffic(h *replay.History, reads *Reads, opt replay.Options) (*Traffic, 
 	for _, in := range h.Inputs() {
 		total += in.Writes
 	}
-	t.writes = make([]write, 0, total)
+	t.writes, t.ops, t.places = make([]write, 0, total), make([]merge.Op, 0, total), make([]finding.Place, 0, total)
 	h.Operations(opt, func(k *replay.KeyOperations) {
 		number := int32(len(t.keys))
 		t.keys = append(t.keys, k.Key)
@@ -134,13 +137,12 @@ func NewTraffic(h *replay.History, reads *Reads, opt replay.Options) (*Traffic, 
 				last++
 				t.starts = append(t.starts, int32(len(t.writes)))
 			}
-			w := write{op: o.Op, place: o.Place, at: o.Stamp.Time.Wall, key: number, node: local[o.Node], local: int32(o.Node), seen: -1}
+			w := write{at: o.Stamp.Time.Wall, key: number, node: local[o.Node], local: int32(o.Node), seen: -1, seq: int32(o.Dot.Seq)}
 			if len(fields)+len(o.Fields) > cap(fields) {
 				fields = make([]merge.Field, 0, max(1024, len(o.Fields)))
 			}
 			start := len(fields)
 			fields = append(fields, o.Fields...)
-			w.op.Fields = fields[start:len(fields):len(fields)]
 			w.size = int32(len(k.Key)) + 32
 			for _, f := range o.Fields {
 				w.size += int32(min(len(f.Name)+len(f.Value)+len(f.Before), 1<<24))
@@ -152,7 +154,8 @@ func NewTraffic(h *replay.History, reads *Reads, opt replay.Options) (*Traffic, 
 			if o.Dot.Seq > 1 {
 				w.at = max(w.at, t.writes[len(t.writes)-1].at)
 			}
-			t.writes = append(t.writes, w)
+			t.writes, t.ops, t.places = append(t.writes, w), append(t.ops, o.Op), append(t.places, o.Place)
+			t.ops[len(t.ops)-1].Fields = fields[start:len(fields):len(fields)]
 		}
 		if reads != nil {
 			numbers[k.Key] = number
@@ -234,10 +237,7 @@ func (t *Traffic) sortTime() {
 		moments = append(moments, moment{t.writes[i].at, int32(i)})
 	}
 	sortMoments(moments, t.writes)
-	t.inTime = make([]int32, len(moments))
-	for i, m := range moments {
-		t.inTime[i] = m.write
-	}
+	t.arrange(moments)
 	first, last := int64(0), int64(0)
 	note := func(at int64) {
 		if first == 0 || at < first {
@@ -256,6 +256,61 @@ func (t *Traffic) sortTime() {
 	t.first, t.last = first, last
 }
 
+// arrange puts the writes, which stand by key, in the order of some moments, and those without one after them.
+func (t *Traffic) arrange(moments []moment) {
+	from := make([]int32, 0, len(t.writes))
+	for _, m := range moments {
+		from = append(from, m.write)
+	}
+	t.timed = len(moments)
+	for i := range t.writes {
+		t.writes[i].rank = int32(i)
+		if t.writes[i].at == 0 {
+			from = append(from, int32(i))
+		}
+	}
+	t.byKey = make([]int32, len(from))
+	for to, i := range from {
+		t.byKey[i] = int32(to)
+	}
+	permute(t.writes, from)
+	permute(t.ops, from)
+	permute(t.places, from)
+	writes := t.writes
+	seen := make([]int32, 0, len(t.seen))
+	for i := range writes {
+		low, high := t.past(&writes[i])
+		if low == nil {
+			continue
+		}
+		writes[i].seen = int32(len(seen))
+		for local, n := range low {
+			if n > 0 {
+				n = t.find(writes[i].key, int32(local), n) + 1
+			}
+			seen = append(seen, n)
+		}
+		seen = append(seen, high...)
+	}
+	t.seen = seen
+}
+
+// permute puts at each place of a list what stood at another one, and takes no room for a second list.
+func permute[T any](list []T, from []int32) {
+	done := make([]bool, len(list))
+	for start := range list {
+		if done[start] {
+			continue
+		}
+		first, at := list[start], start
+		for done[at] = true; int(from[at]) != start; done[at] = true {
+			list[at] = list[from[at]]
+			at = int(from[at])
+		}
+		list[at] = first
+	}
+}
+
 func sortMoments(moments []moment, writes []write) {
 	slices.SortFunc(moments, func(a, b moment) int {
 		if a.at != b.at { // mostly
@@ -265,8 +320,8 @@ func sortMoments(moments []moment, writes []write) {
 	})
 }
 
-// past returns what the writer of a write had seen of each node of its key, at least and at most; nil when there is no
-// other node.
+// past returns what the writer of a write had seen of each node of its key: at least, as the write itself and one more, 0
+// for none; and at most, by number. Both are nil when there is no other node.
 func (t *Traffic) past(w *write) (low, high []int32) {
 	if w.seen < 0 {
 		return nil, nil
@@ -277,11 +332,11 @@ func (t *Traffic) past(w *write) (low, high []int32) {
 
 // find returns the write of a key's node by its number, from 1.
 func (t *Traffic) find(key, local, number int32) int32 {
-	return t.starts[t.firstOf[key]+local] + number - 1
+	return t.byKey[t.starts[t.firstOf[key]+local]+number-1]
 }
 
 // Writes returns how many writes there are to replay.
-func (t *Traffic) Writes() int { return len(t.inTime) }
+func (t *Traffic) Writes() int { return t.timed }
 
 // Reads returns how many reads there are to replay.
 func (t *Traffic) Reads() int { return len(t.reads) }

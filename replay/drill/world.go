@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/bits"
 	"slices"
 	"strings"
 
@@ -18,7 +17,6 @@ import (
 // steps and timers come first, then arrivals, then writes, then reads.
 type world struct {
 	script *Script
-	table  *merge.Table
 	t      *Traffic
 	opt    *Options
 	seed   uint64
@@ -28,44 +26,48 @@ type world struct {
 	start  int64
 	bucket int64 // the stretches of time in which backlogs are shown
 
-	regions []*region
-	every   uint32  // the bits of all regions
-	links   []*link // from*regions + to; nil on the diagonal
-	nodes   []nodeState
-	classes []*class
+	regions  []*region
+	replicas []*replica
+	every    uint64  // the bits of all replicas
+	links    []*link // from*replicas + to; nil on the diagonal
+	bounded  bool    // some queue is
+	nodes    []nodeState
+	classes  []*class
 
 	// The writes of the drill: those of the history under their own numbers, then the copies that a heavier load makes.
-	ops    []merge.Op
+	ops    []*merge.Op // see own
+	room   []merge.Op  // for more of them
+	alive  []*view     // that some replica, or the measure of what is lost, is under
 	plays  []play
 	copies []copied
 	inTime []moment // when each is due
 	due    int      // in inTime
 	dueRd  int      // in Traffic.reads
 
-	// Claims, cells and fronts under the table: see setTable.
-	claims     []claim
-	claimsOf   []int32
-	dotted     []bool // of each key: a rule of it turns on who had seen what
-	cellKey    []int32
-	cellName   []string
-	cellsOf    []int32 // of each key, its first cell
-	elemCell   []int32
-	elems      map[int32][]int32
-	fronts     []front
+	// What is lost is counted under one table: that of the drill, and after a switch the new one.
+	view       *view
+	fronts     []front // of its cells
 	elemFronts []front
-	cells      []merge.Cell // see cell
-	rebuilding bool
+	dotted     []bool // of each key: its writes note what their writers had seen
+	odds       []*odds
+	wereAtOdds []TableOdds
 
 	accepted []int32 // in order
-	whole    int     // of those, how many from the first are in every region
+	answers  []int64 // of each write, when it was acknowledged; nil when that is as soon as it is made
+	whole    int     // of the accepted, how many from the first are in every replica
 	alarmed  int     // of those, how many from the first were looked at for being stuck
 	pending  [][]int32
 	tracked  []bool // of each key: its writes that are not everywhere are kept in pending
 
 	busy   heap[*link]
 	strays heap[stray]
-	agenda heap[planned] // steps, and what ends by itself
+	calls  heap[call]
+	limits []*request         // those under way, in the order in which their time is up
+	giving map[int32]*request // by write, those that wait to be acknowledged
+	turns  map[turn][]moment  // the writes that wait for an earlier one of their node to their key
+	agenda heap[planned]      // steps, and what ends by itself
 	orders int
+	line   int // of the script, of what happens now
 	probes []probeLine
 
 	incidents []*incident
@@ -89,19 +91,24 @@ type world struct {
 	told     map[finding.Code]*findings
 	hiddenAt []Hide
 	prefers  map[string]*preference
+	skewed   bool // some clock is not that of the history, or was not
+	light    bool // nothing is folded: for who asks about the traffic alone
+	stop     func() bool
 }
 
 // play is what became of one write of the drill.
 type play struct {
-	made   int64 // when it was accepted; of one that waits, when it was due
-	has    uint32
-	number int32 // among the accepted
-	reads  int32 // that saw it
+	made   int64  // when it was accepted; of one that waits, when it was due
+	has    uint64 // the replicas that have it
+	number int32  // among the accepted
+	reads  int32  // that saw it
 	home   uint8
 	status status
+	open   bool // it is accepted, and not acknowledged
+	held   bool // it had to wait for room
 	stuck  bool
 	split  bool
-	orphan bool // no region has it, and it is on its way to one
+	orphan bool // no replica has it, and it is on its way to one
 }
 
 type status uint8
@@ -120,7 +127,7 @@ const (
 type copied struct{ base, number int32 }
 
 type nodeState struct {
-	region  *region
+	replica *replica
 	stopped int
 	waiting []int32 // writes that are throttled, in order
 	refused int64
@@ -130,7 +137,8 @@ type nodeState struct {
 type class struct {
 	Class
 	tally     tally
-	latencies []int64 // of writes that took time
+	answered  int64   // writes that were acknowledged
+	latencies []int64 // of those that took time
 	readTimes []int64
 	ages      []int64
 	frozen    int
@@ -139,6 +147,9 @@ type class struct {
 	doomed    int64
 	regressed int64
 }
+
+// asks reports whether the writes of the class ask other regions.
+func (c *class) asks() bool { return c.Writes.Kind == Some && c.Writes.Regions > 1 }
 
 // planned is something that happens at a time.
 type planned struct {
@@ -155,14 +166,16 @@ type probeLine struct {
 }
 
 func newWorld(script *Script, table *merge.Table, t *Traffic, opt *Options) (*world, error) {
-	w := &world{script: script, t: t, opt: opt, seed: cmp.Or(opt.Seed, script.Seed), start: t.first, now: t.first}
+	w := &world{script: script, t: t, opt: opt, seed: cmp.Or(opt.Seed, script.Seed), light: opt.light, skewed: script.Hybrid && !opt.light, start: t.first, now: t.first}
 	w.busy.before = func(a, b *link) bool {
 		x, y := a.queue[a.head].arrives, b.queue[b.head].arrives
 		return x < y || x == y && a.index < b.index
 	}
 	w.strays.before = func(a, b stray) bool { return a.arrives < b.arrives || a.arrives == b.arrives && a.order < b.order }
+	w.calls.before = func(a, b call) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
 	w.agenda.before = func(a, b planned) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
 	w.splits, w.scans, w.sessions = make(map[int32]*split), make(map[int32]*scan), make(map[string]int32)
+	w.giving, w.turns = make(map[int32]*request), make(map[turn][]moment)
 	w.told, w.prefers = make(map[finding.Code]*findings), make(map[string]*preference)
 	w.bucket = max(60e9, (t.last-t.first)/240/60e9*60e9)
 	if err := w.people(); err != nil {
@@ -175,22 +188,26 @@ func newWorld(script *Script, table *merge.Table, t *Traffic, opt *Options) (*wo
 		return nil, err
 	}
 	w.keys()
-	w.setTable(table)
+	v := w.viewOf(table)
+	for _, r := range w.replicas {
+		r.view = v
+	}
+	if !w.light {
+		w.measure(v)
+	}
 	w.wires()
 	return w, nil
 }
 
-// people makes the regions and says which node lives where.
+// people makes the regions and their replicas, and says which node lives where.
 func (w *world) people() error {
 	s := w.script
 	for i := range s.Regions {
-		r := &region{index: i, name: s.Regions[i].Name, bit: 1 << i, line: &s.Regions[i], backups: make(map[*Action]int)}
-		r.clock = clock.Clock{Source: func() int64 { return r.physical }, MaxDrift: -1}
-		w.regions = append(w.regions, r)
-		w.every |= r.bit
+		w.regions = append(w.regions, &region{index: i, name: s.Regions[i].Name, line: &s.Regions[i], apart: s.Regions[i].Apart})
 	}
 	var homeless []string
 	w.nodes = make([]nodeState, len(w.t.nodes))
+	live := make([][]int, len(w.regions))
 	for i, n := range w.t.nodes {
 		at := s.regionOf(string(n))
 		if at < 0 {
@@ -199,21 +216,60 @@ func (w *world) people() error {
 			}
 			continue
 		}
-		w.nodes[i].region = w.regions[at]
+		live[at] = append(live[at], i)
 		w.regions[at].nodes++
 	}
 	if len(homeless) > 0 {
 		return fmt.Errorf("%s: no region for %s of the history; add a line such as: region elsewhere = *", s.File,
 			strings.Join(homeless, ", "))
 	}
+	for i, g := range w.regions {
+		if !g.apart {
+			r := w.replica(g, g.name)
+			for _, n := range live[i] {
+				w.settleAt(n, r)
+			}
+			continue
+		}
+		for _, n := range live[i] {
+			w.settleAt(n, w.replica(g, string(w.t.nodes[n])))
+		}
+		for _, name := range s.named { // a node that writes nothing can keep a replica
+			if s.region(name) < 0 && s.regionOf(name) == i && !slices.ContainsFunc(g.replicas, func(r *replica) bool { return r.name == name }) {
+				w.replica(g, name)
+			}
+		}
+		if len(g.replicas) == 0 {
+			w.replica(g, g.name)
+		}
+	}
+	if len(w.replicas) > MaxReplicas {
+		return fmt.Errorf("%s: %d replicas: the limit is %d; leave out \"apart\" where it does not matter", s.File, len(w.replicas), MaxReplicas)
+	}
 	return nil
+}
+
+// replica makes a replica of a region.
+func (w *world) replica(g *region, name string) *replica {
+	r := &replica{index: len(w.replicas), name: name, bit: 1 << len(w.replicas), region: g, backups: make(map[*Action][]int32)}
+	r.clock = clock.Clock{Source: func() int64 { return r.physical }, MaxDrift: -1}
+	w.replicas, g.replicas = append(w.replicas, r), append(g.replicas, r)
+	w.every |= r.bit
+	g.bits |= r.bit
+	return r
+}
+
+// settleAt lets a node live at a replica.
+func (w *world) settleAt(node int, r *replica) {
+	w.nodes[node].replica = r
+	r.nodes++
 }
 
 // writes says which writes there are under the load, and when.
 func (w *world) writes() error {
 	t := w.t
-	w.ops = make([]merge.Op, len(t.writes), len(t.writes)+len(t.writes)/8)
-	w.inTime = make([]moment, 0, len(t.inTime))
+	w.ops = make([]*merge.Op, len(t.writes))
+	w.inTime = make([]moment, 0, t.timed)
 	loads, overall := w.script.Loads, cmp.Or(w.opt.Load, 1)
 	plain := len(loads) == 0 && overall == 1
 	type window struct {
@@ -227,10 +283,7 @@ func (w *world) writes() error {
 	}
 	var extra []moment
 	left := make([]int32, 0)
-	for i := range t.writes {
-		w.ops[i] = t.writes[i].op
-	}
-	for _, i := range t.inTime {
+	for i := range int32(t.timed) {
 		b := &t.writes[i]
 		at := b.at
 		if plain {
@@ -252,10 +305,12 @@ func (w *world) writes() error {
 		factor = min(factor, most)
 		whole, part := math.Modf(factor)
 		times := int32(whole)
-		if happens(chance(w.seed, 7, uint64(i)), int(part*1e6)) {
+		if happens(chance(w.seed, 7, uint64(b.rank)), int(part*1e6)) {
 			times++
 		}
-		w.ops[i].Stamp.Time.Wall += at - b.at
+		if at != b.at && !w.light {
+			w.own(i).Stamp.Time.Wall += at - b.at
+		}
 		if times == 0 {
 			left = append(left, i)
 			continue
@@ -265,18 +320,21 @@ func (w *world) writes() error {
 			return fmt.Errorf("%s: %w", w.script.File, ErrTooMuch)
 		}
 		for n := int32(1); n < times; n++ {
-			op := w.ops[i]
-			op.Dot.Node += clock.Node(fmt.Sprintf("+%d", n+1))
-			if op.ID != "" {
-				op.ID += fmt.Sprintf("+%d", n+1)
+			extra = append(extra, moment{at + int64(n)*copyGap, int32(len(t.writes) + len(w.copies))})
+			if !w.light {
+				op := *w.op(i)
+				op.Dot.Node += clock.Node(fmt.Sprintf("+%d", n+1))
+				if op.ID != "" {
+					op.ID += fmt.Sprintf("+%d", n+1)
+				}
+				op.Stamp.Time.Wall += int64(n) * copyGap
+				w.ops = append(w.ops, &op)
 			}
-			op.Stamp.Time.Wall += int64(n) * copyGap
-			extra = append(extra, moment{at + int64(n)*copyGap, int32(len(w.ops))})
-			w.ops = append(w.ops, op)
 			w.copies = append(w.copies, copied{i, n})
 		}
 	}
-	w.plays = make([]play, len(w.ops))
+	w.plays = make([]play, len(t.writes)+len(w.copies))
+	w.accepted = make([]int32, 0, len(w.inTime)+len(extra))
 	for _, i := range left {
 		w.plays[i].status = isLeftOut
 	}
@@ -287,7 +345,7 @@ func (w *world) writes() error {
 	slices.SortFunc(w.inTime, func(a, b moment) int {
 		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(w.base(a.write).node, w.base(b.write).node),
 			cmp.Compare(w.copyOf(a.write), w.copyOf(b.write)), cmp.Compare(w.base(a.write).key, w.base(b.write).key),
-			cmp.Compare(w.base(a.write).op.Dot.Seq, w.base(b.write).op.Dot.Seq))
+			cmp.Compare(w.base(a.write).seq, w.base(b.write).seq))
 	})
 	return nil
 }
@@ -307,6 +365,51 @@ func (w *world) base(play int32) *write {
 		return &w.t.writes[play]
 	}
 	return &w.t.writes[w.copies[int(play)-len(w.t.writes)].base]
+}
+
+// op returns the operation of a write of the drill: that of the history, until the drill gives it another stamp or another
+// past.
+func (w *world) op(i int32) *merge.Op {
+	if own := w.ops[i]; own != nil {
+		return own
+	}
+	return &w.t.ops[i]
+}
+
+// own returns the operation of a write, to be changed: from now on it is the drill's own.
+func (w *world) own(i int32) *merge.Op {
+	if own := w.ops[i]; own != nil {
+		return own
+	}
+	if len(w.room) == 0 {
+		w.room = make([]merge.Op, 256)
+	}
+	op := &w.room[0]
+	w.room = w.room[1:]
+	*op = w.t.ops[i]
+	w.ops[i] = op
+	for _, v := range w.alive {
+		for c := v.claimsOf[i]; c < v.claimsOf[i+1]; c++ {
+			v.claims[c].Op = op
+		}
+	}
+	return op
+}
+
+// placeOf returns where a write stands in the history.
+func (w *world) placeOf(play int32) finding.Place {
+	if int(play) < len(w.t.places) {
+		return w.t.places[play]
+	}
+	return w.t.places[w.copies[int(play)-len(w.t.places)].base]
+}
+
+// lot returns what stands for a write where chance has a say. It is the same whatever else the history holds at its time.
+func (w *world) lot(play int32) uint64 {
+	if int(play) < len(w.t.writes) {
+		return uint64(w.t.writes[play].rank)
+	}
+	return uint64(play)
 }
 
 // copyOf returns which copy a write is: 0 is the history's own.
@@ -331,6 +434,11 @@ func (w *world) keys() {
 			}
 		}
 	}
+	for _, c := range w.classes {
+		if c.asks() {
+			w.answers = make([]int64, len(w.plays))
+		}
+	}
 	for i := range s.Probes {
 		w.probes = append(w.probes, probeLine{Probe: &s.Probes[i], region: s.region(s.Probes[i].Region)})
 	}
@@ -339,8 +447,12 @@ func (w *world) keys() {
 	w.scopesOf = make([]uint64, n)
 	w.critical, w.leader, w.tracked = make([]bool, n), make([]bool, n), make([]bool, n)
 	w.pending = make([][]int32, n)
+	w.dotted = make([]bool, n)
 	w.gather()
-	read := len(w.t.reads) > 0 || len(w.probes) > 0
+	if w.opt.deaf {
+		w.dueRd, w.probes = len(w.t.reads), nil
+	}
+	read := w.dueRd < len(w.t.reads) || len(w.probes) > 0
 	for i, key := range w.t.keys {
 		c := s.classOf(key)
 		if c < 0 {
@@ -349,7 +461,8 @@ func (w *world) keys() {
 		w.classOf[i] = int16(c)
 		w.leader[i] = anyMatches(s.Leaders, key)
 		w.critical[i] = w.classes[c].Critical || w.leader[i]
-		w.tracked[i] = w.critical[i] || read
+		w.tracked[i] = w.critical[i] || read || w.classes[c].asks()
+		w.dotted[i] = !w.light && w.exact
 		for j, sc := range w.scopes {
 			if sc.holds(w.classes[c].Name, key) {
 				w.scopesOf[i] |= 1 << j
@@ -363,23 +476,24 @@ const OtherClass = "(other)"
 
 // wires makes the links.
 func (w *world) wires() {
-	n := len(w.regions)
+	n := len(w.replicas)
 	w.links = make([]*link, n*n)
-	for _, from := range w.regions {
-		for _, to := range w.regions {
+	for _, from := range w.replicas {
+		for _, to := range w.replicas {
 			if from != to {
 				at := from.index*n + to.index
 				w.links[at] = &link{from: from, to: to, index: at}
 			}
 		}
 	}
+	w.bounded = w.script.bounded()
 	w.rewire()
 }
 
-func (w *world) link(from, to *region) *link { return w.links[from.index*len(w.regions)+to.index] }
+func (w *world) link(from, to *replica) *link { return w.links[from.index*len(w.replicas)+to.index] }
 
-// reachable reports whether two regions reach each other, both ways.
-func (w *world) reachable(a, b *region) bool {
+// reachable reports whether two replicas reach each other, both ways.
+func (w *world) reachable(a, b *replica) bool {
 	return a == b || !w.link(a, b).down && !w.link(b, a).down
 }
 
@@ -390,39 +504,43 @@ func (w *world) run() {
 		w.now = min(w.now, w.agenda.list[0].at)
 	}
 	for {
-		at := [6]int64{never, never, never, never, never, never}
+		// Of one moment, what stands first here comes first.
+		at, next, probe := int64(never), 0, 0
 		if len(w.agenda.list) > 0 {
-			at[0] = w.agenda.list[0].at
+			at = w.agenda.list[0].at
 		}
 		if len(w.busy.list) > 0 {
-			l := w.busy.list[0]
-			at[1] = l.queue[l.head].arrives
+			if l := w.busy.list[0]; l.queue[l.head].arrives < at {
+				at, next = l.queue[l.head].arrives, 1
+			}
 		}
-		if len(w.strays.list) > 0 {
-			at[2] = w.strays.list[0].arrives
+		if len(w.strays.list) > 0 && w.strays.list[0].arrives < at {
+			at, next = w.strays.list[0].arrives, 2
 		}
-		if w.due < len(w.inTime) {
-			at[3] = w.inTime[w.due].at
+		if len(w.calls.list) > 0 && w.calls.list[0].at < at {
+			at, next = w.calls.list[0].at, 3
 		}
-		if w.dueRd < len(w.t.reads) {
-			at[4] = w.t.reads[w.dueRd].at
+		for len(w.limits) > 0 && w.limits[0].done {
+			w.limits = w.limits[1:]
 		}
-		probe := -1
+		if len(w.limits) > 0 && w.limits[0].began+int64(w.script.Timeout) < at {
+			at, next = w.limits[0].began+int64(w.script.Timeout), 7
+		}
+		if w.due < len(w.inTime) && w.inTime[w.due].at < at {
+			at, next = w.inTime[w.due].at, 4
+		}
+		if w.dueRd < len(w.t.reads) && w.t.reads[w.dueRd].at < at {
+			at, next = w.t.reads[w.dueRd].at, 5
+		}
 		for i := range w.probes {
-			if p := &w.probes[i]; p.head < len(p.queue) && p.queue[p.head].at < at[5] {
-				at[5], probe = p.queue[p.head].at, i
+			if p := &w.probes[i]; p.head < len(p.queue) && p.queue[p.head].at < at {
+				at, next, probe = p.queue[p.head].at, 6, i
 			}
 		}
-		next := 0
-		for i := range at {
-			if at[i] < at[next] {
-				next = i
-			}
-		}
-		if at[next] == never {
+		if at == never || w.stop != nil && w.stop() {
 			return
 		}
-		w.now = max(w.now, at[next])
+		w.now = max(w.now, at)
 		switch next {
 		case 0:
 			w.agenda.pop().do()
@@ -431,18 +549,23 @@ func (w *world) run() {
 		case 2:
 			w.arriveStray()
 		case 3:
+			w.callNext()
+		case 4:
 			m := w.inTime[w.due]
 			w.due++
 			w.attempt(m.write, m.at)
-		case 4:
+		case 5:
 			rd := &w.t.reads[w.dueRd]
 			w.dueRd++
-			w.read(rd, w.nodes[rd.node].region, &w.nodes[rd.node])
-		case 5:
+			n := &w.nodes[rd.node]
+			w.begin(rd, n.replica, n.stopped > 0)
+		case 6:
 			p := &w.probes[probe]
 			m := p.queue[p.head]
 			p.head++
 			w.probe(p, m.write)
+		case 7:
+			w.giveUp(w.limits[0])
 		}
 		w.alarm()
 		if w.dirty || len(w.armed) > 0 {
@@ -456,468 +579,6 @@ func (w *world) run() {
 func (w *world) at(t int64, do func()) {
 	w.orders++
 	w.agenda.push(planned{t, w.orders, do})
-}
-
-// attempt makes a write that was due at a time, if it may.
-func (w *world) attempt(i int32, due int64) {
-	b := w.base(i)
-	n := &w.nodes[b.node]
-	if len(n.waiting) > 0 {
-		w.hold(i, n, due)
-		return
-	}
-	w.try(i, due)
-}
-
-// try makes a write; it returns false when it has to wait for room.
-func (w *world) try(i int32, due int64) bool {
-	b := w.base(i)
-	n := &w.nodes[b.node]
-	r := n.region
-	c := w.classes[w.classOf[b.key]]
-	switch {
-	case r.stopped || n.stopped > 0:
-		w.plays[i].status = isUnavailable
-		r.unavailable++
-		w.count(unavailableIndex, b.key, 1)
-		return true
-	case c.frozen > 0:
-		w.refuse(i, r, n)
-		return true
-	}
-	asked, latency, bounded := r.bit, int64(0), true
-	if c.Writes.Kind == Some {
-		var ok bool
-		asked, latency, ok = w.ask(r, c.Writes.Regions, i)
-		if !ok {
-			w.refuse(i, r, n)
-			return true
-		}
-		bounded = asked == r.bit
-	}
-	for _, to := range w.regions {
-		if to.bit&asked != 0 {
-			continue
-		}
-		l := w.link(r, to)
-		if l.share == 0 || l.byNode[b.node] < l.share {
-			continue
-		}
-		if !l.quality.Throttle {
-			w.noRoom++
-			w.refuse(i, r, n)
-			return true
-		}
-		if w.plays[i].status != isWaiting {
-			w.hold(i, n, due)
-		}
-		return false
-	}
-	latency += w.now - due
-	if latency > 0 {
-		c.latencies = append(c.latencies, latency)
-		w.raise(latencyIndex, b.key, latency)
-	}
-	w.accept(i, r, asked, bounded, w.now-due)
-	return true
-}
-
-func (w *world) refuse(i int32, r *region, n *nodeState) {
-	w.plays[i].status = isRefused
-	r.refused++
-	n.refused++
-	w.count(refusedIndex, w.base(i).key, 1)
-}
-
-// hold makes a write wait for room.
-func (w *world) hold(i int32, n *nodeState, due int64) {
-	w.plays[i].status, w.plays[i].made = isWaiting, due
-	n.waiting = append(n.waiting, i)
-	n.held++
-	w.noRoom++
-	w.count(throttledIndex, w.base(i).key, 1)
-}
-
-// admit lets the writes of a node go on that waited for room.
-func (w *world) admit(node int32) {
-	n := &w.nodes[node]
-	for len(n.waiting) > 0 {
-		i := n.waiting[0]
-		if !w.try(i, w.plays[i].made) {
-			return
-		}
-		n.waiting = n.waiting[1:]
-	}
-}
-
-// ask returns the nearest regions that make up a number, the asking one first, and how long their answers take.
-func (w *world) ask(r *region, number int, play int32) (asked uint32, latency int64, ok bool) {
-	type peer struct {
-		takes int64
-		bit   uint32
-	}
-	var room [MaxRegions]peer
-	peers := room[:0]
-	for _, p := range w.regions {
-		if p == r || p.stopped || !w.reachable(r, p) {
-			continue
-		}
-		takes := int64(0)
-		for _, l := range [2]*link{w.link(r, p), w.link(p, r)} {
-			takes += int64(l.quality.Delay)
-			if j := int64(l.quality.Jitter); j > 0 {
-				takes += below(chance(w.seed, 8, uint64(l.index), uint64(play), uint64(w.now)), 2*j+1) - j
-			}
-		}
-		peers = append(peers, peer{takes, p.bit})
-	}
-	if len(peers)+1 < number {
-		return 0, 0, false
-	}
-	slices.SortFunc(peers, func(a, b peer) int { return cmp.Or(cmp.Compare(a.takes, b.takes), cmp.Compare(a.bit, b.bit)) })
-	asked = r.bit
-	for _, p := range peers[:number-1] {
-		asked |= p.bit
-		latency = p.takes
-	}
-	return asked, latency, true
-}
-
-// accept makes a write at a region, and at once at all others that were asked.
-func (w *world) accept(i int32, r *region, asked uint32, bounded bool, waited int64) {
-	b, p, op := w.base(i), &w.plays[i], &w.ops[i]
-	w.hidden(i, asked)
-	if w.critical[b.key] {
-		w.splitBrain(i, r)
-	}
-	w.stamp(r, op, waited)
-	if w.dotted[b.key] {
-		op.Seen = w.seenBy(i, asked, bounded)
-	}
-	p.made, p.has, p.home, p.status = w.now, asked, uint8(r.index), isAccepted
-	p.number = int32(len(w.accepted))
-	w.accepted = append(w.accepted, i)
-	r.accepted++
-	w.count(writesIndex, b.key, 1)
-	if w.advance(i, asked, bounded) {
-		w.classes[w.classOf[b.key]].prevented++
-	}
-	for _, to := range w.regions {
-		if asked&to.bit != 0 {
-			w.take(to, i)
-		} else {
-			w.send(w.link(r, to), i)
-		}
-	}
-	if w.tracked[b.key] && asked != w.every {
-		w.pending[b.key] = append(w.pending[b.key], i)
-	}
-	for j := range w.probes {
-		if pr := &w.probes[j]; pr.Keys.Matches(w.t.keys[b.key]) {
-			pr.queue = append(pr.queue, moment{w.now + int64(pr.After), i})
-		}
-	}
-}
-
-// seenBy returns the dots on the key that the regions asked have, and that the writer can have seen.
-func (w *world) seenBy(i int32, asked uint32, bounded bool) clock.Vector {
-	b := w.base(i)
-	var have clock.Vector
-	for _, r := range w.regions {
-		if asked&r.bit == 0 {
-			continue
-		}
-		if asked == r.bit && !bounded {
-			return r.seen[b.key].Clone()
-		}
-		if asked == r.bit {
-			have = r.seen[b.key]
-		} else {
-			have.Merge(r.seen[b.key])
-		}
-	}
-	_, high := w.t.past(b)
-	if !bounded {
-		return have
-	}
-	if high == nil {
-		return have.Clone()
-	}
-	var seen clock.Vector
-	nodes := w.t.keyNodes[b.key]
-	for node, run := range have.Runs() {
-		at, found := slices.BinarySearch(nodes, node)
-		if !found { // a copy's
-			name := string(node)
-			at, _ = slices.BinarySearch(nodes, clock.Node(name[:strings.LastIndexByte(name, '+')]))
-		}
-		if int32(at) == b.local && node == w.ops[i].Dot.Node {
-			seen.AddRange(node, run) // a node is sequential
-			continue
-		}
-		run.Last = min(run.Last, uint64(high[at]))
-		seen.AddRange(node, run)
-	}
-	return seen
-}
-
-// hidden tells of a write whose writer had seen, in the history, what has not reached its region here.
-func (w *world) hidden(i int32, asked uint32) {
-	b := w.base(i)
-	low, _ := w.t.past(b)
-	for local, n := range low {
-		if n == 0 || int32(local) == b.local {
-			continue
-		}
-		other := w.t.find(b.key, int32(local), n)
-		if p := &w.plays[other]; p.has&asked != 0 || w.t.writes[other].at == 0 || p.status == isLeftOut {
-			continue
-		}
-		w.count(hiddenIndex, b.key, 1)
-		if len(w.hiddenAt) < maxListed {
-			w.hiddenAt = append(w.hiddenAt, Hide{At: Moment(w.now), Key: w.t.keys[b.key], Node: b.op.Stamp.Node, Place: b.place,
-				Other: w.t.writes[other].place})
-		}
-		return
-	}
-}
-
-// deliver brings a write to a region.
-func (w *world) deliver(i int32, r *region) {
-	p := &w.plays[i]
-	if p.status == isVanished {
-		return
-	}
-	b, op := w.base(i), &w.ops[i]
-	if ahead := op.Stamp.Time.Wall - w.now - r.skew(w.now); ahead > int64(clock.DefaultMaxDrift) {
-		w.tell(finding.ClockAhead, b, func() string {
-			return fmt.Sprintf("stamped %s ahead of the clock of %s", durationOf(ahead), r.name)
-		})
-	}
-	if w.script.Hybrid {
-		r.physical = w.now + r.skew(w.now)
-		_ = r.clock.Observe(op.Stamp.Time) // without a bound: it is of a valid time, so there is no error
-	}
-	if p.has&r.bit != 0 { // again: the fold takes it, and nothing changes
-		w.apply(r.index, i)
-		return
-	}
-	p.has |= r.bit
-	w.take(r, i)
-	if p.orphan {
-		p.orphan = false
-		w.spread([]int32{i})
-	}
-	if p.split {
-		w.splitMeets(i)
-	}
-	if p.has == w.every {
-		w.complete(i)
-	}
-}
-
-// complete takes note of a write that every region has.
-func (w *world) complete(i int32) {
-	b := w.base(i)
-	if int(w.plays[i].number) == len(w.accepted)-1 {
-		w.lag = w.now - w.plays[i].made
-	}
-	if w.tracked[b.key] {
-		list := w.pending[b.key]
-		switch at := slices.Index(list, i); {
-		case at == 0: // mostly
-			w.pending[b.key] = list[1:]
-		case at > 0:
-			w.pending[b.key] = slices.Delete(list, at, at+1)
-		}
-	}
-	if w.plays[i].split {
-		w.splitEnds(i)
-	}
-	if w.plays[i].stuck {
-		w.unstick(i)
-	}
-}
-
-// converged reports whether every write up to a number of accepted ones is in every region.
-func (w *world) converged(upTo int) bool {
-	for w.whole < len(w.accepted) {
-		p := &w.plays[w.accepted[w.whole]]
-		if p.status == isAccepted && p.has != w.every {
-			break
-		}
-		w.whole++
-	}
-	return w.whole >= upTo
-}
-
-// alarm tells of writes that are older than the script allows and not in every region.
-func (w *world) alarm() {
-	for w.alarmed < len(w.accepted) {
-		i := w.accepted[w.alarmed]
-		p := &w.plays[i]
-		if w.now-p.made <= int64(w.script.Stuck) {
-			return
-		}
-		w.alarmed++
-		if p.status != isAccepted || p.has == w.every {
-			continue
-		}
-		p.stuck = true
-		w.count(stuckIndex, w.base(i).key, 1)
-		w.stick(i)
-	}
-}
-
-// vanish takes an acknowledged write out of the world that no region has any more.
-func (w *world) vanish(i int32) {
-	p := &w.plays[i]
-	p.status = isVanished
-	b := w.base(i)
-	w.count(vanishedIndex, b.key, 1)
-	w.count(lostIndex, b.key, 1)
-	if list := w.pending[b.key]; len(list) > 0 {
-		w.pending[b.key] = slices.DeleteFunc(list, func(j int32) bool { return j == i })
-	}
-	if p.split {
-		w.splitEnds(i)
-	}
-}
-
-// restart takes a region back to a backup: what it has had since is gone, and the others send it again.
-func (w *world) restart(r *region, backup int) {
-	gone := slices.Clone(r.log[backup:])
-	kept := slices.Clone(r.log[:backup])
-	w.clear(r.index)
-	clear(r.seen)
-	r.log = r.log[:0]
-	for _, i := range gone {
-		w.plays[i].has &^= r.bit
-	}
-	for _, i := range kept {
-		w.take(r, i)
-	}
-	for _, l := range w.links {
-		if l == nil || l.from != r || !l.down {
-			continue
-		}
-		// What waits at the region is gone with the rest.
-		l.queue = slices.DeleteFunc(l.queue[l.head:], func(p packet) bool {
-			if w.plays[p.play].has&r.bit != 0 {
-				return false
-			}
-			if l.byNode != nil {
-				l.byNode[w.base(p.play).node]--
-			}
-			gone = append(gone, p.play) // it may have been on its way since an earlier restart
-			return true
-		})
-		l.head = 0
-	}
-	slices.Sort(gone)
-	gone = slices.Compact(gone)
-	w.spread(gone)
-	w.rebuild()
-	w.whole, w.alarmed = 0, min(w.alarmed, len(w.accepted))
-	for _, i := range gone {
-		if b := w.base(i); w.tracked[b.key] && w.plays[i].status == isAccepted && !slices.Contains(w.pending[b.key], i) {
-			w.pending[b.key] = append(w.pending[b.key], i)
-			slices.SortFunc(w.pending[b.key], func(a, b int32) int { return cmp.Compare(w.plays[a].number, w.plays[b].number) })
-		}
-	}
-}
-
-// spread sees to it that writes get to every region that has them not and that nobody sends them to. What nobody has
-// vanishes.
-func (w *world) spread(list []int32) {
-	type way struct {
-		play int32
-		to   int
-	}
-	under := make(map[way]bool)
-	for _, l := range w.links {
-		if l == nil {
-			continue
-		}
-		for _, p := range l.queue[l.head:] {
-			under[way{p.play, l.to.index}] = true
-		}
-	}
-	for _, s := range w.strays.list {
-		if !s.copy {
-			under[way{s.play, s.link.to.index}] = true
-		}
-	}
-	for _, i := range list {
-		p := &w.plays[i]
-		if p.status != isAccepted {
-			continue
-		}
-		if p.has == 0 {
-			p.orphan = false
-			for _, r := range w.regions {
-				p.orphan = p.orphan || under[way{i, r.index}]
-			}
-			if !p.orphan {
-				w.vanish(i)
-			}
-			continue
-		}
-		from := w.regions[bits.TrailingZeros32(p.has)]
-		for _, r := range w.regions {
-			if p.has&r.bit == 0 && !under[way{i, r.index}] {
-				w.send(w.link(from, r), i)
-			}
-		}
-	}
-}
-
-// switchTable makes all regions go on under another table.
-func (w *world) switchTable(t *merge.Table) {
-	for i := range w.fronts {
-		w.forget(int32(i), &w.fronts[i])
-	}
-	for i := range w.elemFronts {
-		w.forget(w.elemCell[i], &w.elemFronts[i])
-	}
-	w.setTable(t)
-	for _, r := range w.regions {
-		for _, i := range r.log {
-			w.apply(r.index, i)
-		}
-	}
-	w.rebuild()
-}
-
-// apart counts the cells that differ between two regions.
-func (w *world) apart() int64 {
-	n := int64(0)
-	for c := range w.cellKey {
-		for _, r := range w.regions[1:] {
-			if !w.equal(w.cell(int32(c), r.index), w.cell(int32(c), 0)) {
-				n++
-				break
-			}
-		}
-	}
-	return n
-}
-
-// equal compares two cells; one that no write has reached is equal to its like alone.
-func (w *world) equal(a, b *merge.Cell) bool {
-	if a.Rule() == nil || b.Rule() == nil {
-		return a.Rule() == b.Rule()
-	}
-	return a.Equal(*b)
-}
-
-// writeOf returns the write of the drill behind one that a cell keeps, -1 when there is none.
-func (w *world) writeOf(key int32, kept *merge.Write) int32 {
-	at, found := slices.BinarySearch(w.t.keyNodes[key], kept.Dot.Node)
-	if !found || kept.Dot.Seq == 0 {
-		return -1
-	}
-	return w.t.find(key, int32(at), int32(kept.Dot.Seq))
 }
 
 // against is the write that beat a claim, for reports.
