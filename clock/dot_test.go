@@ -175,30 +175,3 @@ func TestEncodersTellThatTheWriterFailed(t *testing.T) {
 		}
 	}
 }
-
-func FuzzParseDot(f *testing.F) {
-	for _, seed := range []string{"us-east:1", "10.0.0.1:26257:7", "eu:01", "eu:18446744073709551615", ":", ""} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		dot, err := clock.ParseDot(text)
-		if err != nil {
-			require.ErrorIs(t, err, clock.ErrDot)
-			return
-		}
-		require.Equal(t, text, dot.String())
-		requireDotRoundTrips(t, dot)
-	})
-}
-
-func FuzzDotDecodeMsgpack(f *testing.F) {
-	f.Add([]byte{0x92, 0xa2, 'e', 'u', 0x01})
-	f.Add([]byte{0x92, 0xa0, 0x00})
-	f.Add([]byte{0x92, 0xdb, 0xff, 0xff, 0xff, 0xff})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var dot clock.Dot
-		if dot.DecodeMsgpack(msgpack.NewDecoder(bytes.NewReader(b))) == nil && !dot.IsZero() {
-			requireDotRoundTrips(t, dot)
-		}
-	})
-}

@@ -414,26 +414,6 @@ func TestVectorDecoderTrustsNoLength(t *testing.T) {
 	assert.Less(t, (after.TotalAlloc-before.TotalAlloc)/1000, uint64(16<<10))
 }
 
-func FuzzVectorDecodeMsgpack(f *testing.F) {
-	v := clock.Up("eu", 3)
-	v.Add(clock.Dot{Node: "us", Seq: 500})
-	v.Add(clock.Dot{Node: "us", Seq: math.MaxUint64})
-	seed, err := msgpack.Marshal(v)
-	require.NoError(f, err)
-	f.Add(seed)
-	f.Add([]byte{0x90})
-	f.Add([]byte{0xdd, 0xff, 0xff, 0xff, 0xff})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var v clock.Vector
-		if v.DecodeMsgpack(msgpack.NewDecoder(bytes.NewReader(b))) != nil {
-			require.True(t, v.IsEmpty())
-			return
-		}
-		requireCanonical(t, v)
-		require.LessOrEqual(t, len(requireVectorRoundTrips(t, v)), len(b), "no form is shorter")
-	})
-}
-
 func TestRangeAndVectorText(t *testing.T) {
 	v := clock.Up("eu", 3)
 	v.AddUp("us", 2)

@@ -327,9 +327,11 @@ func TestStampEncoderTellsThatTheWriterFailed(t *testing.T) {
 	}
 }
 
-func FuzzStampDecodeMsgpack(f *testing.F) {
+// FuzzDecode gives what the fuzzer makes to the one decoder of this package.
+func FuzzDecode(f *testing.F) {
 	f.Add([]byte{0x93, 7, 0x92, 5, 1, 0xa2, 'e', 'u'})
 	f.Add([]byte{0x93, 0, 0x92, 0, 0, 0xa0})
+	f.Add([]byte{0x93, 0xcf, 0, 0, 0, 1, 0, 0, 0, 0, 0x92, 0xcd, 1, 0, 0, 0xd9, 2, 'e', 'u'})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var stamp lww.Stamp
 		if stamp.DecodeMsgpack(msgpack.NewDecoder(bytes.NewReader(b))) == nil {
