@@ -84,11 +84,24 @@ func (v *Vector) AddRange(node Node, r Range) {
 }
 
 func (v *Vector) addAt(i int, known bool, node Node, r Range) {
-	if known {
+	switch {
+	case known:
 		v.entries[i].runs = v.entries[i].runs.add(r)
-	} else {
+	case len(v.entries) == 0:
+		*v = ofOne(node, r)
+	default:
 		v.entries = slices.Insert(v.entries, i, entry{node, runs{r}})
 	}
+}
+
+// ofOne returns a vector of one run, which is what deltas are made of: in one allocation, with room for a second run.
+func ofOne(node Node, r Range) Vector {
+	of := new(struct {
+		entries [1]entry
+		runs    [2]Range
+	})
+	of.entries[0] = entry{node, append(of.runs[:0], r)}
+	return Vector{entries: of.entries[:]}
 }
 
 // Merge puts all dots of w into v, which takes time in the order of both, once. The two share no memory afterwards.
@@ -167,6 +180,9 @@ func (v Vector) IsEmpty() bool { return len(v.entries) == 0 }
 
 // Clone returns a copy that shares no memory with v.
 func (v Vector) Clone() Vector {
+	if len(v.entries) == 1 && len(v.entries[0].runs) == 1 {
+		return ofOne(v.entries[0].node, v.entries[0].runs[0])
+	}
 	c := Vector{entries: slices.Clone(v.entries)}
 	for i := range c.entries {
 		c.entries[i].runs = slices.Clone(c.entries[i].runs)
