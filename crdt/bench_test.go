@@ -248,27 +248,30 @@ func BenchmarkWire(b *testing.B) {
 	for _, e := range all {
 		_, _ = g.Add(e)
 	}
+	size := 0
+	measure := func(name string, step func(b *testing.B)) {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(size))
+			w := watch(b)
+			for b.Loop() {
+				step(b)
+			}
+			w.report()
+			b.ReportMetric(float64(size)*float64(b.N)/w.spent.Seconds()/1e6, "cpu-MB/s")
+			b.ReportMetric(float64(size)/large, "bytes/entry")
+		})
+	}
 	run := func(name string, encode func([]byte) ([]byte, error), decode func([]byte) error) {
 		data, err := encode(nil)
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Run("encode/"+name, func(b *testing.B) {
-			b.SetBytes(int64(len(data)))
-			b.ReportAllocs()
-			var buffer []byte
-			for b.Loop() {
-				buffer, _ = encode(buffer[:0])
-			}
-			b.ReportMetric(float64(len(data))/large, "bytes/entry")
-		})
-		b.Run("decode/"+name, func(b *testing.B) {
-			b.SetBytes(int64(len(data)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := decode(data); err != nil {
-					b.Fatal(err)
-				}
+		size = len(data)
+		var buffer []byte
+		measure("encode/"+name, func(*testing.B) { buffer, _ = encode(buffer[:0]) })
+		measure("decode/"+name, func(b *testing.B) {
+			if err := decode(data); err != nil {
+				b.Fatal(err)
 			}
 		})
 	}
@@ -276,14 +279,10 @@ func BenchmarkWire(b *testing.B) {
 		func(data []byte) error { return new(ORSet[string]).Decode(data, Text[string](), Limits{}) })
 	run("GSet", func(buf []byte) ([]byte, error) { return g.Encode(buf, Text[string]()) },
 		func(data []byte) error { return new(GSet[string]).Decode(data, Text[string](), Limits{}) })
-	b.Run("floor/decode", func(b *testing.B) { // strings into a map, nothing checked
-		data, _ := g.Encode(nil, Text[string]())
-		b.SetBytes(int64(len(data)))
-		for b.Loop() {
-			m := map[string]struct{}{}
-			for _, e := range all {
-				m[string([]byte(e))] = struct{}{}
-			}
+	measure("floor/decode", func(*testing.B) { // strings into a map, nothing checked
+		m := map[string]struct{}{}
+		for _, e := range all {
+			m[string([]byte(e))] = struct{}{}
 		}
 	})
 }

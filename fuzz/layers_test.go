@@ -22,7 +22,7 @@ clock                 : msgpack
 clock/wire            : clock
 lww                   : clock msgpack
 crdt/law              :
-crdt                  : clock msgpack
+crdt                  : clock clock/wire
 merge/finding         :
 merge/lex             :
 merge/value           : crdt merge/finding
