@@ -314,25 +314,26 @@ func TestStampDecoderRefuses(t *testing.T) {
 	assert.ErrorIs(t, err, clock.ErrTime)
 }
 
-// brokenReader fails after some bytes with an error of its own.
-type brokenReader struct{ left []byte }
+// stumble fails once, after some bytes, and goes on as if nothing had been.
+type stumble struct{ before, after []byte }
 
-var errBroken = errors.New("broken")
+var errStumbled = errors.New("stumbled")
 
-func (r *brokenReader) Read(b []byte) (int, error) {
-	if len(r.left) == 0 {
-		return 0, errBroken
+func (r *stumble) Read(b []byte) (int, error) {
+	if len(r.before) > 0 {
+		n := copy(b, r.before)
+		r.before = r.before[n:]
+		return n, nil
 	}
-	n := copy(b, r.left)
-	r.left = r.left[n:]
-	return n, nil
+	r.before, r.after = r.after, nil
+	return 0, errStumbled
 }
 
 func TestStampDecoderTellsThatTheReaderFailed(t *testing.T) {
 	packed := requireStampRoundTrips(t, lww.Stamp{Version: 700, Time: clock.Timestamp{Wall: 500, Logical: 1}, Node: "eu"})
 	for n := range packed {
 		var stamp lww.Stamp
-		assert.ErrorIs(t, stamp.DecodeMsgpack(msgpack.NewDecoder(&brokenReader{packed[:n]})), errBroken, "after %d bytes", n)
+		assert.ErrorIs(t, stamp.DecodeMsgpack(msgpack.NewDecoder(&stumble{packed[:n], packed[n:]})), errStumbled, "after %d bytes", n)
 		assert.Zero(t, stamp)
 	}
 }

@@ -126,7 +126,10 @@ func TestAStringAndItsBytesReadTheSame(t *testing.T) {
 		"array": {func(s string) result { v, r, err := ReadArray(s); return result{v, r, err} }, func(b []byte) result { v, r, err := ReadArray(b); return result{v, string(r), err} }},
 		"text":  {func(s string) result { v, r, err := ReadText(s); return result{v, r, err} }, func(b []byte) result { v, r, err := ReadText(b); return result{v, string(r), err} }},
 		"raw": {func(s string) result { v, r, is, err := ReadRaw(s); return result{[2]any{v, is}, r, err} },
-			func(b []byte) result { v, r, is, err := ReadRaw(b); return result{[2]any{string(v), is}, string(r), err} }},
+			func(b []byte) result {
+				v, r, is, err := ReadRaw(b)
+				return result{[2]any{string(v), is}, string(r), err}
+			}},
 	}
 	for first := range 256 {
 		for _, more := range []string{"", "\x00", "\x7f", "\x80", "\xff", "\x01\x00", "\x00\xff", "\x01\x00a", "\x00\x00\x00\x00", "\x80\x00\x00\x00", "\xff\x7f\xff\xff",

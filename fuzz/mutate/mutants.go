@@ -596,9 +596,21 @@ func (f *finder) binary(e *ast.BinaryExpr, tv types.TypeAndValue) {
 			changes = []change{with(op)}
 		}
 	}
+	number, ok := e.Y.(*ast.BasicLit)
+	if ok && number.Kind == token.INT && isNumber(f.info.TypeOf(e.Y)) {
+		// The other way around, a comparison would only be moved by one again.
+		one := map[token.Token]string{token.LSS: " - 1", token.GEQ: " - 1"}[e.Op]
+		if one == "" {
+			one = " + 1"
+		}
+		op := e.Op.String()
+		changes = append(changes, change{x + " " + op + " " + y + one, "(" + x + ") " + op + " (" + y + one + ")"})
+	}
 	f.expr(e, tv.Type, f.text(e), changes...)
 	f.walk(e.X)
-	f.walk(e.Y)
+	if !ok {
+		f.walk(e.Y)
+	}
 }
 
 func run(name string, args ...string) ([]byte, error) {
