@@ -160,6 +160,9 @@ func TestTimestampDecodersRefuse(t *testing.T) {
 		assert.Error(t, got.DecodeMsgpack(msgpack.NewDecoder(bytes.NewReader(b))), name)
 		assert.Equal(t, kept, got, name)
 	}
+	b, err := at(-1).AppendBinary([]byte("prefix"))
+	assert.ErrorIs(t, err, clock.ErrTime)
+	assert.Equal(t, "prefix", string(b))
 	got := kept
 	require.Error(t, json.Unmarshal([]byte(`"5.x"`), &got))
 	assert.Equal(t, kept, got)
@@ -179,6 +182,9 @@ func TestSubSaturates(t *testing.T) {
 		{-1, math.MaxInt64, math.MinInt64},
 		{0, math.MinInt64, math.MaxInt64},
 		{-5, -7, 2},
+		{5, 5, 0},
+		{0, 0, 0},
+		{-6148914691236517206, 6148914691236517205, math.MinInt64}, // where signs and all else differ in every bit
 	} {
 		assert.Equal(t, c.want, at(c.a).Sub(at(c.b)), "%d - %d", c.a, c.b)
 	}
