@@ -16,7 +16,7 @@ import (
 // A planted bug is one that a real system had, or the nearest thing to it that this code could have. Each is put into the
 // code, one at a time, and the test that is named must fail:
 //
-//	go test -run TestEveryPlantedBugIsCaught -planted ./crdt
+//	go test -v -timeout 2h -run TestEveryPlantedBugIsCaught -planted ./crdt
 //
 // Without the flag it is only checked that each could still be planted.
 var plant = flag.Bool("planted", false, "plant every known bug and let the tests find it; takes minutes")
@@ -52,6 +52,7 @@ func TestEveryPlantedBugIsCaught(t *testing.T) {
 			require.NotContains(t, string(out), "no tests to run")
 			require.NotContains(t, string(out), "test timed out", "to take too long is not to find it")
 			require.Error(t, err, "%s has not found it", b.caughtBy)
+			t.Logf("caught by %s", b.caughtBy)
 		})
 	}
 }
