@@ -87,6 +87,10 @@ func TestParseDotRefuses(t *testing.T) {
 		assert.ErrorIs(t, err, clock.ErrDot, "%.40q", text)
 		assert.Less(t, len(err.Error()), 400, "an error must not repeat a hostile text")
 	}
+	for n, quoted := range map[int]string{64: strings.Repeat("x", 64) + `"`, 65: strings.Repeat("x", 64) + `"...`} {
+		_, err := clock.ParseDot(strings.Repeat("x", n))
+		assert.EqualError(t, err, `not a dot: "`+quoted)
+	}
 }
 
 func TestDotWithoutNodeOrNumberHasNoForm(t *testing.T) {
@@ -110,6 +114,7 @@ func TestDotDecoderRefuses(t *testing.T) {
 		"no number":             {0x92, 0xa2, 'e', 'u', 0x00},
 		"a negative number":     {0x92, 0xa2, 'e', 'u', 0xff},
 		"nil for a node":        {0x92, 0xc0, 0x01},
+		"numbers for both":      {0x92, 0x00, 0x00},
 		"a node of 4 GiB":       {0x92, 0xdb, 0xff, 0xff, 0xff, 0xff},
 		"a node of bytes":       {0x92, 0xc4, 0x02, 'e', 'u', 0x01},
 		"a node that ends":      {0x92, 0xa5, 'e'},

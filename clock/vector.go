@@ -289,29 +289,29 @@ func decodeEntry(d *msgpack.Decoder) (entry, error) {
 	var en entry
 	n, err := d.DecodeArrayLen()
 	if err != nil {
-		return en, err
+		return entry{}, err
 	}
 	if n < 3 || n%2 == 0 {
-		return en, fmt.Errorf("an entry of %d fields", n)
+		return entry{}, fmt.Errorf("an entry of %d fields", n)
 	}
 	if en.node, err = decodeNode(d); err != nil {
-		return en, err
+		return entry{}, err
 	}
 	if err := en.node.Check(); err != nil {
-		return en, err
+		return entry{}, err
 	}
 	after := uint64(0) // the number after which the next run may start
 	for range n / 2 {
 		first, err := decodeUint(d)
 		if err != nil {
-			return en, err
+			return entry{}, err
 		}
 		last, err := decodeUint(d)
 		if err != nil {
-			return en, err
+			return entry{}, err
 		}
 		if first <= after || first > last || len(en.runs) > 0 && first == after+1 {
-			return en, fmt.Errorf("run %s after %d", Range{first, last}, after)
+			return entry{}, fmt.Errorf("run %s after %d", Range{first, last}, after)
 		}
 		en.runs = append(en.runs, Range{first, last})
 		after = last

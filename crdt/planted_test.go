@@ -16,7 +16,7 @@ import (
 // A planted bug is one that a real system had, or the nearest thing to it that this code could have. Each is put into the
 // code, one at a time, and the test that is named must fail:
 //
-//	go test -v -timeout 2h -run TestEveryPlantedBugIsCaught -planted ./crdt
+//	go test ./crdt -v -timeout 2h -run TestEveryPlantedBugIsCaught -planted
 //
 // Without the flag it is only checked that each could still be planted.
 var plant = flag.Bool("planted", false, "plant every known bug and let the tests find it; takes minutes")

@@ -32,6 +32,8 @@ func TestARefusalNamesTheOperationOrTheBatch(t *testing.T) {
 func TestWhereThereIsNoEpochTheTableSaysWhoTakesPart(t *testing.T) {
 	g, _ := gateAndBatch()
 	g.Epoch = crdt.Epoch{}
+	first := &Gate{Table: g.Table, Epoch: crdt.Epoch{Number: 1, Members: []clock.Node{"eu"}}}
+	require.Len(t, first.Admit(&Batch{Source: "us", Epoch: 1, Fingerprint: g.Table.Fingerprint()}, gateNow), 1, "the first epoch is one")
 	for source, ok := range map[clock.Node]bool{"ap": true, "eu": true, "mars": false} {
 		refusals := g.Admit(&Batch{Source: source, Fingerprint: g.Table.Fingerprint()}, gateNow)
 		if ok {
