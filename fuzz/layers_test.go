@@ -38,6 +38,7 @@ replay/cmd/tiebreak   : replay/cmd
 replay/bench          : replay replay/history compress
 examples              : clock lww crdt crdt/law merge merge/finding merge/value merge/replica replay replay/drill replay/history replay/cmd compress
 fuzz                  :
+fuzz/mutate           :
 fuzz/faultfs          : merge/replica/segment
 fuzz/gen              : clock lww crdt merge merge/lex merge/value replay/history gopter
 `
