@@ -93,14 +93,16 @@ func BenchmarkMergeSets(b *testing.B) {
 	} {
 		b.Run("floor/"+c.name, func(b *testing.B) {
 			right := mapOf(c.right)
+			w := watch(b)
 			for b.Loop() {
-				b.StopTimer()
+				w.stop()
 				left := mapOf(c.left)
-				b.StartTimer()
+				w.start()
 				for e := range right {
 					left[e] = struct{}{}
 				}
 			}
+			w.report()
 		})
 		b.Run("ORSet/"+c.name, func(b *testing.B) {
 			start := orSetOf("us", c.left)
@@ -108,12 +110,14 @@ func BenchmarkMergeSets(b *testing.B) {
 			if c.name != "same" {
 				other = *orSetOf("eu", c.right)
 			}
+			w := watch(b)
 			for b.Loop() {
-				b.StopTimer()
+				w.stop()
 				left := start.Clone()
-				b.StartTimer()
+				w.start()
 				left.Merge(other)
 			}
+			w.report()
 		})
 		b.Run("GSet/"+c.name, func(b *testing.B) {
 			var start, other GSet[string]
@@ -123,12 +127,14 @@ func BenchmarkMergeSets(b *testing.B) {
 			for _, e := range c.right {
 				_, _ = other.Add(e)
 			}
+			w := watch(b)
 			for b.Loop() {
-				b.StopTimer()
+				w.stop()
 				left := start.Clone()
-				b.StartTimer()
+				w.start()
 				left.Merge(other)
 			}
+			w.report()
 		})
 	}
 }
@@ -136,14 +142,18 @@ func BenchmarkMergeSets(b *testing.B) {
 func BenchmarkInsertAll(b *testing.B) {
 	all := elements(0, large)
 	b.Run("floor", func(b *testing.B) {
+		w := watch(b)
 		for b.Loop() {
 			mapOf(all)
 		}
+		w.report()
 	})
 	b.Run("ORSet", func(b *testing.B) {
+		w := watch(b)
 		for b.Loop() {
 			orSetOf("us", all)
 		}
+		w.report()
 	})
 }
 
