@@ -95,3 +95,21 @@ func TestTheHorizonWaitsForAllThatALostMemberWrote(t *testing.T) {
 	acknowledge()
 	assert.Equal(t, "{gone:1-1 us:1-1}", l.Horizon().String())
 }
+
+// A remove of a key takes of a nested set what it had seen, and leaves no empty place where an element was.
+func TestWhatIsTakenBackOfANestedSetIsGone(t *testing.T) {
+	var us, eu Map[string, ORSet[string]]
+	add := func(m *Map[string, ORSet[string]], node clock.Node, e string) {
+		must(m.Write("k", func(s *ORSet[string]) (ORSet[string], error) { return s.Add(node, e) }))
+	}
+	add(&us, "us", "x")
+	eu.Merge(us)
+	removed := eu.Remove("k")
+	add(&us, "us", "y")
+	us.Merge(removed)
+	set, ok := us.Get("k")
+	require.True(t, ok)
+	assert.Equal(t, []string{"y"}, set.Elements())
+	assert.Equal(t, 1, set.Len())
+	assert.False(t, set.Has("x"))
+}

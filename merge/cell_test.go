@@ -140,3 +140,31 @@ func TestStoredDeletesHaveATotalOrder(t *testing.T) {
 		}
 	}
 }
+
+func TestAGrowOnlySetSaysThatARemoveIsLost(t *testing.T) {
+	us := writer{node: "us"}
+	add := us.op(Insert, "k", 1, field("f", `"a"`, ""))
+	remove := us.op(Remove, "k", 2, field("f", `"a"`, ""))
+	c := cellUnder(t, "grow-only", add, remove)
+	claim := Claim{Op: &remove, Rule: c.Rule(), Cell: "f", Kind: Remove, Value: `"a"`}
+	v := c.Judge(&claim)
+	assert.Equal(t, Lost, v.Outcome)
+	assert.True(t, v.NotMonotonic)
+	assert.Equal(t, value.Value(`["a"]`), c.Value())
+}
+
+func TestCellsAreYieldedUntilToldToStop(t *testing.T) {
+	s := NewState(MustParseTable("* * lww"))
+	us := writer{node: "us"}
+	for _, key := range []string{"b", "a", "c"} {
+		_, err := s.Apply(us.op(Set, key, 1, field("f", "1", ""), field("g", "1", "")))
+		require.NoError(t, err)
+	}
+	var keys []string
+	for key := range s.Cells() {
+		if keys = append(keys, key); len(keys) == 3 {
+			break
+		}
+	}
+	assert.Equal(t, []string{"a", "a", "b"}, keys)
+}

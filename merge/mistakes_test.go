@@ -33,3 +33,24 @@ func TestACustomRulePromisesWhatItDoesNotWaive(t *testing.T) {
 	assert.Equal(t, AllLaws, table.Rule("b/1", "f").Laws())
 	assert.Equal(t, AllLaws, table.Rule("c/1", "f").Laws())
 }
+
+// A check and a unique line are about the keys of their pattern, and a check holds by its sign.
+func TestAChecksPatternAndSignAreItsOwn(t *testing.T) {
+	table, err := ParseTable("rules.tb", []byte("* * lww\nunique users/* email\nunique users/* \"a,b\"\n"+
+		"check orders/* a < b\ncheck orders/* a <= b\ncheck orders/* a > b\ncheck orders/* a >= b\ncheck orders/* a == b\ncheck orders/* a != b"))
+	require.NoError(t, err)
+	for _, u := range table.Uniques {
+		assert.True(t, u.Matches("users/1"))
+		assert.False(t, u.Matches("email"))
+	}
+	assert.Equal(t, "a,b", table.Uniques[1].Field)
+	for i, holds := range [][3]bool{{true, false, false}, {true, true, false}, {false, false, true}, {false, true, true}, {false, true, false}, {true, false, true}} {
+		c := table.Checks[i]
+		assert.True(t, c.Matches("orders/1"))
+		assert.False(t, c.Matches("a"))
+		for j, a := range []value.Value{"1", "2", "3"} {
+			get := func(field string) value.Value { return map[string]value.Value{"a": a, "b": "2"}[field] }
+			assert.Equal(t, holds[j], c.Holds(get), "%s %s 2", a, c.Op)
+		}
+	}
+}
