@@ -17,8 +17,8 @@
 // A mutant that no test can notice is equivalent. Those are listed in equivalent.txt, each with the reason why; they do not
 // count. A line there that names no mutant is an error.
 //
-// The last figures, with -short tests of the package alone: clock 691 of 691 and lww 253 of 253 killed, all mutants tried, 26
-// and 2 equivalent, 35 seconds of computing. Of crdt (3588 mutants) and merge (2017) only samples were tried, and not again
+// The last figures, with -short tests of the package alone: clock 691 of 693 and lww 253 of 253 killed, all mutants tried, 24
+// and 2 equivalent (the two that lived in clock are listed since), 35 seconds of computing. Of crdt (3588 mutants) and merge (2017) only samples were tried, and not again
 // after tests were written for what survived in them.
 //
 // Exit status: 0 if at least -least per cent of the mutants of every package were killed, 1 if not, 2 on trouble.
