@@ -108,6 +108,13 @@ func TestClockStories(t *testing.T) {
 			{physical: -base, observe: shown(at(second / 2)), now: at(second/2 + 1)},
 			{physical: -base, observe: shown(at(second)), refused: clock.ErrDrift},
 		}},
+		{"the bound of a physical clock before 1970 is counted from 1970", 0, []step{
+			{physical: -base, observe: shown(at(second/2 + 1)), refused: clock.ErrDrift},
+		}},
+		{"a bound of a nanosecond is a bound", 1, []step{
+			{physical: base, observe: shown(at(base + 1))},
+			{physical: base, observe: shown(at(base + 2)), refused: clock.ErrDrift},
+		}},
 	} {
 		t.Run(story.name, func(t *testing.T) {
 			var physical int64
@@ -158,6 +165,16 @@ func TestNothingWedgesAClock(t *testing.T) {
 		require.NoError(t, next.Restore(last), "what a clock has issued must restore the next one")
 		require.True(t, last.Before(next.Now()))
 	}
+}
+
+// The last timestamp that a clock issues is one that a clock observes; the next nanosecond is not.
+func TestAClockObservesAllThatAClockIssues(t *testing.T) {
+	end := clock.Clock{Source: func() int64 { return math.MaxInt64 }}
+	last := end.Now()
+	c := clock.Clock{Source: func() int64 { return 0 }, MaxDrift: -1}
+	require.ErrorIs(t, c.Observe(at(last.Wall+1)), clock.ErrTime)
+	require.NoError(t, c.Observe(last))
+	require.Equal(t, last, c.Last())
 }
 
 // A restart takes the latest of snapshot and log; either alone would issue timestamps twice.

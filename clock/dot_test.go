@@ -3,6 +3,7 @@ package clock_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"math"
 	"slices"
@@ -86,6 +87,10 @@ func TestParseDotRefuses(t *testing.T) {
 		assert.ErrorIs(t, err, clock.ErrDot, "%.40q", text)
 		assert.Less(t, len(err.Error()), 400, "an error must not repeat a hostile text")
 	}
+	for n, quoted := range map[int]string{64: strings.Repeat("x", 64) + `"`, 65: strings.Repeat("x", 64) + `"...`} {
+		_, err := clock.ParseDot(strings.Repeat("x", n))
+		assert.EqualError(t, err, `not a dot: "`+quoted)
+	}
 }
 
 func TestDotWithoutNodeOrNumberHasNoForm(t *testing.T) {
@@ -104,9 +109,12 @@ func TestDotDecoderRefuses(t *testing.T) {
 		"nothing":               {},
 		"nil":                   {0xc0},
 		"one field":             {0x91, 0xa2, 'e', 'u'},
+		"one, then a number":    {0x91, 0xa2, 'e', 'u', 0x01},
+		"three fields":          {0x93, 0xa2, 'e', 'u', 0x01, 0x01},
 		"no number":             {0x92, 0xa2, 'e', 'u', 0x00},
 		"a negative number":     {0x92, 0xa2, 'e', 'u', 0xff},
 		"nil for a node":        {0x92, 0xc0, 0x01},
+		"numbers for both":      {0x92, 0x00, 0x00},
 		"a node of 4 GiB":       {0x92, 0xdb, 0xff, 0xff, 0xff, 0xff},
 		"a node of bytes":       {0x92, 0xc4, 0x02, 'e', 'u', 0x01},
 		"a node that ends":      {0x92, 0xa5, 'e'},
@@ -176,29 +184,74 @@ func TestEncodersTellThatTheWriterFailed(t *testing.T) {
 	}
 }
 
-func FuzzParseDot(f *testing.F) {
-	for _, seed := range []string{"us-east:1", "10.0.0.1:26257:7", "eu:01", "eu:18446744073709551615", ":", ""} {
-		f.Add(seed)
+// hiccup fails at one write, and takes all others.
+type hiccup int
+
+func (w *hiccup) Write(b []byte) (int, error) {
+	if *w--; *w == 0 {
+		return 0, io.ErrShortWrite
 	}
-	f.Fuzz(func(t *testing.T, text string) {
-		dot, err := clock.ParseDot(text)
-		if err != nil {
-			require.ErrorIs(t, err, clock.ErrDot)
-			return
-		}
-		require.Equal(t, text, dot.String())
-		requireDotRoundTrips(t, dot)
-	})
+	return len(b), nil
 }
 
-func FuzzDotDecodeMsgpack(f *testing.F) {
-	f.Add([]byte{0x92, 0xa2, 'e', 'u', 0x01})
-	f.Add([]byte{0x92, 0xa0, 0x00})
-	f.Add([]byte{0x92, 0xdb, 0xff, 0xff, 0xff, 0xff})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var dot clock.Dot
-		if dot.DecodeMsgpack(msgpack.NewDecoder(bytes.NewReader(b))) == nil && !dot.IsZero() {
-			requireDotRoundTrips(t, dot)
+func TestEncodersTellOfEveryWriteThatFailed(t *testing.T) {
+	gaps := clock.Up("eu", 3)
+	gaps.Add(clock.Dot{Node: "eu", Seq: 500})
+	gaps.AddUp("us", 7)
+	for _, v := range []msgpack.CustomEncoder{clock.Dot{Node: "eu", Seq: 5}, logical(5, 7), gaps} {
+		writes := hiccup(0)
+		require.NoError(t, v.EncodeMsgpack(msgpack.NewEncoder(&writes)))
+		for n := range -writes {
+			w := n + 1
+			assert.ErrorIs(t, v.EncodeMsgpack(msgpack.NewEncoder(&w)), io.ErrShortWrite, "write %d of %T", n+1, v)
 		}
-	})
+	}
+}
+
+// stumble fails once, after some bytes, and goes on as if nothing had been.
+type stumble struct{ before, after []byte }
+
+var errStumbled = errors.New("stumbled")
+
+func (r *stumble) Read(b []byte) (int, error) {
+	if len(r.before) > 0 {
+		n := copy(b, r.before)
+		r.before = r.before[n:]
+		return n, nil
+	}
+	r.before, r.after = r.after, nil
+	return 0, errStumbled
+}
+
+func TestDecodersTellThatTheReaderFailed(t *testing.T) {
+	gaps := clock.Up("eu", 3)
+	gaps.Add(clock.Dot{Node: "eu", Seq: 500})
+	gaps.AddUp("us", 7)
+	for _, v := range []msgpack.CustomEncoder{clock.Dot{Node: "eu", Seq: 700}, logical(500, 700), gaps} {
+		packed, err := msgpack.Marshal(v)
+		require.NoError(t, err)
+		for n := range packed {
+			var into msgpack.CustomDecoder
+			switch v.(type) {
+			case clock.Dot:
+				into = new(clock.Dot)
+			case clock.Timestamp:
+				into = new(clock.Timestamp)
+			case clock.Vector:
+				into = new(clock.Vector)
+			}
+			assert.ErrorIs(t, into.DecodeMsgpack(msgpack.NewDecoder(&stumble{packed[:n], packed[n:]})), errStumbled, "%T after %d bytes", v, n)
+		}
+	}
+}
+
+func TestNumbersOfEveryLengthRoundTrip(t *testing.T) {
+	for _, n := range []uint64{1, 127, 128, 255, 256, 65535, 65536, math.MaxUint32, math.MaxUint32 + 1, math.MaxUint64} {
+		requireDotRoundTrips(t, clock.Dot{Node: "eu", Seq: n})
+	}
+	for _, text := range []string{"eu:9", "eu:19", "eu:91"} {
+		dot, err := clock.ParseDot(text)
+		require.NoError(t, err)
+		assert.Equal(t, text, dot.String())
+	}
 }

@@ -59,9 +59,9 @@ func (rs runs) push(r Range) runs {
 	return append(rs, r)
 }
 
-// add returns the set with r in it; like append, it may write to rs.
+// add returns the set with r in it, which must not be empty before; like append, it may write to rs.
 func (rs runs) add(r Range) runs {
-	if len(rs) == 0 || r.First >= rs[len(rs)-1].First { // in order: the common case
+	if r.First >= rs[len(rs)-1].First { // in order: the common case
 		return rs.push(r)
 	}
 	// The runs that r touches, from lo up to hi, become one. Here r.First-1 can be 0, which is in no run.

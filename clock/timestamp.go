@@ -55,11 +55,11 @@ func (t Timestamp) IsZero() bool { return t == Timestamp{} }
 // Sub returns the wall time from u to t. It saturates at the ends of [time.Duration] (292 years).
 func (t Timestamp) Sub(u Timestamp) time.Duration {
 	d := t.Wall - u.Wall
-	switch {
-	case t.Wall >= 0 && u.Wall < 0 && d < 0:
+	if (t.Wall^u.Wall)&(t.Wall^d) < 0 { // signs differ, and that of d is not t's: it went over
+		if t.Wall < 0 {
+			return math.MinInt64
+		}
 		return math.MaxInt64
-	case t.Wall < 0 && u.Wall >= 0 && d >= 0:
-		return math.MinInt64
 	}
 	return time.Duration(d)
 }
@@ -97,13 +97,13 @@ func (t Timestamp) append(b []byte) []byte {
 // refused, as is all that [Timestamp.Check] refuses; the error wraps [ErrTime].
 func ParseTimestamp(text string) (Timestamp, error) {
 	wallText, logicalText, dot := strings.Cut(text, ".")
-	wall, err := digits(wallText, 63)
+	wall, err := strconv.ParseUint(wallText, 10, 63)
 	if err != nil {
 		return Timestamp{}, fmt.Errorf("%w: %s", ErrTime, quote(text))
 	}
 	var logical uint64
 	if dot {
-		if logical, err = digits(logicalText, 32); err != nil {
+		if logical, err = strconv.ParseUint(logicalText, 10, 32); err != nil {
 			return Timestamp{}, fmt.Errorf("%w: %s", ErrTime, quote(text))
 		}
 	}
@@ -112,14 +112,6 @@ func ParseTimestamp(text string) (Timestamp, error) {
 		return Timestamp{}, err
 	}
 	return t, nil
-}
-
-// digits reads a plain unsigned number: strconv alone would let a sign pass.
-func digits(text string, bits int) (uint64, error) {
-	if text == "" || text[0] < '0' || text[0] > '9' {
-		return 0, ErrTime
-	}
-	return strconv.ParseUint(text, 10, bits)
 }
 
 // MarshalText returns [Timestamp.String]. It is the form in JSON too: a string, so that no reader rounds it.

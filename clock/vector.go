@@ -84,11 +84,24 @@ func (v *Vector) AddRange(node Node, r Range) {
 }
 
 func (v *Vector) addAt(i int, known bool, node Node, r Range) {
-	if known {
+	switch {
+	case known:
 		v.entries[i].runs = v.entries[i].runs.add(r)
-	} else {
+	case len(v.entries) == 0:
+		*v = ofOne(node, r)
+	default:
 		v.entries = slices.Insert(v.entries, i, entry{node, runs{r}})
 	}
+}
+
+// ofOne returns a vector of one run, which is what deltas are made of: in one allocation, with room for a second run.
+func ofOne(node Node, r Range) Vector {
+	of := new(struct {
+		entries [1]entry
+		runs    [2]Range
+	})
+	of.entries[0] = entry{node, append(of.runs[:0], r)}
+	return Vector{entries: of.entries[:]}
 }
 
 // Merge puts all dots of w into v, which takes time in the order of both, once. The two share no memory afterwards.
@@ -167,6 +180,9 @@ func (v Vector) IsEmpty() bool { return len(v.entries) == 0 }
 
 // Clone returns a copy that shares no memory with v.
 func (v Vector) Clone() Vector {
+	if len(v.entries) == 1 && len(v.entries[0].runs) == 1 {
+		return ofOne(v.entries[0].node, v.entries[0].runs[0])
+	}
 	c := Vector{entries: slices.Clone(v.entries)}
 	for i := range c.entries {
 		c.entries[i].runs = slices.Clone(c.entries[i].runs)
@@ -273,29 +289,29 @@ func decodeEntry(d *msgpack.Decoder) (entry, error) {
 	var en entry
 	n, err := d.DecodeArrayLen()
 	if err != nil {
-		return en, err
+		return entry{}, err
 	}
 	if n < 3 || n%2 == 0 {
-		return en, fmt.Errorf("an entry of %d fields", n)
+		return entry{}, fmt.Errorf("an entry of %d fields", n)
 	}
 	if en.node, err = decodeNode(d); err != nil {
-		return en, err
+		return entry{}, err
 	}
 	if err := en.node.Check(); err != nil {
-		return en, err
+		return entry{}, err
 	}
 	after := uint64(0) // the number after which the next run may start
 	for range n / 2 {
 		first, err := decodeUint(d)
 		if err != nil {
-			return en, err
+			return entry{}, err
 		}
 		last, err := decodeUint(d)
 		if err != nil {
-			return en, err
+			return entry{}, err
 		}
 		if first <= after || first > last || len(en.runs) > 0 && first == after+1 {
-			return en, fmt.Errorf("run %s after %d", Range{first, last}, after)
+			return entry{}, fmt.Errorf("run %s after %d", Range{first, last}, after)
 		}
 		en.runs = append(en.runs, Range{first, last})
 		after = last

@@ -18,7 +18,7 @@ type slot[S any] interface {
 
 	isEmpty() bool
 	equal(other *S, ctx *clock.Vector) bool // ctx is what both sides have seen
-	addTo(v *clock.Vector)                  // adds the dots of all content to v
+	dots(v clock.Vector) clock.Vector       // v with the dots of all content; like append, it may write to v
 	len() int                               // how many dots that are
 	least() clock.Dot                       // the least of them, zero if there are none
 	counts(ctx *clock.Vector) bool          // whether anything in it makes a difference to whom has seen ctx
@@ -51,9 +51,8 @@ func (c *causal[S, P]) clone() (copied causal[S, P]) {
 }
 
 // replaced returns the delta that removes all content of c, and nothing that c has not seen.
-func (c *causal[S, P]) replaced() (delta causal[S, P]) {
-	P(&c.body).addTo(&delta.seen)
-	return delta
+func (c *causal[S, P]) replaced() causal[S, P] {
+	return causal[S, P]{seen: P(&c.body).dots(clock.Vector{})}
 }
 
 // clear removes all content of c, and returns the delta.
@@ -70,24 +69,23 @@ func (c *causal[S, P]) clearAt(d clock.Dot, seen clock.Vector) bool {
 	return c.merge(&delta)
 }
 
-// write replaces all content of c by what insert makes of a new dot of node, and returns the delta. It is for content that
-// is never changed in place.
-func (c *causal[S, P]) write(node clock.Node, insert func(P, clock.Dot)) causal[S, P] {
-	d := next(&c.seen, node)
+// write replaces all content of c by that of a new dot, and returns the delta. It is for content that is never changed in
+// place.
+func (c *causal[S, P]) write(d clock.Dot, content S) causal[S, P] {
 	delta := c.replaced()
 	delta.seen.Add(d)
-	insert(&delta.body, d)
+	delta.body = content
 	c.seen.Add(d)
-	c.body = delta.body
+	c.body = content
 	return delta
 }
 
-// writeAt replaces the content whose dots are in seen, now and whenever it arrives, by what insert makes of d.
-func (c *causal[S, P]) writeAt(d clock.Dot, seen clock.Vector, insert func(P, clock.Dot)) bool {
+// writeAt replaces the content whose dots are in seen, now and whenever it arrives, by that of d.
+func (c *causal[S, P]) writeAt(d clock.Dot, seen clock.Vector, content S) bool {
 	delta := causal[S, P]{seen: seen.Clone()}
 	if !d.IsZero() {
 		delta.seen.Add(d)
-		insert(&delta.body, d)
+		delta.body = content
 	}
 	return c.merge(&delta)
 }

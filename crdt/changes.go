@@ -39,10 +39,10 @@ func (t *keyed[K, S, P]) reused(other *keyed[K, S, P], mine *clock.Vector) (twic
 	var asked clock.Vector // what other has under a key, and we, who have seen it, have not
 	for i := range other.held.rows {
 		o := &other.held.rows[i]
-		var theirs, ours clock.Vector
-		P(&o.held).addTo(&theirs)
+		theirs := P(&o.held).dots(clock.Vector{})
+		var ours clock.Vector
 		if held := t.held.get(o.key); held != nil {
-			P(held).addTo(&ours)
+			ours = P(held).dots(ours)
 		}
 		asked.Merge(common(theirs.Minus(ours), *mine))
 	}
@@ -50,8 +50,7 @@ func (t *keyed[K, S, P]) reused(other *keyed[K, S, P], mine *clock.Vector) (twic
 		return twice
 	}
 	for i := range t.held.rows {
-		var ours clock.Vector
-		P(&t.held.rows[i].held).addTo(&ours)
+		ours := P(&t.held.rows[i].held).dots(clock.Vector{})
 		twice.Merge(common(ours, asked))
 	}
 	return twice

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"github.com/tiebreakhq/tiebreak/clock/wire"
 )
 
 // Codec writes and reads elements, keys and values of type T as msgpack values. There is one for each basic kind: [Text],
@@ -23,9 +25,9 @@ type Codec[T any] struct {
 // Text is the codec of strings: a str, or a bin where the string is not UTF-8.
 func Text[T ~string]() Codec[T] {
 	return Codec[T]{
-		Append: func(b []byte, v T) []byte { return appendText(b, string(v)) },
+		Append: func(b []byte, v T) []byte { return wire.AppendText(b, string(v)) },
 		Read: func(b []byte) (T, []byte, error) {
-			s, rest, err := readText(b)
+			s, rest, err := wire.ReadText(b)
 			return T(s), rest, err
 		},
 	}
@@ -34,11 +36,11 @@ func Text[T ~string]() Codec[T] {
 // Int is the codec of signed integers.
 func Int[T ~int | ~int8 | ~int16 | ~int32 | ~int64]() Codec[T] {
 	return Codec[T]{
-		Append: func(b []byte, v T) []byte { return appendInt(b, int64(v)) },
+		Append: func(b []byte, v T) []byte { return wire.AppendInt(b, int64(v)) },
 		Read: func(b []byte) (T, []byte, error) {
-			n, rest, err := readInt(b)
+			n, rest, err := wire.ReadInt(b)
 			if err == nil && int64(T(n)) != n {
-				err = errType
+				err = wire.ErrType
 			}
 			return T(n), rest, err
 		},
@@ -48,11 +50,11 @@ func Int[T ~int | ~int8 | ~int16 | ~int32 | ~int64]() Codec[T] {
 // Uint is the codec of unsigned integers.
 func Uint[T ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64]() Codec[T] {
 	return Codec[T]{
-		Append: func(b []byte, v T) []byte { return appendUint(b, uint64(v)) },
+		Append: func(b []byte, v T) []byte { return wire.AppendUint(b, uint64(v)) },
 		Read: func(b []byte) (T, []byte, error) {
-			n, rest, err := readUint(b)
+			n, rest, err := wire.ReadUint(b)
 			if err == nil && uint64(T(n)) != n {
-				err = errType
+				err = wire.ErrType
 			}
 			return T(n), rest, err
 		},
@@ -71,9 +73,9 @@ func Float[T ~float32 | ~float64]() Codec[T] {
 		Read: func(b []byte) (T, []byte, error) {
 			switch {
 			case len(b) < 9:
-				return 0, nil, errShort
+				return 0, nil, wire.ErrShort
 			case b[0] != 0xcb:
-				return 0, nil, errType
+				return 0, nil, wire.ErrType
 			}
 			bits := binary.BigEndian.Uint64(b[1:])
 			f := math.Float64frombits(bits)
@@ -81,7 +83,7 @@ func Float[T ~float32 | ~float64]() Codec[T] {
 				return 0, nil, ErrNaN
 			}
 			if float64(T(f)) != f || f == 0 && bits != 0 {
-				return 0, nil, errLong
+				return 0, nil, wire.ErrLong
 			}
 			return T(f), b[9:], nil
 		},
@@ -92,19 +94,11 @@ func Float[T ~float32 | ~float64]() Codec[T] {
 func Bool[T ~bool]() Codec[T] {
 	return Codec[T]{
 		Append: func(b []byte, v T) []byte {
-			if v {
-				return append(b, 0xc3)
-			}
-			return append(b, 0xc2)
+			return wire.AppendBool(b, bool(v))
 		},
 		Read: func(b []byte) (T, []byte, error) {
-			switch {
-			case len(b) == 0:
-				return false, nil, errShort
-			case b[0] != 0xc2 && b[0] != 0xc3:
-				return false, nil, errType
-			}
-			return b[0] == 0xc3, b[1:], nil
+			is, rest, err := wire.ReadBool(b)
+			return T(is), rest, err
 		},
 	}
 }
@@ -114,13 +108,12 @@ func Bool[T ~bool]() Codec[T] {
 func Custom[T any](format func(T) []byte, parse func([]byte) (T, error)) Codec[T] {
 	return Codec[T]{
 		Append: func(b []byte, v T) []byte {
-			raw := format(v)
-			return append(appendBinHead(b, len(raw)), raw...)
+			return wire.AppendBytes(b, format(v))
 		},
 		Read: func(b []byte) (v T, rest []byte, err error) {
-			raw, rest, isBin, err := readRaw(b)
+			raw, rest, isBin, err := wire.ReadRaw(b)
 			if err == nil && !isBin {
-				err = errType
+				err = wire.ErrType
 			}
 			if err != nil {
 				return v, nil, err
@@ -130,7 +123,7 @@ func Custom[T any](format func(T) []byte, parse func([]byte) (T, error)) Codec[T
 				return v, nil, fmt.Errorf("read value: %w", err)
 			}
 			if !bytes.Equal(format(v), raw) {
-				return v, nil, errLong
+				return v, nil, wire.ErrLong
 			}
 			return v, rest, nil
 		},

@@ -133,11 +133,11 @@ func (s *dotSet) equal(other *dotSet, _ *clock.Vector) bool {
 	return s.first == other.first && slices.Equal(s.more, other.more)
 }
 
-// addTo adds all dots to a vector.
-func (s *dotSet) addTo(v *clock.Vector) {
+func (s *dotSet) dots(v clock.Vector) clock.Vector {
 	for i := range s.len() {
 		v.Add(s.at(i))
 	}
+	return v
 }
 
 // dotSetOf takes ascending dots, and keeps them.
@@ -190,10 +190,7 @@ func (c *contest) equal(other *contest, ctx *clock.Vector) bool {
 	return c.yes.equal(&other.yes, ctx) && c.no.equal(&other.no, ctx)
 }
 
-func (c *contest) addTo(v *clock.Vector) {
-	c.yes.addTo(v)
-	c.no.addTo(v)
-}
+func (c *contest) dots(v clock.Vector) clock.Vector { return c.no.dots(c.yes.dots(v)) }
 
 func (c *contest) len() int { return c.yes.len() + c.no.len() }
 

@@ -46,7 +46,7 @@ func (f *field[V]) equal(other *field[V], ctx *clock.Vector) bool {
 	return f.deleted.Equal(other.deleted) && f.body().equal(other.body(), ctx)
 }
 
-func (f *field[V]) addTo(v *clock.Vector) { f.body().addTo(v) }
+func (f *field[V]) dots(v clock.Vector) clock.Vector { return f.body().dots(v) }
 
 func (f *field[V]) len() int { return f.body().len() }
 
@@ -62,7 +62,7 @@ type body interface {
 	drop(seen *clock.Vector) bool
 	isEmpty() bool
 	equal(other body, ctx *clock.Vector) bool
-	addTo(v *clock.Vector)
+	dots(v clock.Vector) clock.Vector
 	len() int
 	least() clock.Dot
 	counts(ctx *clock.Vector) bool
@@ -83,7 +83,7 @@ func (b bodyOf[S, P]) equal(other body, ctx *clock.Vector) bool {
 	return b.held.equal(other.(bodyOf[S, P]).held, ctx)
 }
 
-func (b bodyOf[S, P]) addTo(v *clock.Vector) { b.held.addTo(v) }
+func (b bodyOf[S, P]) dots(v clock.Vector) clock.Vector { return b.held.dots(v) }
 
 func (b bodyOf[S, P]) len() int { return b.held.len() }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/clock/wire"
 )
 
 // FuzzDecode gives what the fuzzer makes of frames to the decoders of the type that they name, as it is and with a checksum
@@ -36,11 +38,11 @@ func FuzzDecode(f *testing.F) {
 
 // nameOf returns the name of the type in a frame, "" if there is none.
 func nameOf(data []byte) string {
-	_, rest, err := readArray(data)
+	_, rest, err := wire.ReadArray(data)
 	if err != nil {
 		return ""
 	}
-	name, _, _ := readText(rest)
+	name, _, _ := wire.ReadText(rest)
 	return name
 }
 

@@ -265,9 +265,7 @@ func (t *keyed[K, S, P]) shared(other *keyed[K, S, P]) (dots clock.Vector) {
 	for i := range other.held.rows {
 		o := &other.held.rows[i]
 		if held := t.held.get(o.key); held != nil {
-			var ours, theirs clock.Vector
-			P(held).addTo(&ours)
-			P(&o.held).addTo(&theirs)
+			ours, theirs := P(held).dots(clock.Vector{}), P(&o.held).dots(clock.Vector{})
 			dots.Merge(theirs.Minus(theirs.Minus(ours)))
 		}
 	}
@@ -343,10 +341,11 @@ func (t *keyed[K, S, P]) len() (n int) {
 	return n
 }
 
-func (t *keyed[K, S, P]) addTo(v *clock.Vector) {
+func (t *keyed[K, S, P]) dots(v clock.Vector) clock.Vector {
 	for i := range t.held.rows {
-		P(&t.held.rows[i].held).addTo(v)
+		v = P(&t.held.rows[i].held).dots(v)
 	}
+	return v
 }
 
 func (t *keyed[K, S, P]) isEmpty() bool { return len(t.held.rows) == 0 && len(t.waiting.rows) == 0 }
@@ -389,7 +388,7 @@ func writeKey[K comparable, S any, P slot[S]](c *causal[keyed[K, S, P], *keyed[K
 	replaced := &nothing
 	if held := c.body.held.get(k); held != nil && P(held).len() > 0 {
 		replaced = delta.body.waiting.add(k) // whoever gets the delta may not have seen it
-		P(held).addTo(replaced)
+		*replaced = P(held).dots(clock.Vector{})
 	}
 	if delta.seen.Add(d) {
 		insert(delta.body.held.add(k), d)

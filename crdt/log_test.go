@@ -129,3 +129,31 @@ func BenchmarkLog(b *testing.B) {
 		}
 	})
 }
+
+// A peer may have seen operations behind holes; it is sent what is in the holes and what follows, and nothing twice.
+func TestAPeerWithHolesIsSentWhatIsInThem(t *testing.T) {
+	var l Log[string]
+	for _, dot := range []string{"us:1", "us:2", "us:3", "eu:1", "us:4", "us:5", "us:6", "eu:2", "us:7", "us:8", "eu:3"} {
+		arrival, _ := l.Apply("us", said(dot, dot))
+		require.Equal(t, Delivered, arrival)
+	}
+	var seen clock.Vector
+	for _, dot := range []string{"us:2", "us:3", "us:6", "eu:1", "eu:3"} {
+		seen.Add(must(clock.ParseDot(dot)))
+	}
+	var sent []string
+	for op := range l.Since(seen) {
+		sent = append(sent, op.Dot.String())
+	}
+	assert.Equal(t, []string{"us:1", "us:4", "us:5", "eu:2", "us:7", "us:8"}, sent)
+}
+
+func TestWhatALogWaitsForIsWhatItHasNotGot(t *testing.T) {
+	var l Log[string]
+	for _, op := range []Operation[string]{said("us:1", "a"), said("us:2", "b"), said("us:5", "e"), said("eu:2", "f", "us:1", "ap:3")} {
+		l.Apply("us", op)
+	}
+	waiting := l.Waiting()
+	assert.Equal(t, "{ap:1-3 eu:1-1 us:3-4}", waiting.Missing.String(), "neither what is delivered nor what is held")
+	assert.Equal(t, []Backlog{{"us", 2, 2}}, waiting.Sources)
+}

@@ -38,7 +38,8 @@ func (r *MVRegister[V]) Write(node clock.Node, v V) (MVRegister[V], error) {
 	if v != v {
 		return MVRegister[V]{}, ErrNaN
 	}
-	return MVRegister[V]{r.state.write(node, of(v))}, nil
+	d := next(&r.state.seen, node)
+	return MVRegister[V]{r.state.write(d, siblings[V]{{d, v}})}, nil
 }
 
 // Clear removes the values that r holds, and returns the delta. Values written elsewhere that it has not seen stay.
@@ -51,7 +52,7 @@ func (r *MVRegister[V]) WriteAt(d clock.Dot, v V, seen clock.Vector) (bool, erro
 	if v != v {
 		return false, ErrNaN
 	}
-	return r.state.writeAt(d, seen, of(v)), nil
+	return r.state.writeAt(d, seen, siblings[V]{{d, v}}), nil
 }
 
 // ClearAt applies a clear that was made elsewhere: it removes the values whose dots are in seen, also those that arrive
@@ -108,11 +109,6 @@ func (MVRegister[V]) nestable() {}
 
 func (r *MVRegister[V]) parts() (*clock.Vector, body) { return r.state.parts() }
 
-// of returns what makes v the only sibling.
-func of[V comparable](v V) func(*siblings[V], clock.Dot) {
-	return func(s *siblings[V], d clock.Dot) { *s = siblings[V]{{Dot: d, Value: v}} }
-}
-
 func compareSiblings[V comparable](a, b Sibling[V]) int {
 	return cmp.Or(a.Dot.Compare(b.Dot), compare(a.Value, b.Value))
 }
@@ -164,11 +160,11 @@ func (s *siblings[V]) equal(other *siblings[V], _ *clock.Vector) bool {
 	return slices.Equal(*s, *other)
 }
 
-// addTo adds the dots of all values to a vector.
-func (s *siblings[V]) addTo(v *clock.Vector) {
+func (s *siblings[V]) dots(v clock.Vector) clock.Vector {
 	for _, sibling := range *s {
 		v.Add(sibling.Dot)
 	}
+	return v
 }
 
 // drop removes the values whose dots are in seen.

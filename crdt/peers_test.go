@@ -11,7 +11,38 @@ import (
 	"github.com/tiebreakhq/tiebreak/clock"
 )
 
-// The tests of this file are what was seen to go wrong in other Go libraries for the same types.
+// The tests of this file are what was seen to go wrong in other Go libraries for the same types. All of it, and the test that
+// shows that it does not happen here; one without a package is of this one, and most of this file:
+//
+//	a delta of adds is read as removes of older ones        TestAddsAreNeverLostHoweverDeltasTravel
+//	a hole in the deltas counts as seen                     TestEveryDeliveryOrderAgreesWithTheOracle, and planted bugs
+//	a set diverges when deltas are lost, late, repeated     TestSetsWithRemovesConvergeHoweverDeltasTravel
+//	add, remove and remove, add of one time end unlike      TestAnAddAndARemoveThatHadNotSeenEachOtherEndAlikeWhoeverComesFirst
+//	two writes of one stamp: each side keeps its own        lww TestEqualStampsConvergeAndSayThatTheValueDecided
+//	on a full tie the target wins, in both directions       lww TestCompareIsATotalOrder
+//	a node name used twice diverges without a signal        TestOneNodeNameOnTwoWritersStillConvergesAndKeepsBothValues,
+//	                                                        TestADotThatTwoWritersGaveIsTold
+//	a restored old copy writes what nobody takes            TestAReplicaRestoredFromAnOldSnapshotCatchesUpBeforeItWrites
+//	a loaded state has no node; counts begin at 0 again     TestARestoredStateGoesOnCounting, TestIDsNeverRepeatAcrossRestarts
+//	a later write loses, since counts don't follow others   TestAWriteThatHadSeenAnotherReplacesItEverywhere,
+//	                                                        clock TestClockStories
+//	the clock goes back, and a write that was read reverts  clock TestClockStories, lww TestSetAndDeleteReturnTheDeltaAndTheVerdict
+//	a write before 1970 loses against nothing               lww TestWriteWithoutAnyStampIsKeptWhereNothingWas
+//	a restart issues timestamps again                       clock TestRestartContinuesAfterSnapshotAndLog
+//	one timestamp at the end of time wedges the clock,      clock TestNothingWedgesAClock
+//	one a year ahead moves it, one makes it sleep or wrap
+//	two goroutines get one timestamp                        clock TestTimestampsAreUniqueAndRiseOnEveryGoroutine
+//	counters wrap                                           TestCountersDoNotWrap
+//	sums depend on the order of increments                  TestSumsDoNotDependOnTheOrderOfIncrements
+//	a counter reads what it never was                       TestNoReplicaEverReadsAValueThatNeverWas
+//	a NaN gets in and never out                             TestNaNIsRefusedEverywhere
+//	one state has many encodings                            TestOneSetHasOneEncoding
+//	what was encoded is too large to decode                 TestMoreThanAMillionElementsRoundTrip
+//	a declared length makes the reader panic                TestALengthBeyondTheDataIsAnErrorAndNoPanic
+//	24 bytes ask for 117 MB                                 TestDecodersAllocateByBytesReadAndNotByWhatIsDeclared
+//	an element added again and again grows the state        TestAddingOneElementTenThousandTimesLeavesOneDotANode
+//	siblings grow without end                               TestSiblingsAreNeverMoreThanConcurrentWriters
+//	one delta walks over the whole state                    TestASmallDeltaIsMergedWithoutAWalk
 
 // A delta that carried what its writer had seen as a plain version vector made receivers take older adds, which they had
 // not got yet, for removed ones. Replicas converged, on a set that had lost half of its elements.

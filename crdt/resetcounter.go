@@ -305,11 +305,12 @@ func (t *tallies) len() (n int) {
 	return n
 }
 
-func (t *tallies) addTo(v *clock.Vector) {
+func (t *tallies) dots(v clock.Vector) clock.Vector {
 	for _, n := range t.nodes {
 		v.AddUp(n.node, n.upTo)
 		for _, a := range n.added {
 			v.Add(clock.Dot{Node: n.node, Seq: a.seq})
 		}
 	}
+	return v
 }

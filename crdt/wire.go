@@ -9,9 +9,9 @@ import (
 	"hash/crc32"
 	"math"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/clock/wire"
 )
 
 // The wire form. A state and a delta are written the same way, as one frame, which is one msgpack value: an array of four.
@@ -58,7 +58,7 @@ var ErrFrame = errors.New("not a valid frame")
 var ErrTooLarge = errors.New("too large for a frame")
 
 // MaxSeq is the greatest number of a dot that is read from outside, so that there is always a next one.
-const MaxSeq = math.MaxInt64
+const MaxSeq = wire.MaxSeq
 
 // Limits bound what a Decode method accepts. Memory is bounded without them, by the data: what a frame declares and does
 // not hold is never reserved.
@@ -134,7 +134,7 @@ func decode(data []byte, name string, limits Limits, read func(*reader)) error {
 	return r.err
 }
 
-// writer appends msgpack in its shortest form.
+// writer lays out frames.
 type writer struct {
 	b     []byte
 	err   error
@@ -142,24 +142,15 @@ type writer struct {
 	seen  *clock.Vector // nil where content has no dots
 }
 
-func (w *writer) array(n int) {
-	switch {
-	case n < 16:
-		w.b = append(w.b, 0x90|byte(n))
-	case n <= math.MaxUint16:
-		w.b = binary.BigEndian.AppendUint16(append(w.b, 0xdc), uint16(n))
-	default:
-		w.b = binary.BigEndian.AppendUint32(append(w.b, 0xdd), uint32(n))
-	}
-}
+func (w *writer) array(n int) { w.b = wire.AppendArray(w.b, n) }
 
-func (w *writer) uint(n uint64) { w.b = appendUint(w.b, n) }
+func (w *writer) uint(n uint64) { w.b = wire.AppendUint(w.b, n) }
 
-func (w *writer) text(s string) { w.b = appendText(w.b, s) }
+func (w *writer) text(s string) { w.b = wire.AppendText(w.b, s) }
 
 func (w *writer) decimal(d Decimal) {
 	if n, ok := d.Int64(); ok {
-		w.b = appendInt(w.b, n)
+		w.b = wire.AppendInt(w.b, n)
 		return
 	}
 	if !d.isWithinLimits() {
@@ -290,17 +281,13 @@ func (r *reader) check(err error) {
 	}
 }
 
-// array reads the length of an array, no more than there are bytes left to fill it.
+// array reads the length of an array.
 func (r *reader) array() int {
-	n, rest, err := readArray(r.b)
+	n, rest, err := wire.ReadArray(r.b)
 	r.b = rest
 	r.check(err)
 	if r.entries > 0 && n > r.entries {
 		r.fail("%d entries, the limit is %d", n, r.entries)
-		return 0
-	}
-	if n > len(r.b) {
-		r.fail("%d entries in %d bytes", n, len(r.b))
 		return 0
 	}
 	return n
@@ -324,14 +311,14 @@ func (r *reader) tuple(n int) {
 }
 
 func (r *reader) uint() uint64 {
-	n, rest, err := readUint(r.b)
+	n, rest, err := wire.ReadUint(r.b)
 	r.b = rest
 	r.check(err)
 	return n
 }
 
 func (r *reader) text() string {
-	s, rest, err := readText(r.b)
+	s, rest, err := wire.ReadText(r.b)
 	r.b = rest
 	r.check(err)
 	return s
@@ -350,8 +337,8 @@ func (r *reader) node(after clock.Node) clock.Node {
 }
 
 func (r *reader) decimal() Decimal {
-	if len(r.b) == 0 || !isText(r.b[0]) {
-		n, rest, err := readInt(r.b)
+	if len(r.b) == 0 || !wire.IsText(r.b[0]) {
+		n, rest, err := wire.ReadInt(r.b)
 		r.b = rest
 		r.check(err)
 		return DecimalOf(n)
@@ -443,217 +430,6 @@ func readOne[V comparable](r *reader, values Codec[V]) (v V, isSet bool) {
 func (r *reader) room(n int) int {
 	const likely = 8
 	return min(n, len(r.b)/likely)
-}
-
-var (
-	errShort = errors.New("it ends too early")
-	errType  = errors.New("a value is of another type")
-	errLong  = errors.New("a value is not in its shortest form")
-)
-
-func appendUint(b []byte, n uint64) []byte {
-	switch {
-	case n < 128:
-		return append(b, byte(n))
-	case n <= math.MaxUint8:
-		return append(b, 0xcc, byte(n))
-	case n <= math.MaxUint16:
-		return binary.BigEndian.AppendUint16(append(b, 0xcd), uint16(n))
-	case n <= math.MaxUint32:
-		return binary.BigEndian.AppendUint32(append(b, 0xce), uint32(n))
-	}
-	return binary.BigEndian.AppendUint64(append(b, 0xcf), n)
-}
-
-func appendInt(b []byte, n int64) []byte {
-	switch {
-	case n >= 0:
-		return appendUint(b, uint64(n))
-	case n >= -32:
-		return append(b, byte(n))
-	case n >= math.MinInt8:
-		return append(b, 0xd0, byte(n))
-	case n >= math.MinInt16:
-		return binary.BigEndian.AppendUint16(append(b, 0xd1), uint16(n))
-	case n >= math.MinInt32:
-		return binary.BigEndian.AppendUint32(append(b, 0xd2), uint32(n))
-	}
-	return binary.BigEndian.AppendUint64(append(b, 0xd3), uint64(n))
-}
-
-func appendText(b []byte, s string) []byte {
-	if !utf8.ValidString(s) {
-		return append(appendBinHead(b, len(s)), s...)
-	}
-	switch n := len(s); {
-	case n < 32:
-		b = append(b, 0xa0|byte(n))
-	case n <= math.MaxUint8:
-		b = append(b, 0xd9, byte(n))
-	case n <= math.MaxUint16:
-		b = binary.BigEndian.AppendUint16(append(b, 0xda), uint16(n))
-	default:
-		b = binary.BigEndian.AppendUint32(append(b, 0xdb), uint32(n))
-	}
-	return append(b, s...)
-}
-
-func appendBinHead(b []byte, n int) []byte {
-	switch {
-	case n <= math.MaxUint8:
-		return append(b, 0xc4, byte(n))
-	case n <= math.MaxUint16:
-		return binary.BigEndian.AppendUint16(append(b, 0xc5), uint16(n))
-	}
-	return binary.BigEndian.AppendUint32(append(b, 0xc6), uint32(n))
-}
-
-// sized reads a number of some bytes after the marker, which must not fit what a shorter form could hold.
-func sized(b []byte, size int, shorter uint64) (uint64, []byte, error) {
-	if len(b) < 1+size {
-		return 0, nil, errShort
-	}
-	var n uint64
-	for _, c := range b[1 : 1+size] {
-		n = n<<8 | uint64(c)
-	}
-	if n <= shorter {
-		return 0, nil, errLong
-	}
-	return n, b[1+size:], nil
-}
-
-func readUint(b []byte) (uint64, []byte, error) {
-	if len(b) == 0 {
-		return 0, nil, errShort
-	}
-	switch {
-	case b[0] < 0x80:
-		return uint64(b[0]), b[1:], nil
-	case b[0] == 0xcc:
-		return sized(b, 1, 127)
-	case b[0] == 0xcd:
-		return sized(b, 2, math.MaxUint8)
-	case b[0] == 0xce:
-		return sized(b, 4, math.MaxUint16)
-	case b[0] == 0xcf:
-		return sized(b, 8, math.MaxUint32)
-	}
-	return 0, nil, errType
-}
-
-func readInt(b []byte) (int64, []byte, error) {
-	if len(b) == 0 {
-		return 0, nil, errShort
-	}
-	size := 0
-	switch b[0] {
-	default:
-		if b[0] >= 0xe0 {
-			return int64(int8(b[0])), b[1:], nil
-		}
-		n, rest, err := readUint(b)
-		if err == nil && n > math.MaxInt64 {
-			return 0, nil, errType
-		}
-		return int64(n), rest, err
-	case 0xd0:
-		size = 1
-	case 0xd1:
-		size = 2
-	case 0xd2:
-		size = 4
-	case 0xd3:
-		size = 8
-	}
-	if len(b) < 1+size {
-		return 0, nil, errShort
-	}
-	n := int64(int8(b[1]))
-	for _, c := range b[2 : 1+size] {
-		n = n<<8 | int64(c)
-	}
-	if len(appendInt(nil, n)) != 1+size || n >= 0 {
-		return 0, nil, errLong
-	}
-	return n, b[1+size:], nil
-}
-
-func readArray(b []byte) (int, []byte, error) {
-	if len(b) == 0 {
-		return 0, nil, errShort
-	}
-	var n uint64
-	var rest []byte
-	var err error
-	switch {
-	case b[0]&0xf0 == 0x90:
-		return int(b[0] & 0x0f), b[1:], nil
-	case b[0] == 0xdc:
-		n, rest, err = sized(b, 2, 15)
-	case b[0] == 0xdd:
-		n, rest, err = sized(b, 4, math.MaxUint16)
-	default:
-		err = errType
-	}
-	if n > math.MaxInt32 {
-		return 0, nil, errShort
-	}
-	return int(n), rest, err
-}
-
-// isText reports whether a value that begins with b is what appendText writes.
-func isText(b byte) bool { return b&0xe0 == 0xa0 || b >= 0xd9 && b <= 0xdb || b >= 0xc4 && b <= 0xc6 }
-
-// readText reads a str, or the bin that stands for a string that is not UTF-8.
-func readText(b []byte) (string, []byte, error) {
-	raw, rest, isBin, err := readRaw(b)
-	if err != nil {
-		return "", nil, err
-	}
-	if utf8.Valid(raw) == isBin {
-		return "", nil, errType
-	}
-	return string(raw), rest, nil
-}
-
-// readRaw reads the bytes of a str or a bin.
-func readRaw(b []byte) (raw, rest []byte, isBin bool, err error) {
-	if len(b) == 0 {
-		return nil, nil, false, errShort
-	}
-	var n uint64
-	switch {
-	case b[0]&0xe0 == 0xa0:
-		n, rest = uint64(b[0]&0x1f), b[1:]
-	case b[0] == 0xd9:
-		n, rest, err = sized(b, 1, 31)
-	case b[0] == 0xda:
-		n, rest, err = sized(b, 2, math.MaxUint8)
-	case b[0] == 0xdb:
-		n, rest, err = sized(b, 4, math.MaxUint16)
-	case b[0] == 0xc4:
-		isBin = true
-		if len(b) < 2 {
-			return nil, nil, false, errShort
-		}
-		n, rest = uint64(b[1]), b[2:]
-	case b[0] == 0xc5:
-		isBin = true
-		n, rest, err = sized(b, 2, math.MaxUint8)
-	case b[0] == 0xc6:
-		isBin = true
-		n, rest, err = sized(b, 4, math.MaxUint16)
-	default:
-		err = errType
-	}
-	if err == nil && n > uint64(len(rest)) {
-		err = errShort
-	}
-	if err != nil {
-		return nil, nil, false, err
-	}
-	return rest[:n], rest[n:], isBin, nil
 }
 
 // sortBytes sorts pieces of one buffer by their bytes.

@@ -22,7 +22,7 @@ clock                 : msgpack
 clock/wire            : clock
 lww                   : clock msgpack
 crdt/law              :
-crdt                  : clock msgpack
+crdt                  : clock clock/wire
 merge/finding         :
 merge/lex             :
 merge/value           : crdt merge/finding
@@ -39,6 +39,7 @@ replay/cmd/tiebreak   : replay/cmd
 replay/bench          : replay replay/history compress
 examples              : clock lww crdt crdt/law merge merge/finding merge/value merge/replica replay replay/drill replay/history replay/reads replay/cmd compress
 fuzz                  :
+fuzz/mutate           :
 fuzz/faultfs          : merge/replica/segment
 fuzz/gen              : clock lww crdt merge merge/lex merge/value replay/history gopter
 `

@@ -2,6 +2,7 @@ package lww_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math"
 	"strings"
@@ -239,6 +240,7 @@ func TestRungNames(t *testing.T) {
 		names = append(names, r.String())
 	}
 	assert.Equal(t, "same rank version time node kind value", strings.Join(names, " "))
+	assert.Equal(t, "rung(7)", (lww.Value + 1).String())
 	assert.Equal(t, "rung(200)", lww.Rung(200).String())
 	assert.Equal(t, "right by rank", lww.Verdict{Order: -1, By: lww.Rank}.String())
 	assert.Equal(t, "right: the other side held nothing", lww.Verdict{Order: -1}.String())
@@ -246,6 +248,7 @@ func TestRungNames(t *testing.T) {
 
 func TestStampText(t *testing.T) {
 	assert.Equal(t, "v7 5.0000000001 eu", lww.Stamp{Version: 7, Time: clock.Timestamp{Wall: 5, Logical: 1}, Node: "eu"}.String())
+	assert.Equal(t, "v1", lww.Stamp{Version: 1}.String())
 	assert.Equal(t, "eu", lww.Stamp{Node: "eu"}.String())
 	assert.Equal(t, "", lww.Stamp{}.String())
 }
@@ -263,7 +266,7 @@ func requireStampRoundTrips(t *testing.T, want lww.Stamp) []byte {
 func TestStampRoundTrips(t *testing.T) {
 	longest := clock.Node(strings.Repeat("n", clock.MaxNodeLen))
 	for _, want := range []lww.Stamp{
-		{}, {Version: 1}, {Version: math.MaxUint64, Time: clock.Timestamp{Wall: clock.MaxWall, Logical: math.MaxUint32}, Node: longest},
+		{}, {Version: 1}, {Version: 127}, {Version: 128}, {Version: 255}, {Version: 256}, {Version: 65536}, {Version: math.MaxUint64, Time: clock.Timestamp{Wall: clock.MaxWall, Logical: math.MaxUint32}, Node: longest},
 	} {
 		requireStampRoundTrips(t, want)
 	}
@@ -288,6 +291,8 @@ func TestStampDecoderRefuses(t *testing.T) {
 		"nothing":            {},
 		"nil":                {0xc0},
 		"two fields":         {0x92, 1, 0x92, 0, 0},
+		"two, then a node":   {0x92, 1, 0x92, 0, 0, 0xa0},
+		"four fields":        {0x94, 1, 0x92, 0, 0, 0xa0, 0},
 		"4 Gi fields":        {0xdd, 0xff, 0xff, 0xff, 0xff},
 		"a negative version": {0x93, 0xff, 0x92, 0, 0, 0xa0},
 		"nil for a version":  {0x93, 0xc0, 0x92, 0, 0, 0xa0},
@@ -309,6 +314,50 @@ func TestStampDecoderRefuses(t *testing.T) {
 	assert.ErrorIs(t, err, clock.ErrTime)
 }
 
+// stumble fails once, after some bytes, and goes on as if nothing had been.
+type stumble struct{ before, after []byte }
+
+var errStumbled = errors.New("stumbled")
+
+func (r *stumble) Read(b []byte) (int, error) {
+	if len(r.before) > 0 {
+		n := copy(b, r.before)
+		r.before = r.before[n:]
+		return n, nil
+	}
+	r.before, r.after = r.after, nil
+	return 0, errStumbled
+}
+
+func TestStampDecoderTellsThatTheReaderFailed(t *testing.T) {
+	packed := requireStampRoundTrips(t, lww.Stamp{Version: 700, Time: clock.Timestamp{Wall: 500, Logical: 1}, Node: "eu"})
+	for n := range packed {
+		var stamp lww.Stamp
+		assert.ErrorIs(t, stamp.DecodeMsgpack(msgpack.NewDecoder(&stumble{packed[:n], packed[n:]})), errStumbled, "after %d bytes", n)
+		assert.Zero(t, stamp)
+	}
+}
+
+// hiccup fails at one write, and takes all others.
+type hiccup int
+
+func (w *hiccup) Write(b []byte) (int, error) {
+	if *w--; *w == 0 {
+		return 0, io.ErrShortWrite
+	}
+	return len(b), nil
+}
+
+func TestStampEncoderTellsOfEveryWriteThatFailed(t *testing.T) {
+	stamp := lww.Stamp{Version: 7, Time: clock.Timestamp{Wall: 5, Logical: 1}, Node: "eu"}
+	writes := hiccup(0)
+	require.NoError(t, stamp.EncodeMsgpack(msgpack.NewEncoder(&writes)))
+	for n := range -writes {
+		w := n + 1
+		assert.ErrorIs(t, stamp.EncodeMsgpack(msgpack.NewEncoder(&w)), io.ErrShortWrite, "write %d", n+1)
+	}
+}
+
 // shortWriter fails after so many bytes.
 type shortWriter int
 
@@ -327,9 +376,11 @@ func TestStampEncoderTellsThatTheWriterFailed(t *testing.T) {
 	}
 }
 
-func FuzzStampDecodeMsgpack(f *testing.F) {
+// FuzzDecode gives what the fuzzer makes to the one decoder of this package.
+func FuzzDecode(f *testing.F) {
 	f.Add([]byte{0x93, 7, 0x92, 5, 1, 0xa2, 'e', 'u'})
 	f.Add([]byte{0x93, 0, 0x92, 0, 0, 0xa0})
+	f.Add([]byte{0x93, 0xcf, 0, 0, 0, 1, 0, 0, 0, 0, 0x92, 0xcd, 1, 0, 0, 0xd9, 2, 'e', 'u'})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var stamp lww.Stamp
 		if stamp.DecodeMsgpack(msgpack.NewDecoder(bytes.NewReader(b))) == nil {

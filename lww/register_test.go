@@ -3,6 +3,7 @@ package lww_test
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -131,5 +132,21 @@ func TestSetsWinTiesWhereTheLadderSaysSo(t *testing.T) {
 			require.Equal(t, want, kept)
 			require.Equal(t, lww.Kind, why.By)
 		}
+	}
+}
+
+// A caller's order may take two spellings for one value: then nothing decides, and each side keeps what it has.
+func TestOfTwoValuesThatTheOrderDoesNotTellApartTheOwnIsKept(t *testing.T) {
+	fold := func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }
+	stamp := lww.Stamp{Version: 1, Node: "eu"}
+	a, b := lww.Register[string]{Stamp: stamp, Value: "Yes"}, lww.Register[string]{Stamp: stamp, Value: "yes"}
+	for _, r := range []struct{ ours, theirs lww.Register[string] }{{a, b}, {b, a}} {
+		kept, why := lww.MergeFunc(&lww.Ladder{}, r.ours, r.theirs, fold)
+		assert.Equal(t, r.ours, kept)
+		assert.Equal(t, lww.Verdict{}, why)
+
+		m := lww.Map[string, string]{"k": r.ours}
+		lww.MergeMapFunc(&lww.Ladder{}, m, lww.Map[string, string]{"k": r.theirs}, fold, nil)
+		assert.Equal(t, r.ours, m["k"])
 	}
 }

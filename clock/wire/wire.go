@@ -1,12 +1,10 @@
 package wire
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"strings"
-	"unicode/utf8"
 	"unsafe"
 
 	"github.com/tiebreakhq/tiebreak/clock"
@@ -93,65 +91,21 @@ func (w *Writer) Fail(err error) {
 }
 
 // Array writes the length of an array.
-func (w *Writer) Array(n int) {
-	switch {
-	case n < 16:
-		w.B = append(w.B, 0x90|byte(n))
-	case n <= math.MaxUint16:
-		w.B = binary.BigEndian.AppendUint16(append(w.B, 0xdc), uint16(n))
-	default:
-		w.B = binary.BigEndian.AppendUint32(append(w.B, 0xdd), uint32(n))
-	}
-}
+func (w *Writer) Array(n int) { w.B = AppendArray(w.B, n) }
 
 // Uint writes an integer.
-func (w *Writer) Uint(n uint64) {
-	switch {
-	case n < 128:
-		w.B = append(w.B, byte(n))
-	case n <= math.MaxUint8:
-		w.B = append(w.B, 0xcc, byte(n))
-	case n <= math.MaxUint16:
-		w.B = binary.BigEndian.AppendUint16(append(w.B, 0xcd), uint16(n))
-	case n <= math.MaxUint32:
-		w.B = binary.BigEndian.AppendUint32(append(w.B, 0xce), uint32(n))
-	default:
-		w.B = binary.BigEndian.AppendUint64(append(w.B, 0xcf), n)
-	}
-}
+func (w *Writer) Uint(n uint64) { w.B = AppendUint(w.B, n) }
 
 // Bool writes true or false.
-func (w *Writer) Bool(is bool) {
-	if is {
-		w.B = append(w.B, 0xc3)
-	} else {
-		w.B = append(w.B, 0xc2)
-	}
-}
+func (w *Writer) Bool(is bool) { w.B = AppendBool(w.B, is) }
 
 // Text writes a str, or a bin where s is not UTF-8.
 func (w *Writer) Text(s string) {
-	n := len(s)
-	if uint64(n) > math.MaxUint32 {
+	if uint64(len(s)) > math.MaxUint32 {
 		w.Fail(ErrTooLarge)
 		return
 	}
-	if !utf8.ValidString(s) {
-		w.bytesHead(n)
-		w.B = append(w.B, s...)
-		return
-	}
-	switch {
-	case n < 32:
-		w.B = append(w.B, 0xa0|byte(n))
-	case n <= math.MaxUint8:
-		w.B = append(w.B, 0xd9, byte(n))
-	case n <= math.MaxUint16:
-		w.B = binary.BigEndian.AppendUint16(append(w.B, 0xda), uint16(n))
-	default:
-		w.B = binary.BigEndian.AppendUint32(append(w.B, 0xdb), uint32(n))
-	}
-	w.B = append(w.B, s...)
+	w.B = AppendText(w.B, s)
 }
 
 // Bytes writes a bin.
@@ -160,20 +114,7 @@ func (w *Writer) Bytes(b []byte) {
 		w.Fail(ErrTooLarge)
 		return
 	}
-	w.bytesHead(len(b))
-	w.B = append(w.B, b...)
-}
-
-// bytesHead writes what a bin of n bytes begins with.
-func (w *Writer) bytesHead(n int) {
-	switch {
-	case n <= math.MaxUint8:
-		w.B = append(w.B, 0xc4, byte(n))
-	case n <= math.MaxUint16:
-		w.B = binary.BigEndian.AppendUint16(append(w.B, 0xc5), uint16(n))
-	default:
-		w.B = binary.BigEndian.AppendUint32(append(w.B, 0xc6), uint32(n))
-	}
+	w.B = AppendBytes(w.B, b)
 }
 
 // Node writes the place of a node that was written before, and the name of any other, which may be "".
@@ -263,94 +204,36 @@ func (r *Reader) Refuse(format string, args ...any) {
 	}
 }
 
-// sized takes a marker and a number of some bytes, which must not fit what a shorter form could hold.
-func (r *Reader) sized(size int, shorter uint64) (n uint64) {
-	if len(r.S) < 1+size {
-		r.Fail(ErrShort)
-		return 0
-	}
-	for i := range size {
-		n = n<<8 | uint64(r.S[1+i])
-	}
-	if n <= shorter {
-		r.Fail(ErrLong)
-		return 0
-	}
-	r.S = r.S[1+size:]
-	return n
-}
-
 // Uint reads an integer.
 func (r *Reader) Uint() uint64 {
-	if len(r.S) == 0 {
-		r.Fail(ErrShort)
-		return 0
-	}
-	switch c := r.S[0]; c {
-	case 0xcc:
-		return r.sized(1, 127)
-	case 0xcd:
-		return r.sized(2, math.MaxUint8)
-	case 0xce:
-		return r.sized(4, math.MaxUint16)
-	case 0xcf:
-		return r.sized(8, math.MaxUint32)
-	default:
-		if c >= 0x80 {
-			r.Fail(ErrType)
-			return 0
-		}
-		r.S = r.S[1:]
-		return uint64(c)
-	}
+	n, rest, err := ReadUint(r.S)
+	r.S = rest
+	r.Check(err)
+	return n
 }
 
 // Bool reads true or false.
 func (r *Reader) Bool() bool {
-	switch {
-	case len(r.S) == 0:
-		r.Fail(ErrShort)
-		return false
-	case r.S[0] != 0xc2 && r.S[0] != 0xc3:
-		r.Fail(ErrType)
-		return false
-	}
-	is := r.S[0] == 0xc3
-	r.S = r.S[1:]
+	is, rest, err := ReadBool(r.S)
+	r.S = rest
+	r.Check(err)
 	return is
 }
 
-// Array reads the length of an array of groups of some items, no more than there are bytes left to fill it, and returns
-// how many groups.
+// Array reads the length of an array of groups of some items, and returns how many groups.
 func (r *Reader) Array(of int) int {
-	if len(r.S) == 0 {
-		r.Fail(ErrShort)
-		return 0
-	}
-	var n uint64
-	switch c := r.S[0]; {
-	case c&0xf0 == 0x90:
-		n = uint64(c & 0x0f)
-		r.S = r.S[1:]
-	case c == 0xdc:
-		n = r.sized(2, 15)
-	case c == 0xdd:
-		n = r.sized(4, math.MaxUint16)
-	default:
-		r.Fail(ErrType)
-	}
+	n, rest, err := ReadArray(r.S)
+	r.S = rest
+	r.Check(err)
 	switch {
-	case n > uint64(len(r.S)):
-		r.Fail(ErrShort)
-		return 0
-	case n%uint64(of) != 0:
+	case n%of != 0:
 		r.Refuse("an array of %d that should hold groups of %d", n, of)
 		return 0
-	case r.MaxEntries > 0 && n > uint64(r.MaxEntries):
+	case r.MaxEntries > 0 && n > r.MaxEntries:
 		r.Refuse("an array of %d, the limit is %d", n, r.MaxEntries)
 		return 0
 	}
-	return int(n) / of
+	return n / of
 }
 
 // Tuple reads the length of an array that must have n items.
@@ -367,49 +250,19 @@ func (r *Reader) Tuple(n int) {
 // Room returns for how many of n items, of so many bytes at least, to make room at once.
 func (r *Reader) Room(n, bytes int) int { return min(n, len(r.S)/bytes) }
 
-// raw reads the bytes of a str or a bin.
 func (r *Reader) raw() (raw string, isBin bool) {
-	if len(r.S) == 0 {
-		r.Fail(ErrShort)
-		return "", false
-	}
-	var n uint64
-	switch c := r.S[0]; {
-	case c&0xe0 == 0xa0:
-		n = uint64(c & 0x1f)
-		r.S = r.S[1:]
-	case c == 0xd9:
-		n = r.sized(1, 31)
-	case c == 0xda:
-		n = r.sized(2, math.MaxUint8)
-	case c == 0xdb:
-		n = r.sized(4, math.MaxUint16)
-	case c == 0xc4 && len(r.S) > 1:
-		n, isBin = uint64(r.S[1]), true
-		r.S = r.S[2:]
-	case c == 0xc5:
-		n, isBin = r.sized(2, math.MaxUint8), true
-	case c == 0xc6:
-		n, isBin = r.sized(4, math.MaxUint16), true
-	default:
-		r.Fail(ErrType)
-	}
-	if n > uint64(len(r.S)) {
-		r.Fail(ErrShort)
-		return "", false
-	}
-	raw, r.S = r.S[:n], r.S[n:]
+	raw, rest, isBin, err := ReadRaw(r.S)
+	r.S = rest
+	r.Check(err)
 	return raw, isBin
 }
 
 // Text reads a str, or the bin that stands for a string that is not UTF-8.
 func (r *Reader) Text() string {
-	raw, isBin := r.raw()
-	if utf8.ValidString(raw) == isBin && r.Err == nil {
-		r.Fail(ErrType)
-		return ""
-	}
-	return r.copied(raw)
+	s, rest, err := ReadText(r.S)
+	r.S = rest
+	r.Check(err)
+	return r.copied(s)
 }
 
 func (r *Reader) copied(s string) string {

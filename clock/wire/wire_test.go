@@ -108,3 +108,72 @@ func TestLimitsAreKept(t *testing.T) {
 	r.Dot()
 	require.ErrorContains(t, r.Err, "beyond 10")
 }
+
+// The two ways to hold the input are one reader: what is read of a string is read of the same bytes.
+func TestAStringAndItsBytesReadTheSame(t *testing.T) {
+	type result struct {
+		value any
+		rest  string
+		err   error
+	}
+	reads := map[string]struct {
+		ofString func(string) result
+		ofBytes  func([]byte) result
+	}{
+		"uint":  {func(s string) result { v, r, err := ReadUint(s); return result{v, r, err} }, func(b []byte) result { v, r, err := ReadUint(b); return result{v, string(r), err} }},
+		"int":   {func(s string) result { v, r, err := ReadInt(s); return result{v, r, err} }, func(b []byte) result { v, r, err := ReadInt(b); return result{v, string(r), err} }},
+		"bool":  {func(s string) result { v, r, err := ReadBool(s); return result{v, r, err} }, func(b []byte) result { v, r, err := ReadBool(b); return result{v, string(r), err} }},
+		"array": {func(s string) result { v, r, err := ReadArray(s); return result{v, r, err} }, func(b []byte) result { v, r, err := ReadArray(b); return result{v, string(r), err} }},
+		"text":  {func(s string) result { v, r, err := ReadText(s); return result{v, r, err} }, func(b []byte) result { v, r, err := ReadText(b); return result{v, string(r), err} }},
+		"raw": {func(s string) result { v, r, is, err := ReadRaw(s); return result{[2]any{v, is}, r, err} },
+			func(b []byte) result {
+				v, r, is, err := ReadRaw(b)
+				return result{[2]any{string(v), is}, string(r), err}
+			}},
+	}
+	for first := range 256 {
+		for _, more := range []string{"", "\x00", "\x7f", "\x80", "\xff", "\x01\x00", "\x00\xff", "\x01\x00a", "\x00\x00\x00\x00", "\x80\x00\x00\x00", "\xff\x7f\xff\xff",
+			"\x00\x00\x00\x00\x00\x00\x00\x00", "\xff\xff\xff\xff\x7f\xff\xff\xff", "\x80\x00\x00\x00\x00\x00\x00\x00", "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"} {
+			in := string([]byte{byte(first)}) + more
+			for name, read := range reads {
+				got := read.ofString(in)
+				require.Equal(t, got, read.ofBytes([]byte(in)), "%s of %x", name, in)
+				if got.err != nil {
+					require.Empty(t, got.rest, "%s of %x", name, in)
+				}
+			}
+		}
+	}
+}
+
+// Every negative number has one form, and what was written longer is refused, also just at the borders.
+func TestNegativeNumbersHaveOneForm(t *testing.T) {
+	for _, border := range []int64{0, -32, math.MinInt8, math.MinInt16, math.MinInt32, math.MinInt64 + 1} {
+		for n := border - 1; n <= border+1; n++ {
+			b := AppendInt(nil, n)
+			got, rest, err := ReadInt(b)
+			require.NoError(t, err)
+			require.Equal(t, n, got)
+			require.Empty(t, rest)
+			var other int64
+			require.NoError(t, msgpack.Unmarshal(b, &other))
+			require.Equal(t, n, other)
+			for _, long := range [][]byte{
+				{0xd0, byte(n)},
+				binary.BigEndian.AppendUint16([]byte{0xd1}, uint16(n)),
+				binary.BigEndian.AppendUint32([]byte{0xd2}, uint32(n)),
+				binary.BigEndian.AppendUint64([]byte{0xd3}, uint64(n)),
+			} {
+				got, _, err := ReadInt(long)
+				switch {
+				case string(long) == string(b):
+					require.NoError(t, err)
+				case len(long) > len(b):
+					require.ErrorIs(t, err, ErrLong, "%d as %x", n, long)
+				case err == nil: // the low bytes of n are a number of their own
+					require.Equal(t, long, AppendInt(nil, got))
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package merge
+
+import (
+	"cmp"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/lww"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// cellUnder applies operations on field f under a rule.
+func cellUnder(t *testing.T, rule string, ops ...Op) *Cell {
+	t.Helper()
+	s := NewState(MustParseTable("* * " + rule))
+	for _, op := range ops {
+		_, err := s.Apply(op)
+		require.NoError(t, err)
+	}
+	for _, c := range s.Cells() {
+		if c.Name == "f" {
+			assert.Equal(t, rule, c.Rule().Name)
+			return c.Cell
+		}
+	}
+	t.Fatal("no cell")
+	return nil
+}
+
+// Two writes conflict when neither writer had seen the other's; a cell shows it as long as none has seen both.
+func TestACellIsConflictedWhileNobodyHasSeenAllOfItsWrites(t *testing.T) {
+	us, eu := writer{node: "us"}, writer{node: "eu"}
+	a := us.op(Set, "k", 1, field("f", `"a"`, ""))
+	b := eu.op(Set, "k", 1, field("f", `"b"`, ""))
+	us.sees(&eu)
+	both := us.op(Set, "k", 2, field("f", `"c"`, ""))
+
+	assert.False(t, cellUnder(t, "keep-all", a).Conflicted())
+	assert.True(t, cellUnder(t, "keep-all", a, b).Conflicted())
+	assert.False(t, cellUnder(t, "keep-all", a, b, both).Conflicted())
+	assert.False(t, cellUnder(t, "lww", a, b).Conflicted(), "the rule has decided")
+}
+
+func TestCellsOfUnequalRulesOrContentAreUnequal(t *testing.T) {
+	us := writer{node: "us"}
+	a := us.op(Set, "k", 1, field("f", `"a"`, ""))
+	b := us.op(Set, "k", 2, field("f", `"b"`, ""))
+	table := MustParseTable("x * lww\n* * lww")
+	cells := func(ops ...Op) *Cell {
+		s := NewState(table)
+		for _, op := range ops {
+			_, err := s.Apply(op)
+			require.NoError(t, err)
+		}
+		for _, c := range s.Cells() {
+			if c.Name == "f" {
+				return c.Cell
+			}
+		}
+		return nil
+	}
+	one, same, other := cells(a), cells(a), cells(a, b)
+	assert.True(t, one.Equal(*same))
+	assert.False(t, one.Equal(*other))
+	assert.False(t, one.Equal(*cellUnder(t, "fww", a)), "the same write under another rule")
+	assert.Equal(t, value.Value(`"a"`), one.Value())
+}
+
+// Of several live writes under a rule that keeps one, the greatest is the cell's write; where all are shown, none is.
+func TestTheWriteOfACellIsTheOneThatItKeeps(t *testing.T) {
+	us, eu := writer{node: "us"}, writer{node: "eu"}
+	a := us.op(Set, "k", 1, field("f", `"a"`, ""))
+	b := eu.op(Set, "k", 2, field("f", `"b"`, ""))
+	for rule, keepsOne := range map[string]bool{"keep-all": false, "refuse": true, "delete-wins": true, "lww": true} {
+		empty := cellUnder(t, rule, a).Rule().NewCell()
+		_, ok := empty.Write()
+		assert.False(t, ok, rule)
+		w, ok := cellUnder(t, rule, a).Write()
+		assert.True(t, ok, rule)
+		assert.Equal(t, a.Dot, w.Dot, rule)
+		w, ok = cellUnder(t, rule, a, b).Write()
+		assert.Equal(t, keepsOne, ok, rule)
+		if keepsOne {
+			assert.Equal(t, b.Dot, w.Dot, rule)
+		}
+	}
+}
+
+func TestOfTwoLiveWritesTheGreatestIsKeptAndUnderRefuseNeither(t *testing.T) {
+	us, eu := writer{node: "us"}, writer{node: "eu"}
+	a := us.op(Set, "k", 1, field("f", `"a"`, ""))
+	b := eu.op(Set, "k", 2, field("f", `"b"`, ""))
+	for rule, want := range map[string][2]Outcome{
+		"delete-wins": {Lost, Kept}, "update-wins": {Lost, Kept}, "refuse": {Refused, Refused}, "keep-all": {Combined, Combined},
+	} {
+		c := cellUnder(t, rule, a, b)
+		for i, op := range []*Op{&a, &b} {
+			claim := Claim{Op: op, Rule: c.Rule(), Cell: "f", Kind: op.Kind, Value: op.Fields[0].Value}
+			assert.Equal(t, want[i], c.Judge(&claim).Outcome, "%s: %s", rule, op.ID)
+		}
+	}
+}
+
+// Fields that are decided together make one claim, whatever other fields stand around them.
+func TestFieldsThatBelongTogetherMakeOneClaim(t *testing.T) {
+	table := MustParseTable("* a,b lww together\n* * lww")
+	op := Op{Key: "k", Kind: Set, Fields: []Field{{Name: "c", Value: "1"}, {Name: "a", Value: "2"}, {Name: "d", Value: "3"}, {Name: "b", Value: "4"}}}
+	claims := table.Claims(&op, nil)
+	require.Len(t, claims, 3)
+	again := table.Claims(&op, claims)
+	require.Len(t, again, 6, "claims of another operation are left alone")
+	for i := range claims {
+		assert.Equal(t, claims[i].Cell, again[3+i].Cell)
+	}
+
+	other := MustParseTable("* * max")
+	one := Op{Key: "k", Kind: Set, Fields: []Field{{Name: "d", Value: "1"}}}
+	appended := other.Claims(&one, table.Claims(&one, nil))
+	require.Len(t, appended, 2)
+	assert.Equal(t, "max", appended[1].Rule.Name, "a claim has a rule of the table that was asked")
+}
+
+// Deletes are stored in an order that does not depend on how they came: by dot, then by all else that two writers of one
+// dot may have written.
+func TestStoredDeletesHaveATotalOrder(t *testing.T) {
+	at := func(seq uint64, wall int64, version uint64, node clock.Node, id string, seen uint64) Op {
+		return Op{Kind: Delete, Dot: clock.Dot{Node: "us", Seq: seq}, ID: id, Seen: clock.Up("eu", seen),
+			Stamp: lww.Stamp{Version: version, Time: clock.Timestamp{Wall: wall}, Node: node}}
+	}
+	ascending := []Op{
+		at(1, 5, 5, "us", "b", 5), at(2, 1, 5, "us", "b", 5), at(2, 2, 1, "us", "b", 5), at(2, 2, 2, "eu", "b", 5),
+		at(2, 2, 2, "us", "a", 5), at(2, 2, 2, "us", "b", 1), at(2, 2, 2, "us", "b", 2),
+	}
+	for i := range ascending {
+		for j := range ascending {
+			assert.Equal(t, cmp.Compare(i, j), cmp.Compare(compareDeletes(&ascending[i], &ascending[j]), 0), "%d and %d", i, j)
+		}
+	}
+}
+
+func TestAGrowOnlySetSaysThatARemoveIsLost(t *testing.T) {
+	us := writer{node: "us"}
+	add := us.op(Insert, "k", 1, field("f", `"a"`, ""))
+	remove := us.op(Remove, "k", 2, field("f", `"a"`, ""))
+	c := cellUnder(t, "grow-only", add, remove)
+	claim := Claim{Op: &remove, Rule: c.Rule(), Cell: "f", Kind: Remove, Value: `"a"`}
+	v := c.Judge(&claim)
+	assert.Equal(t, Lost, v.Outcome)
+	assert.True(t, v.NotMonotonic)
+	assert.Equal(t, value.Value(`["a"]`), c.Value())
+}
+
+func TestCellsAreYieldedUntilToldToStop(t *testing.T) {
+	s := NewState(MustParseTable("* * lww"))
+	us := writer{node: "us"}
+	for _, key := range []string{"b", "a", "c"} {
+		_, err := s.Apply(us.op(Set, key, 1, field("f", "1", ""), field("g", "1", "")))
+		require.NoError(t, err)
+	}
+	var keys []string
+	for key := range s.Cells() {
+		if keys = append(keys, key); len(keys) == 3 {
+			break
+		}
+	}
+	assert.Equal(t, []string{"a", "a", "b"}, keys)
+}
