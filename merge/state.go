@@ -22,6 +22,7 @@ type State struct {
 	rules    map[string]*keyRules // by which lines match the key
 	matching []byte               // room to find them in
 	buffer   []byte               // room for the bytes of a record
+	claims   []Claim              // room for those of an operation
 }
 
 // NewState returns the empty state under a table.
@@ -42,40 +43,53 @@ var (
 // Apply takes an operation into the state and returns what became of it, field by field: one verdict for each cell it
 // makes a claim on, so none for the delete of a record that has no fields yet. Applying it again changes nothing. An operation that is refused with an error has changed nothing.
 func (s *State) Apply(op Op) ([]Verdict, error) {
+	verdicts, _, err := s.Take(&op, nil, nil)
+	return verdicts, err
+}
+
+// Take is [State.Apply] for those who apply many: it appends to verdicts, and to before what the cell of each verdict kept
+// until then, the zero Write where it kept none or several. With an error both are as they were. It keeps neither op nor its
+// fields, but texts of it.
+func (s *State) Take(op *Op, verdicts []Verdict, before []Write) ([]Verdict, []Write, error) {
 	if op.Key == "" {
-		return nil, ErrNoKey
+		return verdicts, before, ErrNoKey
 	}
-	claims := s.table.Claims(&op, nil)
+	claims := s.table.Claims(op, s.claims[:0])
+	defer func() {
+		clear(claims)
+		s.claims = claims
+	}()
 	k := s.keys[op.Key]
 	if op.WholeDelete() && k != nil {
 		for _, c := range k.cells {
-			claims = append(claims, s.table.Delete(&op, c.cell.rule, c.name))
+			claims = append(claims, s.table.Delete(op, c.cell.rule, c.name))
 		}
 	}
 	if op.Dot.Seq > MaxSeq {
-		return nil, fmt.Errorf("apply %s of %q: %w: its number is above %d", op.Kind, op.Key, clock.ErrDot, uint64(MaxSeq))
+		return verdicts, before, fmt.Errorf("apply %s of %q: %w: its number is above %d", op.Kind, op.Key, clock.ErrDot, uint64(MaxSeq))
 	}
-	for _, c := range claims {
-		if c.Rule.NeedsDots() && op.Dot.IsZero() {
-			return nil, fmt.Errorf("apply %s of %q: %w: %s", op.Kind, op.Key, ErrNoDot, c.Rule)
+	for i := range claims {
+		if c := &claims[i]; c.Rule.NeedsDots() && op.Dot.IsZero() {
+			return verdicts, before, fmt.Errorf("apply %s of %q: %w: %s", op.Kind, op.Key, ErrNoDot, c.Rule)
 		}
 	}
 	if k == nil {
 		if len(claims) == 0 && !op.WholeDelete() {
-			return nil, nil
+			return verdicts, before, nil
 		}
 		k = s.add(op.Key, &record{rules: s.rulesOf(op.Key)})
 	}
-	verdicts := make([]Verdict, len(claims))
 	for i := range claims {
 		cell := k.cell(s.table, &claims[i])
+		was, _ := cell.Write()
 		cell.Apply(&claims[i])
-		verdicts[i] = cell.Judge(&claims[i])
+		verdicts = append(verdicts, cell.Judge(&claims[i]))
+		before = append(before, was)
 	}
 	if op.WholeDelete() {
-		k.remember(op)
+		k.remember(*op)
 	}
-	return verdicts, nil
+	return verdicts, before, nil
 }
 
 // add puts the record of a new key into s.

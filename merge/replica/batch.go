@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/clock/wire"
@@ -35,7 +36,8 @@ type Batch struct {
 }
 
 // Packet is an operation as it travels: the bytes of [merge.Op.AppendBinary], and a signature over them, if signatures are in
-// use.
+// use. What [Replica.Since] and [DecodeBatch] return shares memory with other packets and with the replica, and must not be
+// changed.
 type Packet struct {
 	Op        []byte
 	Signature []byte
@@ -50,9 +52,18 @@ const batchVersion = 1
 
 // AppendBinary appends the bytes of b to to.
 func (b *Batch) AppendBinary(to []byte) ([]byte, error) {
-	w := wire.Writer{B: to}
+	w := wire.Writer{B: slices.Grow(to, b.size())}
 	b.write(&w)
 	return w.B, w.Err
+}
+
+// size returns about how many bytes a batch has.
+func (b *Batch) size() int {
+	n := 512
+	for i := range b.Ops {
+		n += len(b.Ops[i].Op) + len(b.Ops[i].Signature) + 8
+	}
+	return n
 }
 
 func (b *Batch) write(w *wire.Writer) {
@@ -94,7 +105,11 @@ func readBatch(r *wire.Reader) (b Batch) {
 	n := r.Array(2)
 	b.Ops = make([]Packet, 0, r.Room(n, 2))
 	for range n {
-		b.Ops = append(b.Ops, Packet{Op: r.Bytes(), Signature: r.Bytes()})
+		p := Packet{Op: r.View()}
+		if s := r.View(); len(s) > 0 {
+			p.Signature = s
+		}
+		b.Ops = append(b.Ops, p)
 	}
 	return b
 }
@@ -126,7 +141,7 @@ func (r *Replica) since(seen clock.Vector, whose func(clock.Node) bool) Batch {
 	if len(r.queue) > 0 { // what is on its way to the disk has an earlier stamp than now, and is not in the batch
 		for _, q := range r.queue {
 			if q.from == "" {
-				b.Now = clock.Timestamp{Wall: q.op.Stamp.Time.Wall - 1}
+				b.Now = clock.Timestamp{Wall: q.entry.op.Stamp.Time.Wall - 1}
 				break
 			}
 		}
@@ -154,6 +169,7 @@ func (r *Replica) since(seen clock.Vector, whose func(clock.Node) bool) Batch {
 		entries = append(entries, op.Payload)
 	}
 	r.mu.Unlock()
+	b.Ops = make([]Packet, 0, len(entries))
 	for _, e := range entries {
 		bytes, err := r.bytesOf(e)
 		if err != nil { // every member has it by now, and it is gone
@@ -174,7 +190,7 @@ func (r *Replica) promise() {
 		return
 	}
 	bound := now + int64(boundStep)
-	err := r.append(boundRecord(bound), nil)
+	err := r.append(boundRecord(bound))
 	r.unlock()
 	if err != nil || r.disk.Sync() != nil {
 		return // the promise stays what it was
@@ -191,26 +207,16 @@ func (r *Replica) promise() {
 // operations that wait for others found no room: what came before them was taken, and the rest is to be sent again. It wraps
 // [ErrBehind] when the batch leaves a gap.
 func (r *Replica) Apply(source clock.Node, b Batch) ([]merge.Verdict, error) {
-	decoded, refusals := r.decode(&b)
+	in, refusals := r.decode(source, &b)
 	r.mu.Lock()
 	if r.err != nil {
 		defer r.mu.Unlock()
 		return nil, r.err
 	}
 	physical := clock.Timestamp{Wall: r.physical()}
-	in := merge.Batch{Source: source, Epoch: b.Epoch, Fingerprint: b.Table}
 	if refusals == nil {
-		in.Ops = make([]merge.Op, len(decoded))
-		for i := range decoded {
-			in.Ops[i] = decoded[i].op
-		}
-		if r.opt.Verify != nil {
-			for i := range b.Ops {
-				in.Proofs = append(in.Proofs, b.Ops[i].Signature)
-			}
-		}
 		r.gate.Epoch = r.log.Epoch()
-		refusals = r.gate.Admit(&in, physical)
+		refusals = r.gate.Admit(&in.batch, physical)
 	}
 	if refusals == nil && !b.Now.IsZero() && r.clock.MaxDrift >= 0 {
 		most := r.clock.MaxDrift
@@ -226,31 +232,29 @@ func (r *Replica) Apply(source clock.Node, b Batch) ([]merge.Verdict, error) {
 		r.unlock()
 		return nil, &RefusedError{source, refusals}
 	}
-	last, due, err := r.enqueue(source, decoded)
+	last, err := r.admitted(source, &b, in)
 	r.unlock()
 	if cerr := r.commitUpTo(last); cerr != nil {
 		return nil, cerr
 	}
 	r.hear(source, &b)
-	var all []merge.Verdict
-	for _, q := range due {
-		all = append(all, q.verdicts...)
-	}
 	if err == nil && b.Behind {
 		err = fmt.Errorf("apply from %s: %w", source, ErrBehind)
 	}
-	return all, err
+	return in.verdicts, err
 }
 
-// arrived is an operation that came in a batch.
+// arrived is a batch that has been read.
 type arrived struct {
-	op     merge.Op
-	sum    [16]byte
-	packet Packet
+	batch    merge.Batch
+	bytes    [][]byte // of each operation, shared with it
+	sums     [][16]byte
+	verdicts []merge.Verdict
 }
 
-// decode reads the operations of a batch, within the limits.
-func (r *Replica) decode(b *Batch) ([]arrived, []merge.Refusal) {
+// decode reads the operations of a batch, within the limits. Each has memory of its own, so that one can be kept without the
+// rest of what came with it.
+func (r *Replica) decode(source clock.Node, b *Batch) (*arrived, []merge.Refusal) {
 	size, most := 0, r.opt.Gate.BatchBytes
 	if most <= 0 {
 		most = merge.DefaultBatchBytes
@@ -261,29 +265,49 @@ func (r *Replica) decode(b *Batch) ([]arrived, []merge.Refusal) {
 	if size > most {
 		return nil, []merge.Refusal{{Code: finding.TooLarge, Place: -1, Detail: fmt.Sprintf("%d bytes, the limit is %d", size, most)}}
 	}
-	all := make([]arrived, len(b.Ops))
+	in := &arrived{
+		batch: merge.Batch{Source: source, Epoch: b.Epoch, Fingerprint: b.Table, Ops: make([]merge.Op, len(b.Ops))},
+		bytes: make([][]byte, len(b.Ops)),
+		sums:  make([][16]byte, len(b.Ops)),
+	}
+	if r.opt.Verify != nil {
+		for i := range b.Ops {
+			in.batch.Proofs = append(in.batch.Proofs, b.Ops[i].Signature)
+		}
+	}
 	var refusals []merge.Refusal
+	var reader merge.OpReader
 	for i := range b.Ops {
-		op, err := merge.DecodeOp(b.Ops[i].Op, r.opt.Limits)
+		own := slices.Clone(b.Ops[i].Op)
+		err := reader.Read(view(own), r.opt.Limits, &in.batch.Ops[i])
 		if err != nil {
 			if refusals = append(refusals, merge.Refusal{Code: finding.BadSyntax, Place: i, Detail: err.Error()}); len(refusals) == merge.DefaultRefusals {
 				break
 			}
 			continue
 		}
-		all[i] = arrived{op, merge.Sum(b.Ops[i].Op), b.Ops[i]}
+		in.bytes[i], in.sums[i] = own, merge.Sum(own)
 	}
-	return all, refusals
+	return in, refusals
 }
 
-// enqueue gives admitted operations to the log and those that are due to the disk. The caller holds mu.
-func (r *Replica) enqueue(source clock.Node, admitted []arrived) (last *queued, due []*queued, err error) {
-	held := 0
-	for i := range admitted {
-		a := &admitted[i]
-		e := &entry{bytes: a.packet.Op, sign: a.packet.Signature, op: &a.op}
+// view returns b as a string that shares its memory, which nobody changes from here on.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// admitted gives a batch that has passed the gate to the log, and what is due of it to the disk. The caller holds mu.
+func (r *Replica) admitted(source clock.Node, b *Batch, in *arrived) (last *queued, err error) {
+	held, ops := 0, in.batch.Ops
+	in.verdicts = make([]merge.Verdict, 0, len(ops))
+	queue := make([]queued, 0, len(ops))
+	for i := range ops {
+		op := &ops[i]
+		e := r.room.entry()
+		*e = entry{bytes: in.bytes[i], op: op}
+		if s := b.Ops[i].Signature; len(s) > 0 {
+			e.sign = slices.Clone(s)
+		}
 		arrival, delivered := r.log.Apply(source, crdt.Operation[*entry]{
-			Dot: a.op.Dot, After: a.op.Seen, Sum: a.sum, Size: len(a.packet.Op), Payload: e,
+			Dot: op.Dot, After: op.Seen, Sum: in.sums[i], Size: len(e.bytes) + len(e.sign), Payload: e,
 		})
 		switch arrival {
 		case crdt.Duplicate:
@@ -291,11 +315,12 @@ func (r *Replica) enqueue(source clock.Node, admitted []arrived) (last *queued, 
 			continue
 		case crdt.Held:
 			held++
+			e.op = alone(op) // it may be kept for long
 			continue
 		case crdt.Delivered:
 		case crdt.Busy:
-			err = fmt.Errorf("apply from %s: operation %d of %d: %w", source, i+1, len(admitted), crdt.ErrBusy)
-			return last, due, err
+			err = fmt.Errorf("apply from %s: operation %d of %d: %w", source, i+1, len(ops), crdt.ErrBusy)
+			return last, err
 		default:
 			kind := Refused
 			switch arrival {
@@ -304,25 +329,29 @@ func (r *Replica) enqueue(source clock.Node, admitted []arrived) (last *queued, 
 			case crdt.Reused:
 				kind = Reused
 			}
-			r.tell(Event{Kind: kind, Peer: source, Op: &a.op, Code: codeOf(arrival)})
+			r.tell(Event{Kind: kind, Peer: source, Op: alone(op), Code: codeOf(arrival)})
 			continue
 		}
 		for _, d := range delivered {
-			op := d.Payload.op
 			// An error would be of a stamp out of range, which the gate does not let in.
-			_ = r.clock.Observe(op.Stamp.Time)
+			_ = r.clock.Observe(d.Payload.op.Stamp.Time)
 			r.link(d.Dot, d.Sum, d.Payload)
-			q := &queued{op: *op, entry: d.Payload, from: source}
-			if err := r.append(opRecord(d.Payload), q); err != nil {
-				return last, due, err
+			q := &queued{}
+			if len(queue) < cap(queue) {
+				queue = queue[:len(queue)+1]
+				q = &queue[len(queue)-1]
 			}
-			last, due = q, append(due, q)
+			*q = queued{entry: d.Payload, from: source, verdicts: &in.verdicts}
+			if err := r.enqueue(q); err != nil {
+				return last, err
+			}
+			last = q
 		}
 	}
 	if held > 0 {
 		r.tell(Event{Kind: Held, Peer: source, Count: int64(held)})
 	}
-	return last, due, nil
+	return last, nil
 }
 
 // hear takes note of what a batch says of its sender.
@@ -400,7 +429,7 @@ func (e *RefusedError) Unwrap() error { return ErrRefused }
 func (r *Replica) sortedChains() []chainOf {
 	var all []chainOf
 	for n, c := range r.chains {
-		all = append(all, chainOf{n, c})
+		all = append(all, chainOf{n, *c})
 	}
 	slices.SortFunc(all, func(a, b chainOf) int { return cmp.Compare(a.node, b.node) })
 	return all

@@ -126,7 +126,7 @@ func (r *Replica) answerOps(source clock.Node, seen clock.Vector, chains []chain
 		p.seen.Merge(seen)
 	}
 	r.mu.Unlock()
-	var w wire.Writer
+	w := wire.Writer{B: make([]byte, 0, b.size())}
 	b.write(&w)
 	writeChains(&w, known)
 	return w.B, w.Err
@@ -140,7 +140,7 @@ func (r *Replica) chainAt(node clock.Node, seq uint64) chainOf {
 	if last > seq {
 		at.seq = seq
 	}
-	if c := r.chains[node]; c.seq == at.seq {
+	if c := r.chains[node]; c != nil && c.seq == at.seq {
 		at.sum = c.sum
 	} else if op, ok := r.log.Find(clock.Dot{Node: node, Seq: at.seq}); ok {
 		at.sum = op.Payload.sum
@@ -238,7 +238,7 @@ func (r *Replica) pull(source clock.Node, ask func([]byte) ([]byte, error)) (mor
 			own = append(own, c)
 		}
 	}
-	if r.chains[r.self].seq == 0 {
+	if c := r.chains[r.self]; c == nil || c.seq == 0 {
 		own = append(own, chainOf{node: r.self})
 	}
 	writeChains(w, own)
@@ -341,7 +341,7 @@ func (r *Replica) reincarnate(past clock.Dot) error {
 	}
 	r.self = r.opt.Node + clock.Node("~"+strconv.Itoa(n))
 	r.tell(Event{Kind: Restored, Detail: fmt.Sprintf("goes on as %s", r.self)})
-	return r.append(incarnationRecord(r.self), nil)
+	return r.append(incarnationRecord(r.self))
 }
 
 // transfer takes over the state of a peer, as far as it differs.
@@ -464,7 +464,7 @@ func (r *Replica) adopt(source clock.Node, c copied) error {
 	}
 	for _, theirs := range c.chains {
 		if theirs.seq > r.seen.Prefix(theirs.node) {
-			r.chains[theirs.node] = theirs.chain
+			r.chains[theirs.node] = &theirs.chain
 		}
 	}
 	released, err := r.log.Adopt(c.seen)
@@ -482,7 +482,7 @@ func (r *Replica) adopt(source clock.Node, c copied) error {
 	r.tell(Event{Kind: Transferred, Peer: source, Count: int64(len(c.records))})
 	for _, d := range released {
 		r.link(d.Dot, d.Sum, d.Payload)
-		if err := r.append(opRecord(d.Payload), &queued{op: *d.Payload.op, entry: d.Payload, from: source}); err != nil {
+		if err := r.enqueue(&queued{entry: d.Payload, from: source}); err != nil {
 			return err
 		}
 	}
@@ -610,14 +610,14 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error), n
 		}
 	}
 	r.seen = c.seen.Clone()
-	r.chains = make(map[clock.Node]chain)
+	r.chains = make(map[clock.Node]*chain)
 	for _, theirs := range c.chains {
-		r.chains[theirs.node] = theirs.chain
+		r.chains[theirs.node] = &theirs.chain
 	}
 	for _, op := range kept {
 		if arrival, _ := r.log.Apply(op.Dot.Node, op); arrival == crdt.Delivered {
 			r.link(op.Dot, op.Sum, op.Payload)
-			if err := r.append(opRecord(op.Payload), &queued{op: *op.Payload.op, entry: op.Payload, from: source}); err != nil {
+			if err := r.enqueue(&queued{entry: op.Payload, from: source}); err != nil {
 				return err
 			}
 		}
@@ -625,9 +625,10 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error), n
 	if err := r.reincarnate(clock.Dot{Node: r.self}); err != nil {
 		return err
 	}
-	for _, op := range again {
+	for i := range again {
+		op := &again[i]
 		op.Dot, op.Seen = r.log.Seen().Next(r.self), r.log.Seen().Clone()
-		if _, err := r.issue(op); err != nil {
+		if _, err := r.issue(op, nil); err != nil {
 			return r.fail(err)
 		}
 	}

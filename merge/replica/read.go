@@ -148,7 +148,7 @@ func (r *Replica) Health() error {
 		defer r.mu.Unlock()
 		return r.err
 	}
-	err := r.append(boundRecord(r.bound), nil)
+	err := r.append(boundRecord(r.bound))
 	r.unlock()
 	if err != nil {
 		return err

@@ -104,7 +104,8 @@ type Replica struct {
 	settled clock.Vector // up to where the state was folded
 	queue   []*queued    // on its way to the disk, in the order of the disk
 	err     error        // why no more is written
-	chains  map[clock.Node]chain
+	chains  map[clock.Node]*chain
+	room    room
 
 	requests requests
 	peers    map[clock.Node]*peer
@@ -126,17 +127,36 @@ type entry struct {
 	at    segment.Position // on disk; zero while it is in memory
 	bytes []byte           // nil when it is on disk
 	sign  []byte
-	sum   [16]byte // of the chain of its node, up to and with it
-	op    *merge.Op
+	sum   [16]byte  // of the chain of its node, up to and with it
+	op    *merge.Op // nil when it is in the state
 }
 
 // queued is an operation on its way to the disk and then into the state.
 type queued struct {
-	op       merge.Op
 	entry    *entry
-	from     clock.Node // "" when written here
-	verdicts []merge.Verdict
+	from     clock.Node       // "" when written here
+	verdicts *[]merge.Verdict // where those on it are appended; nil when nobody asks
 	done     bool
+}
+
+// room is memory that is used again, so that an operation costs few allocations. It is guarded by mu.
+type room struct {
+	bytes   []byte
+	head    []byte
+	ops     []merge.Op
+	before  []merge.Write
+	verdict []merge.Verdict
+	entries []entry // to be given away, one by one
+}
+
+// entry returns a new one. It keeps up to as many others alive as are made at once.
+func (m *room) entry() *entry {
+	if len(m.entries) == 0 {
+		m.entries = make([]entry, 64)
+	}
+	e := &m.entries[0]
+	m.entries = m.entries[1:]
+	return e
 }
 
 // peer is what is known of another member.
@@ -172,7 +192,7 @@ func Open(dir string, opt Options) (*Replica, error) {
 		opt:    opt,
 		self:   opt.Node,
 		state:  merge.NewState(opt.Table),
-		chains: make(map[clock.Node]chain),
+		chains: make(map[clock.Node]*chain),
 		peers:  make(map[clock.Node]*peer),
 	}
 	r.clock.Source, r.clock.MaxDrift = opt.Source, opt.MaxDrift
@@ -263,7 +283,7 @@ func (r *Replica) Enter(e crdt.Epoch) error {
 		r.mu.Unlock()
 		return err
 	}
-	err := r.append(epochRecord(r.log.Epoch()), nil)
+	err := r.append(epochRecord(r.log.Epoch()))
 	r.mu.Unlock()
 	if err != nil {
 		return err
@@ -281,29 +301,40 @@ func (r *Replica) Seen() clock.Vector {
 // Table returns the rule table.
 func (r *Replica) Table() *merge.Table { return r.opt.Table }
 
-// append puts a record into the log, and q behind it into the queue. The caller holds mu.
-func (r *Replica) append(head []byte, q *queued) error {
+// append puts a record that is no operation into the log. The caller holds mu.
+func (r *Replica) append(body []byte) error {
+	if r.disk == nil {
+		return nil
+	}
+	_, err := r.write(body)
+	return err
+}
+
+// enqueue puts an operation into the log, and into the queue. The caller holds mu.
+func (r *Replica) enqueue(q *queued) error {
 	if r.disk != nil {
-		var body []byte
-		if q != nil {
-			body = q.entry.bytes
-		}
-		at, err := r.disk.Append(head, body)
+		r.room.head = opHead(r.room.head[:0], q.entry.sign)
+		at, err := r.write(r.room.head, q.entry.bytes)
 		if err != nil {
-			return r.fail(err)
+			return err
 		}
-		size := int64(len(head) + len(body))
-		r.last = at
-		r.grown += size
-		r.bytes += size
-		if q != nil {
-			q.entry.at, q.entry.bytes = at, nil
-		}
+		q.entry.at, q.entry.bytes = at, nil
 	}
-	if q != nil {
-		r.queue = append(r.queue, q)
-	}
+	r.queue = append(r.queue, q)
 	return nil
+}
+
+func (r *Replica) write(parts ...[]byte) (segment.Position, error) {
+	at, err := r.disk.Append(parts...)
+	if err != nil {
+		return at, r.fail(err)
+	}
+	for _, p := range parts {
+		r.grown += int64(len(p))
+		r.bytes += int64(len(p))
+	}
+	r.last = at
+	return at, nil
 }
 
 // fail keeps why nothing can be written any more. The caller holds mu.
@@ -347,7 +378,9 @@ func (r *Replica) commitUpTo(upTo *queued) error {
 				break
 			}
 		}
-		r.queue = slices.Delete(r.queue, 0, n)
+		left := copy(r.queue, r.queue[n:])
+		clear(r.queue[left:])
+		r.queue = r.queue[:left]
 	}
 	grown := r.grown > r.opt.SnapshotBytes
 	r.unlock()
@@ -360,20 +393,26 @@ func (r *Replica) commitUpTo(upTo *queued) error {
 // take applies one operation that is on disk. The caller holds mu.
 func (r *Replica) take(q *queued) {
 	q.done = true
-	before := r.before(&q.op)
-	verdicts, err := r.state.Apply(q.op)
-	if err != nil { // the gate lets nothing in that the state refuses
-		r.tell(Event{Kind: Refused, Peer: q.from, Op: &q.op, Code: finding.BadField, Detail: err.Error()})
+	op := q.entry.op
+	into := q.verdicts
+	if into == nil {
+		into = &r.room.verdict
+		*into = (*into)[:0]
 	}
-	q.verdicts = verdicts
-	r.seen.Add(q.op.Dot)
-	r.digests.changed(q.op.Key)
+	first := len(*into)
+	verdicts, before, err := r.state.Take(op, *into, r.room.before[:0])
+	if err != nil { // the gate lets nothing in that the state refuses
+		r.tell(Event{Kind: Refused, Peer: q.from, Op: op, Code: finding.BadField, Detail: err.Error()})
+	}
+	*into, r.room.before = verdicts, before
+	r.seen.Add(op.Dot)
+	r.digests.changed(op.Key)
 	if q.from == "" {
 		r.count.written++
 	} else {
 		r.count.applied++
 	}
-	r.judge(q, before)
+	r.judge(op, q.from, verdicts[first:], before)
 	q.entry.op = nil
 }
 

@@ -39,11 +39,12 @@ type record struct {
 	node  clock.Node
 }
 
-func opRecord(e *entry) []byte {
-	w := wire.Writer{B: make([]byte, 0, 8+len(e.sign))}
+// opHead appends what the record of an operation begins with.
+func opHead(b []byte, signature []byte) []byte {
+	w := wire.Writer{B: b}
 	w.Array(2)
 	w.Uint(recordOp)
-	w.Bytes(e.sign)
+	w.Bytes(signature)
 	return w.B
 }
 
@@ -376,7 +377,7 @@ func (r *Replica) load(from io.Reader) (h head, err error) {
 	r.self, r.bound = h.self, h.wall
 	r.seen = r.log.Seen().Clone()
 	for _, c := range h.chains {
-		r.chains[c.node] = c.chain
+		r.chains[c.node] = &c.chain
 	}
 	for _, q := range h.requests {
 		r.requests.add(q.id, q.dot)
