@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -232,7 +233,8 @@ func (r *Replica) Apply(source clock.Node, b Batch) ([]merge.Verdict, error) {
 		r.unlock()
 		return nil, &RefusedError{source, refusals}
 	}
-	last, err := r.admitted(source, &b, in)
+	err := r.admitted(source, &b, in)
+	last := r.queued
 	r.unlock()
 	if cerr := r.commitUpTo(last); cerr != nil {
 		return nil, cerr
@@ -241,7 +243,9 @@ func (r *Replica) Apply(source clock.Node, b Batch) ([]merge.Verdict, error) {
 	if err == nil && b.Behind {
 		err = fmt.Errorf("apply from %s: %w", source, ErrBehind)
 	}
-	return in.verdicts, err
+	verdicts := in.verdicts
+	in.release()
+	return verdicts, err
 }
 
 // arrived is a batch that has been read.
@@ -249,7 +253,23 @@ type arrived struct {
 	batch    merge.Batch
 	bytes    [][]byte // of each operation, shared with it
 	sums     [][16]byte
+	queue    []queued
 	verdicts []merge.Verdict
+}
+
+var arrivals = sync.Pool{New: func() any { return new(arrived) }}
+
+// release gives back the memory of a batch, all of which is in the state or waits on its own.
+func (in *arrived) release() {
+	clear(in.batch.Ops)
+	clear(in.batch.Proofs)
+	clear(in.bytes)
+	clear(in.queue)
+	*in = arrived{
+		batch: merge.Batch{Ops: in.batch.Ops[:0], Proofs: in.batch.Proofs[:0]},
+		bytes: in.bytes[:0], sums: in.sums[:0], queue: in.queue[:0],
+	}
+	arrivals.Put(in)
 }
 
 // decode reads the operations of a batch, within the limits. Each has memory of its own, so that one can be kept without the
@@ -265,11 +285,12 @@ func (r *Replica) decode(source clock.Node, b *Batch) (*arrived, []merge.Refusal
 	if size > most {
 		return nil, []merge.Refusal{{Code: finding.TooLarge, Place: -1, Detail: fmt.Sprintf("%d bytes, the limit is %d", size, most)}}
 	}
-	in := &arrived{
-		batch: merge.Batch{Source: source, Epoch: b.Epoch, Fingerprint: b.Table, Ops: make([]merge.Op, len(b.Ops))},
-		bytes: make([][]byte, len(b.Ops)),
-		sums:  make([][16]byte, len(b.Ops)),
-	}
+	in, n := arrivals.Get().(*arrived), len(b.Ops)
+	in.batch.Source, in.batch.Epoch, in.batch.Fingerprint = source, b.Epoch, b.Table
+	in.batch.Ops = slices.Grow(in.batch.Ops, n)[:n]
+	in.bytes = slices.Grow(in.bytes, n)[:n]
+	in.sums = slices.Grow(in.sums, n)[:n]
+	in.queue = slices.Grow(in.queue, n)
 	if r.opt.Verify != nil {
 		for i := range b.Ops {
 			in.batch.Proofs = append(in.batch.Proofs, b.Ops[i].Signature)
@@ -295,10 +316,9 @@ func (r *Replica) decode(source clock.Node, b *Batch) (*arrived, []merge.Refusal
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // admitted gives a batch that has passed the gate to the log, and what is due of it to the disk. The caller holds mu.
-func (r *Replica) admitted(source clock.Node, b *Batch, in *arrived) (last *queued, err error) {
+func (r *Replica) admitted(source clock.Node, b *Batch, in *arrived) error {
 	held, ops := 0, in.batch.Ops
 	in.verdicts = make([]merge.Verdict, 0, len(ops))
-	queue := make([]queued, 0, len(ops))
 	for i := range ops {
 		op := &ops[i]
 		e := r.room.entry()
@@ -312,6 +332,7 @@ func (r *Replica) admitted(source clock.Node, b *Batch, in *arrived) (last *queu
 		switch arrival {
 		case crdt.Duplicate:
 			r.count.duplicates++
+			*e = entry{} // it keeps nothing alive
 			continue
 		case crdt.Held:
 			held++
@@ -319,8 +340,7 @@ func (r *Replica) admitted(source clock.Node, b *Batch, in *arrived) (last *queu
 			continue
 		case crdt.Delivered:
 		case crdt.Busy:
-			err = fmt.Errorf("apply from %s: operation %d of %d: %w", source, i+1, len(ops), crdt.ErrBusy)
-			return last, err
+			return fmt.Errorf("apply from %s: operation %d of %d: %w", source, i+1, len(ops), crdt.ErrBusy)
 		default:
 			kind := Refused
 			switch arrival {
@@ -330,28 +350,26 @@ func (r *Replica) admitted(source clock.Node, b *Batch, in *arrived) (last *queu
 				kind = Reused
 			}
 			r.tell(Event{Kind: kind, Peer: source, Op: alone(op), Code: codeOf(arrival)})
+			*e = entry{}
 			continue
 		}
 		for _, d := range delivered {
 			// An error would be of a stamp out of range, which the gate does not let in.
 			_ = r.clock.Observe(d.Payload.op.Stamp.Time)
 			r.link(d.Dot, d.Sum, d.Payload)
-			q := &queued{}
-			if len(queue) < cap(queue) {
-				queue = queue[:len(queue)+1]
-				q = &queue[len(queue)-1]
+			if len(in.queue) == cap(in.queue) { // what waited is due too
+				in.queue = make([]queued, 0, len(ops))
 			}
-			*q = queued{entry: d.Payload, from: source, verdicts: &in.verdicts}
-			if err := r.enqueue(q); err != nil {
-				return last, err
+			in.queue = append(in.queue, queued{entry: d.Payload, from: source, verdicts: &in.verdicts})
+			if err := r.enqueue(&in.queue[len(in.queue)-1]); err != nil {
+				return err
 			}
-			last = q
 		}
 	}
 	if held > 0 {
 		r.tell(Event{Kind: Held, Peer: source, Count: int64(held)})
 	}
-	return last, nil
+	return nil
 }
 
 // hear takes note of what a batch says of its sender.

@@ -111,9 +111,45 @@ func BenchmarkCatchUp(b *testing.B) {
 	}
 }
 
+// message is a batch in bytes.
+type message struct {
+	from  clock.Node
+	bytes []byte
+}
+
+const exchanged = 400_000
+
+// exchange returns what two regions send in batches of a thousand while they see each other's writes now and then.
+func exchange(b *testing.B, w *world, write func(i int) replica.Write) (messages []message) {
+	var two []*replica.Replica
+	for _, node := range []clock.Node{"us-east", "ap-south"} {
+		opt := options(node, w)
+		opt.BatchBytes = 200_000
+		two = append(two, open(b, "", opt))
+	}
+	for n := 0; n < exchanged; {
+		for i, r := range two {
+			for range 1000 {
+				_, err := r.Write(write(n * 7919))
+				require.NoError(b, err)
+				n++
+			}
+			batch := r.Since(two[1-i].Seen())
+			require.Len(b, batch.Ops, 1000)
+			bytes, err := batch.AppendBinary(nil)
+			require.NoError(b, err)
+			messages = append(messages, message{name(r), bytes})
+		}
+		for i, r := range two {
+			pull(b, r, two[1-i])
+		}
+	}
+	return messages
+}
+
 // BenchmarkApply is remote operations alone, from bytes to verdicts, in batches of a thousand: the batches are read, decoded,
 // admitted, logged in memory and merged. The operations are those of two regions that see each other's now and then, so
-// that some have conflicts. The floor does the least that anybody could who gets the same bytes and keeps the same values:
+// that some conflict. The floor does the least that anybody could who gets the same bytes and keeps the same values:
 // it decodes each and puts the later of two values into a map.
 func BenchmarkApply(b *testing.B) {
 	for _, kind := range []struct {
@@ -131,50 +167,26 @@ func BenchmarkApply(b *testing.B) {
 		}},
 	} {
 		w := &world{now: start}
-		var two []*replica.Replica
-		for _, node := range []clock.Node{"us-east", "ap-south"} {
-			opt := options(node, w)
-			opt.BatchBytes = 150_000
-			two = append(two, open(b, "", opt))
-		}
-		type message struct {
-			from  clock.Node
-			bytes []byte
-		}
-		var messages []message
-		ops := 0
-		for round := range 200 {
-			for i, r := range two {
-				for range 1000 {
-					_, err := r.Write(kind.write(ops*7919 + round*i))
-					require.NoError(b, err)
-					ops++
-				}
-				batch := r.Since(two[1-i].Seen())
-				require.Len(b, batch.Ops, 1000)
-				bytes, err := batch.AppendBinary(nil)
-				require.NoError(b, err)
-				messages = append(messages, message{name(r), bytes})
-			}
-			for i, r := range two {
-				pull(b, r, two[1-i])
-			}
-		}
+		messages := sync.OnceValue(func() []message { return exchange(b, w, kind.write) })
 		b.Run(kind.name, func(b *testing.B) {
+			messages()
+			b.ResetTimer()
 			b.ReportAllocs()
 			computed := cpu()
 			for b.Loop() {
 				eu := open(b, "", options("eu-west", w))
-				for _, m := range messages {
+				for _, m := range messages() {
 					batch, err := replica.DecodeBatch(m.bytes)
 					require.NoError(b, err)
 					_, err = eu.Apply(m.from, batch)
 					require.NoError(b, err)
 				}
 			}
-			rates(b, ops, cpu()-computed)
+			rates(b, exchanged, cpu()-computed)
 		})
 		b.Run(kind.name+"/floor", func(b *testing.B) {
+			messages()
+			b.ResetTimer()
 			b.ReportAllocs()
 			computed := cpu()
 			type kept struct {
@@ -183,7 +195,7 @@ func BenchmarkApply(b *testing.B) {
 			}
 			for b.Loop() {
 				all := make(map[string]kept)
-				for _, m := range messages {
+				for _, m := range messages() {
 					batch, err := replica.DecodeBatch(m.bytes)
 					require.NoError(b, err)
 					for _, p := range batch.Ops {
@@ -197,7 +209,7 @@ func BenchmarkApply(b *testing.B) {
 					}
 				}
 			}
-			rates(b, ops, cpu()-computed)
+			rates(b, exchanged, cpu()-computed)
 		})
 	}
 }

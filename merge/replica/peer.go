@@ -628,7 +628,7 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error), n
 	for i := range again {
 		op := &again[i]
 		op.Dot, op.Seen = r.log.Seen().Next(r.self), r.log.Seen().Clone()
-		if _, err := r.issue(op, nil); err != nil {
+		if err := r.issue(op, nil); err != nil {
 			return r.fail(err)
 		}
 	}

@@ -103,6 +103,7 @@ type Replica struct {
 	seen    clock.Vector // what is on disk and in the state. Invariant: log.Seen() covers it.
 	settled clock.Vector // up to where the state was folded
 	queue   []*queued    // on its way to the disk, in the order of the disk
+	queued  uint64       // how many were ever put into the queue
 	err     error        // why no more is written
 	chains  map[clock.Node]*chain
 	room    room
@@ -136,7 +137,6 @@ type queued struct {
 	entry    *entry
 	from     clock.Node       // "" when written here
 	verdicts *[]merge.Verdict // where those on it are appended; nil when nobody asks
-	done     bool
 }
 
 // room is memory that is used again, so that an operation costs few allocations. It is guarded by mu.
@@ -321,6 +321,7 @@ func (r *Replica) enqueue(q *queued) error {
 		q.entry.at, q.entry.bytes = at, nil
 	}
 	r.queue = append(r.queue, q)
+	r.queued++
 	return nil
 }
 
@@ -350,16 +351,13 @@ func (r *Replica) fail(err error) error {
 // sync.
 func (r *Replica) commit() error {
 	r.mu.Lock()
-	last := len(r.queue)
-	var upTo *queued
-	if last > 0 {
-		upTo = r.queue[last-1]
-	}
+	last := r.queued
 	r.mu.Unlock()
-	return r.commitUpTo(upTo)
+	return r.commitUpTo(last)
 }
 
-func (r *Replica) commitUpTo(upTo *queued) error {
+// commitUpTo is commit of what was among the first so many in the queue.
+func (r *Replica) commitUpTo(last uint64) error {
 	if r.disk != nil {
 		if err := r.disk.Sync(); err != nil {
 			r.mu.Lock()
@@ -369,14 +367,10 @@ func (r *Replica) commitUpTo(upTo *queued) error {
 		}
 	}
 	r.mu.Lock()
-	if upTo != nil && !upTo.done {
-		n := 0
-		for _, q := range r.queue {
+	if taken := r.queued - uint64(len(r.queue)); last > taken {
+		n := int(last - taken)
+		for _, q := range r.queue[:n] {
 			r.take(q)
-			n++
-			if q == upTo {
-				break
-			}
 		}
 		left := copy(r.queue, r.queue[n:])
 		clear(r.queue[left:])
@@ -392,7 +386,6 @@ func (r *Replica) commitUpTo(upTo *queued) error {
 
 // take applies one operation that is on disk. The caller holds mu.
 func (r *Replica) take(q *queued) {
-	q.done = true
 	op := q.entry.op
 	into := q.verdicts
 	if into == nil {

@@ -76,13 +76,14 @@ func (r *Replica) Write(w Write) (Receipt, error) {
 	}
 	op.Seen.AddUp(r.self, op.Dot.Seq-1) // but a node has seen its own writes
 	receipt := Receipt{Dot: op.Dot, Stamp: op.Stamp}
-	q, err := r.issue(&op, &receipt.Verdicts)
+	err := r.issue(&op, &receipt.Verdicts)
+	last := r.queued
 	if err != nil {
 		r.unlock()
 		return Receipt{}, fmt.Errorf("write %q: %w", w.Key, err)
 	}
 	r.unlock()
-	if err := r.commitUpTo(q); err != nil {
+	if err := r.commitUpTo(last); err != nil {
 		return Receipt{}, err
 	}
 	return receipt, nil
@@ -99,10 +100,10 @@ func (r *Replica) critical(w *Write) bool {
 }
 
 // issue gives an operation of this replica to the log and the disk, and keeps it until it is in the state. The caller holds mu.
-func (r *Replica) issue(op *merge.Op, verdicts *[]merge.Verdict) (*queued, error) {
+func (r *Replica) issue(op *merge.Op, verdicts *[]merge.Verdict) error {
 	canonical, err := op.AppendBinary(r.room.bytes[:0])
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r.room.bytes = canonical
 	// What the gate of a peer would refuse must not be written: nothing after it would ever get there.
@@ -110,7 +111,7 @@ func (r *Replica) issue(op *merge.Op, verdicts *[]merge.Verdict) (*queued, error
 	r.room.ops = append(r.room.ops[:0], *op)
 	batch := merge.Batch{Source: r.opt.Node, Epoch: r.own.Epoch.Number, Fingerprint: r.table, Ops: r.room.ops}
 	if why := r.own.Admit(&batch, op.Stamp.Time); why != nil {
-		return nil, &RefusedError{r.opt.Node, why}
+		return &RefusedError{r.opt.Node, why}
 	}
 	e := r.room.entry()
 	*e = entry{bytes: slices.Clone(canonical), op: op}
@@ -120,12 +121,11 @@ func (r *Replica) issue(op *merge.Op, verdicts *[]merge.Verdict) (*queued, error
 	sum := merge.Sum(canonical)
 	arrival, _ := r.log.Apply(r.opt.Node, crdt.Operation[*entry]{Dot: op.Dot, After: op.Seen, Sum: sum, Size: len(canonical), Payload: e})
 	if arrival != crdt.Delivered {
-		return nil, fmt.Errorf("operation %s: %w", op.Dot, arrival.Err())
+		return fmt.Errorf("operation %s: %w", op.Dot, arrival.Err())
 	}
 	r.link(op.Dot, sum, e)
 	r.requests.add(op.ID, op.Dot)
-	q := &queued{entry: e, verdicts: verdicts}
-	return q, r.enqueue(q)
+	return r.enqueue(&queued{entry: e, verdicts: verdicts})
 }
 
 // link adds an operation to the chain of its node.
