@@ -13,6 +13,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/crdt"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
 )
 
 // Batch is what one replica sends to another: operations, and what it knows. It may get lost, come twice, late or out of
@@ -170,16 +171,58 @@ func (r *Replica) since(seen clock.Vector, whose func(clock.Node) bool) Batch {
 		entries = append(entries, op.Payload)
 	}
 	r.mu.Unlock()
-	b.Ops = make([]Packet, 0, len(entries))
-	for _, e := range entries {
-		bytes, err := r.bytesOf(e)
-		if err != nil { // every member has it by now, and it is gone
-			b.Behind = true
-			break
-		}
-		b.Ops = append(b.Ops, Packet{Op: bytes, Signature: e.sign})
+	var err error
+	if b.Ops, err = r.packets(entries); err != nil { // every member has it by now, and it is gone
+		b.Behind = true
 	}
 	return b
+}
+
+// packets reads operations, and returns those before the first that can't be read. What lies in a row on disk is read in
+// one go.
+func (r *Replica) packets(entries []*entry) ([]Packet, error) {
+	const (
+		row  = 8  // what is shorter is read one by one
+		near = 16 // records between two of a row that are read for nothing
+	)
+	packets := make([]Packet, 0, len(entries))
+	for len(entries) > 0 {
+		n := 1
+		for n < len(entries) && entries[n].bytes == nil && entries[n-1].bytes == nil &&
+			entries[n].at.Sequence-entries[n-1].at.Sequence-1 < near { // what goes back is far away
+			n++
+		}
+		if n < row {
+			bytes, err := r.bytesOf(entries[0])
+			if err != nil {
+				return packets, err
+			}
+			packets, entries = append(packets, Packet{bytes, entries[0].sign}), entries[1:]
+			continue
+		}
+		first := len(packets)
+		for rec, err := range r.disk.From(entries[0].at) {
+			if err != nil {
+				return packets, err
+			}
+			e := entries[len(packets)-first]
+			if rec.Position != e.at {
+				continue
+			}
+			bytes, err := opBytes(rec.Body)
+			if err != nil {
+				return packets, err
+			}
+			if packets = append(packets, Packet{slices.Clone(bytes), e.sign}); len(packets) == first+n {
+				break
+			}
+		}
+		if len(packets) < first+n {
+			return packets, segment.ErrNotFound
+		}
+		entries = entries[n:]
+	}
+	return packets, nil
 }
 
 // promise puts on disk that no operation will be stamped earlier than a little later than now.

@@ -90,6 +90,17 @@ func incarnationRecord(n clock.Node) []byte {
 	return w.B
 }
 
+// opBytes returns the part of a body that is the bytes of an operation.
+func opBytes(body []byte) ([]byte, error) {
+	r := wire.Reader{S: view(body)}
+	r.Tuple(2)
+	if r.Uint() != recordOp {
+		r.Refuse("a record that is no operation")
+	}
+	r.View()
+	return body[len(body)-len(r.S):], r.Err
+}
+
 // readRecord reads a body. What it returns shares memory with nothing but itself.
 func readRecord(body []byte) (rec record, err error) {
 	r := wire.Reader{S: string(body)}

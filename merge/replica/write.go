@@ -175,8 +175,7 @@ func (r *Replica) bytesOf(e *entry) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec, err := readRecord(body)
-	return rec.op.Op, err
+	return opBytes(body)
 }
 
 // requests remembers the latest request ids.
