@@ -32,6 +32,15 @@ type Batch struct {
 	Last clock.Dot
 	Now  clock.Timestamp
 
+	// Chains are the sums over the operations of each node, up to what is in Seen and up to the first one in the batch:
+	// where a receiver has other sums, the node has had two writers.
+	Chains []Chain
+
+	// Digest stands for the whole state of the sender, when it had Seen and had folded what is in Settled. It is empty in
+	// most batches: see [Options.AuditEvery].
+	Settled clock.Vector
+	Digest  []byte
+
 	// More says that the sender has more than would fit. Behind says that its log no longer reaches back, so that the
 	// operations alone would leave a gap.
 	More, Behind bool
@@ -45,9 +54,18 @@ type Packet struct {
 	Signature []byte
 }
 
+// Chain is the sum over the operations of a node up to a number, each with its place: two replicas with equal chains have
+// the same operations.
+type Chain struct {
+	Node clock.Node
+	Seq  uint64
+	Sum  [16]byte // zero when it is not known
+}
+
 // batchVersion is the version of the layout:
 //
-//	[version, source, table, epoch, vector of Seen, dot of Last, time of Now, more, behind, [(op (bin), signature (bin))*]]
+//	[version, source, table, epoch, vector of Seen, dot of Last, time of Now, more, behind, vector of Settled, digest (bin),
+//	[(node, number, sum (bin))*] of Chains, [(op (bin), signature (bin))*]]
 //
 // in the notation of package clock/wire.
 const batchVersion = 1
@@ -69,7 +87,7 @@ func (b *Batch) size() int {
 }
 
 func (b *Batch) write(w *wire.Writer) {
-	w.Array(12)
+	w.Array(15)
 	w.Uint(batchVersion)
 	w.Node(b.Source)
 	w.Text(b.Table)
@@ -79,6 +97,9 @@ func (b *Batch) write(w *wire.Writer) {
 	w.Time(b.Now)
 	w.Bool(b.More)
 	w.Bool(b.Behind)
+	w.Vector(&b.Settled)
+	w.Bytes(b.Digest)
+	writeChains(w, b.Chains)
 	w.Array(2 * len(b.Ops))
 	for i := range b.Ops {
 		w.Bytes(b.Ops[i].Op)
@@ -97,13 +118,14 @@ func DecodeBatch(data []byte) (Batch, error) {
 }
 
 func readBatch(r *wire.Reader) (b Batch) {
-	r.Tuple(12)
+	r.Tuple(15)
 	if v := r.Uint(); v != batchVersion {
 		r.Refuse("version %d, known is %d", v, batchVersion)
 	}
 	b.Source, b.Table, b.Epoch = r.Node(), r.Text(), r.Uint()
 	b.Seen, b.Last, b.Now = r.Vector(), r.Dot(), r.Time()
 	b.More, b.Behind = r.Bool(), r.Bool()
+	b.Settled, b.Digest, b.Chains = r.Vector(), r.Bytes(), readChains(r)
 	n := r.Array(2)
 	b.Ops = make([]Packet, 0, r.Room(n, 2))
 	for range n {
@@ -123,16 +145,17 @@ const boundStep = 200 * time.Millisecond
 // Since returns the operations that this replica wrote and a peer lacks which has seen this, as many as fit into
 // [Options.BatchBytes]: what [Replica.Apply] of the peer takes. Nothing is in it that is not on disk here.
 func (r *Replica) Since(seen clock.Vector) Batch {
-	return r.since(seen, func(n clock.Node) bool { return crdt.Member(n) == r.opt.Node })
+	return r.since("", seen, func(n clock.Node) bool { return crdt.Member(n) == r.opt.Node })
 }
 
 // Relay is [Replica.Since] with what all others wrote too, for a peer that they can't reach. The peer takes it if its
 // [Options.Relays] allows that.
 func (r *Replica) Relay(seen clock.Vector) Batch {
-	return r.since(seen, func(clock.Node) bool { return true })
+	return r.since("", seen, func(clock.Node) bool { return true })
 }
 
-func (r *Replica) since(seen clock.Vector, whose func(clock.Node) bool) Batch {
+// since makes a batch for a peer; "" is one that is not known.
+func (r *Replica) since(peer clock.Node, seen clock.Vector, whose func(clock.Node) bool) Batch {
 	r.promise()
 	r.mu.Lock()
 	b := Batch{Seen: r.seen.Clone(), Behind: !r.log.Reaches(seen), Now: r.clock.Now()}
@@ -168,7 +191,18 @@ func (r *Replica) since(seen clock.Vector, whose func(clock.Node) bool) Batch {
 			b.More = true
 			break
 		}
+		if !slices.ContainsFunc(b.Chains, func(c Chain) bool { return c.Node == op.Dot.Node }) {
+			before, _ := r.chainAt(op.Dot.Node, op.Dot.Seq-1)
+			b.Chains = append(b.Chains, before)
+		}
 		entries = append(entries, op.Payload)
+	}
+	for node, run := range b.Seen.Runs() {
+		at, _ := r.chainAt(node, run.Last)
+		b.Chains = append(b.Chains, at)
+	}
+	if !b.More && !b.Behind && b.Seen.Covers(seen) { // then the peer will have what is here, and can compare
+		r.digestFor(peer, &b)
 	}
 	r.mu.Unlock()
 	var err error
@@ -262,6 +296,10 @@ func (r *Replica) Apply(source clock.Node, b Batch) ([]merge.Verdict, error) {
 		r.gate.Epoch = r.log.Epoch()
 		refusals = r.gate.Admit(&in.batch, physical)
 	}
+	doubtful := false
+	if refusals == nil {
+		refusals, doubtful = r.forks(b.Chains, in.batch.Ops)
+	}
 	if refusals == nil && !b.Now.IsZero() && r.clock.MaxDrift >= 0 {
 		most := r.clock.MaxDrift
 		if most == 0 {
@@ -282,7 +320,7 @@ func (r *Replica) Apply(source clock.Node, b Batch) ([]merge.Verdict, error) {
 	if cerr := r.commitUpTo(last); cerr != nil {
 		return nil, cerr
 	}
-	r.hear(source, &b)
+	r.hear(source, &b, doubtful)
 	if err == nil && b.Behind {
 		err = fmt.Errorf("apply from %s: %w", source, ErrBehind)
 	}
@@ -416,14 +454,12 @@ func (r *Replica) admitted(source clock.Node, b *Batch, in *arrived) error {
 }
 
 // hear takes note of what a batch says of its sender.
-func (r *Replica) hear(source clock.Node, b *Batch) {
+func (r *Replica) hear(source clock.Node, b *Batch, doubtful bool) {
 	r.mu.Lock()
 	defer r.unlock()
 	p := r.peer(source)
-	// An error would be of somebody who is no member.
-	_ = r.log.Acknowledge(source, b.Seen)
-	_ = r.log.Acknowledge(r.opt.Node, r.seen)
-	p.seen.Merge(b.Seen)
+	r.acknowledge(source, p, b.Seen, doubtful)
+	r.audit(source, p, b)
 	if b.Now.IsZero() {
 		return
 	}
@@ -487,11 +523,47 @@ func (e *RefusedError) Error() string {
 // Unwrap returns [ErrRefused].
 func (e *RefusedError) Unwrap() error { return ErrRefused }
 
-func (r *Replica) sortedChains() []chainOf {
-	var all []chainOf
-	for n, c := range r.chains {
-		all = append(all, chainOf{n, *c})
+// acknowledge takes note of what a peer has. It does not count while the peer has other operations under these names. The
+// caller holds mu.
+func (r *Replica) acknowledge(source clock.Node, p *peer, seen clock.Vector, doubtful bool) {
+	if !doubtful {
+		// An error would be of somebody who is no member.
+		_ = r.log.Acknowledge(source, seen)
+		_ = r.log.Acknowledge(r.opt.Node, r.seen)
 	}
-	slices.SortFunc(all, func(a, b chainOf) int { return cmp.Compare(a.node, b.node) })
+	p.seen.Merge(seen)
+}
+
+// forks compares chains with those known here. Where they differ and operations of that node follow, these are by another
+// writer, and refused; of other nodes it makes the peer doubtful. The caller holds mu.
+func (r *Replica) forks(chains []Chain, ops []merge.Op) (refusals []merge.Refusal, doubtful bool) {
+	for _, theirs := range chains {
+		own, _ := r.chainAt(theirs.Node, theirs.Seq)
+		if own.Seq != theirs.Seq || !own.differs(theirs) {
+			continue
+		}
+		doubtful = true
+		of := func(op merge.Op) bool { return op.Dot.Node == theirs.Node }
+		if len(refusals) < merge.DefaultRefusals && slices.ContainsFunc(ops, of) {
+			refusals = append(refusals, merge.Refusal{
+				Code: finding.OpIDReused, Place: -1, Dot: clock.Dot{Node: theirs.Node, Seq: theirs.Seq},
+				Detail: fmt.Sprintf("up to %d, %s wrote something else as far as is known here", theirs.Seq, theirs.Node),
+			})
+		}
+	}
+	return refusals, doubtful
+}
+
+// differs reports whether two chains up to one number are known to be of different operations.
+func (c Chain) differs(from Chain) bool {
+	return c.Sum != from.Sum && c.Sum != [16]byte{} && from.Sum != [16]byte{}
+}
+
+func sorted(chains map[clock.Node]*chain) []Chain {
+	var all []Chain
+	for n, c := range chains {
+		all = append(all, Chain{n, c.seq, c.sum})
+	}
+	slices.SortFunc(all, func(a, b Chain) int { return cmp.Compare(a.Node, b.Node) })
 	return all
 }

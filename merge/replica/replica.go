@@ -60,6 +60,12 @@ type Options struct {
 	// of the log is kept beyond what is needed, for dry runs. Zero means 256 MiB, negative none.
 	SnapshotBytes, KeepBytes int64
 
+	// AuditEvery is how often a batch for a peer brings a digest of the state along, by which the peer finds out whether both,
+	// having the same operations, are equal: if not, it is told as [Diverged]. It costs about a microsecond for each key
+	// written since the last one, and for every key when something was folded since. Zero means once a minute, negative
+	// never.
+	AuditEvery time.Duration
+
 	// FS is the disk. Nil means that of the operating system.
 	FS segment.FS
 }
@@ -106,6 +112,7 @@ type Replica struct {
 	queued  uint64       // how many were ever put into the queue
 	err     error        // why no more is written
 	chains  map[clock.Node]*chain
+	floors  map[clock.Node]*chain // up to what the log has forgotten
 	room    room
 
 	requests requests
@@ -115,6 +122,8 @@ type Replica struct {
 	bytes    int64            // of log in all
 	last     segment.Position // of the latest record
 	oldest   uint64
+	digested map[clock.Node]int64 // wall time of the last digest for each peer
+	reused   map[clock.Node]bool  // nodes of which a peer has other operations, which was told
 	digests  *digests
 	events   []Event
 	count    struct{ written, applied, duplicates, conflicts, lost int64 }
@@ -161,9 +170,10 @@ func (m *room) entry() *entry {
 
 // peer is what is known of another member.
 type peer struct {
-	upTo clock.Timestamp // all it wrote up to then is here
-	skew time.Duration
-	seen clock.Vector // what it has acknowledged
+	upTo    clock.Timestamp // all it wrote up to then is here
+	skew    time.Duration
+	seen    clock.Vector    // what it has acknowledged
+	audited clock.Timestamp // when the states were last compared
 }
 
 // chain is the sum over all operations of one node so far: equal chains, equal operations.
@@ -193,7 +203,11 @@ func Open(dir string, opt Options) (*Replica, error) {
 		self:   opt.Node,
 		state:  merge.NewState(opt.Table),
 		chains: make(map[clock.Node]*chain),
+		floors: make(map[clock.Node]*chain),
 		peers:  make(map[clock.Node]*peer),
+
+		digested: make(map[clock.Node]int64),
+		reused:   make(map[clock.Node]bool),
 	}
 	r.clock.Source, r.clock.MaxDrift = opt.Source, opt.MaxDrift
 	r.log.Limits = opt.Waiting
@@ -238,6 +252,9 @@ func (o *Options) check() error {
 	}
 	if o.SnapshotBytes <= 0 {
 		o.SnapshotBytes = 64 << 20
+	}
+	if o.AuditEvery == 0 {
+		o.AuditEvery = defaultAuditEvery
 	}
 	if o.KeepBytes == 0 {
 		o.KeepBytes = 256 << 20

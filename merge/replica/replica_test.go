@@ -412,6 +412,136 @@ func TestACopyOfTheDirectoryIsFoundOutAndHealed(t *testing.T) {
 	}
 }
 
+// A copy of the directory of us-east wrote under numbers that were taken, and a third region got that from it, before the
+// copy met anybody who could tell.
+func TestWhoTookWritesOfACopyIsHealedByItsOwner(t *testing.T) {
+	for _, order := range []string{"the copy finds out first", "the others meet it first"} {
+		w := &world{now: start}
+		var told []string
+		opt := options("ap-south", w)
+		opt.Observe = func(e replica.Event) {
+			if e.Kind == replica.Reused {
+				told = append(told, string(e.Code))
+			}
+		}
+		dir, old := t.TempDir(), t.TempDir()
+		ap, eu, us := open(t, t.TempDir(), opt), open(t, t.TempDir(), options("eu-west", w)), open(t, dir, options("us-east", w))
+		add(t, us, "stock/lamp", 1)
+		meet(t, ap, eu, us)
+		require.NoError(t, us.Close())
+		require.NoError(t, os.CopyFS(old, os.DirFS(dir)))
+		us = open(t, dir, options("us-east", w))
+		add(t, us, "stock/lamp", 10) // acknowledged, and seen by eu-west
+		pull(t, eu, us)
+		require.NoError(t, us.Close())
+
+		us = open(t, old, options("us-east", w))
+		add(t, us, "stock/lamp", 100) // under the number of the 10, and seen by ap-south
+		add(t, us, "stock/lamp", 1000)
+		pull(t, ap, us)
+		add(t, ap, "stock/lamp", 10_000)
+		if order == "the others meet it first" {
+			add(t, us, "stock/lamp", 100_000)
+			require.ErrorIs(t, eu.Pull("us-east", from(us, "eu-west")), replica.ErrRefused)
+			_, err := eu.Apply("us-east", us.Since(eu.Seen()))
+			require.ErrorIs(t, err, replica.ErrRefused) // pushed, it is no better
+			require.Equal(t, value.Value("11"), eu.Get("stock/lamp", "count"))
+			add(t, us, "stock/lamp", -100_000)
+		}
+		pull(t, us, eu)
+		require.Equal(t, clock.Node("us-east~2"), us.Status().Incarnation)
+		pull(t, eu, us)
+		pull(t, ap, eu) // which is told, and goes on with what is not in question
+		pull(t, ap, us)
+		require.Contains(t, told, "op_id_reused")
+		meet(t, ap, eu, us)
+		requireEqual(t, ap, eu, us)
+		require.Equal(t, value.Value("11111"), ap.Get("stock/lamp", "count"), order)
+		require.Equal(t, clock.Node("us-east~2"), us.Status().Incarnation)
+		require.Equal(t, clock.Node("ap-south~2"), ap.Status().Incarnation) // it had written after having seen what is void
+		for _, r := range []*replica.Replica{ap, eu, us} {
+			require.NoError(t, r.Maintain())
+		}
+		meet(t, ap, eu, us)
+		requireEqual(t, ap, eu, us)
+	}
+}
+
+func TestWhoTookWritesOfACopyThatIsLostIsRebuiltByHand(t *testing.T) {
+	w := &world{now: start}
+	dir, old := t.TempDir(), t.TempDir()
+	ap, eu, us := open(t, t.TempDir(), options("ap-south", w)), open(t, t.TempDir(), options("eu-west", w)), open(t, dir, options("us-east", w))
+	add(t, us, "stock/lamp", 1)
+	meet(t, ap, eu, us)
+	require.NoError(t, us.Close())
+	require.NoError(t, os.CopyFS(old, os.DirFS(dir)))
+	us = open(t, dir, options("us-east", w))
+	add(t, us, "stock/lamp", 10)
+	pull(t, eu, us)
+	us = open(t, old, options("us-east", w))
+	add(t, us, "stock/lamp", 100)
+	pull(t, ap, us)
+	require.NoError(t, us.Close())
+	add(t, ap, "stock/lamp", 1000)
+	meet(t, ap, eu)
+	require.NotEqual(t, shows(eu), shows(ap))
+	require.NoError(t, ap.Rebuild("eu-west", from(eu, "ap-south")))
+	meet(t, ap, eu)
+	requireEqual(t, ap, eu)
+	require.Equal(t, value.Value("1011"), eu.Get("stock/lamp", "count"))
+}
+
+func TestStatesThatDifferAreFoundInTheNormalExchange(t *testing.T) {
+	w := &world{now: start}
+	var told []replica.Event
+	watched := func(node clock.Node) replica.Options {
+		opt := options(node, w)
+		opt.AuditEvery = time.Second
+		opt.Observe = func(e replica.Event) {
+			if e.Kind == replica.Diverged {
+				told = append(told, e)
+			}
+		}
+		return opt
+	}
+	eu, us := open(t, "", watched("eu-west")), open(t, "", watched("us-east"))
+	for range 3 {
+		set(t, us, "a", "", "1")
+		set(t, eu, "b", "", "2")
+		meet(t, eu, us)
+		w.now += int64(time.Minute)
+	}
+	require.Empty(t, told)
+	for _, p := range us.Status().Peers {
+		require.Equal(t, p.Node == "eu-west", !p.Audited.IsZero())
+	}
+	op, err := merge.DecodeOp(us.Since(clock.Vector{}).Ops[0].Op, merge.Limits{})
+	require.NoError(t, err)
+	op.Fields[0].Value = "9"
+	op.Stamp.Time.Wall += int64(time.Hour)
+	eu.Spoil(op)
+	w.now += int64(time.Minute)
+	for range 2 {
+		told = nil
+		_, err = eu.Apply("us-east", us.Since(eu.Seen()))
+		require.NoError(t, err)
+		require.Len(t, told, 1)
+		pull(t, us, eu)
+		require.Len(t, told, 2)
+		require.Equal(t, "split_brain", string(told[0].Code))
+		pull(t, us, eu) // not again so soon
+		require.Len(t, told, 2)
+		w.now += int64(time.Minute)
+	}
+	require.NoError(t, eu.Rebuild("us-east", from(us, "eu-west")))
+	told = nil
+	pull(t, us, eu)
+	pull(t, eu, us)
+	require.Empty(t, told)
+	requireEqual(t, eu, us)
+	require.Equal(t, clock.Node("eu-west"), eu.Status().Incarnation)
+}
+
 func TestAMemberThatIsLostNoLongerHoldsTheOthersBack(t *testing.T) {
 	_, ap, eu, us := three(t, true)
 	set(t, ap, "a", "", "1")

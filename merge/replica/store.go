@@ -129,9 +129,11 @@ func readRecord(body []byte) (rec record, err error) {
 // before it in four bytes; the end has none. It may hold parts of operations that come after its position in the log:
 // applying them again changes nothing. The head is
 //
-//	[version, table, incarnation, backup, wall, oldest, log (bin), [(node, number, sum)*], [(request, node, number)*]]
+//	[version, table, incarnation, backup, wall, oldest, log (bin), [(node, number, sum)*], [(node, number, sum)*],
+//	[(request, node, number)*]]
 //
-// where oldest is the sequence of the oldest record of the log that holds an operation which some member may still lack.
+// with the chains of all nodes and then those up to what the log has forgotten, and
+// oldest is the sequence of the oldest record of the log that holds an operation which some member may still lack.
 const snapshotVersion = 1
 
 type head struct {
@@ -141,13 +143,9 @@ type head struct {
 	wall     int64
 	oldest   uint64
 	log      []byte
-	chains   []chainOf
+	chains   []Chain
+	floors   []Chain
 	requests []requestOf
-}
-
-type chainOf struct {
-	node clock.Node
-	chain
 }
 
 type requestOf struct {
@@ -157,7 +155,7 @@ type requestOf struct {
 
 func (h *head) append(b []byte) ([]byte, error) {
 	w := wire.Writer{B: b}
-	w.Array(9)
+	w.Array(10)
 	w.Uint(snapshotVersion)
 	w.Text(h.table)
 	w.Text(string(h.self))
@@ -166,6 +164,7 @@ func (h *head) append(b []byte) ([]byte, error) {
 	w.Uint(h.oldest)
 	w.Bytes(h.log)
 	writeChains(&w, h.chains)
+	writeChains(&w, h.floors)
 	w.Array(3 * len(h.requests))
 	for _, q := range h.requests {
 		w.Text(q.id)
@@ -174,20 +173,18 @@ func (h *head) append(b []byte) ([]byte, error) {
 	return w.B, w.Err
 }
 
-func writeChains(w *wire.Writer, chains []chainOf) {
+func writeChains(w *wire.Writer, chains []Chain) {
 	w.Array(3 * len(chains))
 	for _, c := range chains {
-		w.Node(c.node)
-		w.Uint(c.seq)
-		w.Bytes(c.sum[:])
+		w.Node(c.Node)
+		w.Uint(c.Seq)
+		w.Bytes(c.Sum[:])
 	}
 }
 
-func readChains(r *wire.Reader) (chains []chainOf) {
+func readChains(r *wire.Reader) (chains []Chain) {
 	for range r.Array(3) {
-		c := chainOf{node: r.Node()}
-		c.seq = r.Uint()
-		c.sum = readSum(r)
+		c := Chain{Node: r.Node(), Seq: r.Uint(), Sum: readSum(r)}
 		chains = append(chains, c)
 	}
 	return chains
@@ -204,13 +201,13 @@ func readSum(r *wire.Reader) (sum [16]byte) {
 
 func readHead(data []byte) (h head, err error) {
 	r := wire.Reader{S: string(data)}
-	r.Tuple(9)
+	r.Tuple(10)
 	if v := r.Uint(); v != snapshotVersion {
 		r.Refuse("a snapshot of version %d, known is %d", v, snapshotVersion)
 	}
 	h.table, h.self, h.backup = r.Text(), clock.Node(r.Text()), r.Bool()
 	h.wall, h.oldest, h.log = int64(min(r.Uint(), uint64(clock.MaxWall))), r.Uint(), r.Bytes()
-	h.chains = readChains(&r)
+	h.chains, h.floors = readChains(&r), readChains(&r)
 	for range r.Array(3) {
 		h.requests = append(h.requests, requestOf{r.Text(), r.Dot()})
 	}
@@ -388,7 +385,10 @@ func (r *Replica) load(from io.Reader) (h head, err error) {
 	r.self, r.bound = h.self, h.wall
 	r.seen = r.log.Seen().Clone()
 	for _, c := range h.chains {
-		r.chains[c.node] = &c.chain
+		r.chains[c.Node] = &chain{c.Seq, c.Sum}
+	}
+	for _, c := range h.floors {
+		r.floors[c.Node] = &chain{c.Seq, c.Sum}
 	}
 	for _, q := range h.requests {
 		r.requests.add(q.id, q.dot)
@@ -429,6 +429,11 @@ func (r *Replica) Maintain() error {
 
 // settle folds what every member has, and forgets it. The caller holds mu.
 func (r *Replica) settle() {
+	for node, run := range r.log.Horizon().Runs() {
+		if at, _ := r.chainAt(node, run.Last); at.Sum != [16]byte{} {
+			r.floors[node] = &chain{at.Seq, at.Sum}
+		}
+	}
 	if r.log.Compact() > 0 {
 		r.settled = r.log.Horizon().Clone()
 		r.state.Settle(r.settled)
@@ -492,7 +497,7 @@ func (r *Replica) head(backup bool) (*head, error) {
 	for op := range r.log.Since(clock.Vector{}) { // after a restart not in the order of the disk
 		h.oldest = min(h.oldest, op.Payload.at.Sequence)
 	}
-	h.chains = r.sortedChains()
+	h.chains, h.floors = sorted(r.chains), sorted(r.floors)
 	for id, dot := range r.requests.all {
 		h.requests = append(h.requests, requestOf{id, dot})
 	}
