@@ -216,8 +216,8 @@ func (r *Replica) since(peer clock.Node, seen clock.Vector, whose func(clock.Nod
 // one go.
 func (r *Replica) packets(entries []*entry) ([]Packet, error) {
 	const (
-		row  = 8  // what is shorter is read one by one
-		near = 16 // records between two of a row that are read for nothing
+		row  = 512 // what is shorter is read one by one: to read in a row takes half a MiB of memory
+		near = 16  // records between two of a row that are read for nothing
 	)
 	packets := make([]Packet, 0, len(entries))
 	for len(entries) > 0 {

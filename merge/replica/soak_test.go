@@ -206,11 +206,12 @@ func (s *soaked) pull(other *soaked) error {
 
 var errAway = errors.New("away")
 
+// measure has everybody wait: what is allocated while memory is collected would count as if it were kept.
 func measure(regions []*soaked, took []time.Duration) (m minute) {
 	for _, s := range regions {
-		s.mu.RLock()
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		status := s.r.Status()
-		s.mu.RUnlock()
 		m.retained += status.Retained
 		m.keys = status.Keys
 		m.conflicts += status.Conflicts
@@ -238,6 +239,7 @@ func measure(regions []*soaked, took []time.Duration) (m minute) {
 		}
 	}
 	runtime.GC()
+	runtime.GC() // and what had to be finished off first
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	m.heap = float64(mem.HeapAlloc) / (1 << 20)
