@@ -423,6 +423,7 @@ func (r *Replica) admitted(source clock.Node, b *Batch, in *arrived) error {
 		case crdt.Busy:
 			return fmt.Errorf("apply from %s: operation %d of %d: %w", source, i+1, len(ops), crdt.ErrBusy)
 		default:
+			r.countRefused(codeOf(arrival))
 			kind := Refused
 			switch arrival {
 			case crdt.BelowHorizon:
@@ -460,6 +461,7 @@ func (r *Replica) hear(source clock.Node, b *Batch, doubtful bool) {
 	p := r.peer(source)
 	r.acknowledge(source, p, b.Seen, doubtful)
 	r.audit(source, p, b)
+	r.caughtUp(source, b.Seen)
 	if b.Now.IsZero() {
 		return
 	}
@@ -492,17 +494,21 @@ func (r *Replica) memberPlace(n clock.Node) (int, error) {
 
 // refuse counts and tells a refusal. The caller holds mu.
 func (r *Replica) refuse(source clock.Node, refusals []merge.Refusal) {
-	if r.refused == nil {
-		r.refused = make(map[finding.Code]int64)
-	}
 	for _, why := range refusals {
-		r.refused[why.Code]++
+		r.countRefused(why.Code)
 		kind := Refused
 		if why.Code == finding.OpIDReused {
 			kind = Reused
 		}
 		r.tell(Event{Kind: kind, Peer: source, Code: why.Code, Detail: why.Detail})
 	}
+}
+
+func (r *Replica) countRefused(code finding.Code) {
+	if r.refused == nil {
+		r.refused = make(map[finding.Code]int64)
+	}
+	r.refused[code]++
 }
 
 // RefusedError is the error of a batch that the gate refused. It wraps [ErrRefused].

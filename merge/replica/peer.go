@@ -320,6 +320,10 @@ func (r *Replica) compare(source, incarnation clock.Node, ask func([]byte) ([]by
 		}
 	case theirs.Seq > own.Seq && isSelf:
 		r.mu.Lock()
+		if theirs.Seq <= r.log.Seen().Prefix(r.self) { // written since the question was asked, and sent by another call
+			r.unlock()
+			return false, nil
+		}
 		err := r.reincarnate(clock.Dot{Node: own.Node, Seq: theirs.Seq})
 		r.unlock()
 		if err == nil {
@@ -351,7 +355,44 @@ func (r *Replica) reincarnate(past clock.Dot) error {
 	}
 	r.self = r.opt.Node + clock.Node("~"+strconv.Itoa(n))
 	r.tell(Event{Kind: Restored, Detail: fmt.Sprintf("goes on as %s", r.self)})
+	r.lackAll()
 	return r.append(incarnationRecord(r.self))
+}
+
+// lackAll has the replica catch up with every other member before it writes. The caller holds mu.
+func (r *Replica) lackAll() {
+	r.lacking = make(map[clock.Node]bool)
+	for _, m := range r.log.Epoch().Members {
+		if m := crdt.Member(m); m != r.opt.Node {
+			r.lacking[m] = true
+		}
+	}
+	if len(r.lacking) == 0 {
+		r.lacking = nil
+	}
+}
+
+// lackNoOthers waits no longer for those who are no members any more. The caller holds mu.
+func (r *Replica) lackNoOthers() {
+	for m := range r.lacking {
+		if !r.log.Epoch().Has(m) {
+			delete(r.lacking, m)
+		}
+	}
+	if len(r.lacking) == 0 {
+		r.lacking = nil
+	}
+}
+
+// caughtUp takes note that all which a member has is here too. The caller holds mu.
+func (r *Replica) caughtUp(source clock.Node, seen clock.Vector) {
+	if !r.lacking[source] || !r.seen.Covers(seen) {
+		return
+	}
+	if delete(r.lacking, source); len(r.lacking) == 0 {
+		r.lacking = nil
+		_ = r.append(caughtUpRecord()) // an error is that of every write from now on
+	}
 }
 
 // transfer takes over the state of a peer, as far as it differs.

@@ -85,6 +85,10 @@ var (
 	// ErrTable is that of [Open] for a directory that was written under a table that decides otherwise.
 	ErrTable = errors.New("another rule table")
 
+	// ErrRestored is that of every write of a replica that came back from a backup, until it has caught up with every other
+	// member of the epoch: before, it would write without having seen what it once said that it had, which others rely on.
+	ErrRestored = errors.New("comes from a backup and has yet to catch up")
+
 	// ErrBehind is that of [Replica.Apply] for a batch of a peer whose log no longer reaches back to what this replica has:
 	// [Replica.Pull] takes over state instead.
 	ErrBehind = errors.New("the log no longer reaches back")
@@ -122,6 +126,7 @@ type Replica struct {
 	bytes    int64            // of log in all
 	last     segment.Position // of the latest record
 	oldest   uint64
+	lacking  map[clock.Node]bool  // members to catch up with before anything is written; nil when all is well
 	digested map[clock.Node]int64 // wall time of the last digest for each peer
 	reused   map[clock.Node]bool  // nodes of which a peer has other operations, which was told
 	digests  *digests
@@ -300,12 +305,25 @@ func (r *Replica) Enter(e crdt.Epoch) error {
 		r.mu.Unlock()
 		return err
 	}
+	r.lackNoOthers()
 	err := r.append(epochRecord(r.log.Epoch()))
 	r.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	return r.commit()
+}
+
+// Stop takes no more of a member that is to be left out of the next epoch, and returns how far this replica got with it. What
+// the survivors got together is the Lost of that epoch. It holds until [Replica.Enter], and is forgotten when the replica is
+// closed: one that is opened again before it has entered is asked again.
+func (r *Replica) Stop(member clock.Node) (clock.Vector, error) {
+	r.mu.Lock()
+	defer r.unlock()
+	if err := r.drain(); err != nil { // what was taken is to be there after a crash
+		return clock.Vector{}, err
+	}
+	return r.log.Stop(member), nil
 }
 
 // Seen returns what this replica has, on disk and in its state: what a peer needs to know to send what is missing.

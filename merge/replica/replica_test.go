@@ -370,6 +370,18 @@ func TestABackupGoesOnAsANewIncarnation(t *testing.T) {
 
 	us = open(t, backup, options("us-east", w))
 	require.Equal(t, clock.Node("us-east~2"), us.Status().Incarnation)
+	// It does not write before it has what it once had. It knows that when it is opened again, too.
+	_, err := us.Set("a", "", "1")
+	require.ErrorIs(t, err, replica.ErrRestored)
+	require.ErrorContains(t, err, "ap-south eu-west")
+	require.NoError(t, us.Close())
+	us = open(t, backup, options("us-east", w))
+	pull(t, us, ap)
+	_, err = us.Set("a", "", "1")
+	require.ErrorIs(t, err, replica.ErrRestored)
+	pull(t, us, eu)
+	require.NoError(t, us.Close())
+	us = open(t, backup, options("us-east", w))
 	add(t, us, "stock/lamp", 100)
 	meet(t, ap, eu, us)
 	requireEqual(t, ap, eu, us)
@@ -378,6 +390,19 @@ func TestABackupGoesOnAsANewIncarnation(t *testing.T) {
 	us = open(t, backup, options("us-east", w))
 	require.Equal(t, clock.Node("us-east~2"), us.Status().Incarnation)
 	requireEqual(t, ap, eu, us)
+}
+
+// A replica once took itself for a copy when a peer had got more of it while the answer to its question was on the way.
+func TestWhoWritesWhileItAsksIsNoCopy(t *testing.T) {
+	_, _, eu, us := three(t, true)
+	add(t, us, "stock/lamp", 1)
+	require.NoError(t, us.Pull("eu-west", func(request []byte) ([]byte, error) {
+		add(t, us, "stock/lamp", 1)
+		pull(t, eu, us)
+		return eu.Serve("us-east", request), nil
+	}))
+	require.Equal(t, clock.Node("us-east"), us.Status().Incarnation)
+	add(t, us, "stock/lamp", 1)
 }
 
 func TestACopyOfTheDirectoryIsFoundOutAndHealed(t *testing.T) {

@@ -23,12 +23,14 @@ import (
 //	operation     [1, signature (bin)] and then the bytes of the operation, which are msgpack themselves
 //	epoch         [2, number, [member*], vector of what is lost]
 //	bound         [3, wall]: no operation of this replica after this record has an earlier stamp than that
-//	incarnation   [4, node]: how its operations are named from here on
+//	incarnation   [4, node]: how its operations are named from here on; it has to catch up before it writes
+//	caught up     [5]: it has
 const (
 	recordOp = iota + 1
 	recordEpoch
 	recordBound
 	recordIncarnation
+	recordCaughtUp
 )
 
 type record struct {
@@ -90,6 +92,13 @@ func incarnationRecord(n clock.Node) []byte {
 	return w.B
 }
 
+func caughtUpRecord() []byte {
+	var w wire.Writer
+	w.Array(1)
+	w.Uint(recordCaughtUp)
+	return w.B
+}
+
 // opBytes returns the part of a body that is the bytes of an operation.
 func opBytes(body []byte) ([]byte, error) {
 	r := wire.Reader{S: view(body)}
@@ -119,6 +128,7 @@ func readRecord(body []byte) (rec record, err error) {
 		rec.wall = int64(min(r.Uint(), uint64(clock.MaxWall)))
 	case rec.kind == recordIncarnation && n == 2:
 		rec.node = clock.Node(r.Text())
+	case rec.kind == recordCaughtUp && n == 1:
 	default:
 		r.Refuse("a record of kind %d", rec.kind)
 	}
@@ -129,10 +139,10 @@ func readRecord(body []byte) (rec record, err error) {
 // before it in four bytes; the end has none. It may hold parts of operations that come after its position in the log:
 // applying them again changes nothing. The head is
 //
-//	[version, table, incarnation, backup, wall, oldest, log (bin), [(node, number, sum)*], [(node, number, sum)*],
+//	[version, table, incarnation, backup, lacking, wall, oldest, log (bin), [(node, number, sum)*], [(node, number, sum)*],
 //	[(request, node, number)*]]
 //
-// with the chains of all nodes and then those up to what the log has forgotten, and
+// lacking says that it has to catch up before it writes. There follow the chains of all nodes and then those up to what the log has forgotten, and
 // oldest is the sequence of the oldest record of the log that holds an operation which some member may still lack.
 const snapshotVersion = 1
 
@@ -140,6 +150,7 @@ type head struct {
 	table    string
 	self     clock.Node
 	backup   bool
+	lacking  bool
 	wall     int64
 	oldest   uint64
 	log      []byte
@@ -155,11 +166,12 @@ type requestOf struct {
 
 func (h *head) append(b []byte) ([]byte, error) {
 	w := wire.Writer{B: b}
-	w.Array(10)
+	w.Array(11)
 	w.Uint(snapshotVersion)
 	w.Text(h.table)
 	w.Text(string(h.self))
 	w.Bool(h.backup)
+	w.Bool(h.lacking)
 	w.Uint(uint64(h.wall))
 	w.Uint(h.oldest)
 	w.Bytes(h.log)
@@ -201,11 +213,11 @@ func readSum(r *wire.Reader) (sum [16]byte) {
 
 func readHead(data []byte) (h head, err error) {
 	r := wire.Reader{S: string(data)}
-	r.Tuple(10)
+	r.Tuple(11)
 	if v := r.Uint(); v != snapshotVersion {
 		r.Refuse("a snapshot of version %d, known is %d", v, snapshotVersion)
 	}
-	h.table, h.self, h.backup = r.Text(), clock.Node(r.Text()), r.Bool()
+	h.table, h.self, h.backup, h.lacking = r.Text(), clock.Node(r.Text()), r.Bool(), r.Bool()
 	h.wall, h.oldest, h.log = int64(min(r.Uint(), uint64(clock.MaxWall))), r.Uint(), r.Bytes()
 	h.chains, h.floors = readChains(&r), readChains(&r)
 	for range r.Array(3) {
@@ -305,6 +317,7 @@ func (r *Replica) redo(from segment.Record, before bool, kept *[]crdt.Operation[
 		if before {
 			return nil
 		}
+		defer r.lackNoOthers()
 		return r.log.Enter(rec.epoch)
 	case recordBound:
 		r.bound = max(r.bound, rec.wall)
@@ -312,6 +325,12 @@ func (r *Replica) redo(from segment.Record, before bool, kept *[]crdt.Operation[
 	case recordIncarnation:
 		if !before {
 			r.self = rec.node
+			r.lackAll()
+		}
+		return nil
+	case recordCaughtUp:
+		if !before {
+			r.lacking = nil
 		}
 		return nil
 	}
@@ -383,6 +402,9 @@ func (r *Replica) load(from io.Reader) (h head, err error) {
 		return h, err
 	}
 	r.self, r.bound = h.self, h.wall
+	if h.lacking {
+		r.lackAll()
+	}
 	r.seen = r.log.Seen().Clone()
 	for _, c := range h.chains {
 		r.chains[c.Node] = &chain{c.Seq, c.Sum}
@@ -491,7 +513,7 @@ func (r *Replica) head(backup bool) (*head, error) {
 		return nil, err
 	}
 	h := &head{
-		table: r.table, self: r.self, backup: backup, log: logged,
+		table: r.table, self: r.self, backup: backup, lacking: r.lacking != nil, log: logged,
 		wall: max(r.clock.Last().Wall, r.bound), oldest: r.last.Sequence + 1,
 	}
 	for op := range r.log.Since(clock.Vector{}) { // after a restart not in the order of the disk

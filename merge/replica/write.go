@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/tiebreakhq/tiebreak/clock"
@@ -68,6 +69,10 @@ func (r *Replica) Write(w Write) (Receipt, error) {
 		r.unlock()
 		return r.repeat(dot)
 	}
+	if r.lacking != nil {
+		defer r.unlock()
+		return Receipt{}, fmt.Errorf("write %q: %w", w.Key, r.restored())
+	}
 	op := merge.Op{
 		Key: w.Key, Kind: w.Kind, Fields: w.Fields, ID: w.Request,
 		Stamp: lww.Stamp{Version: w.Version, Time: r.clock.Now(), Node: r.opt.Node},
@@ -87,6 +92,11 @@ func (r *Replica) Write(w Write) (Receipt, error) {
 		return Receipt{}, err
 	}
 	return receipt, nil
+}
+
+// restored says why nothing is written yet.
+func (r *Replica) restored() error {
+	return fmt.Errorf("%w with %v", ErrRestored, slices.Sorted(maps.Keys(r.lacking)))
 }
 
 // critical reports whether a write is about something that must not be merged.
