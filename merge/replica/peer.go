@@ -513,14 +513,14 @@ func (r *Replica) adopt(source clock.Node, c copied) error {
 	if err := r.drain(); err != nil {
 		return err
 	}
+	released, err := r.log.Adopt(c.seen)
+	if err != nil {
+		return err
+	}
 	for _, theirs := range c.chains {
 		if theirs.Seq > r.seen.Prefix(theirs.Node) {
 			r.chains[theirs.Node] = &chain{theirs.Seq, theirs.Sum}
 		}
-	}
-	released, err := r.log.Adopt(c.seen)
-	if err != nil {
-		return err
 	}
 	for _, record := range c.records {
 		key, _, err := r.state.MergeRecord(record, r.opt.Limits)
