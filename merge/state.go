@@ -153,6 +153,40 @@ func (s *State) Merge(other *State) error {
 	return nil
 }
 
+// Carry takes what is known of a key over from a state under another table, if the two decide alike for it: the lines that
+// match the key are the same, and so is the ladder, and the nodes that the other one declares stand in the same order here.
+// Nothing may be known of the key here. It returns false, and does nothing, where they decide otherwise: then the operations
+// must be applied anew. The two states share memory afterwards, and only one may be used.
+func (s *State) Carry(from *State, key string) bool {
+	k, mine := from.keys[key], s.rulesOf(key)
+	if k == nil || s.keys[key] != nil || mine.lines != k.rules.lines || !sameOrder(from.table.Nodes, s.table.Nodes) {
+		return false
+	}
+	carried := &record{rules: mine, deletes: k.deletes, cells: make([]namedCell, len(k.cells))}
+	for i, c := range k.cells {
+		c.cell.rule = mine.rules[slices.Index(k.rules.rules, c.cell.rule)]
+		carried.cells[i] = c
+	}
+	s.add(key, carried)
+	return true
+}
+
+// sameOrder reports whether more declares all of nodes, in their order.
+func sameOrder(nodes, more clock.Nodes) bool {
+	if (len(nodes) == 0) != (len(more) == 0) {
+		return false
+	}
+	last := 0
+	for _, n := range nodes {
+		rank := more.Rank(n)
+		if rank <= last {
+			return false
+		}
+		last = rank
+	}
+	return true
+}
+
 // Cells yields every cell, by key and name.
 func (s *State) Cells() iter.Seq2[string, NamedCell] {
 	return func(yield func(string, NamedCell) bool) {

@@ -530,6 +530,7 @@ func (r *Replica) adopt(source clock.Node, c copied) error {
 		r.digests.changed(key)
 	}
 	r.seen.Merge(c.seen)
+	r.foreign = true
 	r.tell(Event{Kind: Transferred, Peer: source, Count: int64(len(c.records))})
 	for _, d := range released {
 		r.link(d.Dot, d.Sum, d.Payload)
@@ -701,7 +702,7 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 	if _, err := r.log.Adopt(c.seen); err != nil {
 		return r.fail(err)
 	}
-	r.state, r.digests = merge.NewState(r.opt.Table), nil
+	r.state, r.digests, r.foreign = merge.NewState(r.opt.Table), nil, true
 	for _, record := range c.records {
 		if _, _, err := r.state.MergeRecord(record, r.opt.Limits); err != nil {
 			return r.fail(err)

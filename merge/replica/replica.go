@@ -19,6 +19,15 @@ type Options struct {
 	Node  clock.Node   // the name of this replica, as the table declares it
 	Table *merge.Table // all replicas run one that decides alike
 
+	// Was is the table that the directory was written under, when it may be another one than Table: [Open] then goes over
+	// to Table. Keys for which the two decide alike are carried over; those for which they do not are folded anew from
+	// the log, which must still hold all that was ever written (see KeepBytes): if not, the error wraps [ErrTable] and nothing
+	// has changed. It is durable when Open returns, and Was has no effect from then on.
+	//
+	// A table is rolled out member by member: replicas of two tables refuse each other's batches (rule_mismatch) until both
+	// have gone over, and lose nothing by that.
+	Was *merge.Table
+
 	// Members are who takes part when the directory is new: the first epoch. Nil means the nodes that Table declares, and
 	// Node alone if it declares none. Later epochs are entered with [Replica.Enter].
 	Members []clock.Node
@@ -82,7 +91,7 @@ var (
 	// ErrStale is that of [Replica.Read] for a state older than the caller allows.
 	ErrStale = errors.New("too old")
 
-	// ErrTable is that of [Open] for a directory that was written under a table that decides otherwise.
+	// ErrTable is that of [Open] for a directory that was written under another table: see [Options.Was].
 	ErrTable = errors.New("another rule table")
 
 	// ErrRestored is that of every write of a replica that came back from a backup, until it has caught up with every other
@@ -126,6 +135,8 @@ type Replica struct {
 	bytes    int64            // of log in all
 	last     segment.Position // of the latest record
 	oldest   uint64
+	moved    bool                 // the directory was written under another table, while it is opened
+	foreign  bool                 // state was taken over: the log does not hold all of it
 	lacking  map[clock.Node]bool  // members to catch up with before anything is written; nil when all is well
 	digested map[clock.Node]int64 // wall time of the last digest for each peer
 	reused   map[clock.Node]bool  // nodes of which a peer has other operations, which was told
@@ -234,6 +245,9 @@ func Open(dir string, opt Options) (*Replica, error) {
 		}
 	}
 	if r.log.Epoch().Number == 0 {
+		if err := r.append(tableRecord(r.table)); err != nil {
+			return nil, errors.Join(fmt.Errorf("open replica: %w", err), r.Close())
+		}
 		if err := r.Enter(crdt.Epoch{Number: 1, Members: opt.members()}); err != nil {
 			return nil, errors.Join(fmt.Errorf("open replica: %w", err), r.Close())
 		}

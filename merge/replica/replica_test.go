@@ -187,17 +187,119 @@ func TestADirectoryIsOpenOnce(t *testing.T) {
 }
 
 func TestADirectoryOfAnotherTableOrNodeIsRefused(t *testing.T) {
-	w, dir := &world{now: start}, t.TempDir()
-	r := open(t, dir, options("us-east", w))
-	set(t, r, "a", "", "1")
-	require.NoError(t, r.Maintain())
-	require.NoError(t, r.Close())
-	other := options("us-east", w)
-	other.Table = merge.MustParseTable("nodes ap-south < eu-west < us-east\n* * fww\n")
-	_, err := replica.Open(dir, other)
+	for _, snapshot := range []bool{false, true} {
+		w, dir := &world{now: start}, t.TempDir()
+		r := open(t, dir, options("us-east", w))
+		set(t, r, "a", "", "1")
+		if snapshot {
+			require.NoError(t, r.Maintain())
+		}
+		require.NoError(t, r.Close())
+		other := options("us-east", w)
+		other.Table = merge.MustParseTable("nodes ap-south < eu-west < us-east\n* * fww\n")
+		_, err := replica.Open(dir, other)
+		require.ErrorIs(t, err, replica.ErrTable)
+		other.Was = merge.MustParseTable("nodes ap-south < eu-west < us-east\n* * max\n")
+		_, err = replica.Open(dir, other)
+		require.ErrorIs(t, err, replica.ErrTable)
+		if snapshot {
+			_, err = replica.Open(dir, options("eu-west", w))
+			require.ErrorContains(t, err, `"us-east"`)
+		}
+	}
+}
+
+// The table of all three changes: another region is declared, and what is decided about orders. Each goes over in its own time,
+// and what each wrote before and after is everywhere in the end, as the new table has it.
+func TestATableIsRolledOutMemberByMember(t *testing.T) {
+	was := merge.MustParseTable(rules)
+	is := merge.MustParseTable(strings.Replace(strings.Replace(rules, "eu-west <", "eu-west < sa-east <", 1), "*         *", "orders/*  *  fww\n*  *", 1))
+	for _, maintained := range []bool{false, true} {
+		w := &world{now: start}
+		dirs := map[clock.Node]string{"ap-south": t.TempDir(), "eu-west": t.TempDir(), "us-east": t.TempDir()}
+		at := func(node clock.Node, moved bool) *replica.Replica {
+			opt := options(node, w)
+			opt.Members = was.Nodes
+			if opt.Table = was; moved {
+				opt.Table, opt.Was = is, was
+			}
+			return open(t, dirs[node], opt)
+		}
+		ap, eu, us := at("ap-south", false), at("eu-west", false), at("us-east", false)
+		for i, r := range []*replica.Replica{us, eu, ap} {
+			set(t, r, "orders/1", "status", fmt.Sprint("old ", i))
+			add(t, r, "stock/lamp", 1)
+			meet(t, ap, eu, us)
+		}
+		require.Equal(t, value.Value(`"old 2"`), eu.Get("orders/1", "status"))
+		if maintained {
+			for _, r := range []*replica.Replica{ap, eu, us} {
+				require.NoError(t, r.Maintain())
+				require.Zero(t, r.Status().Retained)
+			}
+		}
+		require.NoError(t, us.Close())
+		us = at("us-east", true)
+		require.Equal(t, value.Value(`"old 0"`), us.Get("orders/1", "status"))
+		require.Equal(t, value.Value("3"), us.Get("stock/lamp", "count"))
+		_, err := eu.Apply("us-east", us.Since(eu.Seen()))
+		require.ErrorContains(t, err, "rule_mismatch")
+		require.ErrorContains(t, us.Pull("eu-west", from(eu, "us-east")), "rule_mismatch")
+		add(t, us, "stock/lamp", 1)
+		add(t, eu, "stock/lamp", 1)
+		set(t, eu, "orders/1", "status", "later")
+		require.NoError(t, us.Close())
+		us = at("us-east", true) // said again, it changes nothing
+		for _, node := range []clock.Node{"eu-west", "ap-south"} {
+			r := map[clock.Node]*replica.Replica{"eu-west": eu, "ap-south": ap}[node]
+			require.NoError(t, r.Close())
+		}
+		ap, eu = at("ap-south", true), at("eu-west", true)
+		meet(t, ap, eu, us)
+		requireEqual(t, ap, eu, us)
+		require.Equal(t, value.Value(`"old 0"`), ap.Get("orders/1", "status"))
+		require.Equal(t, value.Value("5"), ap.Get("stock/lamp", "count"))
+		for _, r := range []*replica.Replica{ap, eu, us} {
+			require.NoError(t, r.Maintain())
+		}
+		equal, err := us.Audit("eu-west", from(eu, "us-east"))
+		require.NoError(t, err)
+		require.True(t, equal)
+		require.NoError(t, us.Close()) // nobody need say from where it came any more
+		opt := options("us-east", w)
+		opt.Table = is
+		open(t, dirs["us-east"], opt)
+	}
+}
+
+func TestATableIsNotChangedWhereTheLogNoLongerReaches(t *testing.T) {
+	w := &world{now: start}
+	_, ap, eu, us := three(t, true)
+	dir := t.TempDir()
+	require.NoError(t, ap.Close())
+	ap = open(t, dir, options("ap-south", w))
+	set(t, us, "orders/1", "status", "paid")
+	meet(t, eu, us)
+	for _, r := range []*replica.Replica{eu, us} {
+		require.NoError(t, r.Enter(crdt.Epoch{Number: 2, Members: []clock.Node{"eu-west", "us-east"}}))
+	}
+	meet(t, eu, us)
+	require.NoError(t, us.Maintain())
+	require.NoError(t, us.Enter(crdt.Epoch{Number: 3, Members: []clock.Node{"ap-south", "eu-west", "us-east"}}))
+	require.NoError(t, ap.Enter(crdt.Epoch{Number: 3, Members: []clock.Node{"ap-south", "eu-west", "us-east"}}))
+	pull(t, ap, us) // as state
+	require.NoError(t, ap.Close())
+	opt := options("ap-south", w)
+	opt.Was, opt.Table = opt.Table, merge.MustParseTable(rules+"\nunique orders/* status\n")
+	ap = open(t, dir, opt) // for what a rule says of the key is the same
+	require.Equal(t, value.Value(`"paid"`), ap.Get("orders/1", "status"))
+	require.NoError(t, ap.Close())
+	opt.Was, opt.Table = opt.Table, merge.MustParseTable("nodes ap-south < eu-west < us-east\n* * fww\n")
+	_, err := replica.Open(dir, opt)
 	require.ErrorIs(t, err, replica.ErrTable)
-	_, err = replica.Open(dir, options("eu-west", w))
-	require.ErrorContains(t, err, `"us-east"`)
+	require.ErrorContains(t, err, `"orders/1"`)
+	opt.Table, opt.Was = opt.Was, nil
+	open(t, dir, opt) // nothing has changed
 }
 
 func TestARequestIsCarriedOutOnce(t *testing.T) {

@@ -25,12 +25,14 @@ import (
 //	bound         [3, wall]: no operation of this replica after this record has an earlier stamp than that
 //	incarnation   [4, node]: how its operations are named from here on; it has to catch up before it writes
 //	caught up     [5]: it has
+//	table         [6, fingerprint]: what the directory is written under from its beginning; a snapshot says what it is by then
 const (
 	recordOp = iota + 1
 	recordEpoch
 	recordBound
 	recordIncarnation
 	recordCaughtUp
+	recordTable
 )
 
 type record struct {
@@ -39,6 +41,7 @@ type record struct {
 	epoch crdt.Epoch
 	wall  int64
 	node  clock.Node
+	table string
 }
 
 // opHead appends what the record of an operation begins with.
@@ -92,6 +95,14 @@ func incarnationRecord(n clock.Node) []byte {
 	return w.B
 }
 
+func tableRecord(fingerprint string) []byte {
+	var w wire.Writer
+	w.Array(2)
+	w.Uint(recordTable)
+	w.Text(fingerprint)
+	return w.B
+}
+
 func caughtUpRecord() []byte {
 	var w wire.Writer
 	w.Array(1)
@@ -129,6 +140,8 @@ func readRecord(body []byte) (rec record, err error) {
 	case rec.kind == recordIncarnation && n == 2:
 		rec.node = clock.Node(r.Text())
 	case rec.kind == recordCaughtUp && n == 1:
+	case rec.kind == recordTable && n == 2:
+		rec.table = r.Text()
 	default:
 		r.Refuse("a record of kind %d", rec.kind)
 	}
@@ -139,10 +152,10 @@ func readRecord(body []byte) (rec record, err error) {
 // before it in four bytes; the end has none. It may hold parts of operations that come after its position in the log:
 // applying them again changes nothing. The head is
 //
-//	[version, table, incarnation, backup, lacking, wall, oldest, log (bin), [(node, number, sum)*], [(node, number, sum)*],
+//	[version, table, incarnation, backup, lacking, foreign, wall, oldest, log (bin), [(node, number, sum)*], [(node, number, sum)*],
 //	[(request, node, number)*]]
 //
-// lacking says that it has to catch up before it writes. There follow the chains of all nodes and then those up to what the log has forgotten, and
+// lacking says that it has to catch up before it writes, foreign that state was taken over from a peer. There follow the chains of all nodes and then those up to what the log has forgotten, and
 // oldest is the sequence of the oldest record of the log that holds an operation which some member may still lack.
 const snapshotVersion = 1
 
@@ -151,6 +164,7 @@ type head struct {
 	self     clock.Node
 	backup   bool
 	lacking  bool
+	foreign  bool
 	wall     int64
 	oldest   uint64
 	log      []byte
@@ -166,12 +180,13 @@ type requestOf struct {
 
 func (h *head) append(b []byte) ([]byte, error) {
 	w := wire.Writer{B: b}
-	w.Array(11)
+	w.Array(12)
 	w.Uint(snapshotVersion)
 	w.Text(h.table)
 	w.Text(string(h.self))
 	w.Bool(h.backup)
 	w.Bool(h.lacking)
+	w.Bool(h.foreign)
 	w.Uint(uint64(h.wall))
 	w.Uint(h.oldest)
 	w.Bytes(h.log)
@@ -213,11 +228,12 @@ func readSum(r *wire.Reader) (sum [16]byte) {
 
 func readHead(data []byte) (h head, err error) {
 	r := wire.Reader{S: string(data)}
-	r.Tuple(11)
+	r.Tuple(12)
 	if v := r.Uint(); v != snapshotVersion {
 		r.Refuse("a snapshot of version %d, known is %d", v, snapshotVersion)
 	}
-	h.table, h.self, h.backup, h.lacking = r.Text(), clock.Node(r.Text()), r.Bool(), r.Bool()
+	h.table, h.self = r.Text(), clock.Node(r.Text())
+	h.backup, h.lacking, h.foreign = r.Bool(), r.Bool(), r.Bool()
 	h.wall, h.oldest, h.log = int64(min(r.Uint(), uint64(clock.MaxWall))), r.Uint(), r.Bytes()
 	h.chains, h.floors = readChains(&r), readChains(&r)
 	for range r.Array(3) {
@@ -247,7 +263,7 @@ func (r *Replica) restore() error {
 	case err != nil:
 		return err
 	default:
-		h, err = r.load(from)
+		h, err = r.load(from, at)
 		if err = errors.Join(err, from.Close()); err != nil {
 			return fmt.Errorf("read snapshot: %w", err)
 		}
@@ -294,6 +310,11 @@ func (r *Replica) restore() error {
 		}
 	}
 	r.oldest = h.oldest
+	if r.moved {
+		if err := r.checkpoint(); err != nil {
+			return err
+		}
+	}
 	if !h.backup || r.self != h.self {
 		return nil
 	}
@@ -333,6 +354,12 @@ func (r *Replica) redo(from segment.Record, before bool, kept *[]crdt.Operation[
 			r.lacking = nil
 		}
 		return nil
+	case recordTable:
+		if before || rec.table == r.table {
+			return nil
+		}
+		r.moved = true // all is applied under the new one as it is
+		return r.isWas(rec.table)
 	}
 	op, err := merge.DecodeOp(rec.op.Op, merge.Limits{})
 	if err != nil {
@@ -365,8 +392,8 @@ func (r *Replica) redo(from segment.Record, before bool, kept *[]crdt.Operation[
 	return nil
 }
 
-// load reads a snapshot.
-func (r *Replica) load(from io.Reader) (h head, err error) {
+// load reads the snapshot of a position.
+func (r *Replica) load(from io.Reader, at segment.Position) (h head, err error) {
 	in := bufio.NewReaderSize(from, 1<<16)
 	var part []byte
 	next := func() error {
@@ -392,8 +419,13 @@ func (r *Replica) load(from io.Reader) (h head, err error) {
 	if h, err = readHead(part); err != nil {
 		return h, err
 	}
-	if own := r.table; h.table != own {
-		return h, fmt.Errorf("%w: the directory was written under %s, this is %s", ErrTable, h.table, own)
+	into := r.state
+	if h.table != r.table {
+		if err := r.isWas(h.table); err != nil {
+			return h, err
+		}
+		into = merge.NewState(r.opt.Was)
+		r.moved = true
 	}
 	if crdt.Member(h.self) != r.opt.Node {
 		return h, fmt.Errorf("the directory is that of node %q, not %q", string(crdt.Member(h.self)), string(r.opt.Node))
@@ -401,7 +433,7 @@ func (r *Replica) load(from io.Reader) (h head, err error) {
 	if err := r.log.Decode(h.log, crdt.Limits{}); err != nil {
 		return h, err
 	}
-	r.self, r.bound = h.self, h.wall
+	r.self, r.bound, r.foreign = h.self, h.wall, h.foreign
 	if h.lacking {
 		r.lackAll()
 	}
@@ -421,13 +453,86 @@ func (r *Replica) load(from io.Reader) (h head, err error) {
 		}
 		if len(part) == 0 {
 			r.settled = r.log.Horizon().Clone()
+			if r.moved {
+				if err := r.move(into, at); err != nil {
+					return h, err
+				}
+			}
 			r.state.Settle(r.settled)
 			return h, nil
 		}
-		if _, _, err := r.state.MergeRecord(part, merge.Limits{}); err != nil {
+		if _, _, err := into.MergeRecord(part, merge.Limits{}); err != nil {
 			return h, err
 		}
 	}
+}
+
+// isWas reports a directory that was written under a table from which nobody said to go over.
+func (r *Replica) isWas(table string) error {
+	if r.opt.Was == nil {
+		return fmt.Errorf("%w: the directory was written under %s, this is %s", ErrTable, table, r.table)
+	}
+	if was := r.opt.Was.Fingerprint(); was != table {
+		return fmt.Errorf("%w: the directory was written under %s, neither %s nor %s, which it is said to have been", ErrTable, table, r.table, was)
+	}
+	return nil
+}
+
+// move takes the state under the former table, as of a position in the log, over into one under the present table.
+func (r *Replica) move(from *merge.State, at segment.Position) error {
+	anew := make(map[string]bool)
+	first := ""
+	for _, key := range from.Keys(0, from.Len()) {
+		if !r.state.Carry(from, key) {
+			anew[key] = true
+			if first == "" {
+				first = key
+			}
+		}
+	}
+	if len(anew) == 0 {
+		return nil
+	}
+	cant := func(why string, args ...any) error {
+		return fmt.Errorf("%w: %d keys are decided otherwise than before, %q for one, and can't be folded anew: %s", ErrTable, len(anew), first, fmt.Sprintf(why, args...))
+	}
+	if r.foreign {
+		return cant("part of the state was taken over from a peer")
+	}
+	var there clock.Vector
+	var ops []merge.Op
+	for rec, err := range r.disk.From(segment.Position{}) {
+		if err != nil {
+			return err
+		}
+		if rec.Position.Sequence > at.Sequence {
+			break
+		}
+		read, err := readRecord(rec.Body)
+		if err != nil {
+			return err
+		}
+		if read.kind != recordOp {
+			continue
+		}
+		op, err := merge.DecodeOp(read.op.Op, merge.Limits{})
+		if err != nil {
+			return err
+		}
+		there.Add(op.Dot)
+		if anew[op.Key] {
+			ops = append(ops, op)
+		}
+	}
+	if !there.Covers(r.log.Seen()) {
+		return cant("the log begins at record %d, and no longer holds all that was written", r.disk.First())
+	}
+	for i := range ops {
+		if _, _, err := r.state.Take(&ops[i], nil, nil); err != nil {
+			return cant("%v", err)
+		}
+	}
+	return nil
 }
 
 // Maintain forgets what every member has acknowledged, writes a snapshot of the state, and removes what is no longer needed
@@ -513,7 +618,7 @@ func (r *Replica) head(backup bool) (*head, error) {
 		return nil, err
 	}
 	h := &head{
-		table: r.table, self: r.self, backup: backup, lacking: r.lacking != nil, log: logged,
+		table: r.table, self: r.self, backup: backup, lacking: r.lacking != nil, foreign: r.foreign, log: logged,
 		wall: max(r.clock.Last().Wall, r.bound), oldest: r.last.Sequence + 1,
 	}
 	for op := range r.log.Since(clock.Vector{}) { // after a restart not in the order of the disk
