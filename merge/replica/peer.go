@@ -355,8 +355,13 @@ func (r *Replica) reincarnate(past clock.Dot) error {
 	}
 	r.self = r.opt.Node + clock.Node("~"+strconv.Itoa(n))
 	r.tell(Event{Kind: Restored, Detail: fmt.Sprintf("goes on as %s", r.self)})
-	r.lackAll()
-	return r.append(incarnationRecord(r.self))
+	// One that opened a backup knows that it must catch up. Of one that was found out by a peer it is the peer's word alone, by
+	// which nobody must be able to stop the writes of others.
+	isBackup := past == clock.Dot{}
+	if isBackup {
+		r.lackAll()
+	}
+	return r.append(incarnationRecord(r.self, isBackup))
 }
 
 // lackAll has the replica catch up with every other member before it writes. The caller holds mu.

@@ -94,8 +94,9 @@ var (
 	// ErrTable is that of [Open] for a directory that was written under another table: see [Options.Was].
 	ErrTable = errors.New("another rule table")
 
-	// ErrRestored is that of every write of a replica that came back from a backup, until it has caught up with every other
-	// member of the epoch: before, it would write without having seen what it once said that it had, which others rely on.
+	// ErrRestored is that of every write of a replica that was opened from a backup ([Replica.Backup]), until it has caught up
+	// with every other member of the epoch: before, it would write without having seen what it once said that it had, which
+	// others rely on. A member that can't be reached is left out of the next epoch ([Replica.Enter]), or waited for.
 	ErrRestored = errors.New("comes from a backup and has yet to catch up")
 
 	// ErrBehind is that of [Replica.Apply] for a batch of a peer whose log no longer reaches back to what this replica has:

@@ -23,7 +23,7 @@ import (
 //	operation     [1, signature (bin)] and then the bytes of the operation, which are msgpack themselves
 //	epoch         [2, number, [member*], vector of what is lost]
 //	bound         [3, wall]: no operation of this replica after this record has an earlier stamp than that
-//	incarnation   [4, node]: how its operations are named from here on; it has to catch up before it writes
+//	incarnation   [4, node, lacking]: how its operations are named from here on; whether it has to catch up before it writes
 //	caught up     [5]: it has
 //	table         [6, fingerprint]: what the directory is written under from its beginning; a snapshot says what it is by then
 const (
@@ -42,6 +42,8 @@ type record struct {
 	wall  int64
 	node  clock.Node
 	table string
+
+	lacking bool
 }
 
 // opHead appends what the record of an operation begins with.
@@ -87,11 +89,12 @@ func boundRecord(wall int64) []byte {
 	return w.B
 }
 
-func incarnationRecord(n clock.Node) []byte {
+func incarnationRecord(n clock.Node, lacking bool) []byte {
 	var w wire.Writer
-	w.Array(2)
+	w.Array(3)
 	w.Uint(recordIncarnation)
 	w.Text(string(n))
+	w.Bool(lacking)
 	return w.B
 }
 
@@ -137,8 +140,8 @@ func readRecord(body []byte) (rec record, err error) {
 		rec.epoch = readEpoch(&r)
 	case rec.kind == recordBound && n == 2:
 		rec.wall = int64(min(r.Uint(), uint64(clock.MaxWall)))
-	case rec.kind == recordIncarnation && n == 2:
-		rec.node = clock.Node(r.Text())
+	case rec.kind == recordIncarnation && n == 3:
+		rec.node, rec.lacking = clock.Node(r.Text()), r.Bool()
 	case rec.kind == recordCaughtUp && n == 1:
 	case rec.kind == recordTable && n == 2:
 		rec.table = r.Text()
@@ -346,7 +349,9 @@ func (r *Replica) redo(from segment.Record, before bool, kept *[]crdt.Operation[
 	case recordIncarnation:
 		if !before {
 			r.self = rec.node
-			r.lackAll()
+			if rec.lacking {
+				r.lackAll()
+			}
 		}
 		return nil
 	case recordCaughtUp:
