@@ -111,7 +111,7 @@ func (d *digests) children(level, prefix int) (sums [fanout][16]byte) {
 // digestFor puts the digest of the state into a batch, if that is due. The caller holds mu.
 func (r *Replica) digestFor(peer clock.Node, b *Batch) {
 	now := r.physical()
-	if r.opt.AuditEvery < 0 || now < r.digested[peer]+int64(r.opt.AuditEvery) {
+	if r.opt.AuditEvery < 0 || now < r.digested[peer]+int64(r.opt.AuditEvery) || !r.isEven() {
 		return
 	}
 	tree, err := r.tree()
@@ -128,7 +128,7 @@ func (r *Replica) digestFor(peer clock.Node, b *Batch) {
 func (r *Replica) audit(source clock.Node, p *peer, b *Batch) {
 	now := r.physical()
 	if r.opt.AuditEvery < 0 || len(b.Digest) != 16 || now < p.audited.Wall+int64(r.opt.AuditEvery)/2 ||
-		!r.seen.Equal(b.Seen) || !r.settled.Equal(b.Settled) {
+		!r.isEven() || !r.seen.Equal(b.Seen) || !r.settled.Equal(b.Settled) {
 		return
 	}
 	tree, err := r.tree()
@@ -139,6 +139,17 @@ func (r *Replica) audit(source clock.Node, p *peer, b *Batch) {
 	if tree.digest(0, 0) != [16]byte(b.Digest) {
 		r.diverged(source)
 	}
+}
+
+// isEven reports whether the whole state is folded up to the same place. After records came from a peer that had folded more
+// it is not, until this replica has folded as much; till then its bytes can't be compared. The caller holds mu.
+func (r *Replica) isEven() bool { return r.settled.Covers(r.above) }
+
+// folded returns up to where some record may be folded. The caller holds mu.
+func (r *Replica) folded() clock.Vector {
+	all := r.settled.Clone()
+	all.Merge(r.above)
+	return all
 }
 
 // diverged tells that the state of a peer is another one, of the same operations. The caller holds mu.

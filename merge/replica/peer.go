@@ -20,7 +20,7 @@ import (
 //	ask for operations   [1, table, epoch, seen, chains of all nodes: [(node, number, sum)*]]
 //	answer               a batch, and behind it the chains as the answerer knows them, and the name of its incarnation
 //	ask for digests      [2, table, epoch, [(level, prefix)*]]
-//	answer               [seen, settled, [(node, number, sum)*] of all nodes, [sum*]], 16 sums for each
+//	answer               [seen, settled, whether all is folded alike, [(node, number, sum)*] of all nodes, [sum*]], 16 sums for each
 //	ask for records      [3, table, epoch, bucket, [(key, sum)*]]
 //	answer               [[record (bin)*]]: those that the asker does not have, or not like this
 //	an error             [0, text]
@@ -157,9 +157,11 @@ func (r *Replica) answerDigests(at [][2]int) ([]byte, error) {
 		return nil, err
 	}
 	var w wire.Writer
-	w.Array(4)
+	w.Array(5)
 	w.Vector(&r.seen)
-	w.Vector(&r.settled)
+	folded := r.folded()
+	w.Vector(&folded)
+	w.Bool(r.isEven())
 	var chains []Chain
 	for node, run := range r.seen.Runs() {
 		at, _ := r.chainAt(node, run.Last)
@@ -414,6 +416,7 @@ func (r *Replica) transfer(source clock.Node, ask func([]byte) ([]byte, error)) 
 // copied is what a peer has, as far as it differs from what is here: at least what the peer had seen, and the chains of that.
 type copied struct {
 	seen    clock.Vector
+	settled clock.Vector // up to where some record may be folded
 	chains  []Chain
 	records [][]byte
 }
@@ -436,8 +439,9 @@ func (r *Replica) differences(ask func([]byte) ([]byte, error), compare bool) (c
 			if err != nil {
 				return c, err
 			}
-			q.Tuple(4)
-			seen, _, chains := q.Vector(), q.Vector(), readChains(q)
+			q.Tuple(5)
+			seen, settled, _, chains := q.Vector(), q.Vector(), q.Bool(), readChains(q)
+			c.settled.Merge(settled)
 			if level == 0 {
 				c.seen, c.chains = seen, chains // what is compared later holds at least this
 			}
@@ -535,6 +539,7 @@ func (r *Replica) adopt(source clock.Node, c copied) error {
 		r.digests.changed(key)
 	}
 	r.seen.Merge(c.seen)
+	r.above.Merge(c.settled)
 	r.foreign = true
 	r.tell(Event{Kind: Transferred, Peer: source, Count: int64(len(c.records))})
 	for _, d := range released {
@@ -714,6 +719,7 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 		}
 	}
 	r.seen = c.seen.Clone()
+	r.above.Merge(c.settled)
 	r.chains, r.floors = make(map[clock.Node]*chain), make(map[clock.Node]*chain)
 	for _, theirs := range c.chains {
 		r.chains[theirs.Node] = &chain{theirs.Seq, theirs.Sum}
@@ -759,8 +765,8 @@ func (r *Replica) Audit(source clock.Node, ask func(request []byte) ([]byte, err
 	if err != nil {
 		return false, fmt.Errorf("audit %s: %w", source, err)
 	}
-	q.Tuple(4)
-	seen, settled, _ := q.Vector(), q.Vector(), readChains(q)
+	q.Tuple(5)
+	seen, settled, even, _ := q.Vector(), q.Vector(), q.Bool(), readChains(q)
 	if n := q.Array(1); n != fanout {
 		q.Refuse("%d digests for one", n)
 	}
@@ -779,7 +785,7 @@ func (r *Replica) Audit(source clock.Node, ask func(request []byte) ([]byte, err
 	if err := q.End(); err != nil {
 		return false, fmt.Errorf("audit %s: %w", source, err)
 	}
-	if equal || !seen.Equal(r.seen) || !settled.Equal(r.settled) {
+	if equal || !even || !r.isEven() || !seen.Equal(r.seen) || !settled.Equal(r.settled) {
 		return true, nil
 	}
 	r.diverged(source)

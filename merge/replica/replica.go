@@ -122,6 +122,7 @@ type Replica struct {
 	state   *merge.State
 	seen    clock.Vector // what is on disk and in the state. Invariant: log.Seen() covers it.
 	settled clock.Vector // up to where the state was folded
+	above   clock.Vector // up to where a part of it was, because it came like that from a peer
 	queue   []*queued    // on its way to the disk, in the order of the disk
 	queued  uint64       // how many were ever put into the queue
 	err     error        // why no more is written

@@ -155,10 +155,10 @@ func readRecord(body []byte) (rec record, err error) {
 // before it in four bytes; the end has none. It may hold parts of operations that come after its position in the log:
 // applying them again changes nothing. The head is
 //
-//	[version, table, incarnation, backup, lacking, foreign, wall, oldest, log (bin), [(node, number, sum)*], [(node, number, sum)*],
+//	[version, table, incarnation, backup, lacking, foreign, wall, oldest, log (bin), above, [(node, number, sum)*], [(node, number, sum)*],
 //	[(request, node, number)*]]
 //
-// lacking says that it has to catch up before it writes, foreign that state was taken over from a peer. There follow the chains of all nodes and then those up to what the log has forgotten, and
+// lacking says that it has to catch up before it writes, foreign that state was taken over from a peer, which had folded it up to above. There follow the chains of all nodes and then those up to what the log has forgotten, and
 // oldest is the sequence of the oldest record of the log that holds an operation which some member may still lack.
 const snapshotVersion = 1
 
@@ -171,6 +171,7 @@ type head struct {
 	wall     int64
 	oldest   uint64
 	log      []byte
+	above    clock.Vector
 	chains   []Chain
 	floors   []Chain
 	requests []requestOf
@@ -183,7 +184,7 @@ type requestOf struct {
 
 func (h *head) append(b []byte) ([]byte, error) {
 	w := wire.Writer{B: b}
-	w.Array(12)
+	w.Array(13)
 	w.Uint(snapshotVersion)
 	w.Text(h.table)
 	w.Text(string(h.self))
@@ -193,6 +194,7 @@ func (h *head) append(b []byte) ([]byte, error) {
 	w.Uint(uint64(h.wall))
 	w.Uint(h.oldest)
 	w.Bytes(h.log)
+	w.Vector(&h.above)
 	writeChains(&w, h.chains)
 	writeChains(&w, h.floors)
 	w.Array(3 * len(h.requests))
@@ -231,13 +233,14 @@ func readSum(r *wire.Reader) (sum [16]byte) {
 
 func readHead(data []byte) (h head, err error) {
 	r := wire.Reader{S: string(data)}
-	r.Tuple(12)
+	r.Tuple(13)
 	if v := r.Uint(); v != snapshotVersion {
 		r.Refuse("a snapshot of version %d, known is %d", v, snapshotVersion)
 	}
 	h.table, h.self = r.Text(), clock.Node(r.Text())
 	h.backup, h.lacking, h.foreign = r.Bool(), r.Bool(), r.Bool()
 	h.wall, h.oldest, h.log = int64(min(r.Uint(), uint64(clock.MaxWall))), r.Uint(), r.Bytes()
+	h.above = r.Vector()
 	h.chains, h.floors = readChains(&r), readChains(&r)
 	for range r.Array(3) {
 		h.requests = append(h.requests, requestOf{r.Text(), r.Dot()})
@@ -439,6 +442,7 @@ func (r *Replica) load(from io.Reader, at segment.Position) (h head, err error) 
 		return h, err
 	}
 	r.self, r.bound, r.foreign = h.self, h.wall, h.foreign
+	r.above = h.above
 	if h.lacking {
 		r.lackAll()
 	}
@@ -623,7 +627,7 @@ func (r *Replica) head(backup bool) (*head, error) {
 		return nil, err
 	}
 	h := &head{
-		table: r.table, self: r.self, backup: backup, lacking: r.lacking != nil, foreign: r.foreign, log: logged,
+		table: r.table, self: r.self, backup: backup, lacking: r.lacking != nil, foreign: r.foreign, above: r.above.Clone(), log: logged,
 		wall: max(r.clock.Last().Wall, r.bound), oldest: r.last.Sequence + 1,
 	}
 	for op := range r.log.Since(clock.Vector{}) { // after a restart not in the order of the disk
