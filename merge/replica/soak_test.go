@@ -55,7 +55,7 @@ type minute struct {
 //
 //	go test ./merge/replica -run TestSoak -soak 1h -timeout 2h -v
 //
-// The table of an hour is in testdata/soak.txt.
+// The table of a run is in testdata/soak.txt.
 func TestSoak(t *testing.T) {
 	if *soakFor == 0 {
 		t.Skip("only with -soak")
