@@ -400,9 +400,9 @@ func (c *cluster) heal(t testing.TB) {
 // step, links that lose, repeat and delay, cuts, losses of power, snapshots, repeated requests, restores from old backups,
 // members that are lost for ever and others that join, two epochs at once, and floods of what can't be delivered. After
 // healing, all are equal, to each other and to one state that took every operation in the order in which they were made. A
-// cluster lives for about 150 region-days in 300 steps. A thousand region-years are
+// cluster lives for about 140 region-days in 300 steps. A thousand region-years are
 //
-//	go test ./merge/replica -run TestClustersHeal -clusters 2500 -timeout 2h -v | grep -v -e '^=== ' -e '--- PASS'
+//	go test ./merge/replica -run TestClustersHeal -clusters 2700 -timeout 2h -v | grep -v -e '^=== ' -e '--- PASS'
 //
 // What such a run did is in testdata/clusters.txt.
 func TestClustersHealToWhatTheOracleSays(t *testing.T) {
