@@ -33,6 +33,43 @@ func Up(node Node, seq uint64) Vector {
 	return v
 }
 
+// Run is a run of dots of one node.
+type Run struct {
+	Node Node
+	Range
+}
+
+// VectorOf returns the vector of some runs in the order of [Vector.Runs]: by the spelling of the node and ascending, none
+// empty, and none that touches the one before it. False for others. It allocates twice, however many there are.
+func VectorOf(runs []Run) (Vector, bool) {
+	nodes := 0
+	for i, r := range runs {
+		if r.Node == "" || r.First == 0 || r.First > r.Last {
+			return Vector{}, false
+		}
+		switch {
+		case i == 0 || runs[i-1].Node < r.Node:
+			nodes++
+		case runs[i-1].Node > r.Node || r.First <= runs[i-1].Last || r.First == runs[i-1].Last+1:
+			return Vector{}, false
+		}
+	}
+	if nodes == 0 {
+		return Vector{}, true
+	}
+	v := Vector{entries: make([]entry, 0, nodes)}
+	all := make([]Range, 0, len(runs))
+	for i, r := range runs {
+		all = append(all, r.Range)
+		if i+1 < len(runs) && runs[i+1].Node == r.Node {
+			continue
+		}
+		v.entries = append(v.entries, entry{r.Node, all[:len(all):len(all)]})
+		all = all[len(all):]
+	}
+	return v, true
+}
+
 // fewNodes is up to where walking the entries beats bisecting them. Most vectors have a handful.
 const fewNodes = 8
 
@@ -184,8 +221,15 @@ func (v Vector) Clone() Vector {
 		return ofOne(v.entries[0].node, v.entries[0].runs[0])
 	}
 	c := Vector{entries: slices.Clone(v.entries)}
+	total := 0
 	for i := range c.entries {
-		c.entries[i].runs = slices.Clone(c.entries[i].runs)
+		total += len(c.entries[i].runs)
+	}
+	all := make(runs, 0, total) // one piece of memory, of which each node has its part and no room beyond
+	for i := range c.entries {
+		first := len(all)
+		all = append(all, c.entries[i].runs...)
+		c.entries[i].runs = all[first:len(all):len(all)]
 	}
 	return c
 }

@@ -191,6 +191,7 @@ func (l *Log[P]) settle() {
 // readmit takes in anew what waits, after the epoch has changed.
 func (l *Log[P]) readmit() {
 	l.backlog.open(l.Limits, len(l.epoch.Members))
+	l.stopped = nil
 	for _, s := range l.lanes {
 		s.limit = l.epoch.last(s.node)
 	}

@@ -155,6 +155,26 @@ func checkUnbroken(v clock.Vector) error {
 // Epoch returns the epoch that the log is in; its number is 0 before the first. It is shared, and only to be read.
 func (l *Log[P]) Epoch() Epoch { return l.epoch }
 
+// Stop takes no more of a member until the next [Log.Enter], drops what waits of it, and returns how far it got: what the
+// survivors of a member agree upon as [Epoch.Lost] is what all of these hold together. It is not in a snapshot.
+func (l *Log[P]) Stop(member clock.Node) (upTo clock.Vector) {
+	member = Member(member)
+	if l.stopped == nil {
+		l.stopped = make(map[clock.Node]bool)
+	}
+	l.stopped[member] = true
+	for _, s := range l.lanes {
+		if Member(s.node) == member {
+			s.limit = s.last
+			for _, h := range s.held {
+				l.letGo(s, h)
+			}
+			upTo.AddUp(s.node, s.last)
+		}
+	}
+	return upTo
+}
+
 // Enter goes over to an epoch: members join, leave, or are lost for ever. Numbers only grow, and may leave some out; to
 // enter the same epoch again does nothing.
 //
@@ -174,7 +194,7 @@ func (l *Log[P]) Epoch() Epoch { return l.epoch }
 // later one; the sender sends it again.
 //
 // HAZARD: who tells the others how far it got with a node that is to be closed must take no more of that node until it has
-// entered the epoch that closes it.
+// entered the epoch that closes it: [Log.Stop] sees to that.
 func (l *Log[P]) Enter(e Epoch) error {
 	e = Epoch{Number: e.Number, Members: slices.Clone(e.Members), Lost: e.Lost.Clone()}
 	slices.SortFunc(e.Members, byMember)

@@ -40,7 +40,7 @@ func (l *Log[P]) lane(node clock.Node) (*lane[P], int) {
 func (l *Log[P]) open(node clock.Node) *lane[P] {
 	s, at := l.lane(node)
 	if s == nil {
-		s = &lane[P]{node: node, limit: l.epoch.last(node)}
+		s = &lane[P]{node: node, limit: l.lastOf(node)}
 		l.lanes = slices.Insert(l.lanes, at, s)
 	}
 	return s
@@ -50,6 +50,9 @@ func (l *Log[P]) open(node clock.Node) *lane[P] {
 func (l *Log[P]) lastOf(node clock.Node) uint64 {
 	if s, _ := l.lane(node); s != nil {
 		return s.limit
+	}
+	if l.stopped[Member(node)] {
+		return 0
 	}
 	return l.epoch.last(node)
 }

@@ -29,6 +29,8 @@ type Log[P any] struct {
 	seen    clock.Vector   // Invariant: of each lane, 1 to last.
 	horizon clock.Vector   // Invariant: no gaps, all in seen.
 
+	stopped map[clock.Node]bool // members of whom nothing more is taken
+
 	backlog backlog
 	waiting map[clock.Dot][]*lane[P] // lanes whose next operation is held and waits for this one
 
@@ -83,7 +85,7 @@ func (l *Log[P]) judge(source clock.Node, op *Operation[P]) Arrival {
 		}
 	case op.Dot.Node.Check() != nil:
 		return Invalid
-	case seq > l.epoch.last(op.Dot.Node):
+	case seq > l.lastOf(op.Dot.Node):
 		return Stranger
 	}
 	if l.seen.Covers(op.After) {

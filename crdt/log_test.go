@@ -157,3 +157,27 @@ func TestWhatALogWaitsForIsWhatItHasNotGot(t *testing.T) {
 	assert.Equal(t, "{ap:1-3 eu:1-1 us:3-4}", waiting.Missing.String(), "neither what is delivered nor what is held")
 	assert.Equal(t, []Backlog{{"us", 2, 2}}, waiting.Sources)
 }
+
+func TestNothingIsTakenOfAStoppedMemberUntilTheNextEpoch(t *testing.T) {
+	var l Log[string]
+	require.NoError(t, l.Enter(Epoch{Number: 1, Members: []clock.Node{"a", "b"}}))
+	op := func(seq uint64) Operation[string] {
+		return Operation[string]{Dot: clock.Dot{Node: "b", Seq: seq}, Sum: [16]byte{byte(seq)}}
+	}
+	apply := func(seq uint64) Arrival {
+		arrival, _ := l.Apply("b", op(seq))
+		return arrival
+	}
+	require.Equal(t, Delivered, apply(1))
+	require.Equal(t, Held, apply(3))
+	require.Equal(t, clock.Up("b", 1), l.Stop("b"))
+	require.Equal(t, Duplicate, apply(1))
+	require.Equal(t, Stranger, apply(2))
+	require.Equal(t, Stranger, apply(3)) // which was dropped, and is sent again later
+	arrival, _ := l.Apply("b", Operation[string]{Dot: clock.Dot{Node: "b~2", Seq: 1}})
+	require.Equal(t, Stranger, arrival)
+	require.Empty(t, l.Waiting().Sources)
+	require.NoError(t, l.Enter(Epoch{Number: 2, Members: []clock.Node{"a"}, Lost: clock.Up("b", 2)})) // somebody else had two
+	require.Equal(t, Delivered, apply(2))
+	require.Equal(t, Stranger, apply(3))
+}

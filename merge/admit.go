@@ -65,7 +65,7 @@ type Gate struct {
 	// What a batch needs while it is looked at: kept for its memory.
 	table       *Table // whose fingerprint is known
 	fingerprint string
-	dots        map[clock.Dot]int // places in the batch
+	dots        places
 	names       map[string]bool
 	bytes       []byte
 }
@@ -147,10 +147,7 @@ func (g *Gate) Admit(b *Batch, now clock.Timestamp) []Refusal {
 	if r := g.admitBatch(b, &limits); r != nil {
 		return []Refusal{*r}
 	}
-	if g.dots == nil {
-		g.dots = make(map[clock.Dot]int)
-	}
-	clear(g.dots)
+	g.dots.clear()
 	var refusals []Refusal
 	for i := range b.Ops {
 		r := g.admit(b, i, now, &limits)
@@ -349,13 +346,65 @@ func (g *Gate) twice(fields []Field) (name string, found bool) {
 	return "", false
 }
 
+// places finds the operations of a batch that have the dot of an earlier one. As long as those of each node ascend, as they do
+// in what a replica sends, there can be none, and the last of each node is all that has to be remembered.
+type places struct {
+	last []clock.Dot // of each node; of a few nodes only
+	all  map[clock.Dot]int
+	is   bool // whether all is in use
+}
+
+func (p *places) clear() {
+	p.last, p.is = p.last[:0], false
+	clear(p.all)
+}
+
+// find returns the place of the first operation before the i-th that has its dot. It is asked for every i, in their order.
+func (p *places) find(ops []Op, i int) (first int, found bool) {
+	dot := ops[i].Dot
+	if !p.is {
+		for j := range p.last {
+			if last := &p.last[j]; last.Node == dot.Node && last.Seq < dot.Seq {
+				last.Seq = dot.Seq
+				return 0, false
+			} else if last.Node == dot.Node {
+				p.remember(ops[:i])
+				return p.findAll(dot, i)
+			}
+		}
+		const few = 16
+		if len(p.last) < few {
+			p.last = append(p.last, dot)
+			return 0, false
+		}
+		p.remember(ops[:i])
+	}
+	return p.findAll(dot, i)
+}
+
+func (p *places) remember(ops []Op) {
+	if p.all == nil {
+		p.all = make(map[clock.Dot]int)
+	}
+	for i := range ops {
+		if _, known := p.all[ops[i].Dot]; !known {
+			p.all[ops[i].Dot] = i
+		}
+	}
+	p.is = true
+}
+
+func (p *places) findAll(dot clock.Dot, i int) (first int, found bool) {
+	if first, found = p.all[dot]; !found {
+		p.all[dot] = i
+	}
+	return first, found
+}
+
 // admitDot sees to it that one dot means one operation.
 func (g *Gate) admitDot(b *Batch, i int) *Refusal {
 	op := &b.Ops[i]
-	first, here := g.dots[op.Dot]
-	if !here {
-		g.dots[op.Dot] = i
-	}
+	first, here := g.dots.find(b.Ops, i)
 	var known [16]byte
 	before := false
 	if g.Known != nil {

@@ -15,8 +15,9 @@ type keyRules struct {
 	// orders are rules such that a delete of the whole record which is the greatest by none of them is kept by no cell.
 	orders []*Rule
 
-	// print stands for all that decides how the key merges: the nodes, the ladder and the rules.
+	// print stands for all that decides how the key merges: the nodes, the ladder and the rules. Lines are the latter two.
 	print string
+	lines string
 }
 
 // printSize is the length of a print in bytes. Prints differ but for accident; nobody gains by making two alike.
@@ -47,12 +48,14 @@ func newKeyRules(t *Table, matching []byte) *keyRules {
 	k := &keyRules{orders: []*Rule{{table: t, id: isLWW}}}
 	h := sha256.New()
 	fmt.Fprintf(h, "tiebreak.key/v1\nnodes %s\n%s\n", t.Nodes, t.orderLine())
+	k.lines = t.orderLine()
 	first := true
 	for i, r := range t.Rules {
 		if matching[i/8]&(1<<(i%8)) == 0 {
 			continue
 		}
 		fmt.Fprintf(h, "%s\n", r)
+		k.lines += "\n" + r.String()
 		k.rules = append(k.rules, r)
 		k.dots = k.dots || r.NeedsDots()
 		k.times = k.times || r.id == isAppend

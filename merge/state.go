@@ -22,6 +22,7 @@ type State struct {
 	rules    map[string]*keyRules // by which lines match the key
 	matching []byte               // room to find them in
 	buffer   []byte               // room for the bytes of a record
+	claims   []Claim              // room for those of an operation
 }
 
 // NewState returns the empty state under a table.
@@ -42,40 +43,53 @@ var (
 // Apply takes an operation into the state and returns what became of it, field by field: one verdict for each cell it
 // makes a claim on, so none for the delete of a record that has no fields yet. Applying it again changes nothing. An operation that is refused with an error has changed nothing.
 func (s *State) Apply(op Op) ([]Verdict, error) {
+	verdicts, _, err := s.Take(&op, nil, nil)
+	return verdicts, err
+}
+
+// Take is [State.Apply] for those who apply many: it appends to verdicts, and to before what the cell of each verdict kept
+// until then, the zero Write where it kept none or several. With an error both are as they were. It keeps neither op nor its
+// fields, but texts of it.
+func (s *State) Take(op *Op, verdicts []Verdict, before []Write) ([]Verdict, []Write, error) {
 	if op.Key == "" {
-		return nil, ErrNoKey
+		return verdicts, before, ErrNoKey
 	}
-	claims := s.table.Claims(&op, nil)
+	claims := s.table.Claims(op, s.claims[:0])
+	defer func() {
+		clear(claims)
+		s.claims = claims
+	}()
 	k := s.keys[op.Key]
 	if op.WholeDelete() && k != nil {
 		for _, c := range k.cells {
-			claims = append(claims, s.table.Delete(&op, c.cell.rule, c.name))
+			claims = append(claims, s.table.Delete(op, c.cell.rule, c.name))
 		}
 	}
 	if op.Dot.Seq > MaxSeq {
-		return nil, fmt.Errorf("apply %s of %q: %w: its number is above %d", op.Kind, op.Key, clock.ErrDot, uint64(MaxSeq))
+		return verdicts, before, fmt.Errorf("apply %s of %q: %w: its number is above %d", op.Kind, op.Key, clock.ErrDot, uint64(MaxSeq))
 	}
-	for _, c := range claims {
-		if c.Rule.NeedsDots() && op.Dot.IsZero() {
-			return nil, fmt.Errorf("apply %s of %q: %w: %s", op.Kind, op.Key, ErrNoDot, c.Rule)
+	for i := range claims {
+		if c := &claims[i]; c.Rule.NeedsDots() && op.Dot.IsZero() {
+			return verdicts, before, fmt.Errorf("apply %s of %q: %w: %s", op.Kind, op.Key, ErrNoDot, c.Rule)
 		}
 	}
 	if k == nil {
 		if len(claims) == 0 && !op.WholeDelete() {
-			return nil, nil
+			return verdicts, before, nil
 		}
 		k = s.add(op.Key, &record{rules: s.rulesOf(op.Key)})
 	}
-	verdicts := make([]Verdict, len(claims))
 	for i := range claims {
 		cell := k.cell(s.table, &claims[i])
+		was, _ := cell.Write()
 		cell.Apply(&claims[i])
-		verdicts[i] = cell.Judge(&claims[i])
+		verdicts = append(verdicts, cell.Judge(&claims[i]))
+		before = append(before, was)
 	}
 	if op.WholeDelete() {
-		k.remember(op)
+		k.remember(*op)
 	}
-	return verdicts, nil
+	return verdicts, before, nil
 }
 
 // add puts the record of a new key into s.
@@ -137,6 +151,40 @@ func (s *State) Merge(other *State) error {
 		k.merge(s.table, other.keys[name])
 	}
 	return nil
+}
+
+// Carry takes what is known of a key over from a state under another table, if the two decide alike for it: the lines that
+// match the key are the same, and so is the ladder, and the nodes that the other one declares stand in the same order here.
+// Nothing may be known of the key here. It returns false, and does nothing, where they decide otherwise: then the operations
+// must be applied anew. The two states share memory afterwards, and only one may be used.
+func (s *State) Carry(from *State, key string) bool {
+	k, mine := from.keys[key], s.rulesOf(key)
+	if k == nil || s.keys[key] != nil || mine.lines != k.rules.lines || !sameOrder(from.table.Nodes, s.table.Nodes) {
+		return false
+	}
+	carried := &record{rules: mine, deletes: k.deletes, cells: make([]namedCell, len(k.cells))}
+	for i, c := range k.cells {
+		c.cell.rule = mine.rules[slices.Index(k.rules.rules, c.cell.rule)]
+		carried.cells[i] = c
+	}
+	s.add(key, carried)
+	return true
+}
+
+// sameOrder reports whether more declares all of nodes, in their order.
+func sameOrder(nodes, more clock.Nodes) bool {
+	if (len(nodes) == 0) != (len(more) == 0) {
+		return false
+	}
+	last := 0
+	for _, n := range nodes {
+		rank := more.Rank(n)
+		if rank <= last {
+			return false
+		}
+		last = rank
+	}
+	return true
 }
 
 // Cells yields every cell, by key and name.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tiebreakhq/tiebreak/clock/wire"
 )
 
 // The bytes of an operation: one msgpack value. Integers, strings and arrays have their shortest form, a string that is
@@ -89,21 +91,38 @@ func byName(fields, room []Field) []Field {
 // DecodeOp reads what [Op.AppendBinary] writes, which must be all of data, and nothing else. The operation does not
 // share memory with data. The error wraps [ErrOp].
 func DecodeOp(data []byte, limits Limits) (Op, error) {
+	var op Op
+	err := new(OpReader).Read(string(data), limits, &op)
+	return op, err
+}
+
+// OpReader reads many operations, and makes room for the fields of several at once. The zero OpReader is ready; one
+// goroutine at a time may use it.
+type OpReader struct {
+	fields []Field // room
+	names  wire.Names
+}
+
+// Read is [DecodeOp] into op. The operation shares the memory of data, and that of its fields with those read before it: one
+// of many that is to be kept longer than the others is better copied.
+func (o *OpReader) Read(data string, limits Limits, op *Op) error {
 	if limits.Bytes > 0 && len(data) > limits.Bytes {
-		return Op{}, fmt.Errorf("%w: %d bytes, the limit is %d", ErrOp, len(data), limits.Bytes)
+		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrOp, len(data), limits.Bytes)
 	}
-	r := newDecoder(string(data), limits, false)
-	op := r.op()
+	r := newDecoder(data, limits, false)
+	r.Names = &o.names
+	*op = r.op(&o.fields)
 	if r.Err == nil && r.S != "" {
 		r.Refuse("%d bytes are left over", len(r.S))
 	}
 	if r.Err != nil {
-		return Op{}, fmt.Errorf("%w: %w", ErrOp, r.Err)
+		*op = Op{}
+		return fmt.Errorf("%w: %w", ErrOp, r.Err)
 	}
-	return op, nil
+	return nil
 }
 
-func (r *decoder) op() (op Op) {
+func (r *decoder) op(room *[]Field) (op Op) {
 	r.Tuple(12)
 	if got := r.Uint(); got != opVersion {
 		r.Refuse("version %d, known is %d", got, opVersion)
@@ -116,7 +135,7 @@ func (r *decoder) op() (op Op) {
 	if op.Key = r.Text(); op.Key == "" && r.Err == nil {
 		r.Fail(ErrNoKey)
 	}
-	op.Fields = r.fields()
+	op.Fields = r.fields(room)
 	op.ID = r.Text()
 	op.Seen = r.Vector()
 	op.Stamp = r.stamp()
@@ -124,12 +143,23 @@ func (r *decoder) op() (op Op) {
 	return op
 }
 
-func (r *decoder) fields() (fields []Field) {
+// manyFields is how many fields an [OpReader] makes room for at once.
+const manyFields = 64
+
+func (r *decoder) fields(room *[]Field) []Field {
 	n := r.Array(3)
 	if n == 0 {
 		return nil
 	}
-	fields = make([]Field, 0, r.Room(n, 3))
+	if free := cap(*room) - len(*room); free < n {
+		size := r.Room(n, 3)
+		if len(*room) > 0 { // it is not the only operation
+			size = max(size, manyFields)
+		}
+		*room = make([]Field, 0, size)
+	}
+	first := len(*room)
+	fields := (*room)[first:first]
 	for i := range n {
 		f := Field{Name: r.Text(), Value: r.value(), Before: r.value()}
 		if i > 0 && cmp.Compare(fields[i-1].Name, f.Name) >= 0 {
@@ -140,5 +170,8 @@ func (r *decoder) fields() (fields []Field) {
 		}
 		fields = append(fields, f)
 	}
-	return fields
+	if len(fields) <= cap(*room)-first { // all are where there was room
+		*room = (*room)[:first+len(fields)]
+	}
+	return fields[:len(fields):len(fields)]
 }

@@ -187,7 +187,38 @@ type Reader struct {
 	// Copies says that texts are copied, so that they outlive S.
 	Copies bool
 
+	// Names makes the nodes of many readings share their memory. Nil does without.
+	Names *Names
+
 	nodes nodeList
+}
+
+// Names are names of nodes that were found good. One reading at a time may use it; the zero Names is ready. A few are
+// remembered, and the rest is as good without.
+type Names struct {
+	few [8]clock.Node
+	n   int
+}
+
+// check returns a node that a text names, and what is wrong with it if it names none.
+func (k *Names) check(name string) (clock.Node, error) {
+	if k != nil {
+		for i := range k.n {
+			if string(k.few[i]) == name {
+				return k.few[i], nil
+			}
+		}
+	}
+	node := clock.Node(name)
+	if err := node.Check(); err != nil {
+		return "", err
+	}
+	if k != nil && k.n < len(k.few) {
+		node = clock.Node(strings.Clone(name))
+		k.few[k.n] = node
+		k.n++
+	}
+	return node, nil
 }
 
 // Fail keeps the first error.
@@ -325,15 +356,16 @@ func (r *Reader) Node() clock.Node {
 		}
 		return r.nodes.at(int(place))
 	}
-	name := clock.Node(r.Text())
-	if name == "" {
+	text := r.Text()
+	if text == "" {
 		return ""
 	}
-	if r.nodes.find(name) >= 0 {
-		r.Refuse("the name of node %q stands twice", string(name))
+	if r.nodes.find(clock.Node(text)) >= 0 {
+		r.Refuse("the name of node %q stands twice", text)
 		return ""
 	}
-	if err := name.Check(); err != nil {
+	name, err := r.Names.check(text)
+	if err != nil {
 		r.Fail(err)
 		return ""
 	}
@@ -367,26 +399,23 @@ func (r *Reader) Dot() clock.Dot {
 }
 
 // Vector reads a vector.
-func (r *Reader) Vector() (v clock.Vector) {
-	var node clock.Node
-	var last uint64
+func (r *Reader) Vector() clock.Vector {
+	var few [8]clock.Run
+	runs := few[:0]
 	for range r.Array(3) {
-		n, run := r.Node(), clock.Range{First: r.Uint(), Last: r.Uint()}
-		switch {
-		case r.Err != nil:
+		run := clock.Run{Node: r.Node(), Range: clock.Range{First: r.Uint(), Last: r.Uint()}}
+		if r.Err != nil {
 			return clock.Vector{}
-		case n < node || n == "":
-			r.Refuse("the nodes of a vector are not ascending")
-			return clock.Vector{}
-		case n > node:
-			last = 0
 		}
-		if run.First == 0 || run.First > run.Last || run.Last > r.maxSeq() || n == node && run.First <= last+1 {
+		if run.First == 0 || run.First > run.Last || run.Last > r.maxSeq() {
 			r.Refuse("runs of dots are not ascending")
 			return clock.Vector{}
 		}
-		v.AddRange(n, run)
-		node, last = n, run.Last
+		runs = append(runs, run)
+	}
+	v, ok := clock.VectorOf(runs)
+	if !ok {
+		r.Refuse("nodes or runs of a vector are not ascending")
 	}
 	return v
 }

@@ -42,7 +42,7 @@ func (r *Replica) Backup(dir string) error {
 	for _, e := range kept {
 		bytes, err := r.bytesOf(e)
 		if err == nil {
-			at, err = to.Append(opRecord(e), bytes)
+			at, err = to.Append(opHead(nil, e.sign), bytes)
 		}
 		if err != nil {
 			return errors.Join(fmt.Errorf("backup: %w", err), to.Close())

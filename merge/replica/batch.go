@@ -4,13 +4,16 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/clock/wire"
 	"github.com/tiebreakhq/tiebreak/crdt"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
 )
 
 // Batch is what one replica sends to another: operations, and what it knows. It may get lost, come twice, late or out of
@@ -29,34 +32,62 @@ type Batch struct {
 	Last clock.Dot
 	Now  clock.Timestamp
 
+	// Chains are the sums over the operations of each node, up to what is in Seen and up to the first one in the batch:
+	// where a receiver has other sums, the node has had two writers.
+	Chains []Chain
+
+	// Digest stands for the whole state of the sender, when it had Seen and had folded what is in Settled. It is empty in
+	// most batches: see [Options.AuditEvery].
+	Settled clock.Vector
+	Digest  []byte
+
 	// More says that the sender has more than would fit. Behind says that its log no longer reaches back, so that the
 	// operations alone would leave a gap.
 	More, Behind bool
 }
 
 // Packet is an operation as it travels: the bytes of [merge.Op.AppendBinary], and a signature over them, if signatures are in
-// use.
+// use. What [Replica.Since] and [DecodeBatch] return shares memory with other packets and with the replica, and must not be
+// changed.
 type Packet struct {
 	Op        []byte
 	Signature []byte
 }
 
+// Chain is the sum over the operations of a node up to a number, each with its place: two replicas with equal chains have
+// the same operations.
+type Chain struct {
+	Node clock.Node
+	Seq  uint64
+	Sum  [16]byte // zero when it is not known
+}
+
 // batchVersion is the version of the layout:
 //
-//	[version, source, table, epoch, vector of Seen, dot of Last, time of Now, more, behind, [(op (bin), signature (bin))*]]
+//	[version, source, table, epoch, vector of Seen, dot of Last, time of Now, more, behind, vector of Settled, digest (bin),
+//	[(node, number, sum (bin))*] of Chains, [(op (bin), signature (bin))*]]
 //
 // in the notation of package clock/wire.
 const batchVersion = 1
 
 // AppendBinary appends the bytes of b to to.
 func (b *Batch) AppendBinary(to []byte) ([]byte, error) {
-	w := wire.Writer{B: to}
+	w := wire.Writer{B: slices.Grow(to, b.size())}
 	b.write(&w)
 	return w.B, w.Err
 }
 
+// size returns about how many bytes a batch has.
+func (b *Batch) size() int {
+	n := 512
+	for i := range b.Ops {
+		n += len(b.Ops[i].Op) + len(b.Ops[i].Signature) + 8
+	}
+	return n
+}
+
 func (b *Batch) write(w *wire.Writer) {
-	w.Array(12)
+	w.Array(15)
 	w.Uint(batchVersion)
 	w.Node(b.Source)
 	w.Text(b.Table)
@@ -66,6 +97,9 @@ func (b *Batch) write(w *wire.Writer) {
 	w.Time(b.Now)
 	w.Bool(b.More)
 	w.Bool(b.Behind)
+	w.Vector(&b.Settled)
+	w.Bytes(b.Digest)
+	writeChains(w, b.Chains)
 	w.Array(2 * len(b.Ops))
 	for i := range b.Ops {
 		w.Bytes(b.Ops[i].Op)
@@ -84,17 +118,22 @@ func DecodeBatch(data []byte) (Batch, error) {
 }
 
 func readBatch(r *wire.Reader) (b Batch) {
-	r.Tuple(12)
+	r.Tuple(15)
 	if v := r.Uint(); v != batchVersion {
 		r.Refuse("version %d, known is %d", v, batchVersion)
 	}
 	b.Source, b.Table, b.Epoch = r.Node(), r.Text(), r.Uint()
 	b.Seen, b.Last, b.Now = r.Vector(), r.Dot(), r.Time()
 	b.More, b.Behind = r.Bool(), r.Bool()
+	b.Settled, b.Digest, b.Chains = r.Vector(), r.Bytes(), readChains(r)
 	n := r.Array(2)
 	b.Ops = make([]Packet, 0, r.Room(n, 2))
 	for range n {
-		b.Ops = append(b.Ops, Packet{Op: r.Bytes(), Signature: r.Bytes()})
+		p := Packet{Op: r.View()}
+		if s := r.View(); len(s) > 0 {
+			p.Signature = s
+		}
+		b.Ops = append(b.Ops, p)
 	}
 	return b
 }
@@ -106,16 +145,17 @@ const boundStep = 200 * time.Millisecond
 // Since returns the operations that this replica wrote and a peer lacks which has seen this, as many as fit into
 // [Options.BatchBytes]: what [Replica.Apply] of the peer takes. Nothing is in it that is not on disk here.
 func (r *Replica) Since(seen clock.Vector) Batch {
-	return r.since(seen, func(n clock.Node) bool { return crdt.Member(n) == r.opt.Node })
+	return r.since("", seen, func(n clock.Node) bool { return crdt.Member(n) == r.opt.Node })
 }
 
 // Relay is [Replica.Since] with what all others wrote too, for a peer that they can't reach. The peer takes it if its
 // [Options.Relays] allows that.
 func (r *Replica) Relay(seen clock.Vector) Batch {
-	return r.since(seen, func(clock.Node) bool { return true })
+	return r.since("", seen, func(clock.Node) bool { return true })
 }
 
-func (r *Replica) since(seen clock.Vector, whose func(clock.Node) bool) Batch {
+// since makes a batch for a peer; "" is one that is not known.
+func (r *Replica) since(peer clock.Node, seen clock.Vector, whose func(clock.Node) bool) Batch {
 	r.promise()
 	r.mu.Lock()
 	b := Batch{Seen: r.seen.Clone(), Behind: !r.log.Reaches(seen), Now: r.clock.Now()}
@@ -126,7 +166,7 @@ func (r *Replica) since(seen clock.Vector, whose func(clock.Node) bool) Batch {
 	if len(r.queue) > 0 { // what is on its way to the disk has an earlier stamp than now, and is not in the batch
 		for _, q := range r.queue {
 			if q.from == "" {
-				b.Now = clock.Timestamp{Wall: q.op.Stamp.Time.Wall - 1}
+				b.Now = clock.Timestamp{Wall: q.entry.op.Stamp.Time.Wall - 1}
 				break
 			}
 		}
@@ -151,18 +191,72 @@ func (r *Replica) since(seen clock.Vector, whose func(clock.Node) bool) Batch {
 			b.More = true
 			break
 		}
+		if !slices.ContainsFunc(b.Chains, func(c Chain) bool { return c.Node == op.Dot.Node }) {
+			before, _ := r.chainAt(op.Dot.Node, op.Dot.Seq-1)
+			b.Chains = append(b.Chains, before)
+		}
 		entries = append(entries, op.Payload)
 	}
+	for node, run := range b.Seen.Runs() {
+		at, _ := r.chainAt(node, run.Last)
+		b.Chains = append(b.Chains, at)
+	}
+	if !b.More && !b.Behind && b.Seen.Covers(seen) { // then the peer will have what is here, and can compare
+		r.digestFor(peer, &b)
+	}
 	r.mu.Unlock()
-	for _, e := range entries {
-		bytes, err := r.bytesOf(e)
-		if err != nil { // every member has it by now, and it is gone
-			b.Behind = true
-			break
-		}
-		b.Ops = append(b.Ops, Packet{Op: bytes, Signature: e.sign})
+	var err error
+	if b.Ops, err = r.packets(entries); err != nil { // every member has it by now, and it is gone
+		b.Behind = true
 	}
 	return b
+}
+
+// packets reads operations, and returns those before the first that can't be read. What lies in a row on disk is read in
+// one go.
+func (r *Replica) packets(entries []*entry) ([]Packet, error) {
+	const (
+		row  = 512 // what is shorter is read one by one: to read in a row takes half a MiB of memory
+		near = 16  // records between two of a row that are read for nothing
+	)
+	packets := make([]Packet, 0, len(entries))
+	for len(entries) > 0 {
+		n := 1
+		for n < len(entries) && entries[n].bytes == nil && entries[n-1].bytes == nil &&
+			entries[n].at.Sequence-entries[n-1].at.Sequence-1 < near { // what goes back is far away
+			n++
+		}
+		if n < row {
+			bytes, err := r.bytesOf(entries[0])
+			if err != nil {
+				return packets, err
+			}
+			packets, entries = append(packets, Packet{bytes, entries[0].sign}), entries[1:]
+			continue
+		}
+		first := len(packets)
+		for rec, err := range r.disk.From(entries[0].at) {
+			if err != nil {
+				return packets, err
+			}
+			e := entries[len(packets)-first]
+			if rec.Position != e.at {
+				continue
+			}
+			bytes, err := opBytes(rec.Body)
+			if err != nil {
+				return packets, err
+			}
+			if packets = append(packets, Packet{slices.Clone(bytes), e.sign}); len(packets) == first+n {
+				break
+			}
+		}
+		if len(packets) < first+n {
+			return packets, segment.ErrNotFound
+		}
+		entries = entries[n:]
+	}
+	return packets, nil
 }
 
 // promise puts on disk that no operation will be stamped earlier than a little later than now.
@@ -174,7 +268,7 @@ func (r *Replica) promise() {
 		return
 	}
 	bound := now + int64(boundStep)
-	err := r.append(boundRecord(bound), nil)
+	err := r.append(boundRecord(bound))
 	r.unlock()
 	if err != nil || r.disk.Sync() != nil {
 		return // the promise stays what it was
@@ -191,26 +285,20 @@ func (r *Replica) promise() {
 // operations that wait for others found no room: what came before them was taken, and the rest is to be sent again. It wraps
 // [ErrBehind] when the batch leaves a gap.
 func (r *Replica) Apply(source clock.Node, b Batch) ([]merge.Verdict, error) {
-	decoded, refusals := r.decode(&b)
+	in, refusals := r.decode(source, &b)
 	r.mu.Lock()
 	if r.err != nil {
 		defer r.mu.Unlock()
 		return nil, r.err
 	}
 	physical := clock.Timestamp{Wall: r.physical()}
-	in := merge.Batch{Source: source, Epoch: b.Epoch, Fingerprint: b.Table}
 	if refusals == nil {
-		in.Ops = make([]merge.Op, len(decoded))
-		for i := range decoded {
-			in.Ops[i] = decoded[i].op
-		}
-		if r.opt.Verify != nil {
-			for i := range b.Ops {
-				in.Proofs = append(in.Proofs, b.Ops[i].Signature)
-			}
-		}
 		r.gate.Epoch = r.log.Epoch()
-		refusals = r.gate.Admit(&in, physical)
+		refusals = r.gate.Admit(&in.batch, physical)
+	}
+	doubtful := false
+	if refusals == nil {
+		refusals, doubtful = r.forks(b.Chains, in.batch.Ops)
 	}
 	if refusals == nil && !b.Now.IsZero() && r.clock.MaxDrift >= 0 {
 		most := r.clock.MaxDrift
@@ -226,31 +314,48 @@ func (r *Replica) Apply(source clock.Node, b Batch) ([]merge.Verdict, error) {
 		r.unlock()
 		return nil, &RefusedError{source, refusals}
 	}
-	last, due, err := r.enqueue(source, decoded)
+	err := r.admitted(source, &b, in)
+	last := r.queued
 	r.unlock()
 	if cerr := r.commitUpTo(last); cerr != nil {
 		return nil, cerr
 	}
-	r.hear(source, &b)
-	var all []merge.Verdict
-	for _, q := range due {
-		all = append(all, q.verdicts...)
-	}
+	r.hear(source, &b, doubtful)
 	if err == nil && b.Behind {
 		err = fmt.Errorf("apply from %s: %w", source, ErrBehind)
 	}
-	return all, err
+	verdicts := in.verdicts
+	in.release()
+	return verdicts, err
 }
 
-// arrived is an operation that came in a batch.
+// arrived is a batch that has been read.
 type arrived struct {
-	op     merge.Op
-	sum    [16]byte
-	packet Packet
+	batch    merge.Batch
+	bytes    [][]byte // of each operation, shared with it
+	sums     [][16]byte
+	queue    []queued
+	verdicts []merge.Verdict
 }
 
-// decode reads the operations of a batch, within the limits.
-func (r *Replica) decode(b *Batch) ([]arrived, []merge.Refusal) {
+var arrivals = sync.Pool{New: func() any { return new(arrived) }}
+
+// release gives back the memory of a batch, all of which is in the state or waits on its own.
+func (in *arrived) release() {
+	clear(in.batch.Ops)
+	clear(in.batch.Proofs)
+	clear(in.bytes)
+	clear(in.queue)
+	*in = arrived{
+		batch: merge.Batch{Ops: in.batch.Ops[:0], Proofs: in.batch.Proofs[:0]},
+		bytes: in.bytes[:0], sums: in.sums[:0], queue: in.queue[:0],
+	}
+	arrivals.Put(in)
+}
+
+// decode reads the operations of a batch, within the limits. Each has memory of its own, so that one can be kept without the
+// rest of what came with it.
+func (r *Replica) decode(source clock.Node, b *Batch) (*arrived, []merge.Refusal) {
 	size, most := 0, r.opt.Gate.BatchBytes
 	if most <= 0 {
 		most = merge.DefaultBatchBytes
@@ -261,42 +366,64 @@ func (r *Replica) decode(b *Batch) ([]arrived, []merge.Refusal) {
 	if size > most {
 		return nil, []merge.Refusal{{Code: finding.TooLarge, Place: -1, Detail: fmt.Sprintf("%d bytes, the limit is %d", size, most)}}
 	}
-	all := make([]arrived, len(b.Ops))
+	in, n := arrivals.Get().(*arrived), len(b.Ops)
+	in.batch.Source, in.batch.Epoch, in.batch.Fingerprint = source, b.Epoch, b.Table
+	in.batch.Ops = slices.Grow(in.batch.Ops, n)[:n]
+	in.bytes = slices.Grow(in.bytes, n)[:n]
+	in.sums = slices.Grow(in.sums, n)[:n]
+	in.queue = slices.Grow(in.queue, n)
+	if r.opt.Verify != nil {
+		for i := range b.Ops {
+			in.batch.Proofs = append(in.batch.Proofs, b.Ops[i].Signature)
+		}
+	}
 	var refusals []merge.Refusal
+	var reader merge.OpReader
 	for i := range b.Ops {
-		op, err := merge.DecodeOp(b.Ops[i].Op, r.opt.Limits)
+		own := slices.Clone(b.Ops[i].Op)
+		err := reader.Read(view(own), r.opt.Limits, &in.batch.Ops[i])
 		if err != nil {
 			if refusals = append(refusals, merge.Refusal{Code: finding.BadSyntax, Place: i, Detail: err.Error()}); len(refusals) == merge.DefaultRefusals {
 				break
 			}
 			continue
 		}
-		all[i] = arrived{op, merge.Sum(b.Ops[i].Op), b.Ops[i]}
+		in.bytes[i], in.sums[i] = own, merge.Sum(own)
 	}
-	return all, refusals
+	return in, refusals
 }
 
-// enqueue gives admitted operations to the log and those that are due to the disk. The caller holds mu.
-func (r *Replica) enqueue(source clock.Node, admitted []arrived) (last *queued, due []*queued, err error) {
-	held := 0
-	for i := range admitted {
-		a := &admitted[i]
-		e := &entry{bytes: a.packet.Op, sign: a.packet.Signature, op: &a.op}
+// view returns b as a string that shares its memory, which nobody changes from here on.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// admitted gives a batch that has passed the gate to the log, and what is due of it to the disk. The caller holds mu.
+func (r *Replica) admitted(source clock.Node, b *Batch, in *arrived) error {
+	held, ops := 0, in.batch.Ops
+	in.verdicts = make([]merge.Verdict, 0, len(ops))
+	for i := range ops {
+		op := &ops[i]
+		e := r.room.entry()
+		*e = entry{bytes: in.bytes[i], op: op}
+		if s := b.Ops[i].Signature; len(s) > 0 {
+			e.sign = slices.Clone(s)
+		}
 		arrival, delivered := r.log.Apply(source, crdt.Operation[*entry]{
-			Dot: a.op.Dot, After: a.op.Seen, Sum: a.sum, Size: len(a.packet.Op), Payload: e,
+			Dot: op.Dot, After: op.Seen, Sum: in.sums[i], Size: len(e.bytes) + len(e.sign), Payload: e,
 		})
 		switch arrival {
 		case crdt.Duplicate:
 			r.count.duplicates++
+			*e = entry{} // it keeps nothing alive
 			continue
 		case crdt.Held:
 			held++
+			e.op = alone(op) // it may be kept for long
 			continue
 		case crdt.Delivered:
 		case crdt.Busy:
-			err = fmt.Errorf("apply from %s: operation %d of %d: %w", source, i+1, len(admitted), crdt.ErrBusy)
-			return last, due, err
+			return fmt.Errorf("apply from %s: operation %d of %d: %w", source, i+1, len(ops), crdt.ErrBusy)
 		default:
+			r.countRefused(codeOf(arrival))
 			kind := Refused
 			switch arrival {
 			case crdt.BelowHorizon:
@@ -304,36 +431,37 @@ func (r *Replica) enqueue(source clock.Node, admitted []arrived) (last *queued, 
 			case crdt.Reused:
 				kind = Reused
 			}
-			r.tell(Event{Kind: kind, Peer: source, Op: &a.op, Code: codeOf(arrival)})
+			r.tell(Event{Kind: kind, Peer: source, Op: alone(op), Code: codeOf(arrival)})
+			*e = entry{}
 			continue
 		}
 		for _, d := range delivered {
-			op := d.Payload.op
 			// An error would be of a stamp out of range, which the gate does not let in.
-			_ = r.clock.Observe(op.Stamp.Time)
+			_ = r.clock.Observe(d.Payload.op.Stamp.Time)
 			r.link(d.Dot, d.Sum, d.Payload)
-			q := &queued{op: *op, entry: d.Payload, from: source}
-			if err := r.append(opRecord(d.Payload), q); err != nil {
-				return last, due, err
+			if len(in.queue) == cap(in.queue) { // what waited is due too
+				in.queue = make([]queued, 0, len(ops))
 			}
-			last, due = q, append(due, q)
+			in.queue = append(in.queue, queued{entry: d.Payload, from: source, verdicts: &in.verdicts})
+			if err := r.enqueue(&in.queue[len(in.queue)-1]); err != nil {
+				return err
+			}
 		}
 	}
 	if held > 0 {
 		r.tell(Event{Kind: Held, Peer: source, Count: int64(held)})
 	}
-	return last, due, nil
+	return nil
 }
 
 // hear takes note of what a batch says of its sender.
-func (r *Replica) hear(source clock.Node, b *Batch) {
+func (r *Replica) hear(source clock.Node, b *Batch, doubtful bool) {
 	r.mu.Lock()
 	defer r.unlock()
 	p := r.peer(source)
-	// An error would be of somebody who is no member.
-	_ = r.log.Acknowledge(source, b.Seen)
-	_ = r.log.Acknowledge(r.opt.Node, r.seen)
-	p.seen.Merge(b.Seen)
+	r.acknowledge(source, p, b.Seen, doubtful)
+	r.audit(source, p, b)
+	r.caughtUp(source, b.Seen)
 	if b.Now.IsZero() {
 		return
 	}
@@ -366,17 +494,21 @@ func (r *Replica) memberPlace(n clock.Node) (int, error) {
 
 // refuse counts and tells a refusal. The caller holds mu.
 func (r *Replica) refuse(source clock.Node, refusals []merge.Refusal) {
-	if r.refused == nil {
-		r.refused = make(map[finding.Code]int64)
-	}
 	for _, why := range refusals {
-		r.refused[why.Code]++
+		r.countRefused(why.Code)
 		kind := Refused
 		if why.Code == finding.OpIDReused {
 			kind = Reused
 		}
 		r.tell(Event{Kind: kind, Peer: source, Code: why.Code, Detail: why.Detail})
 	}
+}
+
+func (r *Replica) countRefused(code finding.Code) {
+	if r.refused == nil {
+		r.refused = make(map[finding.Code]int64)
+	}
+	r.refused[code]++
 }
 
 // RefusedError is the error of a batch that the gate refused. It wraps [ErrRefused].
@@ -397,11 +529,47 @@ func (e *RefusedError) Error() string {
 // Unwrap returns [ErrRefused].
 func (e *RefusedError) Unwrap() error { return ErrRefused }
 
-func (r *Replica) sortedChains() []chainOf {
-	var all []chainOf
-	for n, c := range r.chains {
-		all = append(all, chainOf{n, c})
+// acknowledge takes note of what a peer has. It does not count while the peer has other operations under these names. The
+// caller holds mu.
+func (r *Replica) acknowledge(source clock.Node, p *peer, seen clock.Vector, doubtful bool) {
+	if !doubtful {
+		// An error would be of somebody who is no member.
+		_ = r.log.Acknowledge(source, seen)
+		_ = r.log.Acknowledge(r.opt.Node, r.seen)
 	}
-	slices.SortFunc(all, func(a, b chainOf) int { return cmp.Compare(a.node, b.node) })
+	p.seen.Merge(seen)
+}
+
+// forks compares chains with those known here. Where they differ and operations of that node follow, these are by another
+// writer, and refused; of other nodes it makes the peer doubtful. The caller holds mu.
+func (r *Replica) forks(chains []Chain, ops []merge.Op) (refusals []merge.Refusal, doubtful bool) {
+	for _, theirs := range chains {
+		own, _ := r.chainAt(theirs.Node, theirs.Seq)
+		if own.Seq != theirs.Seq || !own.differs(theirs) {
+			continue
+		}
+		doubtful = true
+		of := func(op merge.Op) bool { return op.Dot.Node == theirs.Node }
+		if len(refusals) < merge.DefaultRefusals && slices.ContainsFunc(ops, of) {
+			refusals = append(refusals, merge.Refusal{
+				Code: finding.OpIDReused, Place: -1, Dot: clock.Dot{Node: theirs.Node, Seq: theirs.Seq},
+				Detail: fmt.Sprintf("up to %d, %s wrote something else as far as is known here", theirs.Seq, theirs.Node),
+			})
+		}
+	}
+	return refusals, doubtful
+}
+
+// differs reports whether two chains up to one number are known to be of different operations.
+func (c Chain) differs(from Chain) bool {
+	return c.Sum != from.Sum && c.Sum != [16]byte{} && from.Sum != [16]byte{}
+}
+
+func sorted(chains map[clock.Node]*chain) []Chain {
+	var all []Chain
+	for n, c := range chains {
+		all = append(all, Chain{n, c.seq, c.sum})
+	}
+	slices.SortFunc(all, func(a, b Chain) int { return cmp.Compare(a.Node, b.Node) })
 	return all
 }

@@ -6,11 +6,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tiebreakhq/tiebreak/clock"
-
+	"github.com/tiebreakhq/tiebreak/lww"
+	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/replica"
 	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
 	"github.com/tiebreakhq/tiebreak/merge/value"
@@ -62,62 +64,154 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
-// fill returns a replica with n operations in it.
-func fill(b testing.TB, w *world, n int) *replica.Replica {
-	opt := options("us-east", w)
-	r := open(b, "", opt)
-	for i := range n {
-		_, err := r.Set(fmt.Sprintf("orders/%d", i%100_000), "status", value.Int(int64(i)))
-		require.NoError(b, err)
+// rates reports operations a second of the time that passed and of the time computed.
+func rates(b *testing.B, ops int, computed time.Duration) {
+	total := float64(ops) * float64(b.N)
+	b.ReportMetric(total/b.Elapsed().Seconds(), "ops/s")
+	if computed > 0 {
+		b.ReportMetric(total/computed.Seconds(), "ops/cpu-s")
 	}
-	return r
 }
 
-// BenchmarkCatchUp is a replica in memory that gets a million operations of another one, decoding and admission included.
+// BenchmarkCatchUp is a replica that gets a million operations of another one, with all that a Pull does on both sides: read
+// from the log, written into messages, read, admitted, applied; from memory to memory, and from disk to disk.
 func BenchmarkCatchUp(b *testing.B) {
 	n := 1_000_000
 	if testing.Short() {
 		n = 10_000
 	}
-	w := &world{now: start}
-	us := fill(b, w, n)
-	for b.Loop() {
-		eu := open(b, "", options("eu-west", w))
-		pull(b, eu, us)
+	for _, where := range []string{"memory", "disk"} {
+		b.Run(where, func(b *testing.B) {
+			w := &world{now: start}
+			dir := func() string {
+				if where == "disk" {
+					return b.TempDir()
+				}
+				return ""
+			}
+			us := open(b, dir(), options("us-east", w))
+			var group sync.WaitGroup
+			for from := range 500 { // which share syncs
+				group.Go(func() {
+					for i := from; i < n; i += 500 {
+						_, err := us.Set(fmt.Sprintf("orders/%d", i%100_000), "status", value.Int(int64(i)))
+						require.NoError(b, err)
+					}
+				})
+			}
+			group.Wait()
+			computed := cpu()
+			for b.Loop() {
+				eu := open(b, dir(), options("eu-west", w))
+				pull(b, eu, us)
+				require.Equal(b, us.Seen(), eu.Seen())
+			}
+			rates(b, n, cpu()-computed)
+		})
 	}
-	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "ops/s")
 }
 
-// BenchmarkApply is the remote operations alone, in batches of a thousand.
-func BenchmarkApply(b *testing.B) {
-	w := &world{now: start}
-	opt := options("us-east", w)
-	opt.BatchBytes = 150_000
-	us := open(b, "", opt)
-	for i := range 200_000 {
-		_, err := us.Set(fmt.Sprintf("orders/%d", i%10_000), "status", value.Int(int64(i)))
-		require.NoError(b, err)
+// message is a batch in bytes.
+type message struct {
+	from  clock.Node
+	bytes []byte
+}
+
+const exchanged = 400_000
+
+// exchange returns what two regions send in batches of a thousand while they see each other's writes now and then.
+func exchange(b *testing.B, w *world, write func(i int) replica.Write) (messages []message) {
+	var two []*replica.Replica
+	for _, node := range []clock.Node{"us-east", "ap-south"} {
+		opt := options(node, w)
+		opt.BatchBytes = 200_000
+		two = append(two, open(b, "", opt))
 	}
-	var batches []replica.Batch
-	ops := 0
-	for seen := (clock.Vector{}); ; {
-		batch := us.Since(seen)
-		batches = append(batches, batch)
-		ops += len(batch.Ops)
-		seen = clock.Up("us-east", uint64(ops))
-		if !batch.More {
-			break
-		}
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		eu := open(b, "", options("eu-west", w))
-		for _, batch := range batches {
-			_, err := eu.Apply("us-east", batch)
+	for n := 0; n < exchanged; {
+		for i, r := range two {
+			for range 1000 {
+				_, err := r.Write(write(n * 7919))
+				require.NoError(b, err)
+				n++
+			}
+			batch := r.Since(two[1-i].Seen())
+			require.Len(b, batch.Ops, 1000)
+			bytes, err := batch.AppendBinary(nil)
 			require.NoError(b, err)
+			messages = append(messages, message{name(r), bytes})
+		}
+		for i, r := range two {
+			pull(b, r, two[1-i])
 		}
 	}
-	b.ReportMetric(float64(ops)*float64(b.N)/b.Elapsed().Seconds(), "ops/s")
+	return messages
+}
+
+// BenchmarkApply is remote operations alone, from bytes to verdicts, in batches of a thousand: the batches are read, decoded,
+// admitted, logged in memory and merged. The operations are those of two regions that see each other's now and then, so
+// that some conflict. The floor does the least that anybody could who gets the same bytes and keeps the same values:
+// it decodes each and puts the later of two values into a map.
+func BenchmarkApply(b *testing.B) {
+	for _, kind := range []struct {
+		name  string
+		write func(i int) replica.Write
+	}{
+		{"lww", func(i int) replica.Write {
+			return replica.Write{Key: fmt.Sprintf("orders/%d", i%10_000), Fields: []merge.Field{{Name: "status", Value: value.Int(int64(i))}}}
+		}},
+		{"counter", func(i int) replica.Write {
+			return replica.Write{Key: fmt.Sprintf("stock/%d", i%10_000), Kind: merge.Add, Fields: []merge.Field{{Name: "count", Value: "1"}}}
+		}},
+		{"add-wins", func(i int) replica.Write {
+			return replica.Write{Key: fmt.Sprintf("cart/%d", i%10_000), Kind: merge.Insert, Fields: []merge.Field{{Name: "items", Value: value.Int(int64(i % 7))}}}
+		}},
+	} {
+		w := &world{now: start}
+		messages := sync.OnceValue(func() []message { return exchange(b, w, kind.write) })
+		b.Run(kind.name, func(b *testing.B) {
+			messages()
+			b.ResetTimer()
+			b.ReportAllocs()
+			computed := cpu()
+			for b.Loop() {
+				eu := open(b, "", options("eu-west", w))
+				for _, m := range messages() {
+					batch, err := replica.DecodeBatch(m.bytes)
+					require.NoError(b, err)
+					_, err = eu.Apply(m.from, batch)
+					require.NoError(b, err)
+				}
+			}
+			rates(b, exchanged, cpu()-computed)
+		})
+		b.Run(kind.name+"/floor", func(b *testing.B) {
+			messages()
+			b.ResetTimer()
+			b.ReportAllocs()
+			computed := cpu()
+			type kept struct {
+				stamp lww.Stamp
+				value value.Value
+			}
+			for b.Loop() {
+				all := make(map[string]kept)
+				for _, m := range messages() {
+					batch, err := replica.DecodeBatch(m.bytes)
+					require.NoError(b, err)
+					for _, p := range batch.Ops {
+						op, err := merge.DecodeOp(p.Op, merge.Limits{})
+						require.NoError(b, err)
+						for _, f := range op.Fields {
+							if was := all[op.Key]; was.stamp.Time.Before(op.Stamp.Time) {
+								all[op.Key] = kept{op.Stamp, f.Value}
+							}
+						}
+					}
+				}
+			}
+			rates(b, exchanged, cpu()-computed)
+		})
+	}
 }
 
 // BenchmarkDifference is what two replicas of 100,000 keys exchange to find and mend a difference of so many, when the log of

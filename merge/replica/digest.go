@@ -4,7 +4,11 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 
+	"time"
+
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
 )
 
 // Keys are spread by their hash over buckets, and buckets are the leaves of a tree in which every node has 16 children and the
@@ -103,3 +107,55 @@ func (d *digests) children(level, prefix int) (sums [fanout][16]byte) {
 	}
 	return sums
 }
+
+// digestFor puts the digest of the state into a batch, if that is due. The caller holds mu.
+func (r *Replica) digestFor(peer clock.Node, b *Batch) {
+	now := r.physical()
+	if r.opt.AuditEvery < 0 || now < r.digested[peer]+int64(r.opt.AuditEvery) || !r.isEven() {
+		return
+	}
+	tree, err := r.tree()
+	if err != nil { // what is in the state can be written
+		return
+	}
+	sum := tree.digest(0, 0)
+	b.Settled, b.Digest = r.settled.Clone(), sum[:]
+	r.digested[peer] = now
+}
+
+// audit compares the state with that of a peer, if a batch brings its digest and both have the same operations. The caller
+// holds mu.
+func (r *Replica) audit(source clock.Node, p *peer, b *Batch) {
+	now := r.physical()
+	if r.opt.AuditEvery < 0 || len(b.Digest) != 16 || now < p.audited.Wall+int64(r.opt.AuditEvery)/2 ||
+		!r.isEven() || !r.seen.Equal(b.Seen) || !r.settled.Equal(b.Settled) {
+		return
+	}
+	tree, err := r.tree()
+	if err != nil {
+		return
+	}
+	p.audited = clock.Timestamp{Wall: now}
+	if tree.digest(0, 0) != [16]byte(b.Digest) {
+		r.diverged(source)
+	}
+}
+
+// isEven reports whether the whole state is folded up to the same place. After records came from a peer that had folded more
+// it is not, until this replica has folded as much; till then its bytes can't be compared. The caller holds mu.
+func (r *Replica) isEven() bool { return r.settled.Covers(r.above) }
+
+// folded returns up to where some record may be folded. The caller holds mu.
+func (r *Replica) folded() clock.Vector {
+	all := r.settled.Clone()
+	all.Merge(r.above)
+	return all
+}
+
+// diverged tells that the state of a peer is another one, of the same operations. The caller holds mu.
+func (r *Replica) diverged(source clock.Node) {
+	r.tell(Event{Kind: Diverged, Peer: source, Code: finding.SplitBrain, Detail: "both have seen the same operations, and their states differ"})
+}
+
+// defaultAuditEvery is [Options.AuditEvery] when that is zero.
+const defaultAuditEvery = time.Minute

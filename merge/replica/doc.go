@@ -30,10 +30,20 @@
 // [Replica.Enter]. Who is a member is agreed upon outside: this package contains no consensus.
 //
 // A directory is one replica. A second process can't open it. A copy of it is a backup: one made by [Replica.Backup] is known
-// as such when it is opened, and goes on under a new incarnation of its name ("us-east~2") in the names of operations. One
-// made behind the replica's back, such as the snapshot of a disk, is found out when it meets a peer that has seen more of it
-// than it has itself: it takes up a new incarnation, gets back what it had forgotten, and issues again what it wrote in
-// between under numbers that were taken.
+// as such when it is opened, goes on under a new incarnation of its name ("us-east~2") in the names of operations, and
+// writes once it has caught up ([ErrRestored]). One made behind the replica's back, such as the snapshot of a disk, is found
+// out when it meets a peer that has seen more of it than it has itself: it takes up a new incarnation, gets back what it had
+// forgotten, and issues again what it wrote in between under numbers that were taken. Who got that from it meanwhile starts
+// over from its state when they meet again. What can't heal by itself, because its owner is lost, a person decides with
+// [Replica.Rebuild].
+//
+// Peers compare their states in the normal exchange ([Options.AuditEvery]): two that have the same operations and differ are
+// told ([Diverged]).
+//
+// # Another table
+//
+// A directory remembers its table, and replicas of two tables refuse each other's batches (rule_mismatch). A new one is
+// rolled out member by member with [Options.Was].
 //
 // # Reads
 //
@@ -49,6 +59,11 @@
 //
 // HAZARD: two processes under one node name in two directories are two writers with one name. Peers refuse what the second one
 // writes (op_id_reused) and tell it so; until then its users believe what they were told.
+//
+// HAZARD: a copy of a directory that was made behind the replica's back may write before it is found out, without having
+// seen what it once acknowledged. What the others folded on the strength of that can then come out differently in two of
+// them where a delete or a reset met it: [Diverged] tells, and [Replica.Rebuild] heals. Backups made with [Replica.Backup] do
+// not have this.
 //
 // HAZARD: a request id protects a retry at the replica that got the request. A client that goes on to another region may be
 // carried out twice, unless what it does is idempotent by itself.

@@ -169,6 +169,10 @@ type PeerStatus struct {
 	UpTo clock.Timestamp
 	Lag  time.Duration
 
+	// Audited is when its state was last compared with the one here, both having the same operations; the zero timestamp
+	// when that has not come about since the replica was opened.
+	Audited clock.Timestamp
+
 	// Skew is by how much the peer's clock was ahead of the physical clock here when it last said what time it is: the true
 	// skew less the time that the message took.
 	Skew time.Duration

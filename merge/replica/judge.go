@@ -1,42 +1,23 @@
 package replica
 
 import (
+	"slices"
+
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/crdt"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 )
 
-// shown is what a cell kept before an operation came.
-type shown struct {
-	cell  string
-	write merge.Write
-}
-
-// before returns what the cells that an operation makes a claim on keep now. The caller holds mu.
-func (r *Replica) before(op *merge.Op) []shown {
-	var was []shown
-	for c := range r.state.Record(op.Key) {
-		if w, ok := c.Write(); ok {
-			was = append(was, shown{c.Name, w})
-		}
-	}
-	return was
-}
-
-// judge finds out who lost when an operation was applied: the operation itself, or what it took the place of. The caller
-// holds mu.
-func (r *Replica) judge(q *queued, before []shown) {
-	op := &q.op
+// judge finds out who lost when an operation was applied: the operation itself, or what it took the place of. Before holds
+// what the cell of each verdict kept until then. The caller holds mu.
+func (r *Replica) judge(op *merge.Op, from clock.Node, verdicts []merge.Verdict, before []merge.Write) {
 	hadSeen := func(w *merge.Write) bool {
 		return w.Dot.Node == op.Dot.Node || op.Seen.Has(w.Dot)
 	}
-	for _, v := range q.verdicts {
-		var was *merge.Write
-		for i := range before {
-			if before[i].cell == v.Field {
-				was = &before[i].write
-			}
-		}
+	for i := range verdicts {
+		v, was := &verdicts[i], &before[i]
+		hadWrite := !was.Dot.IsZero()
 		switch v.Outcome {
 		case merge.Lost:
 			if v.Missing || v.Against.Dot == op.Dot {
@@ -57,9 +38,9 @@ func (r *Replica) judge(q *queued, before []shown) {
 					loser.Value = f.Value
 				}
 			}
-			r.tell(Event{Kind: Lost, Peer: q.from, Op: op, Verdict: v, Field: v.Field, Loser: loser, Winner: v.Against, Code: code})
+			r.tellOf(op, from, v, Event{Kind: Lost, Loser: loser, Winner: v.Against, Code: code})
 		case merge.Kept:
-			if was == nil || was.Dot == op.Dot || hadSeen(was) {
+			if !hadWrite || was.Dot == op.Dot || hadSeen(was) {
 				continue
 			}
 			r.count.conflicts++
@@ -68,18 +49,35 @@ func (r *Replica) judge(q *queued, before []shown) {
 				continue // both wrote the same
 			}
 			r.count.lost++
-			_, v.By = v.Rule.Compare(was, &now)
-			r.tell(Event{Kind: Lost, Peer: q.from, Op: op, Verdict: v, Field: v.Field, Loser: *was, Winner: now})
+			by := *v
+			_, by.By = v.Rule.Compare(was, &now)
+			r.tellOf(op, from, &by, Event{Kind: Lost, Loser: *was, Winner: now})
 		case merge.Refused:
 			r.count.conflicts++
-			r.tell(Event{Kind: Conflict, Peer: q.from, Op: op, Verdict: v, Field: v.Field, Code: finding.SplitBrain})
+			r.tellOf(op, from, v, Event{Kind: Conflict, Code: finding.SplitBrain})
 		case merge.Combined:
-			if was != nil && !hadSeen(was) && crdt.Member(was.Dot.Node) != crdt.Member(op.Dot.Node) {
+			if hadWrite && !hadSeen(was) && crdt.Member(was.Dot.Node) != crdt.Member(op.Dot.Node) {
 				r.count.conflicts++
-				r.tell(Event{Kind: Conflict, Peer: q.from, Op: op, Verdict: v, Field: v.Field})
+				r.tellOf(op, from, v, Event{Kind: Conflict})
 			}
 		}
 	}
+}
+
+// tellOf tells an event about a verdict.
+func (r *Replica) tellOf(op *merge.Op, from clock.Node, v *merge.Verdict, e Event) {
+	if r.opt.Observe == nil {
+		return
+	}
+	e.Peer, e.Op, e.Verdict, e.Field = from, alone(op), *v, v.Field
+	r.tell(e)
+}
+
+// alone returns a copy of an operation that can be kept without those that came with it.
+func alone(op *merge.Op) *merge.Op {
+	own := *op
+	own.Fields = slices.Clone(op.Fields)
+	return &own
 }
 
 func (r *Replica) kept(key, cell string) (merge.Write, bool) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/clock/wire"
@@ -16,10 +17,10 @@ import (
 
 // Replicas ask and answer in these messages, in the notation of package clock/wire:
 //
-//	ask for operations   [1, table, epoch, seen, chains of the asker's own operations]
-//	answer               a batch, and behind it [own chains as the answerer knows them: (node, number, sum)*]
+//	ask for operations   [1, table, epoch, seen, chains of all nodes: [(node, number, sum)*]]
+//	answer               a batch, and behind it the chains as the answerer knows them, and the name of its incarnation
 //	ask for digests      [2, table, epoch, [(level, prefix)*]]
-//	answer               [seen, settled, [(node, number, sum)*] of all nodes, [sum*]], 16 sums for each
+//	answer               [seen, settled, whether all is folded alike, [(node, number, sum)*] of all nodes, [sum*]], 16 sums for each
 //	ask for records      [3, table, epoch, bucket, [(key, sum)*]]
 //	answer               [[record (bin)*]]: those that the asker does not have, or not like this
 //	an error             [0, text]
@@ -110,45 +111,42 @@ func (r *Replica) answer(source clock.Node, request []byte) ([]byte, error) {
 	return nil, fmt.Errorf("a message of kind %d", kind)
 }
 
-func (r *Replica) answerOps(source clock.Node, seen clock.Vector, chains []chainOf) ([]byte, error) {
-	b := r.since(seen, func(n clock.Node) bool {
+func (r *Replica) answerOps(source clock.Node, seen clock.Vector, chains []Chain) ([]byte, error) {
+	b := r.since(source, seen, func(n clock.Node) bool {
 		m := crdt.Member(n)
 		return m == r.opt.Node || m == source // what the asker wrote and has lost is given back
 	})
 	r.mu.Lock()
-	// An error would be of somebody who is no member, which was looked at before.
-	_ = r.log.Acknowledge(source, seen)
-	var known []chainOf
+	_, doubtful := r.forks(chains, nil)
+	r.acknowledge(source, r.peer(source), seen, doubtful)
+	known := make([]Chain, 0, len(chains))
 	for _, c := range chains {
-		known = append(known, r.chainAt(c.node, c.seq))
+		at, last := r.chainAt(c.Node, c.Seq)
+		at.Seq = last // the sum is that of the asker's number, but how far it goes here is what matters
+		known = append(known, at)
 	}
-	if p := r.peer(source); p != nil {
-		p.seen.Merge(seen)
-	}
+	self := r.self
 	r.mu.Unlock()
-	var w wire.Writer
+	w := wire.Writer{B: make([]byte, 0, b.size())}
 	b.write(&w)
 	writeChains(&w, known)
+	w.Node(self)
 	return w.B, w.Err
 }
 
-// chainAt returns the chain of a node up to a number, or up to the last one that is known here if that is less. The sum is zero
-// when it isn't known any more. The caller holds mu.
-func (r *Replica) chainAt(node clock.Node, seq uint64) chainOf {
-	last := r.seen.Prefix(node)
-	at := chainOf{node: node, chain: chain{seq: last}}
-	if last > seq {
-		at.seq = seq
+// chainAt returns the chain of a node up to a number, or up to the last one that is known here if that is less, and the last
+// one. The sum is zero when it isn't known any more. The caller holds mu.
+func (r *Replica) chainAt(node clock.Node, seq uint64) (at Chain, last uint64) {
+	last = r.seen.Prefix(node)
+	at = Chain{Node: node, Seq: min(seq, last)}
+	if c := r.chains[node]; c != nil && c.seq == at.Seq {
+		at.Sum = c.sum
+	} else if c := r.floors[node]; c != nil && c.seq == at.Seq {
+		at.Sum = c.sum
+	} else if op, ok := r.log.Find(clock.Dot{Node: node, Seq: at.Seq}); ok {
+		at.Sum = op.Payload.sum
 	}
-	if c := r.chains[node]; c.seq == at.seq {
-		at.sum = c.sum
-	} else if op, ok := r.log.Find(clock.Dot{Node: node, Seq: at.seq}); ok {
-		at.sum = op.Payload.sum
-	}
-	if last > seq {
-		at.seq = last // the sum is that of the asker's number, but how far it goes here is what matters
-	}
-	return at
+	return at, last
 }
 
 func (r *Replica) answerDigests(at [][2]int) ([]byte, error) {
@@ -159,12 +157,15 @@ func (r *Replica) answerDigests(at [][2]int) ([]byte, error) {
 		return nil, err
 	}
 	var w wire.Writer
-	w.Array(4)
+	w.Array(5)
 	w.Vector(&r.seen)
-	w.Vector(&r.settled)
-	var chains []chainOf
+	folded := r.folded()
+	w.Vector(&folded)
+	w.Bool(r.isEven())
+	var chains []Chain
 	for node, run := range r.seen.Runs() {
-		chains = append(chains, r.chainAt(node, run.Last))
+		at, _ := r.chainAt(node, run.Last)
+		chains = append(chains, at)
 	}
 	writeChains(&w, chains)
 	w.Array(fanout * len(at))
@@ -229,17 +230,13 @@ func (r *Replica) pull(source clock.Node, ask func([]byte) ([]byte, error)) (mor
 	}
 	w := r.question(askOps, 5)
 	w.Vector(&r.seen)
-	var own []chainOf
-	for _, c := range r.sortedChains() {
-		if crdt.Member(c.node) == r.opt.Node {
-			if c.seq > r.seen.Prefix(c.node) {
-				c = r.chainAt(c.node, r.seen.Prefix(c.node)) // the rest is on its way to the disk
-			}
-			own = append(own, c)
-		}
+	var own []Chain
+	for _, c := range sorted(r.chains) {
+		at, _ := r.chainAt(c.Node, c.Seq) // the rest is on its way to the disk
+		own = append(own, at)
 	}
-	if r.chains[r.self].seq == 0 {
-		own = append(own, chainOf{node: r.self})
+	if c := r.chains[r.self]; c == nil {
+		own = append(own, Chain{Node: r.self})
 	}
 	writeChains(w, own)
 	before := r.seen.Clone()
@@ -249,13 +246,13 @@ func (r *Replica) pull(source clock.Node, ask func([]byte) ([]byte, error)) (mor
 		return false, err
 	}
 	b := readBatch(q)
-	known := readChains(q)
+	known, incarnation := readChains(q), q.Node()
 	if err := q.End(); err != nil {
 		return false, err
 	}
 	for i, theirs := range known {
-		if i < len(own) && theirs.node == own[i].node {
-			if again, err := r.compare(source, ask, own[i], theirs); again || err != nil {
+		if i < len(own) && theirs.Node == own[i].Node {
+			if again, err := r.compare(source, incarnation, ask, own[i], theirs); again || err != nil {
 				return again, err
 			}
 		}
@@ -295,22 +292,41 @@ func carry(ask func([]byte) ([]byte, error), w *wire.Writer) (*wire.Reader, erro
 	return &wire.Reader{S: string(answer)}, nil
 }
 
-// compare finds out whether a peer knows the operations of this replica as it does itself.
-func (r *Replica) compare(source clock.Node, ask func([]byte) ([]byte, error), own, theirs chainOf) (again bool, err error) {
-	restored := theirs.seq > own.seq
-	diverged := theirs.seq >= own.seq && own.sum != [16]byte{} && theirs.sum != [16]byte{} && theirs.sum != own.sum
-	if theirs.seq < own.seq {
+// compare finds out whether a peer knows the operations of a node as this replica does, and mends it if not.
+//
+// Where the node is this replica itself, it came back from a copy of its directory, and it is this replica that starts over.
+// It goes on as another incarnation, and from then on it is the one to say what its earlier ones wrote: who has something
+// else took it from the copy, and starts over from here. Until the replica of the node has gone on as another incarnation,
+// nothing more is taken from it.
+func (r *Replica) compare(source, incarnation clock.Node, ask func([]byte) ([]byte, error), own, theirs Chain) (again bool, err error) {
+	differ := theirs.Seq >= own.Seq && theirs.differs(own)
+	if theirs.Seq < own.Seq {
 		r.mu.Lock()
-		mine := r.chainAt(own.node, theirs.seq)
+		mine, _ := r.chainAt(own.Node, theirs.Seq)
 		r.mu.Unlock()
-		diverged = mine.sum != [16]byte{} && theirs.sum != [16]byte{} && theirs.sum != mine.sum
+		differ = theirs.differs(mine)
 	}
+	isSelf := own.Node == r.self
 	switch {
-	case diverged:
-		return true, r.rebuild(source, ask, own.node)
-	case restored && own.node == r.self:
+	case differ && isSelf, differ && crdt.Member(own.Node) == source && crdt.Member(incarnation) == source && incarnation != own.Node:
+		return true, r.rebuild(source, ask)
+	case differ && crdt.Member(own.Node) != r.opt.Node: // of an earlier incarnation it is the peer who is mistaken
 		r.mu.Lock()
-		err := r.reincarnate(clock.Dot{Node: own.node, Seq: theirs.seq})
+		defer r.unlock()
+		if !r.reused[own.Node] {
+			r.reused[own.Node] = true
+			r.tell(Event{Kind: Reused, Peer: source, Code: finding.OpIDReused, Detail: fmt.Sprintf("%s has had two writers", own.Node)})
+		}
+		if crdt.Member(own.Node) == source {
+			return false, fmt.Errorf("%w: %s: %s has had two writers, and has yet to find out", ErrRefused, finding.OpIDReused, own.Node)
+		}
+	case theirs.Seq > own.Seq && isSelf:
+		r.mu.Lock()
+		if theirs.Seq <= r.log.Seen().Prefix(r.self) { // written since the question was asked, and sent by another call
+			r.unlock()
+			return false, nil
+		}
+		err := r.reincarnate(clock.Dot{Node: own.Node, Seq: theirs.Seq})
 		r.unlock()
 		if err == nil {
 			err = r.commit()
@@ -341,7 +357,49 @@ func (r *Replica) reincarnate(past clock.Dot) error {
 	}
 	r.self = r.opt.Node + clock.Node("~"+strconv.Itoa(n))
 	r.tell(Event{Kind: Restored, Detail: fmt.Sprintf("goes on as %s", r.self)})
-	return r.append(incarnationRecord(r.self), nil)
+	// One that opened a backup knows that it must catch up. Of one that was found out by a peer it is the peer's word alone, by
+	// which nobody must be able to stop the writes of others.
+	isBackup := past == clock.Dot{}
+	if isBackup {
+		r.lackAll()
+	}
+	return r.append(incarnationRecord(r.self, isBackup))
+}
+
+// lackAll has the replica catch up with every other member before it writes. The caller holds mu.
+func (r *Replica) lackAll() {
+	r.lacking = make(map[clock.Node]bool)
+	for _, m := range r.log.Epoch().Members {
+		if m := crdt.Member(m); m != r.opt.Node {
+			r.lacking[m] = true
+		}
+	}
+	if len(r.lacking) == 0 {
+		r.lacking = nil
+	}
+}
+
+// lackNoOthers waits no longer for those who are no members any more. The caller holds mu.
+func (r *Replica) lackNoOthers() {
+	for m := range r.lacking {
+		if !r.log.Epoch().Has(m) {
+			delete(r.lacking, m)
+		}
+	}
+	if len(r.lacking) == 0 {
+		r.lacking = nil
+	}
+}
+
+// caughtUp takes note that all which a member has is here too. The caller holds mu.
+func (r *Replica) caughtUp(source clock.Node, seen clock.Vector) {
+	if !r.lacking[source] || !r.seen.Covers(seen) {
+		return
+	}
+	if delete(r.lacking, source); len(r.lacking) == 0 {
+		r.lacking = nil
+		_ = r.append(caughtUpRecord()) // an error is that of every write from now on
+	}
 }
 
 // transfer takes over the state of a peer, as far as it differs.
@@ -358,7 +416,8 @@ func (r *Replica) transfer(source clock.Node, ask func([]byte) ([]byte, error)) 
 // copied is what a peer has, as far as it differs from what is here: at least what the peer had seen, and the chains of that.
 type copied struct {
 	seen    clock.Vector
-	chains  []chainOf
+	settled clock.Vector // up to where some record may be folded
+	chains  []Chain
 	records [][]byte
 }
 
@@ -380,8 +439,9 @@ func (r *Replica) differences(ask func([]byte) ([]byte, error), compare bool) (c
 			if err != nil {
 				return c, err
 			}
-			q.Tuple(4)
-			seen, _, chains := q.Vector(), q.Vector(), readChains(q)
+			q.Tuple(5)
+			seen, settled, _, chains := q.Vector(), q.Vector(), q.Bool(), readChains(q)
+			c.settled.Merge(settled)
 			if level == 0 {
 				c.seen, c.chains = seen, chains // what is compared later holds at least this
 			}
@@ -462,14 +522,14 @@ func (r *Replica) adopt(source clock.Node, c copied) error {
 	if err := r.drain(); err != nil {
 		return err
 	}
-	for _, theirs := range c.chains {
-		if theirs.seq > r.seen.Prefix(theirs.node) {
-			r.chains[theirs.node] = theirs.chain
-		}
-	}
 	released, err := r.log.Adopt(c.seen)
 	if err != nil {
 		return err
+	}
+	for _, theirs := range c.chains {
+		if theirs.Seq > r.seen.Prefix(theirs.Node) {
+			r.chains[theirs.Node] = &chain{theirs.Seq, theirs.Sum}
+		}
 	}
 	for _, record := range c.records {
 		key, _, err := r.state.MergeRecord(record, r.opt.Limits)
@@ -479,10 +539,12 @@ func (r *Replica) adopt(source clock.Node, c copied) error {
 		r.digests.changed(key)
 	}
 	r.seen.Merge(c.seen)
+	r.above.Merge(c.settled)
+	r.foreign = true
 	r.tell(Event{Kind: Transferred, Peer: source, Count: int64(len(c.records))})
 	for _, d := range released {
 		r.link(d.Dot, d.Sum, d.Payload)
-		if err := r.append(opRecord(d.Payload), &queued{op: *d.Payload.op, entry: d.Payload, from: source}); err != nil {
+		if err := r.enqueue(&queued{entry: d.Payload, from: source}); err != nil {
 			return err
 		}
 	}
@@ -516,19 +578,19 @@ func (r *Replica) drain() error {
 	return nil
 }
 
-// firstVoid returns the number of the first operation of a node that is another one at a peer: by halves, for chains that
-// were equal up to a number were equal before it.
+// firstVoid returns the number of the first operation of a node that is another one at a peer, or one more than the last that
+// both have: by halves, for chains that were equal up to a number were equal before it.
 func (r *Replica) firstVoid(ask func([]byte) ([]byte, error), node clock.Node, theirs clock.Vector) (uint64, error) {
 	r.mu.Lock()
-	first, last := r.log.Horizon().Prefix(node)+1, min(r.seen.Prefix(node), theirs.Prefix(node))
+	first, last := uint64(1), min(r.seen.Prefix(node), theirs.Prefix(node))+1
 	r.mu.Unlock()
 	for first < last {
 		middle := first + (last-first)/2
 		r.mu.Lock()
-		own := r.chainAt(node, middle)
+		own, _ := r.chainAt(node, middle)
 		w := r.question(askOps, 5)
 		w.Vector(&theirs)
-		writeChains(w, []chainOf{{node, chain{seq: middle}}})
+		writeChains(w, []Chain{{Node: node, Seq: middle}})
 		r.mu.Unlock()
 		q, err := carry(ask, w)
 		if err != nil {
@@ -536,32 +598,53 @@ func (r *Replica) firstVoid(ask func([]byte) ([]byte, error), node clock.Node, t
 		}
 		readBatch(q)
 		known := readChains(q)
+		q.Node()
 		if len(known) != 1 {
 			q.Refuse("%d chains for one", len(known))
 		}
 		if err := q.End(); err != nil {
 			return 0, err
 		}
-		if known[0].sum == own.sum {
-			first = middle + 1
-		} else {
+		if known[0].differs(own) { // what one of the two no longer knows is no longer in its log either
 			last = middle
+		} else {
+			first = middle + 1
 		}
 	}
 	return first, nil
 }
 
-// rebuild starts over from the state of a peer, which knows other operations of a node than this replica does: those of this
-// replica from the first that differs on are void. What it wrote itself under numbers that were taken is issued again, under
-// the next incarnation; all else that it has and the peer lacks is applied again.
-func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error), node clock.Node) error {
+// Rebuild starts over from the state of a peer: for when this replica and source have other operations under the same names
+// ([Reused]) or other states of the same operations ([Diverged]), and a person has found that source is right. A replica that
+// came back from a copy of its directory does this by itself, and so do those who took what the copy wrote, when they meet it
+// again; what remains are those whose owner is lost for ever, and broken disks.
+//
+// Of what this replica has and source does not, everything is applied again. What this replica wrote itself under names that
+// mean something else at source, or after having seen what has such a name, is issued anew as another incarnation; what
+// others did is dropped, and they have it.
+func (r *Replica) Rebuild(source clock.Node, ask func(request []byte) ([]byte, error)) error {
+	r.mu.Lock()
+	err := r.err
+	r.mu.Unlock()
+	if err == nil {
+		err = r.rebuild(source, ask)
+	}
+	if err != nil {
+		return fmt.Errorf("rebuild from %s: %w", source, err)
+	}
+	return nil
+}
+
+func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) error {
 	c, err := r.differences(ask, false)
 	if err != nil {
 		return err
 	}
-	void, err := r.firstVoid(ask, node, c.seen)
-	if err != nil {
-		return err
+	void := make(map[clock.Node]uint64) // the first operation of each node that is another one at source
+	for node := range c.seen.Runs() {
+		if void[node], err = r.firstVoid(ask, node, c.seen); err != nil {
+			return err
+		}
 	}
 	r.mu.Lock()
 	defer r.unlock()
@@ -571,8 +654,24 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error), n
 	if err := r.try(c.records); err != nil {
 		return err
 	}
+	// A node is forked where an operation of it is another one at source. Whatever waits for more of it than source has, waits
+	// for ever, and so does what its node wrote after that.
+	forked := func(node clock.Node) bool {
+		return void[node] > 0 && void[node] <= min(c.seen.Prefix(node), r.seen.Prefix(node))
+	}
+	stuck := make(map[clock.Node]bool)
+	isStuck := func(op *crdt.Operation[*entry]) bool {
+		for node, run := range op.After.Runs() {
+			if forked(node) && run.Last > c.seen.Prefix(node) {
+				return true
+			}
+		}
+		return stuck[op.Dot.Node]
+	}
 	var again []merge.Op
 	var kept []crdt.Operation[*entry]
+	var names []string
+	reincarnates := forked(r.self)
 	for op := range r.log.Since(clock.Vector{}) {
 		bytes, err := r.bytesOf(op.Payload)
 		if err != nil {
@@ -583,17 +682,27 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error), n
 			return r.fail(err)
 		}
 		op.Payload = &entry{bytes: bytes, sign: op.Payload.sign, op: &decoded}
+		node := op.Dot.Node
+		isVoid := forked(node) && op.Dot.Seq >= void[node]
 		switch {
-		case op.Dot.Node == node && op.Dot.Seq >= void:
-			if node == r.self {
-				again = append(again, decoded)
-			}
-		case !c.seen.Has(op.Dot):
+		case !isVoid && c.seen.Has(op.Dot):
+		case !isVoid && !isStuck(&op):
 			kept = append(kept, op)
+		default:
+			stuck[node] = true
+			if crdt.Member(node) == r.opt.Node {
+				again = append(again, decoded)
+				reincarnates = reincarnates || node == r.self
+			}
+		}
+	}
+	for node := range c.seen.Runs() {
+		if forked(node) {
+			names = append(names, string(node))
 		}
 	}
 	r.tell(Event{Kind: Reused, Peer: source, Code: finding.OpIDReused,
-		Detail: fmt.Sprintf("%s had two writers: starting over from the state of %s", node, source)})
+		Detail: fmt.Sprintf("%s had two writers: starting over from the state of %s", strings.Join(names, ", "), source)})
 	epoch := r.log.Epoch()
 	limits := r.log.Limits
 	r.log = crdt.Log[*entry]{Limits: limits}
@@ -603,31 +712,36 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error), n
 	if _, err := r.log.Adopt(c.seen); err != nil {
 		return r.fail(err)
 	}
-	r.state, r.digests = merge.NewState(r.opt.Table), nil
+	r.state, r.digests, r.foreign = merge.NewState(r.opt.Table), nil, true
 	for _, record := range c.records {
 		if _, _, err := r.state.MergeRecord(record, r.opt.Limits); err != nil {
 			return r.fail(err)
 		}
 	}
 	r.seen = c.seen.Clone()
-	r.chains = make(map[clock.Node]chain)
+	r.above.Merge(c.settled)
+	r.chains, r.floors = make(map[clock.Node]*chain), make(map[clock.Node]*chain)
 	for _, theirs := range c.chains {
-		r.chains[theirs.node] = theirs.chain
+		r.chains[theirs.Node] = &chain{theirs.Seq, theirs.Sum}
 	}
 	for _, op := range kept {
 		if arrival, _ := r.log.Apply(op.Dot.Node, op); arrival == crdt.Delivered {
 			r.link(op.Dot, op.Sum, op.Payload)
-			if err := r.append(opRecord(op.Payload), &queued{op: *op.Payload.op, entry: op.Payload, from: source}); err != nil {
+			if err := r.enqueue(&queued{entry: op.Payload, from: source}); err != nil {
 				return err
 			}
 		}
 	}
-	if err := r.reincarnate(clock.Dot{Node: r.self}); err != nil {
-		return err
+	clear(r.reused)
+	if reincarnates {
+		if err := r.reincarnate(clock.Dot{Node: r.self}); err != nil {
+			return err
+		}
 	}
-	for _, op := range again {
+	for i := range again {
+		op := &again[i]
 		op.Dot, op.Seen = r.log.Seen().Next(r.self), r.log.Seen().Clone()
-		if _, err := r.issue(op); err != nil {
+		if err := r.issue(op, nil); err != nil {
 			return r.fail(err)
 		}
 	}
@@ -651,8 +765,8 @@ func (r *Replica) Audit(source clock.Node, ask func(request []byte) ([]byte, err
 	if err != nil {
 		return false, fmt.Errorf("audit %s: %w", source, err)
 	}
-	q.Tuple(4)
-	seen, settled, _ := q.Vector(), q.Vector(), readChains(q)
+	q.Tuple(5)
+	seen, settled, even, _ := q.Vector(), q.Vector(), q.Bool(), readChains(q)
 	if n := q.Array(1); n != fanout {
 		q.Refuse("%d digests for one", n)
 	}
@@ -671,9 +785,9 @@ func (r *Replica) Audit(source clock.Node, ask func(request []byte) ([]byte, err
 	if err := q.End(); err != nil {
 		return false, fmt.Errorf("audit %s: %w", source, err)
 	}
-	if equal || !seen.Equal(r.seen) || !settled.Equal(r.settled) {
+	if equal || !even || !r.isEven() || !seen.Equal(r.seen) || !settled.Equal(r.settled) {
 		return true, nil
 	}
-	r.tell(Event{Kind: Diverged, Peer: source, Code: finding.SplitBrain, Detail: "both have seen the same operations, and their states differ"})
+	r.diverged(source)
 	return false, nil
 }

@@ -124,7 +124,7 @@ func (r *Replica) Status() Status {
 		}
 		ps := PeerStatus{Node: m}
 		if p := r.peers[m]; p != nil {
-			ps.UpTo, ps.Skew = p.upTo, p.skew
+			ps.UpTo, ps.Skew, ps.Audited = p.upTo, p.skew, p.audited
 			if !p.upTo.IsZero() {
 				ps.Lag = max(0, time.Duration(now-p.upTo.Wall))
 			}
@@ -148,7 +148,7 @@ func (r *Replica) Health() error {
 		defer r.mu.Unlock()
 		return r.err
 	}
-	err := r.append(boundRecord(r.bound), nil)
+	err := r.append(boundRecord(r.bound))
 	r.unlock()
 	if err != nil {
 		return err

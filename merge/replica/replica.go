@@ -19,6 +19,15 @@ type Options struct {
 	Node  clock.Node   // the name of this replica, as the table declares it
 	Table *merge.Table // all replicas run one that decides alike
 
+	// Was is the table that the directory was written under, when it may be another one than Table: [Open] then goes over
+	// to Table. Keys for which the two decide alike are carried over; those for which they do not are folded anew from
+	// the log, which must still hold all that was ever written (see KeepBytes): if not, the error wraps [ErrTable] and nothing
+	// has changed. It is durable when Open returns, and Was has no effect from then on.
+	//
+	// A table is rolled out member by member: replicas of two tables refuse each other's batches (rule_mismatch) until both
+	// have gone over, and lose nothing by that.
+	Was *merge.Table
+
 	// Members are who takes part when the directory is new: the first epoch. Nil means the nodes that Table declares, and
 	// Node alone if it declares none. Later epochs are entered with [Replica.Enter].
 	Members []clock.Node
@@ -60,6 +69,12 @@ type Options struct {
 	// of the log is kept beyond what is needed, for dry runs. Zero means 256 MiB, negative none.
 	SnapshotBytes, KeepBytes int64
 
+	// AuditEvery is how often a batch for a peer brings a digest of the state along, by which the peer finds out whether both,
+	// having the same operations, are equal: if not, it is told as [Diverged]. It costs about a microsecond for each key
+	// written since the last one, and for every key when something was folded since. Zero means once a minute, negative
+	// never.
+	AuditEvery time.Duration
+
 	// FS is the disk. Nil means that of the operating system.
 	FS segment.FS
 }
@@ -76,8 +91,13 @@ var (
 	// ErrStale is that of [Replica.Read] for a state older than the caller allows.
 	ErrStale = errors.New("too old")
 
-	// ErrTable is that of [Open] for a directory that was written under a table that decides otherwise.
+	// ErrTable is that of [Open] for a directory that was written under another table: see [Options.Was].
 	ErrTable = errors.New("another rule table")
+
+	// ErrRestored is that of every write of a replica that was opened from a backup ([Replica.Backup]), until it has caught up
+	// with every other member of the epoch: before, it would write without having seen what it once said that it had, which
+	// others rely on. A member that can't be reached is left out of the next epoch ([Replica.Enter]), or waited for.
+	ErrRestored = errors.New("comes from a backup and has yet to catch up")
 
 	// ErrBehind is that of [Replica.Apply] for a batch of a peer whose log no longer reaches back to what this replica has:
 	// [Replica.Pull] takes over state instead.
@@ -102,9 +122,13 @@ type Replica struct {
 	state   *merge.State
 	seen    clock.Vector // what is on disk and in the state. Invariant: log.Seen() covers it.
 	settled clock.Vector // up to where the state was folded
+	above   clock.Vector // up to where a part of it was, because it came like that from a peer
 	queue   []*queued    // on its way to the disk, in the order of the disk
+	queued  uint64       // how many were ever put into the queue
 	err     error        // why no more is written
-	chains  map[clock.Node]chain
+	chains  map[clock.Node]*chain
+	floors  map[clock.Node]*chain // up to what the log has forgotten
+	room    room
 
 	requests requests
 	peers    map[clock.Node]*peer
@@ -113,6 +137,11 @@ type Replica struct {
 	bytes    int64            // of log in all
 	last     segment.Position // of the latest record
 	oldest   uint64
+	moved    bool                 // the directory was written under another table, while it is opened
+	foreign  bool                 // state was taken over: the log does not hold all of it
+	lacking  map[clock.Node]bool  // members to catch up with before anything is written; nil when all is well
+	digested map[clock.Node]int64 // wall time of the last digest for each peer
+	reused   map[clock.Node]bool  // nodes of which a peer has other operations, which was told
 	digests  *digests
 	events   []Event
 	count    struct{ written, applied, duplicates, conflicts, lost int64 }
@@ -126,24 +155,43 @@ type entry struct {
 	at    segment.Position // on disk; zero while it is in memory
 	bytes []byte           // nil when it is on disk
 	sign  []byte
-	sum   [16]byte // of the chain of its node, up to and with it
-	op    *merge.Op
+	sum   [16]byte  // of the chain of its node, up to and with it
+	op    *merge.Op // nil when it is in the state
 }
 
 // queued is an operation on its way to the disk and then into the state.
 type queued struct {
-	op       merge.Op
 	entry    *entry
-	from     clock.Node // "" when written here
-	verdicts []merge.Verdict
-	done     bool
+	from     clock.Node       // "" when written here
+	verdicts *[]merge.Verdict // where those on it are appended; nil when nobody asks
+}
+
+// room is memory that is used again, so that an operation costs few allocations. It is guarded by mu.
+type room struct {
+	bytes   []byte
+	head    []byte
+	ops     []merge.Op
+	before  []merge.Write
+	verdict []merge.Verdict
+	entries []entry // to be given away, one by one
+}
+
+// entry returns a new one. It keeps up to as many others alive as are made at once.
+func (m *room) entry() *entry {
+	if len(m.entries) == 0 {
+		m.entries = make([]entry, 64)
+	}
+	e := &m.entries[0]
+	m.entries = m.entries[1:]
+	return e
 }
 
 // peer is what is known of another member.
 type peer struct {
-	upTo clock.Timestamp // all it wrote up to then is here
-	skew time.Duration
-	seen clock.Vector // what it has acknowledged
+	upTo    clock.Timestamp // all it wrote up to then is here
+	skew    time.Duration
+	seen    clock.Vector    // what it has acknowledged
+	audited clock.Timestamp // when the states were last compared
 }
 
 // chain is the sum over all operations of one node so far: equal chains, equal operations.
@@ -153,6 +201,9 @@ type chain struct {
 }
 
 func (c chain) next(sum [16]byte) chain {
+	if c.seq > 0 && c.sum == [16]byte{} { // what is before is not known, so neither is this
+		return chain{seq: c.seq + 1}
+	}
 	var both [32]byte
 	copy(both[:16], c.sum[:])
 	copy(both[16:], sum[:])
@@ -172,8 +223,12 @@ func Open(dir string, opt Options) (*Replica, error) {
 		opt:    opt,
 		self:   opt.Node,
 		state:  merge.NewState(opt.Table),
-		chains: make(map[clock.Node]chain),
+		chains: make(map[clock.Node]*chain),
+		floors: make(map[clock.Node]*chain),
 		peers:  make(map[clock.Node]*peer),
+
+		digested: make(map[clock.Node]int64),
+		reused:   make(map[clock.Node]bool),
 	}
 	r.clock.Source, r.clock.MaxDrift = opt.Source, opt.MaxDrift
 	r.log.Limits = opt.Waiting
@@ -192,6 +247,9 @@ func Open(dir string, opt Options) (*Replica, error) {
 		}
 	}
 	if r.log.Epoch().Number == 0 {
+		if err := r.append(tableRecord(r.table)); err != nil {
+			return nil, errors.Join(fmt.Errorf("open replica: %w", err), r.Close())
+		}
 		if err := r.Enter(crdt.Epoch{Number: 1, Members: opt.members()}); err != nil {
 			return nil, errors.Join(fmt.Errorf("open replica: %w", err), r.Close())
 		}
@@ -218,6 +276,9 @@ func (o *Options) check() error {
 	}
 	if o.SnapshotBytes <= 0 {
 		o.SnapshotBytes = 64 << 20
+	}
+	if o.AuditEvery == 0 {
+		o.AuditEvery = defaultAuditEvery
 	}
 	if o.KeepBytes == 0 {
 		o.KeepBytes = 256 << 20
@@ -263,12 +324,25 @@ func (r *Replica) Enter(e crdt.Epoch) error {
 		r.mu.Unlock()
 		return err
 	}
-	err := r.append(epochRecord(r.log.Epoch()), nil)
+	r.lackNoOthers()
+	err := r.append(epochRecord(r.log.Epoch()))
 	r.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	return r.commit()
+}
+
+// Stop takes no more of a member that is to be left out of the next epoch, and returns how far this replica got with it. What
+// the survivors got together is the Lost of that epoch. It holds until [Replica.Enter], and is forgotten when the replica is
+// closed: one that is opened again before it has entered is asked again.
+func (r *Replica) Stop(member clock.Node) (clock.Vector, error) {
+	r.mu.Lock()
+	defer r.unlock()
+	if err := r.drain(); err != nil { // what was taken is to be there after a crash
+		return clock.Vector{}, err
+	}
+	return r.log.Stop(member), nil
 }
 
 // Seen returns what this replica has, on disk and in its state: what a peer needs to know to send what is missing.
@@ -281,29 +355,41 @@ func (r *Replica) Seen() clock.Vector {
 // Table returns the rule table.
 func (r *Replica) Table() *merge.Table { return r.opt.Table }
 
-// append puts a record into the log, and q behind it into the queue. The caller holds mu.
-func (r *Replica) append(head []byte, q *queued) error {
+// append puts a record that is no operation into the log. The caller holds mu.
+func (r *Replica) append(body []byte) error {
+	if r.disk == nil {
+		return nil
+	}
+	_, err := r.write(body)
+	return err
+}
+
+// enqueue puts an operation into the log, and into the queue. The caller holds mu.
+func (r *Replica) enqueue(q *queued) error {
 	if r.disk != nil {
-		var body []byte
-		if q != nil {
-			body = q.entry.bytes
-		}
-		at, err := r.disk.Append(head, body)
+		r.room.head = opHead(r.room.head[:0], q.entry.sign)
+		at, err := r.write(r.room.head, q.entry.bytes)
 		if err != nil {
-			return r.fail(err)
+			return err
 		}
-		size := int64(len(head) + len(body))
-		r.last = at
-		r.grown += size
-		r.bytes += size
-		if q != nil {
-			q.entry.at, q.entry.bytes = at, nil
-		}
+		q.entry.at, q.entry.bytes = at, nil
 	}
-	if q != nil {
-		r.queue = append(r.queue, q)
-	}
+	r.queue = append(r.queue, q)
+	r.queued++
 	return nil
+}
+
+func (r *Replica) write(parts ...[]byte) (segment.Position, error) {
+	at, err := r.disk.Append(parts...)
+	if err != nil {
+		return at, r.fail(err)
+	}
+	for _, p := range parts {
+		r.grown += int64(len(p))
+		r.bytes += int64(len(p))
+	}
+	r.last = at
+	return at, nil
 }
 
 // fail keeps why nothing can be written any more. The caller holds mu.
@@ -319,16 +405,13 @@ func (r *Replica) fail(err error) error {
 // sync.
 func (r *Replica) commit() error {
 	r.mu.Lock()
-	last := len(r.queue)
-	var upTo *queued
-	if last > 0 {
-		upTo = r.queue[last-1]
-	}
+	last := r.queued
 	r.mu.Unlock()
-	return r.commitUpTo(upTo)
+	return r.commitUpTo(last)
 }
 
-func (r *Replica) commitUpTo(upTo *queued) error {
+// commitUpTo is commit of what was among the first so many in the queue.
+func (r *Replica) commitUpTo(last uint64) error {
 	if r.disk != nil {
 		if err := r.disk.Sync(); err != nil {
 			r.mu.Lock()
@@ -338,16 +421,14 @@ func (r *Replica) commitUpTo(upTo *queued) error {
 		}
 	}
 	r.mu.Lock()
-	if upTo != nil && !upTo.done {
-		n := 0
-		for _, q := range r.queue {
+	if taken := r.queued - uint64(len(r.queue)); last > taken {
+		n := int(last - taken)
+		for _, q := range r.queue[:n] {
 			r.take(q)
-			n++
-			if q == upTo {
-				break
-			}
 		}
-		r.queue = slices.Delete(r.queue, 0, n)
+		left := copy(r.queue, r.queue[n:])
+		clear(r.queue[left:])
+		r.queue = r.queue[:left]
 	}
 	grown := r.grown > r.opt.SnapshotBytes
 	r.unlock()
@@ -359,21 +440,26 @@ func (r *Replica) commitUpTo(upTo *queued) error {
 
 // take applies one operation that is on disk. The caller holds mu.
 func (r *Replica) take(q *queued) {
-	q.done = true
-	before := r.before(&q.op)
-	verdicts, err := r.state.Apply(q.op)
-	if err != nil { // the gate lets nothing in that the state refuses
-		r.tell(Event{Kind: Refused, Peer: q.from, Op: &q.op, Code: finding.BadField, Detail: err.Error()})
+	op := q.entry.op
+	into := q.verdicts
+	if into == nil {
+		into = &r.room.verdict
+		*into = (*into)[:0]
 	}
-	q.verdicts = verdicts
-	r.seen.Add(q.op.Dot)
-	r.digests.changed(q.op.Key)
+	first := len(*into)
+	verdicts, before, err := r.state.Take(op, *into, r.room.before[:0])
+	if err != nil { // the gate lets nothing in that the state refuses
+		r.tell(Event{Kind: Refused, Peer: q.from, Op: op, Code: finding.BadField, Detail: err.Error()})
+	}
+	*into, r.room.before = verdicts, before
+	r.seen.Add(op.Dot)
+	r.digests.changed(op.Key)
 	if q.from == "" {
 		r.count.written++
 	} else {
 		r.count.applied++
 	}
-	r.judge(q, before)
+	r.judge(op, q.from, verdicts[first:], before)
 	q.entry.op = nil
 }
 

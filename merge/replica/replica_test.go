@@ -187,17 +187,119 @@ func TestADirectoryIsOpenOnce(t *testing.T) {
 }
 
 func TestADirectoryOfAnotherTableOrNodeIsRefused(t *testing.T) {
-	w, dir := &world{now: start}, t.TempDir()
-	r := open(t, dir, options("us-east", w))
-	set(t, r, "a", "", "1")
-	require.NoError(t, r.Maintain())
-	require.NoError(t, r.Close())
-	other := options("us-east", w)
-	other.Table = merge.MustParseTable("nodes ap-south < eu-west < us-east\n* * fww\n")
-	_, err := replica.Open(dir, other)
+	for _, snapshot := range []bool{false, true} {
+		w, dir := &world{now: start}, t.TempDir()
+		r := open(t, dir, options("us-east", w))
+		set(t, r, "a", "", "1")
+		if snapshot {
+			require.NoError(t, r.Maintain())
+		}
+		require.NoError(t, r.Close())
+		other := options("us-east", w)
+		other.Table = merge.MustParseTable("nodes ap-south < eu-west < us-east\n* * fww\n")
+		_, err := replica.Open(dir, other)
+		require.ErrorIs(t, err, replica.ErrTable)
+		other.Was = merge.MustParseTable("nodes ap-south < eu-west < us-east\n* * max\n")
+		_, err = replica.Open(dir, other)
+		require.ErrorIs(t, err, replica.ErrTable)
+		if snapshot {
+			_, err = replica.Open(dir, options("eu-west", w))
+			require.ErrorContains(t, err, `"us-east"`)
+		}
+	}
+}
+
+// The table of all three changes: another region is declared, and what is decided about orders. Each goes over in its own time,
+// and what each wrote before and after is everywhere in the end, as the new table has it.
+func TestATableIsRolledOutMemberByMember(t *testing.T) {
+	was := merge.MustParseTable(rules)
+	is := merge.MustParseTable(strings.Replace(strings.Replace(rules, "eu-west <", "eu-west < sa-east <", 1), "*         *", "orders/*  *  fww\n*  *", 1))
+	for _, maintained := range []bool{false, true} {
+		w := &world{now: start}
+		dirs := map[clock.Node]string{"ap-south": t.TempDir(), "eu-west": t.TempDir(), "us-east": t.TempDir()}
+		at := func(node clock.Node, moved bool) *replica.Replica {
+			opt := options(node, w)
+			opt.Members = was.Nodes
+			if opt.Table = was; moved {
+				opt.Table, opt.Was = is, was
+			}
+			return open(t, dirs[node], opt)
+		}
+		ap, eu, us := at("ap-south", false), at("eu-west", false), at("us-east", false)
+		for i, r := range []*replica.Replica{us, eu, ap} {
+			set(t, r, "orders/1", "status", fmt.Sprint("old ", i))
+			add(t, r, "stock/lamp", 1)
+			meet(t, ap, eu, us)
+		}
+		require.Equal(t, value.Value(`"old 2"`), eu.Get("orders/1", "status"))
+		if maintained {
+			for _, r := range []*replica.Replica{ap, eu, us} {
+				require.NoError(t, r.Maintain())
+				require.Zero(t, r.Status().Retained)
+			}
+		}
+		require.NoError(t, us.Close())
+		us = at("us-east", true)
+		require.Equal(t, value.Value(`"old 0"`), us.Get("orders/1", "status"))
+		require.Equal(t, value.Value("3"), us.Get("stock/lamp", "count"))
+		_, err := eu.Apply("us-east", us.Since(eu.Seen()))
+		require.ErrorContains(t, err, "rule_mismatch")
+		require.ErrorContains(t, us.Pull("eu-west", from(eu, "us-east")), "rule_mismatch")
+		add(t, us, "stock/lamp", 1)
+		add(t, eu, "stock/lamp", 1)
+		set(t, eu, "orders/1", "status", "later")
+		require.NoError(t, us.Close())
+		us = at("us-east", true) // said again, it changes nothing
+		for _, node := range []clock.Node{"eu-west", "ap-south"} {
+			r := map[clock.Node]*replica.Replica{"eu-west": eu, "ap-south": ap}[node]
+			require.NoError(t, r.Close())
+		}
+		ap, eu = at("ap-south", true), at("eu-west", true)
+		meet(t, ap, eu, us)
+		requireEqual(t, ap, eu, us)
+		require.Equal(t, value.Value(`"old 0"`), ap.Get("orders/1", "status"))
+		require.Equal(t, value.Value("5"), ap.Get("stock/lamp", "count"))
+		for _, r := range []*replica.Replica{ap, eu, us} {
+			require.NoError(t, r.Maintain())
+		}
+		equal, err := us.Audit("eu-west", from(eu, "us-east"))
+		require.NoError(t, err)
+		require.True(t, equal)
+		require.NoError(t, us.Close()) // nobody need say from where it came any more
+		opt := options("us-east", w)
+		opt.Table = is
+		open(t, dirs["us-east"], opt)
+	}
+}
+
+func TestATableIsNotChangedWhereTheLogNoLongerReaches(t *testing.T) {
+	w := &world{now: start}
+	_, ap, eu, us := three(t, true)
+	dir := t.TempDir()
+	require.NoError(t, ap.Close())
+	ap = open(t, dir, options("ap-south", w))
+	set(t, us, "orders/1", "status", "paid")
+	meet(t, eu, us)
+	for _, r := range []*replica.Replica{eu, us} {
+		require.NoError(t, r.Enter(crdt.Epoch{Number: 2, Members: []clock.Node{"eu-west", "us-east"}}))
+	}
+	meet(t, eu, us)
+	require.NoError(t, us.Maintain())
+	require.NoError(t, us.Enter(crdt.Epoch{Number: 3, Members: []clock.Node{"ap-south", "eu-west", "us-east"}}))
+	require.NoError(t, ap.Enter(crdt.Epoch{Number: 3, Members: []clock.Node{"ap-south", "eu-west", "us-east"}}))
+	pull(t, ap, us) // as state
+	require.NoError(t, ap.Close())
+	opt := options("ap-south", w)
+	opt.Was, opt.Table = opt.Table, merge.MustParseTable(rules+"\nunique orders/* status\n")
+	ap = open(t, dir, opt) // for what a rule says of the key is the same
+	require.Equal(t, value.Value(`"paid"`), ap.Get("orders/1", "status"))
+	require.NoError(t, ap.Close())
+	opt.Was, opt.Table = opt.Table, merge.MustParseTable("nodes ap-south < eu-west < us-east\n* * fww\n")
+	_, err := replica.Open(dir, opt)
 	require.ErrorIs(t, err, replica.ErrTable)
-	_, err = replica.Open(dir, options("eu-west", w))
-	require.ErrorContains(t, err, `"us-east"`)
+	require.ErrorContains(t, err, `"orders/1"`)
+	opt.Table, opt.Was = opt.Was, nil
+	open(t, dir, opt) // nothing has changed
 }
 
 func TestARequestIsCarriedOutOnce(t *testing.T) {
@@ -370,6 +472,18 @@ func TestABackupGoesOnAsANewIncarnation(t *testing.T) {
 
 	us = open(t, backup, options("us-east", w))
 	require.Equal(t, clock.Node("us-east~2"), us.Status().Incarnation)
+	// It does not write before it has what it once had. It knows that when it is opened again, too.
+	_, err := us.Set("a", "", "1")
+	require.ErrorIs(t, err, replica.ErrRestored)
+	require.ErrorContains(t, err, "ap-south eu-west")
+	require.NoError(t, us.Close())
+	us = open(t, backup, options("us-east", w))
+	pull(t, us, ap)
+	_, err = us.Set("a", "", "1")
+	require.ErrorIs(t, err, replica.ErrRestored)
+	pull(t, us, eu)
+	require.NoError(t, us.Close())
+	us = open(t, backup, options("us-east", w))
 	add(t, us, "stock/lamp", 100)
 	meet(t, ap, eu, us)
 	requireEqual(t, ap, eu, us)
@@ -378,6 +492,19 @@ func TestABackupGoesOnAsANewIncarnation(t *testing.T) {
 	us = open(t, backup, options("us-east", w))
 	require.Equal(t, clock.Node("us-east~2"), us.Status().Incarnation)
 	requireEqual(t, ap, eu, us)
+}
+
+// A replica once took itself for a copy when a peer had got more of it while the answer to its question was on the way.
+func TestWhoWritesWhileItAsksIsNoCopy(t *testing.T) {
+	_, _, eu, us := three(t, true)
+	add(t, us, "stock/lamp", 1)
+	require.NoError(t, us.Pull("eu-west", func(request []byte) ([]byte, error) {
+		add(t, us, "stock/lamp", 1)
+		pull(t, eu, us)
+		return eu.Serve("us-east", request), nil
+	}))
+	require.Equal(t, clock.Node("us-east"), us.Status().Incarnation)
+	add(t, us, "stock/lamp", 1)
 }
 
 func TestACopyOfTheDirectoryIsFoundOutAndHealed(t *testing.T) {
@@ -410,6 +537,136 @@ func TestACopyOfTheDirectoryIsFoundOutAndHealed(t *testing.T) {
 		us = open(t, old, options("us-east", w))
 		require.Equal(t, was, shows(us))
 	}
+}
+
+// A copy of the directory of us-east wrote under numbers that were taken, and a third region got that from it, before the
+// copy met anybody who could tell.
+func TestWhoTookWritesOfACopyIsHealedByItsOwner(t *testing.T) {
+	for _, order := range []string{"the copy finds out first", "the others meet it first"} {
+		w := &world{now: start}
+		var told []string
+		opt := options("ap-south", w)
+		opt.Observe = func(e replica.Event) {
+			if e.Kind == replica.Reused {
+				told = append(told, string(e.Code))
+			}
+		}
+		dir, old := t.TempDir(), t.TempDir()
+		ap, eu, us := open(t, t.TempDir(), opt), open(t, t.TempDir(), options("eu-west", w)), open(t, dir, options("us-east", w))
+		add(t, us, "stock/lamp", 1)
+		meet(t, ap, eu, us)
+		require.NoError(t, us.Close())
+		require.NoError(t, os.CopyFS(old, os.DirFS(dir)))
+		us = open(t, dir, options("us-east", w))
+		add(t, us, "stock/lamp", 10) // acknowledged, and seen by eu-west
+		pull(t, eu, us)
+		require.NoError(t, us.Close())
+
+		us = open(t, old, options("us-east", w))
+		add(t, us, "stock/lamp", 100) // under the number of the 10, and seen by ap-south
+		add(t, us, "stock/lamp", 1000)
+		pull(t, ap, us)
+		add(t, ap, "stock/lamp", 10_000)
+		if order == "the others meet it first" {
+			add(t, us, "stock/lamp", 100_000)
+			require.ErrorIs(t, eu.Pull("us-east", from(us, "eu-west")), replica.ErrRefused)
+			_, err := eu.Apply("us-east", us.Since(eu.Seen()))
+			require.ErrorIs(t, err, replica.ErrRefused) // pushed, it is no better
+			require.Equal(t, value.Value("11"), eu.Get("stock/lamp", "count"))
+			add(t, us, "stock/lamp", -100_000)
+		}
+		pull(t, us, eu)
+		require.Equal(t, clock.Node("us-east~2"), us.Status().Incarnation)
+		pull(t, eu, us)
+		pull(t, ap, eu) // which is told, and goes on with what is not in question
+		pull(t, ap, us)
+		require.Contains(t, told, "op_id_reused")
+		meet(t, ap, eu, us)
+		requireEqual(t, ap, eu, us)
+		require.Equal(t, value.Value("11111"), ap.Get("stock/lamp", "count"), order)
+		require.Equal(t, clock.Node("us-east~2"), us.Status().Incarnation)
+		require.Equal(t, clock.Node("ap-south~2"), ap.Status().Incarnation) // it had written after having seen what is void
+		for _, r := range []*replica.Replica{ap, eu, us} {
+			require.NoError(t, r.Maintain())
+		}
+		meet(t, ap, eu, us)
+		requireEqual(t, ap, eu, us)
+	}
+}
+
+func TestWhoTookWritesOfACopyThatIsLostIsRebuiltByHand(t *testing.T) {
+	w := &world{now: start}
+	dir, old := t.TempDir(), t.TempDir()
+	ap, eu, us := open(t, t.TempDir(), options("ap-south", w)), open(t, t.TempDir(), options("eu-west", w)), open(t, dir, options("us-east", w))
+	add(t, us, "stock/lamp", 1)
+	meet(t, ap, eu, us)
+	require.NoError(t, us.Close())
+	require.NoError(t, os.CopyFS(old, os.DirFS(dir)))
+	us = open(t, dir, options("us-east", w))
+	add(t, us, "stock/lamp", 10)
+	pull(t, eu, us)
+	us = open(t, old, options("us-east", w))
+	add(t, us, "stock/lamp", 100)
+	pull(t, ap, us)
+	require.NoError(t, us.Close())
+	add(t, ap, "stock/lamp", 1000)
+	meet(t, ap, eu)
+	require.NotEqual(t, shows(eu), shows(ap))
+	require.NoError(t, ap.Rebuild("eu-west", from(eu, "ap-south")))
+	meet(t, ap, eu)
+	requireEqual(t, ap, eu)
+	require.Equal(t, value.Value("1011"), eu.Get("stock/lamp", "count"))
+}
+
+func TestStatesThatDifferAreFoundInTheNormalExchange(t *testing.T) {
+	w := &world{now: start}
+	var told []replica.Event
+	watched := func(node clock.Node) replica.Options {
+		opt := options(node, w)
+		opt.AuditEvery = time.Second
+		opt.Observe = func(e replica.Event) {
+			if e.Kind == replica.Diverged {
+				told = append(told, e)
+			}
+		}
+		return opt
+	}
+	eu, us := open(t, "", watched("eu-west")), open(t, "", watched("us-east"))
+	for range 3 {
+		set(t, us, "a", "", "1")
+		set(t, eu, "b", "", "2")
+		meet(t, eu, us)
+		w.now += int64(time.Minute)
+	}
+	require.Empty(t, told)
+	for _, p := range us.Status().Peers {
+		require.Equal(t, p.Node == "eu-west", !p.Audited.IsZero())
+	}
+	op, err := merge.DecodeOp(us.Since(clock.Vector{}).Ops[0].Op, merge.Limits{})
+	require.NoError(t, err)
+	op.Fields[0].Value = "9"
+	op.Stamp.Time.Wall += int64(time.Hour)
+	eu.Spoil(op)
+	w.now += int64(time.Minute)
+	for range 2 {
+		told = nil
+		_, err = eu.Apply("us-east", us.Since(eu.Seen()))
+		require.NoError(t, err)
+		require.Len(t, told, 1)
+		pull(t, us, eu)
+		require.Len(t, told, 2)
+		require.Equal(t, "split_brain", string(told[0].Code))
+		pull(t, us, eu) // not again so soon
+		require.Len(t, told, 2)
+		w.now += int64(time.Minute)
+	}
+	require.NoError(t, eu.Rebuild("us-east", from(us, "eu-west")))
+	told = nil
+	pull(t, us, eu)
+	pull(t, eu, us)
+	require.Empty(t, told)
+	requireEqual(t, eu, us)
+	require.Equal(t, clock.Node("eu-west"), eu.Status().Incarnation)
 }
 
 func TestAMemberThatIsLostNoLongerHoldsTheOthersBack(t *testing.T) {

@@ -23,12 +23,16 @@ import (
 //	operation     [1, signature (bin)] and then the bytes of the operation, which are msgpack themselves
 //	epoch         [2, number, [member*], vector of what is lost]
 //	bound         [3, wall]: no operation of this replica after this record has an earlier stamp than that
-//	incarnation   [4, node]: how its operations are named from here on
+//	incarnation   [4, node, lacking]: how its operations are named from here on; whether it has to catch up before it writes
+//	caught up     [5]: it has
+//	table         [6, fingerprint]: what the directory is written under from its beginning; a snapshot says what it is by then
 const (
 	recordOp = iota + 1
 	recordEpoch
 	recordBound
 	recordIncarnation
+	recordCaughtUp
+	recordTable
 )
 
 type record struct {
@@ -37,13 +41,17 @@ type record struct {
 	epoch crdt.Epoch
 	wall  int64
 	node  clock.Node
+	table string
+
+	lacking bool
 }
 
-func opRecord(e *entry) []byte {
-	w := wire.Writer{B: make([]byte, 0, 8+len(e.sign))}
+// opHead appends what the record of an operation begins with.
+func opHead(b []byte, signature []byte) []byte {
+	w := wire.Writer{B: b}
 	w.Array(2)
 	w.Uint(recordOp)
-	w.Bytes(e.sign)
+	w.Bytes(signature)
 	return w.B
 }
 
@@ -81,12 +89,39 @@ func boundRecord(wall int64) []byte {
 	return w.B
 }
 
-func incarnationRecord(n clock.Node) []byte {
+func incarnationRecord(n clock.Node, lacking bool) []byte {
 	var w wire.Writer
-	w.Array(2)
+	w.Array(3)
 	w.Uint(recordIncarnation)
 	w.Text(string(n))
+	w.Bool(lacking)
 	return w.B
+}
+
+func tableRecord(fingerprint string) []byte {
+	var w wire.Writer
+	w.Array(2)
+	w.Uint(recordTable)
+	w.Text(fingerprint)
+	return w.B
+}
+
+func caughtUpRecord() []byte {
+	var w wire.Writer
+	w.Array(1)
+	w.Uint(recordCaughtUp)
+	return w.B
+}
+
+// opBytes returns the part of a body that is the bytes of an operation.
+func opBytes(body []byte) ([]byte, error) {
+	r := wire.Reader{S: view(body)}
+	r.Tuple(2)
+	if r.Uint() != recordOp {
+		r.Refuse("a record that is no operation")
+	}
+	r.View()
+	return body[len(body)-len(r.S):], r.Err
 }
 
 // readRecord reads a body. What it returns shares memory with nothing but itself.
@@ -105,8 +140,11 @@ func readRecord(body []byte) (rec record, err error) {
 		rec.epoch = readEpoch(&r)
 	case rec.kind == recordBound && n == 2:
 		rec.wall = int64(min(r.Uint(), uint64(clock.MaxWall)))
-	case rec.kind == recordIncarnation && n == 2:
-		rec.node = clock.Node(r.Text())
+	case rec.kind == recordIncarnation && n == 3:
+		rec.node, rec.lacking = clock.Node(r.Text()), r.Bool()
+	case rec.kind == recordCaughtUp && n == 1:
+	case rec.kind == recordTable && n == 2:
+		rec.table = r.Text()
 	default:
 		r.Refuse("a record of kind %d", rec.kind)
 	}
@@ -117,25 +155,26 @@ func readRecord(body []byte) (rec record, err error) {
 // before it in four bytes; the end has none. It may hold parts of operations that come after its position in the log:
 // applying them again changes nothing. The head is
 //
-//	[version, table, incarnation, backup, wall, oldest, log (bin), [(node, number, sum)*], [(request, node, number)*]]
+//	[version, table, incarnation, backup, lacking, foreign, wall, oldest, log (bin), above, [(node, number, sum)*], [(node, number, sum)*],
+//	[(request, node, number)*]]
 //
-// where oldest is the sequence of the oldest record of the log that holds an operation which some member may still lack.
+// lacking says that it has to catch up before it writes, foreign that state was taken over from a peer, which had folded it up to above. There follow the chains of all nodes and then those up to what the log has forgotten, and
+// oldest is the sequence of the oldest record of the log that holds an operation which some member may still lack.
 const snapshotVersion = 1
 
 type head struct {
 	table    string
 	self     clock.Node
 	backup   bool
+	lacking  bool
+	foreign  bool
 	wall     int64
 	oldest   uint64
 	log      []byte
-	chains   []chainOf
+	above    clock.Vector
+	chains   []Chain
+	floors   []Chain
 	requests []requestOf
-}
-
-type chainOf struct {
-	node clock.Node
-	chain
 }
 
 type requestOf struct {
@@ -145,15 +184,19 @@ type requestOf struct {
 
 func (h *head) append(b []byte) ([]byte, error) {
 	w := wire.Writer{B: b}
-	w.Array(9)
+	w.Array(13)
 	w.Uint(snapshotVersion)
 	w.Text(h.table)
 	w.Text(string(h.self))
 	w.Bool(h.backup)
+	w.Bool(h.lacking)
+	w.Bool(h.foreign)
 	w.Uint(uint64(h.wall))
 	w.Uint(h.oldest)
 	w.Bytes(h.log)
+	w.Vector(&h.above)
 	writeChains(&w, h.chains)
+	writeChains(&w, h.floors)
 	w.Array(3 * len(h.requests))
 	for _, q := range h.requests {
 		w.Text(q.id)
@@ -162,20 +205,18 @@ func (h *head) append(b []byte) ([]byte, error) {
 	return w.B, w.Err
 }
 
-func writeChains(w *wire.Writer, chains []chainOf) {
+func writeChains(w *wire.Writer, chains []Chain) {
 	w.Array(3 * len(chains))
 	for _, c := range chains {
-		w.Node(c.node)
-		w.Uint(c.seq)
-		w.Bytes(c.sum[:])
+		w.Node(c.Node)
+		w.Uint(c.Seq)
+		w.Bytes(c.Sum[:])
 	}
 }
 
-func readChains(r *wire.Reader) (chains []chainOf) {
+func readChains(r *wire.Reader) (chains []Chain) {
 	for range r.Array(3) {
-		c := chainOf{node: r.Node()}
-		c.seq = r.Uint()
-		c.sum = readSum(r)
+		c := Chain{Node: r.Node(), Seq: r.Uint(), Sum: readSum(r)}
 		chains = append(chains, c)
 	}
 	return chains
@@ -192,13 +233,15 @@ func readSum(r *wire.Reader) (sum [16]byte) {
 
 func readHead(data []byte) (h head, err error) {
 	r := wire.Reader{S: string(data)}
-	r.Tuple(9)
+	r.Tuple(13)
 	if v := r.Uint(); v != snapshotVersion {
 		r.Refuse("a snapshot of version %d, known is %d", v, snapshotVersion)
 	}
-	h.table, h.self, h.backup = r.Text(), clock.Node(r.Text()), r.Bool()
+	h.table, h.self = r.Text(), clock.Node(r.Text())
+	h.backup, h.lacking, h.foreign = r.Bool(), r.Bool(), r.Bool()
 	h.wall, h.oldest, h.log = int64(min(r.Uint(), uint64(clock.MaxWall))), r.Uint(), r.Bytes()
-	h.chains = readChains(&r)
+	h.above = r.Vector()
+	h.chains, h.floors = readChains(&r), readChains(&r)
 	for range r.Array(3) {
 		h.requests = append(h.requests, requestOf{r.Text(), r.Dot()})
 	}
@@ -226,7 +269,7 @@ func (r *Replica) restore() error {
 	case err != nil:
 		return err
 	default:
-		h, err = r.load(from)
+		h, err = r.load(from, at)
 		if err = errors.Join(err, from.Close()); err != nil {
 			return fmt.Errorf("read snapshot: %w", err)
 		}
@@ -273,6 +316,11 @@ func (r *Replica) restore() error {
 		}
 	}
 	r.oldest = h.oldest
+	if r.moved {
+		if err := r.checkpoint(); err != nil {
+			return err
+		}
+	}
 	if !h.backup || r.self != h.self {
 		return nil
 	}
@@ -296,6 +344,7 @@ func (r *Replica) redo(from segment.Record, before bool, kept *[]crdt.Operation[
 		if before {
 			return nil
 		}
+		defer r.lackNoOthers()
 		return r.log.Enter(rec.epoch)
 	case recordBound:
 		r.bound = max(r.bound, rec.wall)
@@ -303,8 +352,22 @@ func (r *Replica) redo(from segment.Record, before bool, kept *[]crdt.Operation[
 	case recordIncarnation:
 		if !before {
 			r.self = rec.node
+			if rec.lacking {
+				r.lackAll()
+			}
 		}
 		return nil
+	case recordCaughtUp:
+		if !before {
+			r.lacking = nil
+		}
+		return nil
+	case recordTable:
+		if before || rec.table == r.table {
+			return nil
+		}
+		r.moved = true // all is applied under the new one as it is
+		return r.isWas(rec.table)
 	}
 	op, err := merge.DecodeOp(rec.op.Op, merge.Limits{})
 	if err != nil {
@@ -337,8 +400,8 @@ func (r *Replica) redo(from segment.Record, before bool, kept *[]crdt.Operation[
 	return nil
 }
 
-// load reads a snapshot.
-func (r *Replica) load(from io.Reader) (h head, err error) {
+// load reads the snapshot of a position.
+func (r *Replica) load(from io.Reader, at segment.Position) (h head, err error) {
 	in := bufio.NewReaderSize(from, 1<<16)
 	var part []byte
 	next := func() error {
@@ -364,8 +427,13 @@ func (r *Replica) load(from io.Reader) (h head, err error) {
 	if h, err = readHead(part); err != nil {
 		return h, err
 	}
-	if own := r.table; h.table != own {
-		return h, fmt.Errorf("%w: the directory was written under %s, this is %s", ErrTable, h.table, own)
+	into := r.state
+	if h.table != r.table {
+		if err := r.isWas(h.table); err != nil {
+			return h, err
+		}
+		into = merge.NewState(r.opt.Was)
+		r.moved = true
 	}
 	if crdt.Member(h.self) != r.opt.Node {
 		return h, fmt.Errorf("the directory is that of node %q, not %q", string(crdt.Member(h.self)), string(r.opt.Node))
@@ -373,10 +441,17 @@ func (r *Replica) load(from io.Reader) (h head, err error) {
 	if err := r.log.Decode(h.log, crdt.Limits{}); err != nil {
 		return h, err
 	}
-	r.self, r.bound = h.self, h.wall
+	r.self, r.bound, r.foreign = h.self, h.wall, h.foreign
+	r.above = h.above
+	if h.lacking {
+		r.lackAll()
+	}
 	r.seen = r.log.Seen().Clone()
 	for _, c := range h.chains {
-		r.chains[c.node] = c.chain
+		r.chains[c.Node] = &chain{c.Seq, c.Sum}
+	}
+	for _, c := range h.floors {
+		r.floors[c.Node] = &chain{c.Seq, c.Sum}
 	}
 	for _, q := range h.requests {
 		r.requests.add(q.id, q.dot)
@@ -387,13 +462,86 @@ func (r *Replica) load(from io.Reader) (h head, err error) {
 		}
 		if len(part) == 0 {
 			r.settled = r.log.Horizon().Clone()
+			if r.moved {
+				if err := r.move(into, at); err != nil {
+					return h, err
+				}
+			}
 			r.state.Settle(r.settled)
 			return h, nil
 		}
-		if _, _, err := r.state.MergeRecord(part, merge.Limits{}); err != nil {
+		if _, _, err := into.MergeRecord(part, merge.Limits{}); err != nil {
 			return h, err
 		}
 	}
+}
+
+// isWas reports a directory that was written under a table from which nobody said to go over.
+func (r *Replica) isWas(table string) error {
+	if r.opt.Was == nil {
+		return fmt.Errorf("%w: the directory was written under %s, this is %s", ErrTable, table, r.table)
+	}
+	if was := r.opt.Was.Fingerprint(); was != table {
+		return fmt.Errorf("%w: the directory was written under %s, neither %s nor %s, which it is said to have been", ErrTable, table, r.table, was)
+	}
+	return nil
+}
+
+// move takes the state under the former table, as of a position in the log, over into one under the present table.
+func (r *Replica) move(from *merge.State, at segment.Position) error {
+	anew := make(map[string]bool)
+	first := ""
+	for _, key := range from.Keys(0, from.Len()) {
+		if !r.state.Carry(from, key) {
+			anew[key] = true
+			if first == "" {
+				first = key
+			}
+		}
+	}
+	if len(anew) == 0 {
+		return nil
+	}
+	cant := func(why string, args ...any) error {
+		return fmt.Errorf("%w: %d keys are decided otherwise than before, %q for one, and can't be folded anew: %s", ErrTable, len(anew), first, fmt.Sprintf(why, args...))
+	}
+	if r.foreign {
+		return cant("part of the state was taken over from a peer")
+	}
+	var there clock.Vector
+	var ops []merge.Op
+	for rec, err := range r.disk.From(segment.Position{}) {
+		if err != nil {
+			return err
+		}
+		if rec.Position.Sequence > at.Sequence {
+			break
+		}
+		read, err := readRecord(rec.Body)
+		if err != nil {
+			return err
+		}
+		if read.kind != recordOp {
+			continue
+		}
+		op, err := merge.DecodeOp(read.op.Op, merge.Limits{})
+		if err != nil {
+			return err
+		}
+		there.Add(op.Dot)
+		if anew[op.Key] {
+			ops = append(ops, op)
+		}
+	}
+	if !there.Covers(r.log.Seen()) {
+		return cant("the log begins at record %d, and no longer holds all that was written", r.disk.First())
+	}
+	for i := range ops {
+		if _, _, err := r.state.Take(&ops[i], nil, nil); err != nil {
+			return cant("%v", err)
+		}
+	}
+	return nil
 }
 
 // Maintain forgets what every member has acknowledged, writes a snapshot of the state, and removes what is no longer needed
@@ -417,6 +565,11 @@ func (r *Replica) Maintain() error {
 
 // settle folds what every member has, and forgets it. The caller holds mu.
 func (r *Replica) settle() {
+	for node, run := range r.log.Horizon().Runs() {
+		if at, _ := r.chainAt(node, run.Last); at.Sum != [16]byte{} {
+			r.floors[node] = &chain{at.Seq, at.Sum}
+		}
+	}
 	if r.log.Compact() > 0 {
 		r.settled = r.log.Horizon().Clone()
 		r.state.Settle(r.settled)
@@ -474,13 +627,13 @@ func (r *Replica) head(backup bool) (*head, error) {
 		return nil, err
 	}
 	h := &head{
-		table: r.table, self: r.self, backup: backup, log: logged,
+		table: r.table, self: r.self, backup: backup, lacking: r.lacking != nil, foreign: r.foreign, above: r.above.Clone(), log: logged,
 		wall: max(r.clock.Last().Wall, r.bound), oldest: r.last.Sequence + 1,
 	}
 	for op := range r.log.Since(clock.Vector{}) { // after a restart not in the order of the disk
 		h.oldest = min(h.oldest, op.Payload.at.Sequence)
 	}
-	h.chains = r.sortedChains()
+	h.chains, h.floors = sorted(r.chains), sorted(r.floors)
 	for id, dot := range r.requests.all {
 		h.requests = append(h.requests, requestOf{id, dot})
 	}

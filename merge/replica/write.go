@@ -2,6 +2,8 @@ package replica
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/crdt"
@@ -67,6 +69,10 @@ func (r *Replica) Write(w Write) (Receipt, error) {
 		r.unlock()
 		return r.repeat(dot)
 	}
+	if r.lacking != nil {
+		defer r.unlock()
+		return Receipt{}, fmt.Errorf("write %q: %w", w.Key, r.restored())
+	}
 	op := merge.Op{
 		Key: w.Key, Kind: w.Kind, Fields: w.Fields, ID: w.Request,
 		Stamp: lww.Stamp{Version: w.Version, Time: r.clock.Now(), Node: r.opt.Node},
@@ -74,16 +80,23 @@ func (r *Replica) Write(w Write) (Receipt, error) {
 		Seen:  r.seen.Clone(), // what others sent and is on its way to the disk has not been seen by anybody
 	}
 	op.Seen.AddUp(r.self, op.Dot.Seq-1) // but a node has seen its own writes
-	q, err := r.issue(op)
+	receipt := Receipt{Dot: op.Dot, Stamp: op.Stamp}
+	err := r.issue(&op, &receipt.Verdicts)
+	last := r.queued
 	if err != nil {
 		r.unlock()
 		return Receipt{}, fmt.Errorf("write %q: %w", w.Key, err)
 	}
 	r.unlock()
-	if err := r.commitUpTo(q); err != nil {
+	if err := r.commitUpTo(last); err != nil {
 		return Receipt{}, err
 	}
-	return Receipt{Dot: op.Dot, Stamp: op.Stamp, Verdicts: q.verdicts}, nil
+	return receipt, nil
+}
+
+// restored says why nothing is written yet.
+func (r *Replica) restored() error {
+	return fmt.Errorf("%w with %v", ErrRestored, slices.Sorted(maps.Keys(r.lacking)))
 }
 
 // critical reports whether a write is about something that must not be merged.
@@ -96,41 +109,47 @@ func (r *Replica) critical(w *Write) bool {
 	return len(w.Fields) == 0 && r.opt.Table.Rule(w.Key, "").Name == "refuse"
 }
 
-// issue gives an operation of this replica to the log and the disk. The caller holds mu.
-func (r *Replica) issue(op merge.Op) (*queued, error) {
-	bytes, err := op.AppendBinary(nil)
+// issue gives an operation of this replica to the log and the disk, and keeps it until it is in the state. The caller holds mu.
+func (r *Replica) issue(op *merge.Op, verdicts *[]merge.Verdict) error {
+	canonical, err := op.AppendBinary(r.room.bytes[:0])
 	if err != nil {
-		return nil, err
+		return err
 	}
+	r.room.bytes = canonical
 	// What the gate of a peer would refuse must not be written: nothing after it would ever get there.
 	r.own.Epoch = r.log.Epoch()
-	batch := merge.Batch{Source: r.opt.Node, Epoch: r.own.Epoch.Number, Fingerprint: r.table, Ops: []merge.Op{op}}
+	r.room.ops = append(r.room.ops[:0], *op)
+	batch := merge.Batch{Source: r.opt.Node, Epoch: r.own.Epoch.Number, Fingerprint: r.table, Ops: r.room.ops}
 	if why := r.own.Admit(&batch, op.Stamp.Time); why != nil {
-		return nil, &RefusedError{r.opt.Node, why}
+		return &RefusedError{r.opt.Node, why}
 	}
-	e := &entry{bytes: bytes}
+	e := r.room.entry()
+	*e = entry{bytes: slices.Clone(canonical), op: op}
 	if r.opt.Sign != nil {
-		e.sign = r.opt.Sign(bytes)
+		e.sign = r.opt.Sign(e.bytes)
 	}
-	sum := merge.Sum(bytes)
-	arrival, _ := r.log.Apply(r.opt.Node, crdt.Operation[*entry]{Dot: op.Dot, After: op.Seen, Sum: sum, Size: len(bytes), Payload: e})
+	sum := merge.Sum(canonical)
+	arrival, _ := r.log.Apply(r.opt.Node, crdt.Operation[*entry]{Dot: op.Dot, After: op.Seen, Sum: sum, Size: len(canonical), Payload: e})
 	if arrival != crdt.Delivered {
-		return nil, fmt.Errorf("operation %s: %w", op.Dot, arrival.Err())
+		return fmt.Errorf("operation %s: %w", op.Dot, arrival.Err())
 	}
 	r.link(op.Dot, sum, e)
 	r.requests.add(op.ID, op.Dot)
-	q := &queued{op: op, entry: e}
-	return q, r.append(opRecord(e), q)
+	return r.enqueue(&queued{entry: e, verdicts: verdicts})
 }
 
 // link adds an operation to the chain of its node.
 func (r *Replica) link(d clock.Dot, sum [16]byte, e *entry) {
 	c := r.chains[d.Node]
-	if c.seq+1 != d.Seq { // what is before came as state
-		c = chain{seq: d.Seq - 1}
+	if c == nil {
+		c = &chain{}
+		r.chains[d.Node] = c
 	}
-	c = c.next(sum)
-	r.chains[d.Node], e.sum = c, c.sum
+	if c.seq+1 != d.Seq { // what is before came as state
+		*c = chain{seq: d.Seq - 1}
+	}
+	*c = c.next(sum)
+	e.sum = c.sum
 }
 
 // repeat answers a request that was carried out before, once that is on disk.
@@ -166,8 +185,7 @@ func (r *Replica) bytesOf(e *entry) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec, err := readRecord(body)
-	return rec.op.Op, err
+	return opBytes(body)
 }
 
 // requests remembers the latest request ids.

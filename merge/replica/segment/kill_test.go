@@ -2,9 +2,13 @@ package segment_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,10 +22,20 @@ import (
 // childDir tells the test binary that it is the child of TestAKilledProcessLosesNothingAcknowledged.
 const childDir = "SEGMENT_TEST_CHILD_DIR"
 
+// childEnds tells that child to do everything once, and to end.
+const childEnds = "SEGMENT_TEST_CHILD_ENDS"
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
-		fmt.Fprintln(os.Stderr, appendForEver(dir))
-		os.Exit(1)
+		do := appendForEver
+		if os.Getenv(childEnds) != "" {
+			do = func(dir string) error { return doAll(dir, os.Stdout) }
+		}
+		if err := do(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -45,6 +59,104 @@ func appendForEver(dir string) error {
 		}
 		fmt.Println(n)
 	}
+}
+
+// doAll does all that writes to the disk, a few times, and prints what is acknowledged.
+func doAll(dir string, acked io.Writer) error {
+	l, found, err := segment.Open(dir, segment.Options{SegmentSize: 200})
+	if err != nil {
+		return err
+	}
+	n := found.Last
+	for round := range 4 {
+		var last segment.Position
+		for range 1 + round {
+			n++
+			if last, err = l.Append(killedBody(n)); err != nil {
+				return err
+			}
+		}
+		if err := l.Sync(); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(acked, n); err != nil {
+			return err
+		}
+		if round%2 == 1 {
+			err := l.WriteSnapshot(last, func(w io.Writer) error {
+				_, err := fmt.Fprint(w, n)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return l.Close()
+}
+
+// TestAProcessKilledAtAnySystemCallLosesNothingAcknowledged has strace kill a process at each call by which it writes,
+// syncs, renames or truncates. The file-system seam does the same and more (see crash_test.go); this shows that there is
+// nothing beside the seam.
+func TestAProcessKilledAtAnySystemCallLosesNothingAcknowledged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts and kills processes")
+	}
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("strace is not installed")
+	}
+	self, err := os.Executable()
+	require.NoError(t, err)
+	killed := make(map[string]int)
+	for _, call := range []string{"pwrite64", "fsync", "renameat", "ftruncate"} {
+		for n := 1; ; n++ {
+			dir := t.TempDir()
+			acked := uint64(0)
+			if n%2 == 0 || call == "ftruncate" { // on a log with a torn tail, which is cut when it is opened
+				require.NoError(t, doAll(dir, io.Discard))
+				acked = 10
+				segments, err := filepath.Glob(filepath.Join(dir, "*.seg"))
+				require.NoError(t, err)
+				last, err := os.OpenFile(slices.Max(segments), os.O_WRONLY|os.O_APPEND, 0)
+				require.NoError(t, err)
+				_, err = last.WriteString("torn")
+				require.NoError(t, errors.Join(err, last.Close()))
+			}
+			child := exec.Command(strace, "-f", "-qq", "-o", os.DevNull, "-e", "trace="+call,
+				"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, n), self)
+			child.Env = append(os.Environ(), childDir+"="+dir, childEnds+"=1")
+			out, err := child.Output()
+			for line := range strings.Lines(string(out)) {
+				acked, _ = strconv.ParseUint(strings.TrimSpace(line), 10, 64)
+			}
+			if err == nil {
+				if call != "ftruncate" {
+					require.Greater(t, killed[call], 3, call)
+				}
+				break // it came to its end
+			}
+			var exit *exec.ExitError
+			require.ErrorAs(t, err, &exit)
+			if killed[call] == 0 && strings.Contains(string(exit.Stderr), "not permitted") {
+				t.Skip("strace may not trace here")
+			}
+			killed[call]++
+			l, found, err := segment.Open(dir, segment.Options{SegmentSize: 200})
+			require.NoError(t, err, "killed at %s %d", call, n)
+			require.GreaterOrEqual(t, found.Last, acked, "killed at %s %d", call, n)
+			next := found.First
+			for r, err := range l.From(segment.Position{}) {
+				require.NoError(t, err)
+				require.Equal(t, next, r.Position.Sequence)
+				require.Equal(t, killedBody(next), r.Body)
+				next++
+			}
+			require.Equal(t, found.Last+1, next, "killed at %s %d", call, n)
+			require.NoError(t, l.Close())
+		}
+	}
+	t.Logf("killed at %v", killed)
 }
 
 func killedBody(n uint64) []byte {
