@@ -30,11 +30,12 @@ merge                 : clock clock/wire lww crdt merge/finding merge/lex merge/
 merge/replica/segment : merge/finding
 merge/replica         : clock clock/wire lww crdt merge merge/finding merge/value merge/replica/segment
 replay/history        : clock lww merge merge/finding merge/lex merge/replica merge/replica/segment merge/value msgpack compress
-replay                : clock lww crdt/law merge merge/finding merge/lex merge/value replay/history compress text
+replay/whole          : sys
+replay                : clock lww crdt/law merge merge/finding merge/lex merge/value replay/history replay/whole compress text
 replay/reads          : merge merge/finding merge/value replay replay/history porcupine
 replay/report         : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/reads text
 replay/drill          : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/reads replay/report
-replay/cmd            : clock merge merge/finding merge/lex merge/value replay replay/drill replay/history replay/reads replay/report compress
+replay/cmd            : clock merge merge/finding merge/lex merge/value replay replay/drill replay/history replay/reads replay/report replay/whole compress
 replay/cmd/tiebreak   : replay/cmd
 replay/bench          : replay replay/history compress
 examples              : clock lww crdt crdt/law merge merge/finding merge/value merge/replica replay replay/drill replay/history replay/reads replay/cmd compress
@@ -49,6 +50,7 @@ var modules = map[string]string{
 	"compress":  "github.com/klauspost/compress",
 	"porcupine": "github.com/anishathalye/porcupine",
 	"text":      "golang.org/x/text",
+	"sys":       "golang.org/x/sys",
 	"gopter":    "github.com/leanovate/gopter",
 }
 

@@ -28,12 +28,19 @@ const partitions = 256
 type History struct {
 	store  *store
 	names  *names
-	inputs []Input
-	told   tally // of reading
+	inputs []collected
 	links  links
 	seqs   clock.Vector // the numbers of all ids "node:seq"
 
-	failed failure // of reading back
+	mu     sync.Mutex // held to take what was collected
+	failed failure    // of reading back
+}
+
+// collected is what one source held besides its writes.
+type collected struct {
+	Input
+	told  tally // of reading
+	begun bool
 }
 
 // Input says what one source held. Every record of it is in exactly one of the counts.
@@ -50,6 +57,9 @@ type Input struct {
 
 	// Codes counts what was set aside by the reason.
 	Codes map[finding.Code]int64 `json:"set_aside_codes,omitempty"`
+
+	// Unread is what is missing when reading was interrupted: "all" or "rest". It is "" for an input that was read whole.
+	Unread string `json:"unread,omitempty"`
 }
 
 // Records returns how many records the input held.
@@ -66,41 +76,185 @@ func (in *Input) aside(code finding.Code, n int64) {
 }
 
 // Collect reads sources into a history. A record that can't be read is counted and told with its place, and reading
-// goes on; the error is of what can't be opened or read at all.
+// goes on; the error is of what can't be opened or read at all. When [history.Options.Stop] ends it, the history is what was
+// read by then: see [History.Partial].
 func Collect(sources []history.Source, opt history.Options) (*History, error) {
-	h := &History{store: newStore(memoryOf(&opt), opt.Temp), names: newNames(), inputs: make([]Input, len(sources))}
+	h := newHistory(sources, opt)
+	g := h.group(0, len(sources), lastBlock)
+	return h.collect(sources, opt, func(int) *group { return g }, nil)
+}
+
+// newHistory returns a history of sources of which nothing has been read.
+func newHistory(sources []history.Source, opt history.Options) *History {
+	h := &History{store: newStore(memoryOf(&opt), opt.Temp), names: newNames(), inputs: make([]collected, len(sources))}
 	for i, s := range sources {
-		h.inputs[i] = Input{Name: s.Name, Region: s.Region}
+		h.inputs[i].Input = Input{Name: s.Name, Region: s.Region, Unread: unreadAll}
 	}
-	var mu sync.Mutex
-	var free []*collector
-	all := []*collector{}
-	_, err := history.Scan(sources, opt, func(b *history.Batch) error {
-		mu.Lock()
-		var c *collector
-		if len(free) > 0 {
-			c, free = free[len(free)-1], free[:len(free)-1]
-		} else {
-			c = &collector{names: numbers{names: h.names}, filler: newFiller(h.store, partitions), inputs: make([]Input, len(sources))}
-			all = append(all, c)
+	return h
+}
+
+// What may be unread of an input.
+const (
+	unreadAll  = "all"
+	unreadRest = "rest"
+)
+
+// collect reads the sources, the last ones of the history's inputs: each into its group. done, when not nil, is called with
+// each group that was read whole, and takes it; the others are taken in the end.
+func (h *History) collect(sources []history.Source, opt history.Options, groupOf func(source int) *group, done func(*group) error) (*History, error) {
+	first := len(h.inputs) - len(sources)
+	tell, opt := opt.Finished, opt
+	opt.Finished = func(source int) {
+		g := groupOf(first + source)
+		if g.finished(first+source) && done != nil {
+			h.failed.set(done(g))
 		}
-		mu.Unlock()
+		if tell != nil {
+			tell(source)
+		}
+	}
+	_, err := history.Scan(sources, opt, func(b *history.Batch) error {
+		b.Source += first
+		g := groupOf(b.Source)
+		c := g.collector()
 		c.add(b)
 		b.Recycle()
-		mu.Lock()
-		defer mu.Unlock()
-		free = append(free, c)
-		return c.filler.err
+		g.give(c)
+		return cmp.Or(c.filler.err, h.failed.get())
 	})
-	for _, c := range all {
-		err = cmp.Or(err, c.into(h))
+	for i := range sources {
+		err = cmp.Or(err, groupOf(first+i).into(h))
 	}
-	if err != nil {
+	if err = cmp.Or(err, h.failed.get()); err != nil {
 		_ = h.Close()
 		return nil, fmt.Errorf("read history: %w", err)
 	}
-	h.links.resolve()
 	return h, nil
+}
+
+// group is some inputs that stand beside each other, while they are read, and what was collected of them. Several goroutines
+// may use it.
+type group struct {
+	history *History
+	first   int // of its inputs
+	block   int // the most bytes of a block, while others stand open beside it
+
+	mu     sync.Mutex
+	free   []*collector
+	all    []*collector
+	inputs []collected
+	missed int // inputs that are not finished
+	taken  bool
+}
+
+func (h *History) group(first, inputs, block int) *group {
+	g := &group{history: h, first: first, block: block, missed: inputs, inputs: make([]collected, inputs)}
+	for i := range g.inputs {
+		in := &h.inputs[first+i]
+		g.inputs[i].Input = Input{Name: in.Name, Region: in.Region, Unread: unreadAll}
+	}
+	return g
+}
+
+// collector returns one that nobody uses.
+func (g *group) collector() *collector {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if n := len(g.free); n > 0 {
+		c := g.free[n-1]
+		g.free = g.free[:n-1]
+		return c
+	}
+	c := &collector{names: numbers{names: g.history.names}, filler: newFiller(g.history.store, partitions), first: g.first, inputs: make([]collected, len(g.inputs))}
+	c.filler.most = g.block
+	g.all = append(g.all, c)
+	return c
+}
+
+func (g *group) give(c *collector) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.free = append(g.free, c)
+}
+
+// finished notes that an input was read whole and returns whether it was the last.
+func (g *group) finished(input int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.inputs[input-g.first].Unread = ""
+	g.missed--
+	return g.missed == 0
+}
+
+// close ends the collecting and returns the shelves.
+func (g *group) close() ([]shelf, error) {
+	var shelves []shelf
+	for _, c := range g.all {
+		more, err := c.filler.close()
+		if err != nil {
+			return nil, err
+		}
+		if shelves == nil {
+			shelves = more
+			continue
+		}
+		for p := range more {
+			shelves[p].join(&more[p])
+		}
+	}
+	for i := range g.inputs {
+		in := &g.inputs[i]
+		for _, c := range g.all {
+			in.add(&c.inputs[i])
+		}
+		if in.Unread != "" && in.begun {
+			in.Unread = unreadRest
+		}
+	}
+	return shelves, nil
+}
+
+// into adds all that was collected to the history, once.
+func (g *group) into(h *History) error {
+	if g.taken {
+		return nil
+	}
+	shelves, err := g.close()
+	if err != nil {
+		return err
+	}
+	g.add(h, shelves)
+	return nil
+}
+
+// add adds what was closed to the history.
+func (g *group) add(h *History, shelves []shelf) {
+	g.taken = true
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for p := range shelves {
+		h.store.parts[p].join(&shelves[p])
+	}
+	copy(h.inputs[g.first:], g.inputs)
+	for _, c := range g.all {
+		h.links.join(&c.links)
+		h.seqs.Merge(c.seqs.close())
+	}
+	g.all, g.free = nil, nil
+}
+
+func (in *collected) add(o *collected) {
+	in.begun = in.begun || o.begun
+	in.Writes += o.Writes
+	in.Reads += o.Reads
+	in.Snapshots += o.Snapshots
+	in.Watermarks += o.Watermarks
+	in.Repeated += o.Repeated
+	for code, n := range o.Codes {
+		in.aside(code, n)
+	}
+	in.Excluded += o.Excluded
+	in.told.join(&o.told)
 }
 
 // Close gives back the disk space of a history that did not fit into memory. It can't be run after that.
@@ -130,11 +284,19 @@ func (f *failure) get() error {
 
 // Inputs returns what each source held, in the order of their names.
 func (h *History) Inputs() []Input {
-	inputs := slices.Clone(h.inputs)
+	inputs := make([]Input, len(h.inputs))
+	for i := range inputs {
+		inputs[i] = h.inputs[i].Input
+	}
 	slices.SortStableFunc(inputs, func(a, b Input) int {
 		return strings.Compare(a.Name+"\x00"+a.Region, b.Name+"\x00"+b.Region)
 	})
 	return inputs
+}
+
+// Partial reports whether reading was interrupted before all was read: then [Input.Unread] says what is missing.
+func (h *History) Partial() bool {
+	return slices.ContainsFunc(h.inputs, func(in collected) bool { return in.Unread != "" })
 }
 
 // collector takes the batches of one worker at a time.
@@ -142,8 +304,8 @@ type collector struct {
 	names  numbers
 	record []byte // the one at hand
 	filler *filler
-	inputs []Input
-	told   tally
+	first  int // of its inputs
+	inputs []collected
 	links  links
 	seqs   sequences
 }
@@ -168,17 +330,18 @@ func (h *History) ranks() map[string]int64 {
 }
 
 func (c *collector) add(b *history.Batch) {
-	in := &c.inputs[b.Source]
+	in := &c.inputs[b.Source-c.first]
+	in.begun = true
 	in.Excluded += b.Excluded
 	for _, f := range b.Aside {
 		in.aside(f.Code, 1)
-		c.told.tell(f)
+		in.told.tell(f)
 	}
 	for _, code := range slices.Sorted(maps.Keys(b.Counts)) {
 		if code == finding.DuplicateOp {
 			in.Repeated += b.Counts[code]
 		}
-		c.told.count(code, b.Counts[code])
+		in.told.count(code, b.Counts[code])
 	}
 	for i := range b.Records {
 		rec := &b.Records[i]
@@ -188,7 +351,7 @@ func (c *collector) add(b *history.Batch) {
 			continue
 		case history.Snapshot:
 			in.Snapshots++
-			c.told.tell(finding.Finding{Code: finding.SnapshotRow, Place: rec.Place, Key: rec.Key, Detail: "state as of some moment, not a write"})
+			in.told.tell(finding.Finding{Code: finding.SnapshotRow, Place: rec.Place, Key: rec.Key, Detail: "state as of some moment, not a write"})
 			continue
 		case history.Watermark:
 			in.Watermarks++
@@ -206,30 +369,6 @@ func (c *collector) add(b *history.Batch) {
 		}
 		c.seqs.note(rec.Node, node, seq)
 	}
-}
-
-// into adds all that was collected to the history.
-func (c *collector) into(h *History) error {
-	shelves, err := c.filler.close()
-	for p := range shelves {
-		h.store.parts[p].join(&shelves[p])
-	}
-	for i, in := range c.inputs {
-		sum := &h.inputs[i]
-		sum.Writes += in.Writes
-		sum.Reads += in.Reads
-		sum.Snapshots += in.Snapshots
-		sum.Watermarks += in.Watermarks
-		sum.Repeated += in.Repeated
-		for code, n := range in.Codes {
-			sum.aside(code, n)
-		}
-		sum.Excluded += in.Excluded
-	}
-	h.told.join(&c.told)
-	h.links.join(&c.links)
-	h.seqs.Merge(c.seqs.close())
-	return err
 }
 
 // partition returns the part that a key belongs to. Keys that look alike share one, so that they can be told.

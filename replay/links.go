@@ -44,6 +44,9 @@ func (l *links) join(o *links) { l.list = append(l.list, o.list...) }
 // seen returns, of each node, up to which number the operation had seen it.
 func (l *links) seen(id string) clock.Vector { return l.up[id] }
 
+// resolved reports whether the vectors are worked out, and the lists gone.
+func (l *links) resolved() bool { return l.up != nil }
+
 // resolve works the vectors out, those that others need first. A circle, in which two writes claim to have seen each
 // other, is cut where it is found.
 func (l *links) resolve() {

@@ -46,7 +46,8 @@ func (n *names) text(id uint64) string {
 type numbers struct {
 	names *names
 	known [64]known
-	last  known // of files
+	last  known  // of files
+	asked []bool // by number: which it has asked for
 }
 
 type known struct {
@@ -71,6 +72,10 @@ func (n *numbers) of(text string) uint64 {
 	if k.text != text {
 		k.number = n.names.of(text)
 		k.text = n.names.text(k.number)
+		if missing := int(k.number) + 1 - len(n.asked); missing > 0 {
+			n.asked = append(n.asked, make([]bool, missing)...)
+		}
+		n.asked[k.number] = true
 	}
 	return k.number
 }

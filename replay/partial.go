@@ -3,6 +3,7 @@ package replay
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -20,52 +21,87 @@ import (
 // else. It carries the writes and not only their sums, for a conflict may span two days. What joins a partial and other
 // inputs reports, to the byte, what reading all of them at once would have.
 //
-//	"tiebreak.partial/v2\n"
+//	"tiebreak.partial/v3\n"
 //	zstd:  length (uvarint), header (JSON)
-//	       count, then each name: length, text
+//	       count, then each name: length, text; "" for a number that is not used
 //	       1,024 parts, each: count of blocks, then each block: length, bytes
 //	       CRC-32C of all the above, unpacked: 4 bytes, big-endian
 
-const partialMagic = "tiebreak.partial/v2\n"
+const (
+	partialForm  = "tiebreak.partial/"
+	partialMagic = partialForm + "v3\n"
+)
 
-// ErrPartial is returned by [Load] for what is no partial, or a damaged one.
+// ErrPartial is returned by [Load] for what is no partial, or a damaged one, or one of another version.
 var ErrPartial = errors.New("not a whole partial")
 
-// IsPartial reports whether an input that begins with prefix is a partial. It needs the first 20 bytes.
-func IsPartial(prefix []byte) bool { return bytes.HasPrefix(prefix, []byte(partialMagic)) }
+// IsPartial reports whether an input that begins with prefix is a partial, of whatever version. It needs the first 20 bytes.
+func IsPartial(prefix []byte) bool { return bytes.HasPrefix(prefix, []byte(partialForm)) }
 
+// partialHeader says what a partial holds.
 type partialHeader struct {
-	Inputs   []Input   `json:"inputs"`
-	Findings []Finding `json:"findings"`
+	Inputs []savedInput `json:"inputs"`
+
+	// Others is true when writes of inputs that are not named stand among those of the named ones. They are passed over.
+	Others bool `json:"others,omitempty"`
+}
+
+type savedInput struct {
+	Input
+	Findings []Finding `json:"findings,omitempty"`
+	Kept     *identity `json:"kept,omitempty"` // in a checkpoint
+}
+
+func (in *collected) saved() savedInput { return savedInput{Input: in.Input, Findings: in.told.list()} }
+
+func (s *savedInput) collected() collected {
+	in := collected{Input: s.Input}
+	for _, f := range s.Findings {
+		for _, e := range f.Examples {
+			in.told.add(e, 0)
+		}
+		in.told.count(f.Code, f.Count)
+	}
+	return in
 }
 
 // Save writes the history as a partial.
 func (h *History) Save(w io.Writer) error {
+	var header partialHeader
+	for i := range h.inputs {
+		header.Inputs = append(header.Inputs, h.inputs[i].saved())
+	}
+	return h.store.save(w, &header, h.names.texts, h.store.parts[:], zstd.SpeedDefault)
+}
+
+// save writes shelves of the store as a partial.
+func (s *store) save(w io.Writer, head *partialHeader, names []string, shelves []shelf, level zstd.EncoderLevel) error {
 	if _, err := io.WriteString(w, partialMagic); err != nil {
 		return err
 	}
-	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
+	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(level))
 	if err != nil {
 		return err
 	}
-	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
-	out := bufio.NewWriterSize(io.MultiWriter(z, sum), 1<<20)
+	defer z.Close()
+	sum := crc32.New(castagnoli)
+	out := bufio.NewWriterSize(io.MultiWriter(z, sum), 256<<10)
 	number := func(n int) { _, _ = out.Write(binary.AppendUvarint(nil, uint64(n))) }
-	header, err := json.Marshal(partialHeader{Inputs: h.inputs, Findings: h.told.list()})
+	header, err := json.Marshal(head)
 	if err != nil {
 		return err
 	}
 	number(len(header))
 	_, _ = out.Write(header) // a bufio.Writer keeps its first error for Flush
-	number(len(h.names.texts))
-	for _, text := range h.names.texts {
+	number(len(names))
+	for _, text := range names {
 		number(len(text))
 		_, _ = out.WriteString(text)
 	}
-	for p := range h.store.parts {
-		part := &h.store.parts[p]
-		number(len(part.blocks) + len(part.away))
-		err := h.store.each(part, func(b []byte) error {
+	for p := range shelves {
+		from := &shelves[p]
+		number(len(from.blocks) + len(from.away))
+		err := s.each(from, func(b []byte) error {
 			number(len(b))
 			_, err := out.Write(b)
 			return err
@@ -87,41 +123,64 @@ func (h *History) Save(w io.Writer) error {
 //
 // Of the options it looks at how much memory the history may use.
 func Load(r io.Reader, opt history.Options) (*History, error) {
+	h := newHistory(nil, opt)
+	if err := h.Load(r); err != nil {
+		_ = h.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// Load takes a partial into h, as reading what it was made of would have. After an error nothing of it is in h.
+func (h *History) Load(r io.Reader) error { return h.loadInputs(r, nil) }
+
+// loadInputs takes the inputs that wanted says yes to; nil wants all.
+func (h *History) loadInputs(r io.Reader, wanted func(*savedInput) bool) error {
+	in, err := openPartial(r)
+	if err == nil {
+		err = h.load(in, wanted)
+		in.close()
+	}
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	return nil
+}
+
+// openPartial returns the inside of a partial, for the caller to close.
+func openPartial(r io.Reader) (*summed, error) {
 	magic := make([]byte, len(partialMagic))
-	if _, err := io.ReadFull(r, magic); err != nil || !IsPartial(magic) {
-		return nil, fmt.Errorf("load: %w: it does not begin with %q", ErrPartial, partialMagic)
+	switch _, err := io.ReadFull(r, magic); {
+	case err != nil || !IsPartial(magic):
+		return nil, fmt.Errorf("%w: it does not begin with %q", ErrPartial, partialMagic)
+	case string(magic) != partialMagic:
+		return nil, fmt.Errorf("%w: it is of another version than %q; make it anew", ErrPartial, partialMagic)
 	}
 	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return nil, err
 	}
-	defer z.Close()
-	in := &summed{r: bufio.NewReaderSize(z, 1<<20)}
-	h := &History{store: newStore(memoryOf(&opt), opt.Temp), names: newNames()}
-	if err := h.load(in); err != nil {
-		_ = h.Close()
-		return nil, fmt.Errorf("load: %w", err)
-	}
-	return h, nil
+	return &summed{r: bufio.NewReaderSize(z, 256<<10), close: z.Close}, nil
 }
 
-// load reads the inside of a partial, and the checksum behind it.
-func (h *History) load(in *summed) error {
-	if err := h.inside(in); err != nil {
-		return err
+// load reads the inside of a partial, and the checksum behind it, and then takes it.
+func (h *History) load(in *summed, wanted func(*savedInput) bool) error {
+	l := newLoader(h)
+	err := l.inside(in, wanted)
+	if want := in.sum; err == nil {
+		var tail [4]byte
+		if _, e := io.ReadFull(in.r, tail[:]); e != nil || binary.BigEndian.Uint32(tail[:]) != want {
+			err = fmt.Errorf("%w: its checksum is wrong", ErrPartial)
+		}
 	}
-	want := in.sum
-	var tail [4]byte
-	if _, err := io.ReadFull(in.r, tail[:]); err != nil || binary.BigEndian.Uint32(tail[:]) != want {
-		return fmt.Errorf("%w: its checksum is wrong", ErrPartial)
-	}
-	return h.rebuild()
+	return l.into(err)
 }
 
 // summed reads and sums what it reads.
 type summed struct {
-	r   *bufio.Reader
-	sum uint32
+	r     *bufio.Reader
+	sum   uint32
+	close func()
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -134,8 +193,9 @@ func (s *summed) ReadByte() (byte, error) {
 	return c, err
 }
 
-// bytes reads a length and that many bytes. Memory grows with what is read and not with what is announced.
-func (s *summed) bytes() ([]byte, error) {
+// bytes reads a length and that many bytes, to the memory of room. Memory grows with what is read and not with what is
+// announced.
+func (s *summed) bytes(room *bytes.Buffer) ([]byte, error) {
 	n, err := binary.ReadUvarint(s)
 	if err != nil {
 		return nil, err
@@ -143,55 +203,85 @@ func (s *summed) bytes() ([]byte, error) {
 	if n >= 1<<31 {
 		return nil, errors.New("a length beyond any")
 	}
-	var b bytes.Buffer
-	if _, err := io.CopyN(&b, s.r, int64(n)); err != nil {
+	room.Reset()
+	if _, err := io.CopyN(room, s.r, int64(n)); err != nil {
 		return nil, err
 	}
-	s.sum = crc32.Update(s.sum, castagnoli, b.Bytes())
-	return b.Bytes(), nil
+	s.sum = crc32.Update(s.sum, castagnoli, room.Bytes())
+	return room.Bytes(), nil
 }
 
-func (h *History) inside(in *summed) error {
-	damaged := func(err error) error { return fmt.Errorf("%w: %w", ErrPartial, err) }
-	text, err := in.bytes()
+// header reads what a partial says of itself.
+func (s *summed) header() (*partialHeader, error) {
+	var room bytes.Buffer
+	text, err := s.bytes(&room)
 	if err != nil {
-		return damaged(err)
+		return nil, fmt.Errorf("%w: %w", ErrPartial, err)
 	}
 	var header partialHeader
 	if err := json.Unmarshal(text, &header); err != nil {
-		return damaged(err)
+		return nil, fmt.Errorf("%w: %w", ErrPartial, err)
 	}
-	h.inputs = header.Inputs
-	for _, f := range header.Findings {
-		for _, e := range f.Examples {
-			h.told.add(e, 0)
-		}
-		h.told.count(f.Code, f.Count)
+	return &header, nil
+}
+
+// loader takes records that were kept elsewhere into a history: into shelves of its own, so that nothing was done when
+// something is wrong with them. One goroutine uses it.
+type loader struct {
+	history *History
+	from    []string        // the names that the records tell by number
+	only    map[string]bool // the files whose records are wanted; nil for all
+
+	names  numbers
+	rec    history.Record
+	id     []byte
+	record []byte
+	filler *filler
+	inputs []collected
+	links  links
+	seqs   sequences
+}
+
+func newLoader(h *History) *loader {
+	return &loader{history: h, names: numbers{names: h.names}, filler: newFiller(h.store, partitions)}
+}
+
+func (l *loader) inside(in *summed, wanted func(*savedInput) bool) error {
+	header, err := in.header()
+	if err != nil {
+		return err
 	}
+	damaged := func(err error) error { return fmt.Errorf("%w: %w", ErrPartial, err) }
+	l.choose(header, wanted)
 	names, err := binary.ReadUvarint(in)
 	if err != nil {
 		return damaged(err)
 	}
+	var room bytes.Buffer
+	once := map[string]bool{"": true}
 	for i := range names {
-		text, err := in.bytes()
+		text, err := in.bytes(&room)
 		if err != nil {
 			return damaged(err)
 		}
-		if h.names.of(string(text)) != i {
+		name := string(text)
+		if name != "" && once[name] || name != "" && i == 0 {
 			return damaged(errors.New("a name stands twice"))
 		}
+		once[name] = true
+		l.from = append(l.from, name)
 	}
-	for p := range h.store.parts {
+	for p := range l.history.store.parts {
 		blocks, err := binary.ReadUvarint(in)
 		if err != nil {
 			return damaged(err)
 		}
 		for range blocks {
-			b, err := in.bytes()
+			b, err := in.bytes(&room)
 			if err != nil {
 				return damaged(err)
 			}
-			if _, err := h.store.shelve(&h.store.parts[p], b); err != nil {
+			if err := l.block(p, b); err != nil {
 				return err
 			}
 		}
@@ -199,34 +289,68 @@ func (h *History) inside(in *summed) error {
 	return nil
 }
 
-// rebuild reads every record of a loaded history once: to see that it can be read, and to follow what its writers had
-// seen.
-func (h *History) rebuild() error {
-	var rec history.Record
-	var seqs sequences
-	for p := range h.store.parts {
-		err := h.store.each(&h.store.parts[p], func(b []byte) error {
-			r := reader{b: b, names: h.names.texts}
-			for r.more() {
-				r.record(&rec)
-				if r.bad || partition(rec.Key) != p || rec.Op > merge.Remove || rec.Precision > history.Nanosecond || rec.Time.Check() != nil || r.number != number(rec.ID, rec.Node) {
-					r.fail()
-					break
-				}
-				h.links.note(&rec)
-				seqs.note(rec.Node, uint64(r.node), r.number)
-			}
-			if r.bad {
-				return fmt.Errorf("%w: a record of it can't be read", ErrPartial)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
+// choose takes the inputs that are wanted.
+func (l *loader) choose(header *partialHeader, wanted func(*savedInput) bool) {
+	all := !header.Others
+	only := make(map[string]bool)
+	for i := range header.Inputs {
+		in := &header.Inputs[i]
+		if wanted != nil && !wanted(in) {
+			all = false
+			continue
 		}
+		only[in.Name] = true
+		l.inputs = append(l.inputs, in.collected())
 	}
-	h.links.resolve()
-	h.seqs = seqs.close()
+	if !all {
+		l.only = only
+	}
+}
+
+// block takes the records of a block of a part, which may be anything.
+func (l *loader) block(p int, b []byte) error {
+	r, rec := reader{b: b, names: l.from, ids: &l.id}, &l.rec
+	for r.more() {
+		l.id = l.id[:0]
+		at := r.record(rec)
+		if r.bad || partition(rec.Key) != p || rec.Op > merge.Remove || rec.Precision > history.Nanosecond || rec.Time.Check() != nil || r.number != number(rec.ID, rec.Node) {
+			return fmt.Errorf("%w: a record of it can't be read", ErrPartial)
+		}
+		if l.only != nil && !l.only[rec.Place.File] {
+			continue
+		}
+		l.record = appendRecord(l.record[:0], &l.names, rec, r.number, at)
+		l.filler.put(p, l.record)
+		l.links.note(rec)
+		l.seqs.note(rec.Node, l.names.of(string(rec.Node)), r.number)
+	}
+	if r.bad {
+		return fmt.Errorf("%w: a record of it can't be read", ErrPartial)
+	}
+	return l.filler.err
+}
+
+// into adds what was loaded to the history, unless it could not be.
+func (l *loader) into(err error) error {
+	h := l.history
+	shelves, failed := l.filler.close()
+	if err = cmp.Or(err, failed); err != nil {
+		for p := range shelves {
+			h.store.drop(&shelves[p])
+		}
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.unresolve(); err != nil {
+		return err
+	}
+	for p := range shelves {
+		h.store.parts[p].join(&shelves[p])
+	}
+	h.inputs = append(h.inputs, l.inputs...)
+	h.links.join(&l.links)
+	h.seqs.Merge(l.seqs.close())
 	return nil
 }
 
@@ -238,49 +362,43 @@ func (h *History) Join(o *History) {
 }
 
 func (h *History) join(o *History) error {
-	h.inputs = append(h.inputs, o.inputs...)
-	h.told.join(&o.told)
-	h.seqs.Merge(o.seqs)
-	var rec history.Record
-	var record []byte
+	l := newLoader(h)
+	l.from, l.inputs = o.names.texts, o.inputs
+	for p := range o.store.parts {
+		if err := o.store.each(&o.store.parts[p], func(b []byte) error { return l.block(p, b) }); err != nil {
+			return l.into(err)
+		}
+		o.store.parts[p] = shelf{}
+	}
+	return l.into(nil)
+}
+
+// resolve works out what writers had seen, when it isn't yet.
+func (h *History) resolve() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.links.resolve()
+}
+
+// unresolve finds the lists again from which [History.resolve] worked: more of them come.
+func (h *History) unresolve() error {
+	if !h.links.resolved() {
+		return nil
+	}
 	h.links = links{}
-	names := numbers{names: h.names}
-	to := newFiller(h.store, partitions)
+	var rec history.Record
 	for p := range h.store.parts {
 		err := h.store.each(&h.store.parts[p], func(b []byte) error {
-			h.linksOf(b, h.names.texts, &rec)
+			r := reader{b: b, names: h.names.texts}
+			for r.more() {
+				r.record(&rec)
+				h.links.note(&rec)
+			}
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		err = o.store.each(&o.store.parts[p], func(b []byte) error {
-			r := reader{b: b, names: o.names.texts}
-			for r.more() {
-				at := r.record(&rec)
-				record = appendRecord(record[:0], &names, &rec, r.number, at)
-				to.put(p, record)
-				h.links.note(&rec)
-			}
-			return to.err
-		})
-		if err != nil {
-			return err
-		}
-		o.store.parts[p] = shelf{}
 	}
-	shelves, err := to.close()
-	for p := range shelves {
-		h.store.parts[p].join(&shelves[p])
-	}
-	h.links.resolve()
-	return err
-}
-
-func (h *History) linksOf(b []byte, names []string, rec *history.Record) {
-	r := reader{b: b, names: names}
-	for r.more() {
-		r.record(rec)
-		h.links.note(rec)
-	}
+	return nil
 }

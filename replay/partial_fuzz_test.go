@@ -43,8 +43,9 @@ func FuzzLoad(f *testing.F) {
 	}
 	table := merge.MustParseTable("nodes ap < eu < us\nk/0 * keep-all\nr * lww together\n* * lww\nunique * f")
 	f.Fuzz(func(t *testing.T, inside []byte) {
-		h := &History{store: newStore(-1, ""), names: newNames()}
-		if h.inside(&summed{r: bufio.NewReader(bytes.NewReader(inside))}) != nil || h.rebuild() != nil {
+		h := newHistory(nil, history.Options{Memory: -1})
+		l := newLoader(h)
+		if l.into(l.inside(&summed{r: bufio.NewReader(bytes.NewReader(inside))}, nil)) != nil {
 			return
 		}
 		report := toJSON(t, h.Run(table, Options{Workers: 1}))

@@ -18,6 +18,10 @@ type Report struct {
 	Table  TableInfo `json:"table"`
 	Inputs []Input   `json:"inputs"`
 
+	// Partial is true when reading was interrupted: the report is of what was read by then, and the inputs say what is
+	// missing.
+	Partial bool `json:"partial,omitempty"`
+
 	Totals    Totals    `json:"totals"`
 	Causality []Known   `json:"causality"` // how much is known of what writers had seen
 	Decided   Decisions `json:"decided"`   // which rung decided against the losers

@@ -37,7 +37,7 @@ func TestKeysFoldedInOneRoomEndAsEachAlone(t *testing.T) {
 		{Name: "eu", Region: "eu", Open: sourceOf("", strings.Join(eu, "\n")).Open},
 	}, history.Options{})
 	require.NoError(t, err)
-	require.Zero(t, h.inputs[0].SetAside+h.inputs[1].SetAside, "%v", h.told.list())
+	require.Zero(t, h.inputs[0].SetAside+h.inputs[1].SetAside, "%v", h.inputs[0].told.list())
 	together := make(map[string]string)
 	var mu sync.Mutex
 	visit := func(cells []cell) {

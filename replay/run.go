@@ -146,6 +146,7 @@ type folder struct {
 }
 
 func (h *History) newFolder(w *work, seed maphash.Seed) *folder {
+	h.resolve()
 	f := &folder{
 		work:   w,
 		part:   part{history: h, ranks: h.ranks(), seed: seed},

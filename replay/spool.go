@@ -1,22 +1,25 @@
 package replay
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
+
+	"github.com/tiebreakhq/tiebreak/replay/whole"
 )
 
 // spool is a temporary file for what does not fit into memory: blocks of bytes are put at its end and read back by where
-// they stand. The file is made when the first block comes. Where the system allows it, it has no name from then on, so
-// that nothing of it is left whatever ends the process. Several goroutines may use a spool.
+// they stand. The file is made when the first block comes. Where the system allows it, it has no name, so that nothing of it
+// is left whatever ends the process. Several goroutines may use a spool.
 type spool struct {
 	dir string // "" is the system's directory for temporary files
 
-	mu   sync.Mutex
-	file *os.File
-	name string // while the file has one
-	end  atomic.Int64
+	mu     sync.Mutex
+	file   *os.File
+	remove func() error
+	end    atomic.Int64
 }
 
 // extent is where a block stands in a spool.
@@ -32,14 +35,11 @@ func (s *spool) open() (*os.File, error) {
 	if s.file != nil {
 		return s.file, nil
 	}
-	file, err := os.CreateTemp(s.dir, "tiebreak-*.tmp")
+	file, remove, err := whole.Temp(s.dir)
 	if err != nil {
 		return nil, fmt.Errorf("keep what does not fit into memory: %w", err)
 	}
-	s.file = file
-	if os.Remove(file.Name()) != nil {
-		s.name = file.Name() // this system removes no open file: close does
-	}
+	s.file, s.remove = file, remove
 	return file, nil
 }
 
@@ -81,8 +81,5 @@ func (s *spool) close() error {
 	}
 	err := s.file.Close()
 	s.file = nil
-	if s.name != "" {
-		err = os.Remove(s.name)
-	}
-	return err
+	return cmp.Or(err, s.remove())
 }

@@ -133,6 +133,7 @@ type filler struct {
 	store   *store
 	shelves []shelf
 	open    [][]byte // the block at hand of each
+	most    int      // the most bytes of a block
 	err     error    // the first that happened; nothing is put after it
 }
 
@@ -144,7 +145,7 @@ const (
 )
 
 func newFiller(s *store, shelves int) *filler {
-	return &filler{store: s, shelves: make([]shelf, shelves), open: make([][]byte, shelves)}
+	return &filler{store: s, shelves: make([]shelf, shelves), open: make([][]byte, shelves), most: lastBlock}
 }
 
 // put adds a record to shelf number p.
@@ -166,7 +167,7 @@ func (f *filler) next(p, size int) []byte {
 	block := f.open[p]
 	most := firstBlock
 	if cap(block) > 0 {
-		most = min(2*cap(block), lastBlock)
+		most = min(2*cap(block), f.most)
 	}
 	if f.err == nil {
 		block, f.err = f.store.shelve(&f.shelves[p], block)

@@ -245,6 +245,7 @@ func (h *History) report(table *merge.Table, s *sums, opt *Options) *Report {
 		Schema:    Schema,
 		Table:     infoOf(table),
 		Inputs:    h.Inputs(),
+		Partial:   h.Partial(),
 		Totals:    s.totals,
 		Causality: []Known{},
 		Decided:   s.decided,
@@ -265,7 +266,9 @@ func (h *History) report(table *merge.Table, s *sums, opt *Options) *Report {
 		return cmp.Or(cmp.Compare(b.Nanos, a.Nanos), strings.Compare(a.Ahead, b.Ahead), strings.Compare(a.Behind, b.Behind))
 	})
 	told := tally{}
-	told.join(&h.told)
+	for i := range h.inputs {
+		told.join(&h.inputs[i].told)
+	}
 	told.join(&s.told)
 	h.tellGaps(s, &told)
 	r.Findings = told.list()

@@ -7,13 +7,14 @@ import (
 	"path/filepath"
 
 	"github.com/tiebreakhq/tiebreak/replay/history"
+	"github.com/tiebreakhq/tiebreak/replay/whole"
 )
 
-// output is a file that appears whole or not at all: it is written beside its place and moved there by commit.
+// output is a file that appears whole or not at all. What is no regular file is written in place.
 type output struct {
 	*bufio.Writer
-	file *os.File
-	path string // where it goes; "" when file is written in place
+	file *whole.File // nil when it is written in place
+	in   *os.File    // the place
 }
 
 // create begins an output. What is no regular file, such as /dev/null, is written in place. An input is never written
@@ -38,15 +39,14 @@ func create(name string, inputs []string) (*output, error) {
 			if err != nil {
 				return nil, err
 			}
-			return &output{Writer: bufio.NewWriter(file), file: file}, nil
+			return &output{Writer: bufio.NewWriter(file), in: file}, nil
 		}
 	}
-	beside := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d.tmp", filepath.Base(path), os.Getpid()))
-	file, err := os.OpenFile(beside, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	file, err := whole.Create(path)
 	if err != nil {
 		return nil, err
 	}
-	return &output{Writer: bufio.NewWriter(file), file: file, path: path}, nil
+	return &output{Writer: bufio.NewWriter(file), file: file}, nil
 }
 
 // commit puts the output in its place.
@@ -55,26 +55,19 @@ func (o *output) commit() error {
 		o.discard()
 		return err
 	}
-	if err := o.file.Close(); err != nil {
-		o.discard()
-		return err
+	if o.file == nil {
+		return o.in.Close()
 	}
-	if o.path == "" {
-		return nil
-	}
-	if err := os.Rename(o.file.Name(), o.path); err != nil {
-		o.discard()
-		return err
-	}
-	return nil
+	return o.file.Commit()
 }
 
 // discard takes the output back. After commit it does nothing that shows.
 func (o *output) discard() {
-	_ = o.file.Close()
-	if o.path != "" {
-		_ = os.Remove(o.file.Name())
+	if o.file == nil {
+		_ = o.in.Close()
+		return
 	}
+	o.file.Discard()
 }
 
 // namesOf returns the names of the sources that are files.

@@ -65,6 +65,14 @@ type Options struct {
 	// never concurrent.
 	Progress func(bytes int64)
 
+	// Stop, when not nil, ends the reading when it is closed: each source at its next chunk. What was read by then is handed
+	// over, and stopping is no error.
+	Stop <-chan struct{}
+
+	// Finished is told of each source that was read to its end, by its place among the sources, after the last of its batches
+	// was handed over. Nil is not told. Several goroutines call it.
+	Finished func(source int)
+
 	chunk int // bytes of a chunk, for tests; 0 is chunkBytes
 }
 

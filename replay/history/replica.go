@@ -18,7 +18,7 @@ func (s *scan) replica(i int) error {
 	in := input{opt: s.opt}
 	next := chunk{source: i, name: src.Name, region: src.Region, format: Replica}
 	size := 0
-	send := func() bool {
+	send := func() error {
 		c := next
 		next.entries, size = nil, 0
 		next.index++
@@ -40,12 +40,13 @@ func (s *scan) replica(i int) error {
 		s.told(e.Size)
 		next.entries = append(next.entries, e)
 		next.lines++
-		if size += e.Size; size >= s.opt.chunk && !send() {
-			return nil
+		if size += e.Size; size >= s.opt.chunk {
+			if err := send(); err != nil {
+				return err
+			}
 		}
 	}
-	send()
-	return nil
+	return send()
 }
 
 // damaged returns the problem that damage to a log is, nil when there is none.

@@ -3,6 +3,7 @@ package history
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -57,6 +58,7 @@ func Scan(sources []Source, opt Options, each func(*Batch) error) (Stats, error)
 		spare:  make(chan *buffer, 2*opt.Workers),
 		stop:   make(chan struct{}),
 		failed: len(sources),
+		users:  make([]atomic.Int32, len(sources)),
 	}
 	var readers, workers sync.WaitGroup
 	for range min(opt.Workers, len(sources)) {
@@ -77,8 +79,9 @@ type scan struct {
 	opt     *Options
 	next    atomic.Int64 // the source to read next
 	chunks  chan *chunk
-	spare   chan *buffer  // of the size of a chunk
-	stop    chan struct{} // closed when the rest is in vain
+	spare   chan *buffer   // of the size of a chunk
+	stop    chan struct{}  // closed when the rest is in vain
+	users   []atomic.Int32 // of each source: who reads it, and its chunks that are not handed over
 
 	mu     sync.Mutex
 	stats  Stats
@@ -98,27 +101,58 @@ func (s *scan) fail(source int, err error) {
 	}
 }
 
+// errStopped is of a source that was not read to its end because the rest is in vain, or not wanted any more.
+var errStopped = errors.New("stopped")
+
 // read reads one source after the other.
 func (s *scan) read() {
-	for {
+	for !s.stopped() {
 		i := int(s.next.Add(1)) - 1
 		if i >= len(s.sources) {
 			return
 		}
-		if err := s.source(i); err != nil {
+		s.users[i].Add(1)
+		switch err := s.source(i); {
+		case errors.Is(err, errStopped):
+			return
+		case err != nil:
 			s.fail(i, err)
 			return
 		}
+		s.done(i)
 	}
 }
 
-// send hands a chunk to the workers, and returns false when they have stopped.
-func (s *scan) send(c *chunk) bool {
+// stopped reports whether the caller wants no more.
+func (s *scan) stopped() bool {
 	select {
-	case <-s.stop:
-		return false
-	case s.chunks <- c:
+	case <-s.opt.Stop:
 		return true
+	default:
+		return false
+	}
+}
+
+// send hands a chunk to the workers. The error is [errStopped].
+func (s *scan) send(c *chunk) error {
+	if s.stopped() {
+		return errStopped
+	}
+	s.users[c.source].Add(1)
+	select {
+	case <-s.opt.Stop:
+		return errStopped
+	case <-s.stop:
+		return errStopped
+	case s.chunks <- c:
+		return nil
+	}
+}
+
+// done ends one use of a source. The last one to end tells that the source is finished.
+func (s *scan) done(source int) {
+	if s.users[source].Add(-1) == 0 && s.opt.Finished != nil {
+		s.opt.Finished(source)
 	}
 }
 
@@ -150,8 +184,7 @@ func (s *scan) source(i int) error {
 	next := chunk{source: i, name: src.Name, region: src.Region, line: 1}
 	if bad != nil {
 		next.find(1, 0, bad)
-		s.send(&next)
-		return nil
+		return s.send(&next)
 	}
 	defer in.close()
 
@@ -186,13 +219,15 @@ func (s *scan) source(i int) error {
 			next.index++
 			c.buffer = buf
 			buf.users.Add(1)
-			if !s.send(&c) {
-				return nil
+			if err := s.send(&c); err != nil {
+				return err
 			}
 		}
 		if bad != nil {
 			next.find(next.line, 0, bad)
-			s.send(&next)
+			if err := s.send(&next); err != nil {
+				return err
+			}
 		}
 		if end {
 			return nil
@@ -233,7 +268,9 @@ func (s *scan) work(each func(*Batch) error) {
 		s.add(b)
 		if err := each(b); err != nil {
 			s.fail(-1, err)
+			continue
 		}
+		s.done(c.source)
 	}
 }
 

@@ -1,0 +1,3 @@
+package replay
+
+type identity struct{}
