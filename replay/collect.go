@@ -80,8 +80,14 @@ func (in *Input) aside(code finding.Code, n int64) {
 // read by then: see [History.Partial].
 func Collect(sources []history.Source, opt history.Options) (*History, error) {
 	h := newHistory(sources, opt)
-	g := h.group(0, len(sources), lastBlock)
-	return h.collect(sources, opt, func(int) *group { return g }, nil)
+	g := h.group(0, len(sources))
+	return h.collect(sources, opt, func(int) *group { return g }, func(g *group) error {
+		shelves, err := g.close()
+		if err == nil {
+			g.add(h, shelves)
+		}
+		return err
+	})
 }
 
 // newHistory returns a history of sources of which nothing has been read.
@@ -99,14 +105,14 @@ const (
 	unreadRest = "rest"
 )
 
-// collect reads the sources, the last ones of the history's inputs: each into its group. done, when not nil, is called with
-// each group that was read whole, and takes it; the others are taken in the end.
+// collect reads the sources, the last ones of the history's inputs: each into its group. done takes a group into the history:
+// as soon as all its inputs were read whole, or else in the end.
 func (h *History) collect(sources []history.Source, opt history.Options, groupOf func(source int) *group, done func(*group) error) (*History, error) {
 	first := len(h.inputs) - len(sources)
 	tell, opt := opt.Finished, opt
 	opt.Finished = func(source int) {
 		g := groupOf(first + source)
-		if g.finished(first+source) && done != nil {
+		if g.finished(first + source) {
 			h.failed.set(done(g))
 		}
 		if tell != nil {
@@ -123,7 +129,9 @@ func (h *History) collect(sources []history.Source, opt history.Options, groupOf
 		return cmp.Or(c.filler.err, h.failed.get())
 	})
 	for i := range sources {
-		err = cmp.Or(err, groupOf(first+i).into(h))
+		if g := groupOf(first + i); !g.taken {
+			err = cmp.Or(err, done(g)) // even after an error: what was read whole may be kept
+		}
 	}
 	if err = cmp.Or(err, h.failed.get()); err != nil {
 		_ = h.Close()
@@ -136,8 +144,9 @@ func (h *History) collect(sources []history.Source, opt history.Options, groupOf
 // may use it.
 type group struct {
 	history *History
-	first   int // of its inputs
-	block   int // the most bytes of a block, while others stand open beside it
+	first   int  // of its inputs
+	block   int  // the most bytes of a block
+	tight   bool // see [filler]
 
 	mu     sync.Mutex
 	free   []*collector
@@ -147,8 +156,8 @@ type group struct {
 	taken  bool
 }
 
-func (h *History) group(first, inputs, block int) *group {
-	g := &group{history: h, first: first, block: block, missed: inputs, inputs: make([]collected, inputs)}
+func (h *History) group(first, inputs int) *group {
+	g := &group{history: h, first: first, block: lastBlock, missed: inputs, inputs: make([]collected, inputs)}
 	for i := range g.inputs {
 		in := &h.inputs[first+i]
 		g.inputs[i].Input = Input{Name: in.Name, Region: in.Region, Unread: unreadAll}
@@ -166,7 +175,7 @@ func (g *group) collector() *collector {
 		return c
 	}
 	c := &collector{names: numbers{names: g.history.names}, filler: newFiller(g.history.store, partitions), first: g.first, inputs: make([]collected, len(g.inputs))}
-	c.filler.most = g.block
+	c.filler.most, c.filler.tight = g.block, g.tight
 	g.all = append(g.all, c)
 	return c
 }
@@ -212,19 +221,6 @@ func (g *group) close() ([]shelf, error) {
 		}
 	}
 	return shelves, nil
-}
-
-// into adds all that was collected to the history, once.
-func (g *group) into(h *History) error {
-	if g.taken {
-		return nil
-	}
-	shelves, err := g.close()
-	if err != nil {
-		return err
-	}
-	g.add(h, shelves)
-	return nil
 }
 
 // add adds what was closed to the history.

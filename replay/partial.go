@@ -243,7 +243,9 @@ type loader struct {
 }
 
 func newLoader(h *History) *loader {
-	return &loader{history: h, names: numbers{names: h.names}, filler: newFiller(h.store, partitions)}
+	l := &loader{history: h, names: numbers{names: h.names}, filler: newFiller(h.store, partitions)}
+	l.filler.tight = true
+	return l
 }
 
 func (l *loader) inside(in *summed, wanted func(*savedInput) bool) error {

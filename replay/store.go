@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/tiebreakhq/tiebreak/replay/history"
@@ -134,6 +135,7 @@ type filler struct {
 	shelves []shelf
 	open    [][]byte // the block at hand of each
 	most    int      // the most bytes of a block
+	tight   bool     // other fillers will fill shelves for this history when this one is closed: leave no room in its blocks
 	err     error    // the first that happened; nothing is put after it
 }
 
@@ -184,6 +186,9 @@ func (f *filler) next(p, size int) []byte {
 // close puts all blocks at hand away. The shelves are the caller's then.
 func (f *filler) close() ([]shelf, error) {
 	for p, block := range f.open {
+		if f.tight && cap(block)-len(block) > cap(block)/8 {
+			block = slices.Clone(block)
+		}
 		if f.err == nil {
 			_, f.err = f.store.shelve(&f.shelves[p], block)
 		}
