@@ -3,7 +3,8 @@
 //
 // [Collect] reads sources into a [History], once. [History.Run] merges it under a table into a [Report]; [History.Why] tells
 // the [Story] of one key; [History.Diff] says what another table would change; [History.Laws] tries the rules' laws on the
-// values of the history. [History.Save] and [Load] keep what was read, so that tomorrow's run reads tomorrow's file only.
+// values of the history. [History.Save] and [Load] keep what was read, so that tomorrow's run reads tomorrow's file only. A
+// [Checkpoint] does that for each of many inputs by itself, so that a run that was interrupted goes on where it was.
 //
 //	h, err := replay.Collect([]history.Source{history.File("shop.ndjson.zst")}, history.Options{})
 //	report := h.Run(table, replay.Options{})
@@ -32,8 +33,9 @@
 // HAZARD: an op id is compared within its key. One id on two keys is two operations.
 //
 // Equal histories and tables give equal reports, byte for byte, whatever the order of the inputs, GOMAXPROCS and the
-// memory that it may use. The package does no I/O but through the sources it is given, and a temporary file for the writes
-// that do not fit into [history.Options.Memory]: [History.Err] tells whether it could be read back.
+// memory that it may use. The package does no I/O but through the sources it is given, in the directory of a
+// [Checkpoint], and to a temporary file for the writes that do not fit into [history.Options.Memory]: [History.Err] tells
+// whether it could be read back.
 //
 // # What it costs
 //

@@ -11,6 +11,7 @@ func (c *command) diff(args []string) (int, error) {
 	var in input
 	fs := flag.NewFlagSet("diff", flag.ContinueOnError)
 	in.merging(fs)
+	in.continuing(fs)
 	fs.IntVar(&in.worst, "worst", 10, "")
 	var err error
 	if in.names, err = parse(fs, args); err != nil {
@@ -31,6 +32,7 @@ func (c *command) diff(args []string) (int, error) {
 		return 0, err
 	}
 	defer h.Close()
+	c.interrupted(&in, h)
 	d := h.Diff(tables, in.options())
 	c.show.done()
 	if err := h.Err(); err != nil {
@@ -45,7 +47,7 @@ func (c *command) diff(args []string) (int, error) {
 		return 0, err
 	}
 	switch {
-	case c.aside(&in, h.Inputs()):
+	case c.aside(&in, h.Inputs()), h.Partial():
 		return exitTrouble, nil
 	case d.Different():
 		return exitFound, nil

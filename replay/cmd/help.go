@@ -38,6 +38,10 @@ const mergingHelp = replayingHelp + `  -skew DURATION      how far the clocks of
   -max-drift DURATION how far ahead a stamp may be before it is told as clock_ahead
 `
 
+// continuingHelp is of the flag of run and diff.
+const continuingHelp = `  -checkpoint DIR     keep in DIR what is read of each input, and read only what is not there or has changed since
+`
+
 const statusHelp = `
 Exit status
 `
@@ -49,6 +53,9 @@ var helps = map[string]string{
   tiebreak run -rules shop.tb -state out.ndjson export/ and the state that all regions would agree on
   tiebreak run -rules shop.tb -fail-on 'lost>10,refused,inversion' orders.ndjson
   tiebreak run -rules shop.tb -fail-on stale_read -skew 50ms orders.ndjson    and whether the reads in it were stale
+  tiebreak run -rules shop.tb -checkpoint .kept export/ a long run, which goes on where it was when it is run again
+
+Ctrl-C ends the reading and tells what was read by then, marked as partial. A second one ends the run at once.
 
 Flags
   -rules FILE         the rule table
@@ -56,12 +63,12 @@ Flags
   -state FILE         write the merged state: {"key","field","value","id","by"}, one a line, sorted
   -partial FILE       keep what was read, to be named as a HISTORY together with others another day; reads are not kept
   -want LEVEL         what reads were promised that don't say: strong, quorum, session, bounded:5s or eventual
-  -fail-on LIST       exit with 1 when there is any of: lost, conflicts, refused, diverged, ties, or the code of a
+` + continuingHelp + `  -fail-on LIST       exit with 1 when there is any of: lost, conflicts, refused, diverged, ties, or the code of a
                       finding; or more of it than a bound, as in 'lost>10'; of a range the most counts
 ` + statusHelp + `  0  done
   1  -fail-on matched
-  2  the report can't be relied on, or there is none: a record was set aside that -tolerate does not name, a
-     mistake in the rules, a file that can't be read
+  2  the report can't be relied on, or there is none: a record was set aside that -tolerate does not name, an
+     interrupt, a mistake in the rules, a file that can't be read
 `,
 	"why": `tiebreak why -rules FILE [flags] KEY HISTORY...
 
@@ -83,9 +90,10 @@ Flags
 Flags
   -rules FILE         a rule table, two or more; the first is the one to compare with
 ` + readingHelp + mergingHelp + `  -worst N            how many of the fields that end differently to show; 10 when left out
-` + statusHelp + `  0  every field ends as before
+` + continuingHelp + statusHelp + `  0  every field ends as before
   1  something ends differently
-  2  trouble: a record was set aside that -tolerate does not name, a mistake in the rules, a file that can't be read
+  2  trouble: a record was set aside that -tolerate does not name, an interrupt (what was read by then is told,
+     marked as partial), a mistake in the rules, a file that can't be read
 `,
 	"laws": `tiebreak laws -rules FILE [flags] HISTORY...
 

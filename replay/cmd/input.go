@@ -40,6 +40,9 @@ type input struct {
 
 	exclude  func(*history.Record) bool // see [history.Options]
 	readings func(*history.Record)
+
+	stoppable  bool   // what was read by then can be told when reading is interrupted
+	checkpoint string // the directory; "" for none
 }
 
 // reading adds the flags of how to read.
@@ -65,6 +68,12 @@ func (in *input) merging(fs *flag.FlagSet) {
 	in.replaying(fs)
 	fs.DurationVar(&in.skew, "skew", 0, "")
 	fs.DurationVar(&in.drift, "max-drift", 0, "")
+}
+
+// continuing adds the flag of commands that an interrupt makes tell what they have, and that can be continued.
+func (in *input) continuing(fs *flag.FlagSet) {
+	in.stoppable = true
+	fs.StringVar(&in.checkpoint, "checkpoint", "", "")
 }
 
 // check reports what is wrong with the flags, and that there is no history.
@@ -232,31 +241,46 @@ func peek(s *history.Source) (bool, error) {
 
 // collect reads all inputs into one history.
 func (c *command) collect(in *input, histories, partials []history.Source) (*replay.History, error) {
-	h, err := replay.Collect(histories, in.scan(c.show))
+	opt := in.scan(c.show)
+	if in.stoppable {
+		stop, ended := c.signals.reading()
+		defer ended()
+		opt.Stop = stop
+	}
+	collect := replay.Collect
+	if in.checkpoint != "" {
+		check := replay.Checkpoint{Dir: in.checkpoint, Kept: c.show.kept, Note: func(text string) { c.note("%s", text) }}
+		collect = check.Collect
+	}
+	h, err := collect(histories, opt)
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range partials {
 		r, err := s.Open()
 		if err != nil {
+			_ = h.Close()
 			return nil, err
 		}
-		part, err := replay.Load(bufio.NewReader(r), in.scan(nil))
+		err = h.Load(bufio.NewReader(r))
 		_ = r.Close()
 		if err != nil {
+			_ = h.Close()
 			return nil, fmt.Errorf("%s: %w", s.Name, err)
 		}
-		h.Join(part)
 	}
 	return h, nil
 }
 
 func (in *input) scan(show *progress) history.Options {
-	return history.Options{Format: history.Format(in.format), Origin: in.origin, Scans: in.scans, Memory: in.memory.history(), Exclude: in.exclude, Readings: in.readings, Progress: show.read}
+	return history.Options{Format: history.Format(in.format), Origin: in.origin, Scans: in.scans, Memory: in.memory.history(), Exclude: in.exclude, Readings: in.readings, Progress: show.read, Finished: show.finished}
 }
 
 // read finds and reads all inputs. The caller erases the progress, when all that takes time is done.
 func (c *command) read(in *input) (*replay.History, []string, error) {
+	if err := in.checkCheckpoint(); err != nil {
+		return nil, nil, err
+	}
 	histories, partials, err := c.sources(in)
 	if err != nil {
 		return nil, nil, err

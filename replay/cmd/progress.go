@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/tiebreakhq/tiebreak/replay/history"
@@ -12,10 +14,16 @@ import (
 // progress shows on a terminal how far reading has come. A nil progress shows nothing.
 type progress struct {
 	w     io.Writer
-	total int64 // bytes of all inputs, 0 when not known
 	begin time.Time
-	last  time.Time
-	shown bool
+
+	mu     sync.Mutex
+	sizes  []int64 // of the inputs in bytes, below 0 when not known
+	total  int64   // bytes of all inputs that are read
+	vague  int     // inputs of which the size is not known
+	inputs int     // that are read
+	ended  int     // of them
+	last   time.Time
+	shown  bool
 }
 
 // newProgress returns nil unless w is a terminal.
@@ -27,41 +35,86 @@ func newProgress(w io.Writer, sources []history.Source) *progress {
 	if info, err := file.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
 		return nil
 	}
-	now := time.Now()
-	return &progress{w: w, total: sizeOf(sources), begin: now, last: now}
+	return progressOf(w, sources, time.Now())
 }
 
-// sizeOf returns the bytes of all sources, 0 when those of one are not known.
-func sizeOf(sources []history.Source) int64 {
-	total := int64(0)
+func progressOf(w io.Writer, sources []history.Source, now time.Time) *progress {
+	p := &progress{w: w, begin: now, last: now, inputs: len(sources)}
 	for _, s := range sources {
-		info, err := os.Stat(s.Name)
-		if err != nil || !info.Mode().IsRegular() {
-			return 0
+		size := int64(-1)
+		if info, err := os.Stat(s.Name); err == nil && info.Mode().IsRegular() {
+			size = info.Size()
+			p.total += size
+		} else {
+			p.vague++
 		}
-		total += info.Size()
+		p.sizes = append(p.sizes, size)
 	}
-	return total
+	return p
+}
+
+// kept is told that an input is not read.
+func (p *progress) kept(input int) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inputs--
+	if size := p.sizes[input]; size < 0 {
+		p.vague--
+	} else {
+		p.total -= size
+	}
+}
+
+// finished is told that an input was read whole.
+func (p *progress) finished(int) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended++
 }
 
 // read is told how many bytes have been read in all.
 func (p *progress) read(bytes int64) {
-	if p == nil || time.Since(p.last) < 200*time.Millisecond {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(p.last) < 200*time.Millisecond {
 		return
 	}
 	p.last = time.Now()
 	const mega = 1e6
-	rate := float64(bytes) / mega / time.Since(p.begin).Seconds()
-	percent := ""
-	if p.total > 0 {
-		percent = fmt.Sprintf(" of %.0f MB, %d%%", float64(p.total)/mega, min(100*bytes/p.total, 100))
+	rate := float64(bytes) / time.Since(p.begin).Seconds()
+	var b strings.Builder
+	b.WriteString("read ")
+	if p.inputs > 1 {
+		fmt.Fprintf(&b, "%d of %d inputs, ", p.ended, p.inputs)
 	}
-	p.line(fmt.Sprintf("read %.0f MB%s, %.0f MB/s", float64(bytes)/mega, percent, rate))
+	fmt.Fprintf(&b, "%.0f MB", float64(bytes)/mega)
+	if p.vague == 0 && p.total > 0 {
+		fmt.Fprintf(&b, " of %.0f MB, %d%%", float64(p.total)/mega, min(100*bytes/p.total, 100))
+	}
+	fmt.Fprintf(&b, ", %.0f MB/s", rate/mega)
+	if left := float64(p.total - bytes); p.vague == 0 && left > 0 && rate > 0 {
+		fmt.Fprintf(&b, ", %s left", time.Duration(left/rate*float64(time.Second)).Round(time.Second))
+	}
+	p.line(b.String())
 }
 
 // merging says that all is read.
 func (p *progress) merging() {
-	if p != nil && p.shown {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shown {
 		p.line("merging")
 	}
 }
@@ -73,7 +126,12 @@ func (p *progress) line(text string) {
 
 // done erases the line.
 func (p *progress) done() {
-	if p != nil && p.shown {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shown {
 		fmt.Fprint(p.w, "\r\x1b[K")
 		p.shown = false
 	}

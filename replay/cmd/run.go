@@ -20,6 +20,7 @@ func (c *command) run(args []string) (int, error) {
 	var failOn, state, partial, want string
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	in.merging(fs)
+	in.continuing(fs)
 	fs.IntVar(&in.worst, "worst", 10, "")
 	fs.StringVar(&failOn, "fail-on", "", "")
 	fs.StringVar(&state, "state", "", "")
@@ -56,6 +57,9 @@ func (c *command) run(args []string) (int, error) {
 	}
 	defer h.Close()
 	names = append(names, in.tables...)
+	if c.interrupted(&in, h, state, partial) {
+		state, partial = "", ""
+	}
 	if partial != "" {
 		if err := save(h, partial, names); err != nil {
 			return 0, err
@@ -84,7 +88,7 @@ func (c *command) run(args []string) (int, error) {
 			status = exitFound
 		}
 	}
-	if c.aside(&in, r.Inputs) {
+	if c.aside(&in, r.Inputs) || r.Partial {
 		status = exitTrouble
 	}
 	return status, nil

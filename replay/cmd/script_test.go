@@ -1,13 +1,18 @@
 package cmd_test
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -32,6 +37,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"tiebreak": func() { cmd.Main() },
 		"mybreak":  func() { cmd.Main(left, honest) },
+		"limited":  limited,
 	})
 }
 
@@ -41,7 +47,9 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
 		Setup:         func(env *testscript.Env) error { return os.CopyFS(env.WorkDir, os.DirFS("testdata/shop")) },
-		Cmds:          map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits, "same": same, "serves": serves},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits": exits, "same": same, "serves": serves, "interrupt": interrupt, "holds": holds,
+		},
 	})
 }
 
@@ -88,4 +96,96 @@ func serves(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 	}
 	ts.Check(r.Close())
+}
+
+// interrupt runs a program whose standard input doesn't end, and sends it signals when it has kept something in a directory;
+// "-" for when it has read some of its input. It wants an exit status, or the program to be killed by the last signal:
+// interrupt INT,INT kept killed tiebreak run -.
+func interrupt(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: interrupt SIGNAL,... DIRECTORY STATUS PROGRAM ARGS...")
+	}
+	known := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
+	c := exec.Command(args[3], args[4:]...)
+	c.Dir, c.Env = ts.MkAbs("."), append(os.Environ(), "GOMAXPROCS="+ts.Getenv("GOMAXPROCS"))
+	c.Stdout, c.Stderr = ts.Stdout(), ts.Stderr()
+	in, err := c.StdinPipe()
+	ts.Check(err)
+	ts.Check(c.Start())
+	signals := strings.Split(args[0], ",")
+	var fed atomic.Int64
+	ended := make(chan struct{})
+	line := []byte(`{"key":"stream","value":1,"node":"ap-south","time":"2026-03-02T09:00:00Z"}` + "\n")
+	if len(signals) > 1 {
+		_, err = in.Write(line) // who waits for more input sees no signal: the first one does not end it
+	} else {
+		go func() {
+			for block := bytes.Repeat(line, 1000); ; fed.Add(1) {
+				if _, err := in.Write(block); err != nil {
+					return
+				}
+			}
+		}()
+	}
+	go func() {
+		err = c.Wait()
+		close(ended)
+	}()
+	wait := func(what string, until func() bool) {
+		for deadline := time.Now().Add(time.Minute); !until(); time.Sleep(time.Millisecond) {
+			select {
+			case <-ended:
+				ts.Fatalf("it ended before %s: %v", what, err)
+			default:
+			}
+			if time.Now().After(deadline) {
+				_ = c.Process.Kill()
+				ts.Fatalf("a minute has passed before %s", what)
+			}
+		}
+	}
+	wait("it kept something", func() bool {
+		files, _ := filepath.Glob(filepath.Join(ts.MkAbs(args[1]), "*.partial"))
+		return len(files) > 0 || args[1] == "-" && fed.Load() > 20
+	})
+	for i, name := range signals {
+		if i > 0 {
+			time.Sleep(50 * time.Millisecond) // two that come at once are one
+		}
+		_ = c.Process.Signal(known[name])
+	}
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		_ = c.Process.Kill()
+		ts.Fatalf("it did not end")
+	}
+	got := strconv.Itoa(c.ProcessState.ExitCode())
+	if status, ok := c.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == known[signals[len(signals)-1]] {
+		got = "killed"
+	}
+	if got != args[2] {
+		ts.Fatalf("exit status %s, want %s", got, args[2])
+	}
+}
+
+// holds wants a directory to hold these files and no others: holds . a b.
+func holds(ts *testscript.TestScript, neg bool, args []string) {
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	var names []string
+	for _, e := range entries {
+		if e.Name() != ".tmp" { // it is the script's
+			names = append(names, e.Name())
+		}
+	}
+	want := args[1:]
+	if len(names) != len(want) {
+		ts.Fatalf("%s holds %q, want %q", args[0], names, want)
+	}
+	for i, name := range names {
+		if ok, err := filepath.Match(want[i], name); !ok || err != nil {
+			ts.Fatalf("%s holds %q, want %q", args[0], names, want)
+		}
+	}
 }

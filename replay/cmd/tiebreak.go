@@ -27,16 +27,22 @@ const (
 // Main runs the command of this process and exits. Rules are the caller's own: tables may use them by name.
 func Main(rules ...merge.Custom) {
 	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error of a write, and no trouble
-	os.Exit(Tiebreak(os.Stdin, os.Stdout, os.Stderr, os.Args[1:], rules...))
+	c := &command{stdin: os.Stdin, out: bufio.NewWriter(os.Stdout), stderr: os.Stderr, rules: rules, signals: watchInterrupts()}
+	os.Exit(c.main(os.Args[1:]))
 }
 
 // Tiebreak runs the command with the arguments that follow its name and returns its exit status: 0 when there is nothing
-// to worry about, 1 when it found what it was asked to tell, 2 when the result can't be relied on.
+// to worry about, 1 when it found what it was asked to tell, 2 when the result can't be relied on. It knows of no signals:
+// those are for [Main].
 func Tiebreak(stdin io.Reader, stdout, stderr io.Writer, args []string, rules ...merge.Custom) int {
-	out := bufio.NewWriter(stdout)
-	c := &command{stdin: stdin, out: out, stderr: stderr, rules: rules}
+	c := &command{stdin: stdin, out: bufio.NewWriter(stdout), stderr: stderr, rules: rules}
+	return c.main(args)
+}
+
+func (c *command) main(args []string) int {
+	c.args = args
 	status := c.dispatch(args)
-	if err := out.Flush(); err != nil && !errors.Is(err, syscall.EPIPE) {
+	if err := c.out.Flush(); err != nil && !errors.Is(err, syscall.EPIPE) {
 		c.say(fmt.Errorf("write report: %w", err))
 		return exitTrouble
 	}
@@ -49,7 +55,10 @@ type command struct {
 	out    *bufio.Writer
 	stderr io.Writer
 	rules  []merge.Custom
-	show   *progress // of what is being read
+	args   []string
+
+	show    *progress   // of what is being read
+	signals *interrupts // nil when nobody watches
 }
 
 // commands are the commands by name; [command.dispatch] adds help.

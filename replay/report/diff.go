@@ -12,6 +12,7 @@ import (
 // side, the fields that end differently. next is called with the number of a table, from 0, too.
 func Diff(w io.Writer, d *replay.Diff, next func(table int, key, field string) string) error {
 	p := &page{}
+	partial(p, d.Base)
 	for i, c := range d.Others {
 		if i > 0 {
 			p.line("")

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -18,6 +19,7 @@ type Next func(key, field string) string
 // what was found, the reads, what is not known, and the next command. Reads that were not judged are nil.
 func Run(w io.Writer, r *replay.Report, judged *reads.Report, next Next) error {
 	p := &page{}
+	partial(p, r)
 	records := int64(0)
 	for _, in := range r.Inputs {
 		records += in.Records()
@@ -34,6 +36,27 @@ func Run(w io.Writer, r *replay.Report, judged *reads.Report, next Next) error {
 		p.line("\nNext: %s", next(r.Worst[0].Key, r.Worst[0].Field))
 	}
 	return p.to(w)
+}
+
+// partial says first of all that reading was interrupted, and how far it came.
+func partial(p *page, r *replay.Report) {
+	if !r.Partial {
+		return
+	}
+	whole, part := 0, 0
+	for _, in := range r.Inputs {
+		switch in.Unread {
+		case "":
+			whole++
+		case "rest":
+			part++
+		}
+	}
+	more := ""
+	if part > 0 {
+		more = fmt.Sprintf(" and a part of %d more", part)
+	}
+	p.line("PARTIAL: interrupted after %d of %s%s: what follows is of what was read, and no more\n", whole, plural(int64(len(r.Inputs)), "input"), more)
 }
 
 func counts(p *page, r *replay.Report) {

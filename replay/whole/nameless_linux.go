@@ -7,13 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nameless returns a file in a directory that has no name yet, nil when this file system has no such thing.
-func nameless(dir string) *os.File {
+// nameless returns a file in a directory that has no name yet, nil when this file system has no such thing. Errors show it
+// as shown.
+func nameless(dir, shown string) *os.File {
 	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o666)
 	if err != nil {
 		return nil
 	}
-	file := os.NewFile(uintptr(fd), dir)
+	file := os.NewFile(uintptr(fd), shown)
 	if _, err := os.Stat(descriptor(file)); err != nil { // link will need it
 		_ = file.Close()
 		return nil

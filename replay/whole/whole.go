@@ -28,12 +28,15 @@ var temps = struct {
 	over  bool
 }{names: make(map[string]bool)}
 
+// unnamed makes a file without a name; nil when there is no such thing.
+var unnamed = nameless
+
 // errOver is of a file that came too late.
 var errOver = errors.New("this process is about to end")
 
 // Create begins a file. Whoever calls it commits or discards it.
 func Create(path string) (*File, error) {
-	if file := nameless(filepath.Dir(path)); file != nil {
+	if file := unnamed(filepath.Dir(path), path); file != nil {
 		return &File{File: file, path: path}, nil
 	}
 	var file *os.File
@@ -54,7 +57,7 @@ func Temp(dir string) (file *os.File, remove func() error, err error) {
 	if dir == "" {
 		dir = os.TempDir()
 	}
-	if file := nameless(dir); file != nil {
+	if file := unnamed(dir, dir); file != nil {
 		return file, none, nil
 	}
 	if file, err = os.CreateTemp(dir, "tiebreak-*.tmp"); err != nil {

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package cmd_test
+
+func limited() { panic("there is no such limit") }
