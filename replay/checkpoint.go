@@ -35,7 +35,7 @@ import (
 // anew.
 //
 // Never kept, and read each time, are the standard input, what is no regular file, the directory of a replica, and an input
-// that holds reads, for a partial keeps writes.
+// that holds reads or writes with a session or the time of their call, for a partial keeps nothing of these.
 //
 // Inputs are kept in groups: beside each other in the order in which they are given, until they are 32 MiB as they are
 // stored; a larger one is by itself. To write and sync a file takes longer than to read a small one, and each file is a
@@ -99,6 +99,9 @@ func (c *Checkpoint) Collect(sources []history.Source, opt history.Options) (*Hi
 	if err := k.read(h, sources, opt); err != nil {
 		return nil, err
 	}
+	if len(k.calls) > 0 {
+		k.tell(k.calls, "holds reads or sessions, which are not kept: it is read each time", "hold reads or sessions, which are not kept: they are read each time")
+	}
 	if !h.Partial() {
 		k.clear()
 	}
@@ -118,6 +121,7 @@ type keeper struct {
 	mu     sync.Mutex
 	saved  map[string]bool // the files that were written
 	failed bool            // to keep one; the others aren't tried
+	calls  []string        // the inputs that could be kept but for their reads
 }
 
 type place struct{ name, region string }
@@ -243,8 +247,8 @@ func (k *keeper) find() error {
 			}
 		}
 	}
-	k.stale(changed, "changed since it was kept")
-	k.stale(otherwise, "was kept by another version, or is read with other flags now")
+	k.stale(changed, "changed since the checkpoint")
+	k.stale(otherwise, "had been kept by another version, or for other flags")
 	return nil
 }
 
@@ -256,13 +260,18 @@ func (k *keeper) stale(sources map[int]bool, why string) {
 			names = append(names, p.name)
 		}
 	}
+	if len(names) > 0 {
+		k.tell(names, why+": it is read anew", why+": they are read anew")
+	}
+}
+
+// tell says something of one input, or of several.
+func (k *keeper) tell(names []string, one, several string) {
 	slices.Sort(names)
-	switch len(names) {
-	case 0:
-	case 1:
-		k.note("%s %s: read anew", names[0], why)
-	default:
-		k.note("%s %s, and so for %d more: read anew", names[0], why, len(names)-1)
+	if len(names) == 1 {
+		k.note("%s %s", names[0], one)
+	} else {
+		k.note("%s and %d more %s", names[0], len(names)-1, several)
 	}
 }
 
@@ -407,11 +416,15 @@ func (k *keeper) keep(h *History, g *group, first int) error {
 		return err
 	}
 	var head partialHeader
+	var calls []string
 	for i := range g.inputs {
 		in := &g.inputs[i]
 		id := k.ids[k.missing[g.first-first+i]]
-		if id == nil || in.Unread != "" || in.Reads > 0 {
+		if id == nil || in.Unread != "" || in.calls {
 			head.Others = true
+			if in.calls {
+				calls = append(calls, in.Name)
+			}
 			continue
 		}
 		saved := in.saved()
@@ -420,6 +433,7 @@ func (k *keeper) keep(h *History, g *group, first int) error {
 	}
 	k.mu.Lock()
 	failed := k.failed
+	k.calls = append(k.calls, calls...)
 	k.mu.Unlock()
 	if len(head.Inputs) > 0 && !failed {
 		if err := k.save(h, g, &head, shelves); err != nil {

@@ -228,17 +228,17 @@ func TestWhatIsStaleIsSaidAndReadAnew(t *testing.T) {
 		{name: "more memory", change: func(t *testing.T, s *history.Source, opt *history.Options, dir string) { opt.Memory = -1 }, fresh: true},
 		{name: "longer", change: func(t *testing.T, s *history.Source, opt *history.Options, dir string) {
 			write(t, s.Name, line(1)+line(2), then)
-		}, said: "changed since it was kept"},
+		}, said: "changed since the checkpoint"},
 		{name: "written again", change: func(t *testing.T, s *history.Source, opt *history.Options, dir string) {
 			write(t, s.Name, line(1), then.Add(1))
-		}, said: "changed since it was kept"},
+		}, said: "changed since the checkpoint"},
 		{name: "other content, same length and time", change: func(t *testing.T, s *history.Source, opt *history.Options, dir string) {
 			write(t, s.Name, line(2), then)
-		}, said: "changed since it was kept"},
+		}, said: "changed since the checkpoint"},
 		{name: "region", change: func(t *testing.T, s *history.Source, opt *history.Options, dir string) { s.Region = "eu" }},
-		{name: "origin", change: func(t *testing.T, s *history.Source, opt *history.Options, dir string) { opt.Origin = "o" }, said: "other flags"},
-		{name: "format", change: func(t *testing.T, s *history.Source, opt *history.Options, dir string) { opt.Format = history.Native }, said: "other flags"},
-		{name: "limits", change: func(t *testing.T, s *history.Source, opt *history.Options, dir string) { opt.Limits.Bytes = 1000 }, said: "other flags"},
+		{name: "origin", change: func(t *testing.T, s *history.Source, opt *history.Options, dir string) { opt.Origin = "o" }, said: "for other flags: it is read anew"},
+		{name: "format", change: func(t *testing.T, s *history.Source, opt *history.Options, dir string) { opt.Format = history.Native }, said: "for other flags: it is read anew"},
+		{name: "limits", change: func(t *testing.T, s *history.Source, opt *history.Options, dir string) { opt.Limits.Bytes = 1000 }, said: "for other flags: it is read anew"},
 		{name: "another form", change: func(t *testing.T, s *history.Source, opt *history.Options, dir string) {
 			alter(t, dir, func(b []byte) []byte { return append([]byte("tiebreak.partial/v1\n"), b[len(partialMagic):]...) })
 		}, said: "another version"},
@@ -326,16 +326,19 @@ func TestDamageToWhatIsKeptDoesNotShow(t *testing.T) {
 func TestWhatCannotBeKeptIsReadEachTime(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "h.ndjson")
 	require.NoError(t, os.WriteFile(name, []byte(`{"op":"read","key":"k","node":"us","time":6}`+"\n"+`{"key":"k","value":1,"node":"us","time":5}`), 0o666))
+	session := history.File(name + ".session")
+	require.NoError(t, os.WriteFile(session.Name, []byte(`{"key":"k","value":3,"node":"us","time":8,"session":"s"}`), 0o666))
 	dir := t.TempDir()
 	for range 2 {
-		sources := []history.Source{history.File(name), sourceOf("-", `{"key":"k","value":2,"node":"us","time":7}`)}
-		h, err := Collect([]history.Source{sources[0], sourceOf("-", `{"key":"k","value":2,"node":"us","time":7}`)}, history.Options{})
+		sources := []history.Source{history.File(name), session, sourceOf("-", `{"key":"k","value":2,"node":"us","time":7}`)}
+		h, err := Collect([]history.Source{sources[0], session, sourceOf("-", `{"key":"k","value":2,"node":"us","time":7}`)}, history.Options{})
 		want := saysAll(t, h, err)
 		require.Contains(t, want, `"reads": 1`)
 		var r reading
 		h, err = r.checkpoint(dir).Collect(sources, r.options(sources, 0))
 		require.Equal(t, want, saysAll(t, h, err))
-		require.Len(t, r.read, 2)
+		require.Len(t, r.read, 3)
+		require.Equal(t, []string{name + " and 1 more hold reads or sessions, which are not kept: they are read each time"}, r.said)
 	}
 	kept, err := os.ReadDir(dir)
 	require.NoError(t, err)

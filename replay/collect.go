@@ -41,6 +41,7 @@ type collected struct {
 	Input
 	told  tally // of reading
 	begun bool
+	calls bool // records of it say when or in which session something was read or written: a partial keeps no such thing
 }
 
 // Input says what one source held. Every record of it is in exactly one of the counts.
@@ -240,7 +241,7 @@ func (g *group) add(h *History, shelves []shelf) {
 }
 
 func (in *collected) add(o *collected) {
-	in.begun = in.begun || o.begun
+	in.begun, in.calls = in.begun || o.begun, in.calls || o.calls
 	in.Writes += o.Writes
 	in.Reads += o.Reads
 	in.Snapshots += o.Snapshots
@@ -341,6 +342,9 @@ func (c *collector) add(b *history.Batch) {
 	}
 	for i := range b.Records {
 		rec := &b.Records[i]
+		if rec.Reading != nil {
+			in.calls = true
+		}
 		switch rec.Kind {
 		case history.Read:
 			in.Reads++

@@ -68,9 +68,9 @@ func (failing) Read([]byte) (int, error) { return 0, errors.New("the disk is on 
 
 func TestEveryFlagIsInTheHelp(t *testing.T) {
 	flags := map[string]string{
-		"run":  "rules region origin format scan tolerate lag skew max-drift memory json worst state partial want fail-on",
+		"run":  "rules region origin format scan tolerate lag skew max-drift memory json worst state partial want checkpoint fail-on",
 		"why":  "rules region origin format scan tolerate lag skew max-drift memory json field",
-		"diff": "rules region origin format scan tolerate lag skew max-drift memory json worst",
+		"diff": "rules region origin format scan tolerate lag skew max-drift memory json worst checkpoint",
 		"laws": "rules region origin format scan tolerate lag skew max-drift memory json",
 		"drill": "rules region origin format scan tolerate lag memory json markdown junit seed load state compare calm find-limit " +
 			"runbook audit fail-on",
