@@ -18,8 +18,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/klauspost/compress/zstd"
-
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay/history"
@@ -464,7 +462,7 @@ func (k *keeper) save(h *History, g *group, head *partialHeader, shelves []shelf
 	k.saved[name] = true
 	k.mu.Unlock()
 	out := bufio.NewWriterSize(file, 256<<10)
-	err = h.store.save(out, head, g.names(), shelves, zstd.SpeedFastest)
+	err = h.store.save(out, head, g.names(), shelves, quick)
 	if err = cmp.Or(err, out.Flush()); err == nil {
 		err = file.Sync()
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
-// small mounts a disk of 64 KiB, where this process may.
-func small(t *testing.T) (dir string) {
+// smallDisk mounts a disk of 64 KiB, where this process may.
+func smallDisk(t *testing.T) (dir string) {
 	dir = t.TempDir()
 	if err := syscall.Mount("tiebreak", dir, "tmpfs", 0, "size=64k"); err != nil {
 		t.Skipf("no small disk to fill: %v", err)
@@ -24,7 +24,7 @@ func small(t *testing.T) (dir string) {
 // On a full disk what does not fit into memory is an error, and nothing is left of it.
 func TestAFullDiskEndsTheReadingAndHoldsNothing(t *testing.T) {
 	us, _ := manyKeys(4000)
-	dir := small(t)
+	dir := smallDisk(t)
 	_, err := Collect([]history.Source{sourceOf("us", us)}, history.Options{Memory: 1, Temp: dir})
 	require.ErrorIs(t, err, syscall.ENOSPC)
 	requireRoom(t, dir)
@@ -48,7 +48,7 @@ func TestACheckpointOnAFullDiskIsSaid(t *testing.T) {
 	sources := []history.Source{history.File(name), sourceOf("eu", eu)}
 	h, err := Collect(sources, history.Options{})
 	want := saysAll(t, h, err)
-	dir := small(t)
+	dir := smallDisk(t)
 	var r reading
 	h, err = r.checkpoint(dir).Collect([]history.Source{sources[0], sourceOf("eu", eu)}, history.Options{})
 	require.Equal(t, want, saysAll(t, h, err))

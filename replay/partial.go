@@ -11,8 +11,10 @@ import (
 	"hash/crc32"
 	"io"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
@@ -21,8 +23,8 @@ import (
 // else. It carries the writes and not only their sums, for a conflict may span two days. What joins a partial and other
 // inputs reports, to the byte, what reading all of them at once would have.
 //
-//	"tiebreak.partial/v3\n"
-//	zstd:  length (uvarint), header (JSON)
+//	"tiebreak.partial/v3\n", "z" or "s" for how the rest is packed: as zstd, or as S2, which is quicker and takes more space
+//	       length (uvarint), header (JSON)
 //	       count, then each name: length, text; "" for a number that is not used
 //	       1,024 parts, each: count of blocks, then each block: length, bytes
 //	       CRC-32C of all the above, unpacked: 4 bytes, big-endian
@@ -31,6 +33,36 @@ const (
 	partialForm  = "tiebreak.partial/"
 	partialMagic = partialForm + "v3\n"
 )
+
+// packing is how the inside of a partial is packed.
+type packing byte
+
+const (
+	small packing = 'z'
+	quick packing = 's'
+)
+
+func (p packing) writer(w io.Writer) (io.WriteCloser, error) {
+	if p == quick {
+		return s2.NewWriter(w, s2.WriterConcurrency(1)), nil
+	}
+	return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
+}
+
+// reader returns a reader of what is packed, and what ends its use.
+func (p packing) reader(r io.Reader) (io.Reader, func(), error) {
+	switch p {
+	case quick:
+		return s2.NewReader(r), func() {}, nil
+	case small:
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			return nil, nil, err
+		}
+		return z, z.Close, nil
+	}
+	return nil, nil, fmt.Errorf("%w: it is packed in no known way", ErrPartial)
+}
 
 // ErrPartial is returned by [Load] for what is no partial, or a damaged one, or one of another version.
 var ErrPartial = errors.New("not a whole partial")
@@ -71,15 +103,15 @@ func (h *History) Save(w io.Writer) error {
 	for i := range h.inputs {
 		header.Inputs = append(header.Inputs, h.inputs[i].saved())
 	}
-	return h.store.save(w, &header, h.names.texts, h.store.parts[:], zstd.SpeedDefault)
+	return h.store.save(w, &header, h.names.texts, h.store.parts[:], small)
 }
 
 // save writes shelves of the store as a partial.
-func (s *store) save(w io.Writer, head *partialHeader, names []string, shelves []shelf, level zstd.EncoderLevel) error {
-	if _, err := io.WriteString(w, partialMagic); err != nil {
+func (s *store) save(w io.Writer, head *partialHeader, names []string, shelves []shelf, how packing) error {
+	if _, err := io.WriteString(w, partialMagic+string(how)); err != nil {
 		return err
 	}
-	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(level))
+	z, err := how.writer(w)
 	if err != nil {
 		return err
 	}
@@ -156,11 +188,15 @@ func openPartial(r io.Reader) (*summed, error) {
 	case string(magic) != partialMagic:
 		return nil, fmt.Errorf("%w: it is of another version than %q; make it anew", ErrPartial, partialMagic)
 	}
-	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
+	var how [1]byte
+	if _, err := io.ReadFull(r, how[:]); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPartial, err)
+	}
+	inside, end, err := packing(how[0]).reader(r)
 	if err != nil {
 		return nil, err
 	}
-	return &summed{r: bufio.NewReaderSize(z, 256<<10), close: z.Close}, nil
+	return &summed{r: bufio.NewReaderSize(inside, 256<<10), close: end}, nil
 }
 
 // load reads the inside of a partial, and the checksum behind it, and then takes it.
@@ -231,6 +267,7 @@ type loader struct {
 	history *History
 	from    []string        // the names that the records tell by number
 	only    map[string]bool // the files whose records are wanted; nil for all
+	to      []uint64        // by number in from: one more than the number of the name in the history; 0 while nobody asked
 
 	names  numbers
 	rec    history.Record
@@ -313,6 +350,9 @@ func (l *loader) choose(header *partialHeader, wanted func(*savedInput) bool) {
 func (l *loader) block(p int, b []byte) error {
 	r, rec := reader{b: b, names: l.from, ids: &l.id}, &l.rec
 	for r.more() {
+		if l.plain(p, &r) {
+			continue
+		}
 		l.id = l.id[:0]
 		at := r.record(rec)
 		if r.bad || partition(rec.Key) != p || rec.Op > merge.Remove || rec.Precision > history.Nanosecond || rec.Time.Check() != nil || r.number != number(rec.ID, rec.Node) {
@@ -330,6 +370,58 @@ func (l *loader) block(p int, b []byte) error {
 		return fmt.Errorf("%w: a record of it can't be read", ErrPartial)
 	}
 	return l.filler.err
+}
+
+// plain takes the next record when it is a plain one: but for the numbers of its names it stays as it is. Else, and when
+// something is wrong with it, it says no and has read nothing.
+func (l *loader) plain(p int, r *reader) bool {
+	next := *r
+	one := next.next()
+	key, flags, kind := one.text(), one.byte(), one.byte()
+	if one.bad || flags != plainFlags || merge.Kind(kind&(1<<opBits-1)) > merge.Remove || history.Precision(kind>>opBits) > history.Nanosecond || partition(key) != p {
+		return false
+	}
+	node, version, wall, seq, file := one.uint(), one.uint(), one.wall(), one.uint(), one.uint()
+	tail := one.at
+	_, fields, _, _ := one.uint(), one.uint(), one.text(), one.text()
+	if one.bad || one.at != len(one.b) || fields != 1 || seq == 0 || node >= uint64(len(l.from)) || l.from[node] == "" || file >= uint64(len(l.from)) {
+		return false
+	}
+	const numbers = 2 + 5 + 2 + 10 + 10 + 8 + 10 + 10
+	size := len(key) + numbers + len(one.b) - tail
+	if (clock.Timestamp{Wall: wall}).Check() != nil || size >= mostPlain {
+		return false
+	}
+	*r = next
+	if l.only != nil && !l.only[l.from[file]] {
+		return true
+	}
+	name := l.number(node)
+	b := l.filler.room(p, size)
+	start := len(b)
+	b = append(b, 0, 0)
+	b = appendText(b, key)
+	b = append(b, flags, kind)
+	b = appendUint(b, name)
+	b = appendUint(b, version)
+	b = binary.LittleEndian.AppendUint64(b, uint64(wall))
+	b = appendUint(b, seq)
+	b = appendUint(b, l.number(file))
+	b = append(b, one.b[tail:]...)
+	l.filler.open[p] = putLength(b, start)
+	l.seqs.note(clock.Node(l.from[node]), name, seq)
+	return true
+}
+
+// number returns the number that a name has in the history.
+func (l *loader) number(from uint64) uint64 {
+	if l.to == nil {
+		l.to = make([]uint64, len(l.from))
+	}
+	if l.to[from] == 0 {
+		l.to[from] = 1 + l.history.names.of(l.from[from])
+	}
+	return l.to[from] - 1
 }
 
 // into adds what was loaded to the history, unless it could not be.

@@ -31,7 +31,7 @@ func FuzzLoad(f *testing.F) {
 		if err := h.Save(&saved); err != nil {
 			f.Fatal(err)
 		}
-		z, err := zstd.NewReader(bytes.NewReader(saved.Bytes()[len(partialMagic):]))
+		z, err := zstd.NewReader(bytes.NewReader(saved.Bytes()[len(partialMagic)+1:]))
 		if err != nil {
 			f.Fatal(err)
 		}
