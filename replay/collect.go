@@ -126,8 +126,9 @@ func (h *History) collect(sources []history.Source, opt history.Options, groupOf
 		c := g.collector()
 		c.add(b)
 		b.Recycle()
+		err := c.filler.err
 		g.give(c)
-		return cmp.Or(c.filler.err, h.failed.get())
+		return cmp.Or(err, h.failed.get())
 	})
 	for i := range sources {
 		if g := groupOf(first + i); !g.taken {
