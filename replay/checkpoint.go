@@ -71,11 +71,12 @@ type identity struct {
 // Collect is [Collect] with what is kept, and keeps what it reads. The histories are equal.
 func (c *Checkpoint) Collect(sources []history.Source, opt history.Options) (*History, error) {
 	k := &keeper{Checkpoint: c, places: make(map[place]int), saved: make(map[string]bool)}
+	named := make(map[string]bool)
 	for i, s := range sources {
-		if _, twice := k.places[place{s.Name, s.Region}]; twice {
+		if named[s.Name] {
 			return nil, fmt.Errorf("checkpoint: two inputs are named %s", s.Name)
 		}
-		k.places[place{s.Name, s.Region}] = i
+		named[s.Name], k.places[place{s.Name, s.Region}] = true, i
 	}
 	if opt.Exclude != nil {
 		return nil, errors.New("checkpoint: what is kept of an input can't depend on what a caller excludes")
@@ -144,6 +145,9 @@ func (k *keeper) identify(sources []history.Source, opt *history.Options) error 
 		s := &sources[i]
 		if s.Format == history.Replica || s.Name == "-" {
 			continue
+		}
+		if info, err := os.Stat(s.Name); err == nil && !info.Mode().IsRegular() {
+			continue // what is a pipe can be opened once
 		}
 		file, err := s.Open()
 		if err != nil {
@@ -357,7 +361,7 @@ func isClosed(stop <-chan struct{}) bool {
 func (one *kept) load(h *History, wanted map[place]bool) error {
 	file, err := os.Open(one.file)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrPartial, err) // no more: somebody took it away
 	}
 	defer file.Close()
 	return h.loadInputs(bufio.NewReader(file), func(in *savedInput) bool { return wanted[place{in.Name, in.Region}] })

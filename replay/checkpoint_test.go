@@ -345,6 +345,21 @@ func TestWhatCannotBeKeptIsReadEachTime(t *testing.T) {
 	require.Empty(t, kept)
 }
 
+func TestACheckpointRefusesWhatItCannotTellApart(t *testing.T) {
+	s := sourceOf("h", `{"key":"k","value":1,"node":"us","time":5}`)
+	us, eu := s, s
+	us.Region, eu.Region = "us", "eu"
+	check := Checkpoint{Dir: t.TempDir()}
+	_, err := check.Collect([]history.Source{us, eu}, history.Options{})
+	require.ErrorContains(t, err, "two inputs are named h")
+	_, err = check.Collect([]history.Source{us}, history.Options{Exclude: func(*history.Record) bool { return false }})
+	require.ErrorContains(t, err, "excludes")
+	check.Dir = filepath.Join(check.Dir, "file")
+	require.NoError(t, os.WriteFile(check.Dir, nil, 0o666))
+	_, err = check.Collect([]history.Source{us}, history.Options{})
+	require.ErrorContains(t, err, "checkpoint: ")
+}
+
 // An input that can't be read ends the reading with an error; what was read whole by then is kept all the same.
 func TestAnErrorKeepsWhatWasRead(t *testing.T) {
 	dir, sources := many(t, 2, 3)
@@ -357,7 +372,7 @@ func TestAnErrorKeepsWhatWasRead(t *testing.T) {
 	h, err := r.checkpoint(check).Collect(sources, r.options(sources, 0))
 	of, err2 := Collect(sources, history.Options{})
 	require.Equal(t, saysAll(t, of, err2), saysAll(t, h, err))
-	require.NotZero(t, r.kept)
+	require.NotZero(t, r.kept, "nothing was kept")
 }
 
 // Small inputs share a file, large ones have one each.

@@ -121,21 +121,21 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	} else {
 		go func() {
 			for block := bytes.Repeat(line, 1000); ; fed.Add(1) {
-				if _, err := in.Write(block); err != nil {
+				if _, err := in.Write(block); err != nil { // it has ended
 					return
 				}
 			}
 		}()
 	}
 	go func() {
-		err = c.Wait()
+		_ = c.Wait() // the state says how it ended
 		close(ended)
 	}()
 	wait := func(what string, until func() bool) {
 		for deadline := time.Now().Add(time.Minute); !until(); time.Sleep(time.Millisecond) {
 			select {
 			case <-ended:
-				ts.Fatalf("it ended before %s: %v", what, err)
+				ts.Fatalf("it ended before %s: %v", what, c.ProcessState)
 			default:
 			}
 			if time.Now().After(deadline) {
