@@ -288,6 +288,32 @@ func TestWhatIsStaleIsSaidAndReadAnew(t *testing.T) {
 	}
 }
 
+// Of inputs that are kept together, those that have not changed are still used, and nothing of the others.
+func TestOneOfAGroupIsStale(t *testing.T) {
+	dir := t.TempDir()
+	line := func(file, v int) string {
+		plain := fmt.Sprintf(`{"key":"k","value":%d,"node":"us","time":%d,"id":"us:%d"}`, v, 10*file+v, 10*file+v)
+		return plain + "\n" + fmt.Sprintf(`{"key":"k","value":%d,"node":"eu","time":%d,"id":"eu:%d","seen":["us:%d"]}`, v, 10*file+v, 10*file+v, 10*file+v) + "\n"
+	}
+	var sources []history.Source
+	for i := range 3 {
+		s := history.File(filepath.Join(dir, fmt.Sprintf("%d.ndjson", i)))
+		require.NoError(t, os.WriteFile(s.Name, []byte(line(i, 1)), 0o666))
+		sources = append(sources, s)
+	}
+	check := filepath.Join(dir, "check")
+	h, err := (&Checkpoint{Dir: check}).Collect(sources, history.Options{})
+	saysAll(t, h, err)
+	require.NoError(t, os.WriteFile(sources[1].Name, []byte(line(1, 2)+line(1, 3)), 0o666))
+	h, err = Collect(sources, history.Options{})
+	want := saysAll(t, h, err)
+	var r reading
+	h, err = r.checkpoint(check).Collect(sources, r.options(sources, 0))
+	require.Equal(t, want, saysAll(t, h, err))
+	require.Equal(t, []string{"1.ndjson"}, r.read)
+	require.Equal(t, 2, r.kept)
+}
+
 // alter changes the one file that a checkpoint holds.
 func alter(t *testing.T, dir string, change func([]byte) []byte) {
 	files, err := filepath.Glob(filepath.Join(dir, "*"))

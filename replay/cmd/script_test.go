@@ -146,7 +146,7 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	wait("it kept something", func() bool {
 		files, _ := filepath.Glob(filepath.Join(ts.MkAbs(args[1]), "*.partial"))
-		return len(files) > 0 || args[1] == "-" && fed.Load() > 20
+		return (len(files) > 0 || args[1] == "-") && (len(signals) > 1 || fed.Load() > 20)
 	})
 	for i, name := range signals {
 		if i > 0 {
