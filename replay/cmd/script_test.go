@@ -117,7 +117,8 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	ended := make(chan struct{})
 	line := []byte(`{"key":"stream","value":1,"node":"ap-south","time":"2026-03-02T09:00:00Z"}` + "\n")
 	if len(signals) > 1 {
-		_, err = in.Write(line) // who waits for more input sees no signal: the first one does not end it
+		_, err := in.Write(line) // who waits for more input sees no signal: the first one does not end it
+		ts.Check(err)
 	} else {
 		go func() {
 			for block := bytes.Repeat(line, 1000); ; fed.Add(1) {
