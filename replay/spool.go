@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -65,7 +66,7 @@ func (s *spool) get(b []byte, e extent) ([]byte, error) {
 		return b, fmt.Errorf("read back what did not fit into memory: %w", os.ErrClosed)
 	}
 	n := len(b)
-	b = append(b, make([]byte, e.size)...)
+	b = slices.Grow(b, e.size)[:n+e.size]
 	if _, err := file.ReadAt(b[n:], e.offset); err != nil {
 		return b[:n], fmt.Errorf("read back what did not fit into memory: %w", err)
 	}

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"slices"
@@ -53,6 +54,9 @@ type Step struct {
 	Against   string          `json:"against,omitempty"`
 }
 
+// ErrNoKey is returned by [History.Why] for a key to which the history has no write.
+var ErrNoKey = errors.New("no write to key")
+
 // MaxSteps is how many writes of one cell a story tells. Of a longer one it leaves out the earliest, those first that were
 // overwritten, and what is kept last.
 const MaxSteps = 200
@@ -65,7 +69,7 @@ func (h *History) Why(table *merge.Table, name string, field *string, opt Option
 		return nil, err
 	}
 	if len(f.part.keys) == 0 {
-		return nil, fmt.Errorf("no write to key %q in the history%s", name, h.nearest(name))
+		return nil, fmt.Errorf("%w %q in the history%s", ErrNoKey, name, h.nearest(name))
 	}
 	s, k := f.sums[0], f.part.key(0, &f.room)
 	story := &Story{Schema: "tiebreak.story/v1", Table: infoOf(table), Key: name, Fields: []FieldStory{}}

@@ -3,7 +3,11 @@ package cmd
 import (
 	"errors"
 	"flag"
+	"slices"
 
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/replay"
+	"github.com/tiebreakhq/tiebreak/replay/history"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
 
@@ -29,21 +33,26 @@ func (c *command) why(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	h, _, err := c.read(&in)
-	if err != nil {
-		return 0, err
-	}
-	defer h.Close()
 	var only *string
 	fs.Visit(func(f *flag.Flag) {
 		if f.Name == "field" {
 			only = &field
 		}
 	})
-	story, err := h.Why(table, key, only, in.options())
+	// Of the other keys nothing need be kept but the lists of what their writers had seen.
+	once := slices.Contains(in.names, "-")
+	if !once {
+		in.exclude = func(rec *history.Record) bool { return rec.Key != key && len(rec.Seen) == 0 }
+	}
+	h, story, err := c.story(&in, table, key, only)
+	if errors.Is(err, replay.ErrNoKey) && !once {
+		in.exclude = nil // and read again, to name the nearest key that there is
+		h, story, err = c.story(&in, table, key, only)
+	}
 	if err != nil {
 		return 0, err
 	}
+	defer h.Close()
 	c.show.done()
 	if in.json {
 		err = report.JSON(c.out, story)
@@ -57,4 +66,18 @@ func (c *command) why(args []string) (int, error) {
 		return exitTrouble, nil
 	}
 	return exitDone, nil
+}
+
+// story reads the history and tells the story of a key.
+func (c *command) story(in *input, table *merge.Table, key string, field *string) (*replay.History, *replay.Story, error) {
+	h, _, err := c.read(in)
+	if err != nil {
+		return nil, nil, err
+	}
+	story, err := h.Why(table, key, field, in.options())
+	if err != nil {
+		_ = h.Close()
+		return nil, nil, err
+	}
+	return h, story, nil
 }

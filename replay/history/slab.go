@@ -7,9 +7,12 @@ type slab[T any] struct {
 	used int // since the last reset
 }
 
-// take returns room for n, zeroed.
+// take returns room for n, zeroed; nil for none.
 func (s *slab[T]) take(n int) []T {
 	const size = 512
+	if n == 0 {
+		return nil
+	}
 	s.used += n
 	if n > len(s.free) {
 		if n > size/4 {
