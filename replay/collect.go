@@ -156,6 +156,7 @@ type group struct {
 	inputs []collected
 	missed int // inputs that are not finished
 	taken  bool
+	seqs   sequences
 }
 
 func (h *History) group(first, inputs int) *group {
@@ -182,9 +183,15 @@ func (g *group) collector() *collector {
 	return c
 }
 
+// give takes a collector back, and the numbers that it noted: those of all collectors together have few holes, those of each
+// would have one for every number of another.
 func (g *group) give(c *collector) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	for _, n := range c.seqs {
+		g.seqs.note(g.history.names, n.node, n.seq)
+	}
+	c.seqs = c.seqs[:0]
 	g.free = append(g.free, c)
 }
 
@@ -236,8 +243,8 @@ func (g *group) add(h *History, shelves []shelf) {
 	copy(h.inputs[g.first:], g.inputs)
 	for _, c := range g.all {
 		h.links.join(&c.links)
-		h.seqs.Merge(c.seqs.close())
 	}
+	h.seqs.Merge(g.seqs.close())
 	g.all, g.free = nil, nil
 }
 
@@ -305,8 +312,11 @@ type collector struct {
 	first  int // of its inputs
 	inputs []collected
 	links  links
-	seqs   sequences
+	seqs   []noted // of the batch at hand
 }
+
+// noted is the number of an id, and that of its node's name.
+type noted struct{ node, seq uint64 }
 
 // A position in an export is the number of its chunk and, in the lower bits, that of the record in it, from 1. A region's
 // export may be many files, in the order of their names, as exporters name them: the number of the file goes above these
@@ -368,7 +378,9 @@ func (c *collector) add(b *history.Batch) {
 			c.filler.put(to, c.record)
 			c.links.note(rec)
 		}
-		c.seqs.note(rec.Node, node, seq)
+		if seq > 0 {
+			c.seqs = append(c.seqs, noted{node, seq})
+		}
 	}
 }
 

@@ -364,7 +364,7 @@ func (l *loader) block(p int, b []byte) error {
 		l.record = appendRecord(l.record[:0], &l.names, rec, r.number, at)
 		l.filler.put(p, l.record)
 		l.links.note(rec)
-		l.seqs.note(rec.Node, l.names.of(string(rec.Node)), r.number)
+		l.seqs.note(l.history.names, l.names.of(string(rec.Node)), r.number)
 	}
 	if r.bad {
 		return fmt.Errorf("%w: a record of it can't be read", ErrPartial)
@@ -409,7 +409,7 @@ func (l *loader) plain(p int, r *reader) bool {
 	b = appendUint(b, l.number(file))
 	b = append(b, one.b[tail:]...)
 	l.filler.open[p] = putLength(b, start)
-	l.seqs.note(clock.Node(l.from[node]), name, seq)
+	l.seqs.note(l.history.names, name, seq)
 	return true
 }
 

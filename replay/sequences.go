@@ -3,7 +3,6 @@ package replay
 import (
 	"math/bits"
 	"slices"
-	"strings"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 )
@@ -31,13 +30,13 @@ const (
 	fewNumbers  = 256
 )
 
-// note takes the number of an id of a node, which comes with the number of its name; 0 is none.
-func (s *sequences) note(node clock.Node, name, n uint64) {
+// note takes the number of an id of a node, which is told by the number of its name; 0 is none.
+func (s *sequences) note(names *names, name, n uint64) {
 	if n == 0 {
 		return
 	}
 	if name >= uint64(len(s.nodes)) || s.nodes[name] == nil {
-		s.begin(node, name)
+		s.begin(clock.Node(names.text(name)), name)
 	}
 	s.add(s.nodes[name], n)
 }
@@ -56,7 +55,7 @@ func (s *sequences) begin(node clock.Node, name uint64) {
 	if missing := int(name) + 1 - len(s.nodes); missing > 0 {
 		s.nodes = append(s.nodes, make([]*sequence, missing)...)
 	}
-	s.nodes[name] = &sequence{node: clock.Node(strings.Clone(string(node))), limit: fewNumbers}
+	s.nodes[name] = &sequence{node: node, limit: fewNumbers}
 }
 
 // odd takes a number outside of the window. One beyond it moves the window, which keeps half of its length below.

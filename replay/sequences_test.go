@@ -21,11 +21,12 @@ func TestSequencesAreTheVectorOfTheirNumbers(t *testing.T) {
 	} {
 		r := rand.New(rand.NewPCG(1, 2))
 		var s sequences
+		names := newNames()
 		var want clock.Vector
 		for i := range 20_000 {
 			n := r.IntN(2)
 			d := clock.Dot{Node: []clock.Node{"eu", "us"}[n], Seq: next(r, i)}
-			s.note(d.Node, uint64(5*n), d.Seq)
+			s.note(names, names.of(string(d.Node)), d.Seq)
 			want.Add(d)
 		}
 		got := s.close()
