@@ -11,4 +11,13 @@
 //
 // What DuckDB is asked is in duckdb/natural.sql, as one would write it, and in duckdb/hashed.sql, the fastest that was
 // found.
+//
+// # Where the time and the memory go
+//
+// Of the processor time that ten million writes take on two cores, a profile gives a quarter to the system, for copying
+// the file out of the page cache and what does not fit into memory in and out of a temporary file; a quarter to the parser, most of it looking
+// for the ends of texts; a sixth to putting records into parts, which is bound by writing to memory that no cache holds; a
+// fifth to the fold and its rules; and the rest to copying, hashing and collecting garbage. Of 256 MiB, 80 hold records, 16 are
+// blocks that are being filled, and each folding goroutine has 8 for records and as much again to sort them; what is left is for
+// the collector of garbage to be late.
 package main
