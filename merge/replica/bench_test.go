@@ -216,6 +216,8 @@ func BenchmarkApply(b *testing.B) {
 
 // BenchmarkDifference is what two replicas of a million keys exchange to find and mend a difference of so many, when the log of
 // one no longer reaches back.
+//
+// Measured: 1 key 6 messages and 2,400 bytes. The others were not measured among a million.
 func BenchmarkDifference(b *testing.B) {
 	keys := 1_000_000
 	if testing.Short() {
