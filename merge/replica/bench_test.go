@@ -214,10 +214,16 @@ func BenchmarkApply(b *testing.B) {
 	}
 }
 
-// BenchmarkDifference is what two replicas of 100,000 keys exchange to find and mend a difference of so many, when the log of
+// BenchmarkDifference is what two replicas of a million keys exchange to find and mend a difference of so many, when the log of
 // one no longer reaches back.
+//
+// Measured: 1 key 6 messages and 2,400 bytes. The others were not measured among a million.
 func BenchmarkDifference(b *testing.B) {
-	for _, differ := range []int{1, 10, 100, 1000, 10_000} {
+	keys := 1_000_000
+	if testing.Short() {
+		keys = 10_000
+	}
+	for _, differ := range []int{1, 10, 1000} {
 		b.Run(fmt.Sprint(differ), func(b *testing.B) {
 			w := &world{now: start}
 			two := func(node clock.Node) replica.Options {
@@ -228,7 +234,7 @@ func BenchmarkDifference(b *testing.B) {
 			dir, old := b.TempDir(), b.TempDir()
 			us := open(b, "", two("us-east"))
 			eu := open(b, dir, two("eu-west"))
-			for i := range 100_000 {
+			for i := range keys {
 				_, err := us.Set(fmt.Sprintf("orders/%d", i), "status", "1")
 				require.NoError(b, err)
 			}

@@ -3,6 +3,8 @@ package replica_test
 import (
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -745,4 +747,69 @@ func TestOnlyWhatIsSignedByItsWriterMerges(t *testing.T) {
 	_, err := eu.Apply("us-east", thief.Since(eu.Seen()))
 	require.ErrorIs(t, err, replica.ErrRefused)
 	require.Equal(t, value.Value(`"1"`), eu.Get("a", ""))
+}
+
+// A directory or a batch laid out as by another version of this package is refused, and its log and snapshot
+// are left as they are.
+func TestAnotherLayoutIsRefused(t *testing.T) {
+	for _, another := range []struct {
+		name   string
+		change func(tuple []byte)
+		says   string
+	}{
+		{"version", func(tuple []byte) { tuple[1]++ }, "known is 1"},
+		{"fewer parts", func(tuple []byte) { tuple[0]-- }, "not an array of"},
+	} {
+		w, dir := &world{now: start}, t.TempDir()
+		r := open(t, dir, options("us-east", w))
+		set(t, r, "a", "", "1")
+		since := r.Since(clock.Vector{})
+		batch, err := since.AppendBinary(nil)
+		require.NoError(t, err)
+		another.change(batch)
+		_, err = replica.DecodeBatch(batch)
+		require.ErrorContains(t, err, another.says, another.name)
+
+		require.NoError(t, r.Maintain())
+		set(t, r, "a", "", "2")
+		require.NoError(t, r.Close())
+		log, _, err := segment.Open(dir, segment.Options{})
+		require.NoError(t, err)
+		at, in, err := log.Snapshot()
+		require.NoError(t, err)
+		snapshot, err := io.ReadAll(in)
+		require.NoError(t, err)
+		require.NoError(t, in.Close())
+		for record, err := range log.From(at) {
+			require.NoError(t, err)
+			at = record.Position
+		}
+		another.change(snapshot[4:]) // behind the length of the head
+		require.NoError(t, log.WriteSnapshot(at, func(out io.Writer) error {
+			_, err := out.Write(snapshot)
+			return err
+		}))
+		require.NoError(t, log.Close())
+		before := files(t, dir)
+		_, err = replica.Open(dir, options("us-east", w))
+		require.ErrorContains(t, err, "read snapshot", another.name)
+		require.ErrorContains(t, err, another.says, another.name)
+		require.True(t, maps.Equal(before, files(t, dir)), another.name)
+	}
+}
+
+// files returns the log and the snapshots in a directory, by name.
+func files(t *testing.T, dir string) map[string]string {
+	all := make(map[string]string)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, e := range entries {
+		if e.Name() == "synced" || e.Name() == "lock" {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		require.NoError(t, err)
+		all[e.Name()] = string(b)
+	}
+	return all
 }
