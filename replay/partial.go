@@ -26,7 +26,7 @@ import (
 //	"tiebreak.partial/v3\n", "z" or "s" for how the rest is packed: as zstd, or as S2, which is quicker and takes more space
 //	       length (uvarint), header (JSON)
 //	       count, then each name: length, text; "" for a number that is not used
-//	       1,024 parts, each: count of blocks, then each block: length, bytes
+//	       256 parts, each: count of blocks, then each block: length, bytes
 //	       CRC-32C of all the above, unpacked: 4 bytes, big-endian
 
 const (

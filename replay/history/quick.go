@@ -109,12 +109,7 @@ func (p *parser) quickMembers(data []byte, start int) (next int) {
 		case b == '"':
 			end := quickText(data, at+1)
 			if end == 0 {
-				if !takesValue.has(m) {
-					return 0
-				}
-				if at, bad = p.quickValue(data, start, at, m); at == 0 {
-					return 0
-				}
+				at, bad = p.quickValue(data, start, at, m)
 				break
 			}
 			switch m {
@@ -138,12 +133,7 @@ func (p *parser) quickMembers(data []byte, start int) (next int) {
 		case b-'0' <= 9:
 			n, end := quickUint(data, at)
 			if end == 0 {
-				if !takesValue.has(m) {
-					return 0
-				}
-				if at, bad = p.quickValue(data, start, at, m); at == 0 {
-					return 0
-				}
+				at, bad = p.quickValue(data, start, at, m)
 				break
 			}
 			switch m {
@@ -160,14 +150,9 @@ func (p *parser) quickMembers(data []byte, start int) (next int) {
 			}
 			at = end
 		default:
-			if !takesValue.has(m) {
-				return 0
-			}
-			if at, bad = p.quickValue(data, start, at, m); at == 0 {
-				return 0
-			}
+			at, bad = p.quickValue(data, start, at, m)
 		}
-		if bad != nil || at+2 > len(data) {
+		if at == 0 || bad != nil || at+2 > len(data) {
 			return 0
 		}
 		switch data[at] {
@@ -186,10 +171,10 @@ func (p *parser) quickMembers(data []byte, start int) (next int) {
 	}
 }
 
-// quickValue reads any value, and returns the offset behind it, or 0.
+// quickValue reads any value of a member that takes any, and returns the offset behind it, or 0.
 func (p *parser) quickValue(data []byte, start, at int, m member) (end int, bad *problem) {
 	length := bytes.IndexByte(data[at:], '\n')
-	if length < 0 {
+	if length < 0 || !takesValue.has(m) {
 		return 0, nil
 	}
 	p.scanner.Reset(data[start:at+length], p.opt.Limits)
