@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"unicode"
@@ -111,6 +110,7 @@ const (
 func (h *History) collect(sources []history.Source, opt history.Options, groupOf func(source int) *group, done func(*group) error) (*History, error) {
 	first := len(h.inputs) - len(sources)
 	tell, opt := opt.Finished, opt
+	opt.Plain = true
 	opt.Finished = func(source int) {
 		g := groupOf(first + source)
 		if g.finished(first + source) {
@@ -177,7 +177,7 @@ func (g *group) collector() *collector {
 		g.free = g.free[:n-1]
 		return c
 	}
-	c := &collector{names: numbers{names: g.history.names}, filler: newFiller(g.history.store, partitions), first: g.first, inputs: make([]collected, len(g.inputs))}
+	c := &collector{writes: newWrites(g.history), first: g.first, inputs: make([]collected, len(g.inputs))}
 	c.filler.most, c.filler.tight = g.block, g.tight
 	g.all = append(g.all, c)
 	return c
@@ -306,13 +306,22 @@ func (h *History) Partial() bool {
 
 // collector takes the batches of one worker at a time.
 type collector struct {
+	writes
+	first  int // of its inputs
+	inputs []collected
+}
+
+// writes puts writes in compact form on shelves. One goroutine at a time uses it.
+type writes struct {
 	names  numbers
 	record []byte // the one at hand
 	filler *filler
-	first  int // of its inputs
-	inputs []collected
 	links  links
-	seqs   []noted // of the batch at hand
+	seqs   []noted // the numbers of ids, until somebody takes them
+}
+
+func newWrites(h *History) writes {
+	return writes{names: numbers{names: h.names}, filler: newFiller(h.store, partitions)}
 }
 
 // noted is the number of an id, and that of its node's name.
@@ -354,7 +363,7 @@ func (c *collector) add(b *history.Batch) {
 	for i := range b.Records {
 		rec := &b.Records[i]
 		if rec.Reading != nil {
-			in.calls = true
+			in.calls, rec.Reading = true, nil // of a write it is not kept
 		}
 		switch rec.Kind {
 		case history.Read:
@@ -369,19 +378,44 @@ func (c *collector) add(b *history.Batch) {
 			continue
 		}
 		in.Writes++
-		seq, to, node := number(rec.ID, rec.Node), partition(rec.Key), c.names.of(string(rec.Node))
-		if flags := flagsOf(rec, seq); flags == plainFlags && len(rec.Fields) == 1 && plainSize(rec) < mostPlain {
-			block := c.filler.room(to, plainSize(rec))
-			c.filler.open[to] = appendPlain(block, &c.names, rec, node, seq)
-		} else {
-			c.record = appendRecord(c.record[:0], &c.names, rec, seq, int64(b.Chunk)<<positionBits|int64(i)+1)
-			c.filler.put(to, c.record)
-			c.links.note(rec)
-		}
-		if seq > 0 {
-			c.seqs = append(c.seqs, noted{node, seq})
+		c.put(rec, int64(b.Chunk)<<positionBits|int64(i)+1)
+	}
+	in.Writes += int64(len(b.Plain))
+	file := c.names.file(b.Name)
+	for i := range b.Plain {
+		w := &b.Plain[i]
+		if !c.plain(w, file) {
+			rec := w.Record(b.Name)
+			c.put(&rec, 0)
 		}
 	}
+}
+
+// put takes a record that is a write, and its position in its export.
+func (s *writes) put(rec *history.Record, at int64) {
+	if w, ok := rec.Plain(); ok && s.plain(&w, s.names.file(rec.Place.File)) {
+		return
+	}
+	seq := rec.Number()
+	s.record = appendRecord(s.record[:0], &s.names, rec, seq, at)
+	s.filler.put(partition(rec.Key), s.record)
+	s.links.note(rec)
+	if seq > 0 {
+		s.seqs = append(s.seqs, noted{s.names.of(string(rec.Node)), seq})
+	}
+}
+
+// plain takes a plain write, of which file is the number of its source's name, unless it can't be laid out as one.
+func (s *writes) plain(w *history.Plain, file uint64) bool {
+	size, ok := plainSize(w)
+	if !ok {
+		return false
+	}
+	node := s.names.of(string(w.Node))
+	to := partition(w.Key)
+	s.filler.open[to] = appendPlain(s.filler.room(to, size), w, node, file)
+	s.seqs = append(s.seqs, noted{node, w.Number})
+	return true
 }
 
 // partition returns the part that a key belongs to. Keys that look alike share one, so that they can be told.
@@ -440,31 +474,4 @@ func skeleton(key string) string {
 		}
 		return unicode.ToLower(r)
 	}, norm.NFKC.String(key))
-}
-
-// number returns what stands behind the name of the node in an id "node:number", 0 when the id is something else.
-func number(id string, node clock.Node) uint64 {
-	if node == "" || len(id) <= len(node)+1 || id[len(node)] != ':' || id[:len(node)] != string(node) {
-		return 0
-	}
-	digits := id[len(node)+1:]
-	if digits[0] < '1' || digits[0] > '9' {
-		return 0
-	}
-	if len(digits) > 19 { // may be too large
-		seq, err := strconv.ParseUint(digits, 10, 64)
-		if err != nil {
-			return 0
-		}
-		return seq
-	}
-	seq := uint64(0)
-	for i := range len(digits) {
-		d := digits[i] - '0'
-		if d > 9 {
-			return 0
-		}
-		seq = 10*seq + uint64(d)
-	}
-	return seq
 }

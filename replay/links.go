@@ -30,7 +30,7 @@ func (l *links) note(rec *history.Record) {
 		return
 	}
 	k := link{id: strings.Clone(rec.ID), seen: make([]string, len(rec.Seen))}
-	if seq := number(rec.ID, rec.Node); seq > 0 {
+	if seq := rec.Number(); seq > 0 {
 		k.dot = clock.Dot{Node: clock.Node(k.id[:len(rec.Node)]), Seq: seq}
 	}
 	for i, id := range rec.Seen {

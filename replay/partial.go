@@ -14,7 +14,6 @@ import (
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
@@ -23,7 +22,7 @@ import (
 // else. It carries the writes and not only their sums, for a conflict may span two days. What joins a partial and other
 // inputs reports, to the byte, what reading all of them at once would have.
 //
-//	"tiebreak.partial/v3\n", "z" or "s" for how the rest is packed: as zstd, or as S2, which is quicker and takes more space
+//	"tiebreak.partial/v4\n", "z" or "s" for how the rest is packed: as zstd, or as S2, which is quicker and takes more space
 //	       length (uvarint), header (JSON)
 //	       count, then each name: length, text; "" for a number that is not used
 //	       256 parts, each: count of blocks, then each block: length, bytes
@@ -31,7 +30,7 @@ import (
 
 const (
 	partialForm  = "tiebreak.partial/"
-	partialMagic = partialForm + "v3\n"
+	partialMagic = partialForm + "v4\n"
 )
 
 // packing is how the inside of a partial is packed.
@@ -267,20 +266,15 @@ type loader struct {
 	history *History
 	from    []string        // the names that the records tell by number
 	only    map[string]bool // the files whose records are wanted; nil for all
-	to      []uint64        // by number in from: one more than the number of the name in the history; 0 while nobody asked
-
-	names  numbers
-	rec    history.Record
-	id     []byte
-	record []byte
-	filler *filler
-	inputs []collected
-	links  links
-	seqs   sequences
+	writes
+	rec       history.Record
+	id        []byte
+	inputs    []collected
+	sequences sequences
 }
 
 func newLoader(h *History) *loader {
-	l := &loader{history: h, names: numbers{names: h.names}, filler: newFiller(h.store, partitions)}
+	l := &loader{history: h, writes: newWrites(h)}
 	l.filler.tight = true
 	return l
 }
@@ -350,78 +344,24 @@ func (l *loader) choose(header *partialHeader, wanted func(*savedInput) bool) {
 func (l *loader) block(p int, b []byte) error {
 	r, rec := reader{b: b, names: l.from, ids: &l.id}, &l.rec
 	for r.more() {
-		if l.plain(p, &r) {
-			continue
-		}
 		l.id = l.id[:0]
 		at := r.record(rec)
-		if r.bad || partition(rec.Key) != p || rec.Op > merge.Remove || rec.Precision > history.Nanosecond || rec.Time.Check() != nil || r.number != number(rec.ID, rec.Node) {
+		if r.bad || partition(rec.Key) != p || rec.Op > merge.Remove || rec.Precision > history.Nanosecond || rec.Time.Check() != nil || r.number != rec.Number() {
 			return fmt.Errorf("%w: a record of it can't be read", ErrPartial)
 		}
 		if l.only != nil && !l.only[rec.Place.File] {
 			continue
 		}
-		l.record = appendRecord(l.record[:0], &l.names, rec, r.number, at)
-		l.filler.put(p, l.record)
-		l.links.note(rec)
-		l.seqs.note(l.history.names, l.names.of(string(rec.Node)), r.number)
+		l.put(rec, at)
 	}
+	for _, n := range l.seqs {
+		l.sequences.note(l.history.names, n.node, n.seq)
+	}
+	l.seqs = l.seqs[:0]
 	if r.bad {
 		return fmt.Errorf("%w: a record of it can't be read", ErrPartial)
 	}
 	return l.filler.err
-}
-
-// plain takes the next record when it is a plain one: but for the numbers of its names it stays as it is. Else, and when
-// something is wrong with it, it says no and has read nothing.
-func (l *loader) plain(p int, r *reader) bool {
-	next := *r
-	one := next.next()
-	key, flags, kind := one.text(), one.byte(), one.byte()
-	if one.bad || flags != plainFlags || merge.Kind(kind&(1<<opBits-1)) > merge.Remove || history.Precision(kind>>opBits) > history.Nanosecond || partition(key) != p {
-		return false
-	}
-	node, version, wall, seq, file := one.uint(), one.uint(), one.wall(), one.uint(), one.uint()
-	tail := one.at
-	_, fields, _, _ := one.uint(), one.uint(), one.text(), one.text()
-	if one.bad || one.at != len(one.b) || fields != 1 || seq == 0 || node >= uint64(len(l.from)) || l.from[node] == "" || file >= uint64(len(l.from)) {
-		return false
-	}
-	const numbers = 2 + 5 + 2 + 10 + 10 + 8 + 10 + 10
-	size := len(key) + numbers + len(one.b) - tail
-	if (clock.Timestamp{Wall: wall}).Check() != nil || size >= mostPlain {
-		return false
-	}
-	*r = next
-	if l.only != nil && !l.only[l.from[file]] {
-		return true
-	}
-	name := l.number(node)
-	b := l.filler.room(p, size)
-	start := len(b)
-	b = append(b, 0, 0)
-	b = appendText(b, key)
-	b = append(b, flags, kind)
-	b = appendUint(b, name)
-	b = appendUint(b, version)
-	b = binary.LittleEndian.AppendUint64(b, uint64(wall))
-	b = appendUint(b, seq)
-	b = appendUint(b, l.number(file))
-	b = append(b, one.b[tail:]...)
-	l.filler.open[p] = putLength(b, start)
-	l.seqs.note(l.history.names, name, seq)
-	return true
-}
-
-// number returns the number that a name has in the history.
-func (l *loader) number(from uint64) uint64 {
-	if l.to == nil {
-		l.to = make([]uint64, len(l.from))
-	}
-	if l.to[from] == 0 {
-		l.to[from] = 1 + l.history.names.of(l.from[from])
-	}
-	return l.to[from] - 1
 }
 
 // into adds what was loaded to the history, unless it could not be.
@@ -444,7 +384,7 @@ func (l *loader) into(err error) error {
 	}
 	h.inputs = append(h.inputs, l.inputs...)
 	h.links.join(&l.links)
-	h.seqs.Merge(l.seqs.close())
+	h.seqs.Merge(l.sequences.close())
 	return nil
 }
 

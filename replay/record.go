@@ -8,6 +8,7 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
@@ -28,8 +29,7 @@ const (
 	hasRegion // and with it the position in its export
 	hasNumber // the id is the node and this number, and is not written out
 
-	// A record with no other flag, of one field, is a plain one.
-	plainFlags = hasNumber
+	plainFlags = hasNumber // of a plain record
 )
 
 // opBits is how many bits of the byte behind the flags are the op; the rest is the precision.
@@ -91,35 +91,94 @@ func appendRecord(b []byte, n *numbers, rec *history.Record, seq uint64, at int6
 	return putLength(b, start)
 }
 
-// mostPlain is what [appendPlain] may write: the length of what is longer doesn't fit into two bytes.
+// A plain record is laid out for speed: behind the key, which comes first as in every record, its numbers have their
+// places, and behind them come the texts of its field and value. Of numbers that are too large for their places the upper
+// halves stand between. Two bits of the byte with the op and the precision say so.
+const (
+	wideBit  = 1 << (opBits - 1)
+	fixedBit = 1 << 7
+
+	atFlags   = 0
+	atKind    = 1
+	atNode    = 2
+	atFile    = 4
+	atLine    = 6
+	atNumber  = 10
+	atVersion = 14
+	atWall    = 18
+	fixedSize = 26
+	wideSize  = 2 + 2 + 4 + 4 // of the node, the file, the number and the version
+)
+
+// mostPlain is what a plain record may take: the length of what is longer doesn't fit into two bytes.
 const mostPlain = 1 << 14
 
-// plainSize returns how many bytes a plain record takes at most.
-func plainSize(rec *history.Record) int {
-	f := &rec.Fields[0]
-	const numbers = 2 + 10 + 2 + 5 + 10 + 8 + 10 + 5 + 10 + 1 + 10 + 10
-	return len(rec.Key) + len(f.Name) + len(f.Value) + numbers
+// plainSize returns how many bytes a plain record takes at most, and whether it can be laid out as one.
+func plainSize(w *history.Plain) (size int, ok bool) {
+	const lengths = 2 + 3 + 3 + 3
+	size = len(w.Key) + len(w.Field) + len(w.Value) + fixedSize + wideSize + lengths
+	return size, size < mostPlain && uint64(w.Line) < 1<<32
 }
 
-// appendPlain is appendRecord for a plain record, to a block that has room for it. node is the number of its node's name.
-func appendPlain(b []byte, n *numbers, rec *history.Record, node, seq uint64) []byte {
-	start := len(b)
-	f := &rec.Fields[0]
-	b = append(b, 0, 0)
-	b = appendText(b, rec.Key)
-	b = append(b, plainFlags, byte(rec.Op)|byte(rec.Precision)<<opBits)
-	b = appendUint(b, node)
-	b = appendUint(b, rec.Version)
-	b = binary.LittleEndian.AppendUint64(b, uint64(rec.Time.Wall))
-	b = appendUint(b, seq)
-	b = appendUint(b, n.file(rec.Place.File))
-	b = appendUint(b, uint64(rec.Place.Line))
-	b = append(b, 1)
-	b = appendText(b, f.Name)
-	b = appendText(b, string(f.Value))
-	length := len(b) - start - 2
+// appendPlain appends a plain write to a block that has room for it. node and file are the numbers of its names.
+func appendPlain(block []byte, w *history.Plain, node, file uint64) []byte {
+	start := len(block)
+	b := block[:cap(block)]
+	at := putText(b, start+2, w.Key)
+	h := b[at : at+fixedSize]
+	h[atFlags], h[atKind] = plainFlags, byte(w.Op)|byte(w.Precision)<<opBits|fixedBit
+	binary.LittleEndian.PutUint16(h[atNode:], uint16(node))
+	binary.LittleEndian.PutUint16(h[atFile:], uint16(file))
+	binary.LittleEndian.PutUint32(h[atLine:], uint32(w.Line))
+	binary.LittleEndian.PutUint32(h[atNumber:], uint32(w.Number))
+	binary.LittleEndian.PutUint32(h[atVersion:], uint32(w.Version))
+	binary.LittleEndian.PutUint64(h[atWall:], uint64(w.Wall))
+	at += fixedSize
+	if (node|file)>>16|(w.Number|w.Version)>>32 != 0 {
+		h[atKind] |= wideBit
+		h = b[at : at+wideSize]
+		binary.LittleEndian.PutUint16(h, uint16(node>>16))
+		binary.LittleEndian.PutUint16(h[2:], uint16(file>>16))
+		binary.LittleEndian.PutUint32(h[4:], uint32(w.Number>>32))
+		binary.LittleEndian.PutUint32(h[8:], uint32(w.Version>>32))
+		at += wideSize
+	}
+	at = putText(b, at, w.Field)
+	at = putText(b, at, string(w.Value))
+	length := at - start - 2
 	b[start], b[start+1] = byte(length)|0x80, byte(length>>7)
-	return b
+	return b[:at]
+}
+
+// fixed reads the numbers of a plain record, which b begins with, and returns how many bytes they take.
+func (o *plainOp) fixed(b []byte) (size int) {
+	h := b[:fixedSize]
+	o.kind, o.precision = merge.Kind(h[atKind]&(wideBit-1)), history.Precision(h[atKind]&^fixedBit>>opBits)
+	o.node, o.file = uint32(binary.LittleEndian.Uint16(h[atNode:])), uint32(binary.LittleEndian.Uint16(h[atFile:]))
+	o.line, o.number = int64(binary.LittleEndian.Uint32(h[atLine:])), uint64(binary.LittleEndian.Uint32(h[atNumber:]))
+	o.version, o.wall = uint64(binary.LittleEndian.Uint32(h[atVersion:])), int64(binary.LittleEndian.Uint64(h[atWall:]))
+	if h[atKind]&wideBit == 0 {
+		return fixedSize
+	}
+	h = b[fixedSize : fixedSize+wideSize]
+	o.node |= uint32(binary.LittleEndian.Uint16(h)) << 16
+	o.file |= uint32(binary.LittleEndian.Uint16(h[2:])) << 16
+	o.number |= uint64(binary.LittleEndian.Uint32(h[4:])) << 32
+	o.version |= uint64(binary.LittleEndian.Uint32(h[8:])) << 32
+	return fixedSize + wideSize
+}
+
+// putText is appendText at a place in b, for texts shorter than [mostPlain].
+func putText(b []byte, at int, s string) int {
+	if len(s) >= 0x80 {
+		b[at] = byte(len(s)) | 0x80
+		b[at+1] = byte(len(s) >> 7)
+		at++
+	} else {
+		b[at] = byte(len(s))
+	}
+	at++
+	return at + copy(b[at:], s)
 }
 
 // putLength fills in the length of the record that begins at start. Two bytes were left for it, which is enough for most:
@@ -343,50 +402,58 @@ func (r *reader) record(rec *history.Record) (at int64) {
 
 // plain reads the next write when it is a plain one, and the name of its field. Else it says no, and has read nothing.
 func (r *reader) plain(o *plainOp) (field string, ok bool) {
-	b, at := r.b, r.at
-	uint := func() uint64 {
-		if at < len(b) && b[at] < 0x80 { // mostly
-			at++
-			return uint64(b[at-1])
-		}
-		v, n := binary.Uvarint(b[at:])
-		at += max(n, 0)
-		return v
-	}
-	uint() // the length
-	at += int(uint())
-	if b[at] != plainFlags {
+	b := r.b[r.at:]
+	if b[0] < 0x80 || b[1] >= 0x80 { // the length of a plain one takes two bytes
 		return "", false
 	}
-	o.kind, o.precision = merge.Kind(b[at+1]&(1<<opBits-1)), history.Precision(b[at+1]>>opBits)
-	at += 2
-	o.node = uint32(uint())
-	o.version = uint()
-	o.wall = int64(binary.LittleEndian.Uint64(b[at:]))
-	at += 8
-	o.number = uint()
-	o.file, o.line = uint32(uint()), int64(uint())
-	if uint() != 1 {
+	n, at := shortLength(b, 2)
+	at += n
+	if b[at+atFlags] != plainFlags || b[at+atKind]&fixedBit == 0 {
 		return "", false
 	}
-	text := func() string {
-		n := int(uint())
-		if n == 0 {
-			return ""
-		}
-		at += n
-		return unsafe.String(&b[at-n], n)
-	}
-	field = text()
-	o.value = value.Value(text())
+	at += o.fixed(b[at:])
+	n, at = shortLength(b, at)
+	field = shortText(b[at : at+n])
+	n, at = shortLength(b, at+n)
+	o.value = value.Value(shortText(b[at : at+n]))
 	return field, true
+}
+
+// shortLength reads a length of one or two bytes and returns what comes behind it.
+func shortLength(b []byte, at int) (n, next int) {
+	if n = int(b[at]); n < 0x80 {
+		return n, at + 1
+	}
+	return n&0x7f | int(b[at+1])<<7, at + 2
+}
+
+func shortText(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// fixed reads the rest of a plain record, of which the flags and the kind were read.
+func (r *reader) fixed(rec *history.Record) {
+	b := r.b[r.at-atNode:]
+	if b[atFlags] != plainFlags || len(b) < fixedSize || b[atKind]&wideBit != 0 && len(b) < fixedSize+wideSize {
+		r.fail()
+		return
+	}
+	var o plainOp
+	r.at += o.fixed(b) - atNode
+	r.node, r.number = o.node, o.number
+	rec.Op, rec.Node, rec.Place = o.kind, clock.Node(r.nameOf(uint64(o.node))), finding.Place{File: r.nameOf(uint64(o.file)), Line: o.line}
+	rec.ID = r.id(rec.Node, o.number)
+	rec.Version, rec.Time.Wall = o.version, o.wall
+	rec.Fields = append(rec.Fields, history.Field{Name: r.text(), Value: value.Value(r.text())})
 }
 
 func (r *reader) write(rec *history.Record) (at int64) {
 	*rec = history.Record{Fields: rec.Fields[:0], Seen: rec.Seen[:0], SeenUp: rec.SeenUp[:0]}
 	rec.Key = r.text()
 	flags, kind := r.byte(), r.byte()
-	rec.Op, rec.Precision = merge.Kind(kind&(1<<opBits-1)), history.Precision(kind>>opBits)
+	rec.Op, rec.Precision = merge.Kind(kind&(1<<opBits-1)), history.Precision(kind&^fixedBit>>opBits)
+	if kind&fixedBit != 0 {
+		r.fixed(rec)
+		return 0
+	}
 	node := r.uint()
 	rec.Node, r.node = clock.Node(r.nameOf(node)), uint32(node)
 	rec.Version = r.uint()

@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
@@ -34,7 +37,7 @@ func TestRecordsComeBackAsTheyWere(t *testing.T) {
 	names := newNames()
 	var b []byte
 	for i, rec := range writtenRecords() {
-		b = appendRecord(b, &numbers{names: names}, &rec, number(rec.ID, rec.Node), int64(i)+1)
+		b = appendRecord(b, &numbers{names: names}, &rec, rec.Number(), int64(i)+1)
 	}
 	r, keys := reader{b: b, names: names.texts}, reader{b: b}
 	var rec history.Record
@@ -62,10 +65,72 @@ func TestRecordsComeBackAsTheyWere(t *testing.T) {
 	require.False(t, keys.more())
 }
 
+func plainWrites() []history.Plain {
+	bare := history.Plain{Key: "k", Value: "1", Node: "us", Number: 1, Line: 1}
+	full := history.Plain{Key: "key/1", Field: "f", Value: `"v"`, Node: "eu", Wall: 1750000000000000001, Version: 1<<32 - 1,
+		Number: 1<<32 - 1, Line: 1<<32 - 1, Op: merge.Add, Precision: history.Nanosecond}
+	wide := full
+	wide.Version, wide.Number = 1<<63+5, 1<<40+7
+	long := full
+	long.Key, long.Field, long.Value = strings.Repeat("k", 127), strings.Repeat("f", 128), value.Value(`"`+strings.Repeat("v", 1<<14-400)+`"`)
+	return []history.Plain{bare, full, wide, long, bare}
+}
+
+func TestPlainWritesComeBackAsTheyWere(t *testing.T) {
+	names := newNames()
+	for i := range 70_000 { // a number that is too large for its place
+		names.of(fmt.Sprint(i))
+	}
+	for _, node := range []string{"us", "eu"} {
+		var b []byte
+		file, node := names.of("h"), names.of(node)
+		for _, w := range plainWrites() {
+			size, ok := plainSize(&w)
+			require.True(t, ok)
+			before := len(b)
+			b = appendPlain(slices.Grow(b, size), &w, node, file)
+			require.LessOrEqual(t, len(b)-before, size)
+		}
+		r := reader{b: b, names: names.texts}
+		var rec history.Record
+		for i, w := range plainWrites() {
+			w.Node = clock.Node(names.text(node))
+			var o plainOp
+			field, ok := r.plain(&o)
+			require.True(t, ok)
+			require.Equal(t, w.Field, field)
+			require.Equal(t, plainOp{wall: w.Wall, version: w.Version, number: w.Number, line: w.Line, value: w.Value,
+				file: uint32(file), node: uint32(node), kind: w.Op, precision: w.Precision}, o)
+			key, end := skim(b, r.at)
+			require.Equal(t, w.Key, key)
+			r.record(&rec)
+			require.False(t, r.bad, "write %d", i)
+			require.Equal(t, end, r.at)
+			require.Equal(t, w.Record("h"), history.Record{Place: rec.Place, Key: rec.Key, Op: rec.Op, Fields: rec.Fields, Node: rec.Node,
+				Version: rec.Version, Time: rec.Time, Precision: rec.Precision, ID: rec.ID})
+		}
+		_, first := skim(b, 0)
+		_, second := skim(b, first)
+		for n := 1; n <= second; n++ {
+			r := reader{b: b[:n:n], names: names.texts}
+			for r.more() {
+				r.record(&rec)
+			}
+			require.Equal(t, n != first && n != second, r.bad, "%d bytes", n)
+		}
+	}
+	tooLong := history.Plain{Value: value.Value(strings.Repeat("1", mostPlain))}
+	_, ok := plainSize(&tooLong)
+	require.False(t, ok)
+	tooFar := history.Plain{Line: 1 << 32}
+	_, ok = plainSize(&tooFar)
+	require.False(t, ok)
+}
+
 func TestRecordThatIsCutOffIsBad(t *testing.T) {
 	names := newNames()
 	rec := writtenRecords()[1]
-	b := appendRecord(nil, &numbers{names: names}, &rec, number(rec.ID, rec.Node), 1)
+	b := appendRecord(nil, &numbers{names: names}, &rec, rec.Number(), 1)
 	for n := range b {
 		r := reader{b: b[:n:n], names: names.texts}
 		if n == 0 {

@@ -8,13 +8,15 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 )
 
-// Batch is what one chunk of a source gave. Every record of the chunk is in exactly one of Records, Aside, Counts and
+// Batch is what one chunk of a source gave. Every record of the chunk is in exactly one of Records, Plain, Aside, Counts and
 // Excluded; but a record that stands for a whole window of writes is in Records and counted as compacted_window too.
 type Batch struct {
-	Source int // the place of the source in what [Scan] was given
-	Chunk  int // the place of the chunk in its source, from 0: batches in the order of both are in the order of reading
+	Name   string // of the source
+	Source int    // the place of the source in what [Scan] was given
+	Chunk  int    // the place of the chunk in its source, from 0: batches in the order of both are in the order of reading
 
 	Records []Record
+	Plain   []Plain                // the writes that [Options.Plain] asks for; they are not in Records
 	Aside   []finding.Finding      // what could not be read, in the order of reading
 	Counts  map[finding.Code]int64 // what was read and is no record by design, by code; nil when there is none
 
@@ -46,7 +48,7 @@ func (b *Batch) Release() {
 }
 
 func (b *Batch) free() {
-	*b = Batch{Records: b.Records[:0], text: b.text[:0], fields: b.fields, ids: b.ids, dots: b.dots, readings: b.readings}
+	*b = Batch{Records: b.Records[:0], Plain: b.Plain[:0], text: b.text[:0], fields: b.fields, ids: b.ids, dots: b.dots, readings: b.readings}
 	batches.Put(b)
 }
 

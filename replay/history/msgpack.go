@@ -57,12 +57,10 @@ func (p *parser) frames(c *chunk, out *Batch) {
 		header, size := frameSize(rest)
 		frame := rest[header : header+size]
 		rest = rest[header+size:]
-		rec := out.record(at)
-		if p.quickFrame(frame, rec, out) {
-			p.admit(len(out.Records)-1, out)
+		if p.quickFrame(frame, at, out) {
 			continue
 		}
-		*rec = Record{Place: at, Region: rec.Region}
+		rec := out.record(at)
 		if bad := p.frame(frame, rec, out); bad != nil {
 			out.unrecord()
 			out.aside(at, bad.code, "%s", bad.detail)

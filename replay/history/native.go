@@ -14,6 +14,7 @@ type parser struct {
 	scanner value.Scanner
 	doc     value.Doc
 	draft   draft
+	rec     Record // of the draft, on the quick ways; what a plain write has may be left in it, and nothing else
 	packed  unpacker
 	follow  [len(memberNames) + 1]follower // by the member before, and first of a line
 }

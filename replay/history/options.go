@@ -56,6 +56,11 @@ type Options struct {
 	// Exclude returns true for records to leave out; they are counted. Nil leaves out none. Several goroutines call it.
 	Exclude func(*Record) bool
 
+	// Plain asks for the writes of native lines and frames that are plain ones to be handed over as such: see [Plain]. It is
+	// for a caller to whom the order of records does not matter. With Exclude there are none, and of a source that has a
+	// region there are none.
+	Plain bool
+
 	// Readings is shown every record that has a [Reading], before Exclude is. Nil is not. Several goroutines call it.
 	//
 	// HAZARD: texts of the record change under who keeps them.

@@ -55,14 +55,15 @@ func (p *parser) quick(data []byte, at int, place finding.Place, out *Batch) (ne
 	if at+16 > len(data) || data[at] != '{' {
 		return 0
 	}
-	rec, d := out.record(place), &p.draft
-	d.begin(rec, out)
+	p.start(out)
 	next = p.quickMembers(data, at)
-	if next == 0 || next-at > p.opt.bytes() || d.end() != nil {
-		out.unrecord()
+	if next == 0 || next-at > p.opt.bytes() {
+		p.rec = Record{}
 		return 0
 	}
-	p.admit(len(out.Records)-1, out)
+	if !p.keep(place, out) {
+		return 0
+	}
 	return next
 }
 

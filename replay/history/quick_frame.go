@@ -3,21 +3,33 @@ package history
 import (
 	"encoding/binary"
 	"strconv"
+
+	"github.com/tiebreakhq/tiebreak/merge/finding"
 )
 
 // quickFrame is [parser.quick] for the frames of a msgpack stream: members with short names, texts of ASCII that need no
 // escapes, and integers from 0 on. Whatever else a frame holds it leaves to [parser.frame], and says no.
-func (p *parser) quickFrame(frame []byte, rec *Record, out *Batch) bool {
+func (p *parser) quickFrame(frame []byte, place finding.Place, out *Batch) bool {
 	if len(frame) < 16 || frame[0]>>4 != 0x8 {
 		return false
 	}
-	d, u := &p.draft, &p.packed
+	u := &p.packed
 	u.begin(frame, p.opt.Limits)
 	if n := int(frame[0] & 0x0f); n > u.members {
 		return false
 	}
 	u.room()
-	d.begin(rec, out)
+	p.start(out)
+	if !p.quickPacked(frame) {
+		p.rec = Record{}
+		return false
+	}
+	return p.keep(place, out)
+}
+
+// quickPacked reads the members of a frame into the draft.
+func (p *parser) quickPacked(frame []byte) bool {
+	d, u := &p.draft, &p.packed
 	before := len(memberNames)
 	at := 1
 	for n := frame[0] & 0x0f; n > 0; n-- {
@@ -50,9 +62,9 @@ func (p *parser) quickFrame(frame []byte, rec *Record, out *Batch) bool {
 			at += length
 			switch m {
 			case memberKey:
-				rec.Key = shared(text)
+				d.rec.Key = shared(text)
 			case memberID:
-				rec.ID = shared(text)
+				d.rec.ID = shared(text)
 			case memberField:
 				d.field = shared(text)
 			default:
@@ -85,7 +97,7 @@ func (p *parser) quickFrame(frame []byte, rec *Record, out *Batch) bool {
 			return false
 		}
 	}
-	return at == len(frame) && d.end() == nil
+	return at == len(frame)
 }
 
 // quickName reads the name of a member, and says how long it is, with its header; 0 when it is not for it.

@@ -18,6 +18,14 @@ var quickLines = []string{
 	`{"key": "k", "value": "a b", "node": "eu", "op": "set"}`,
 	`{"key":"k","op":"add","value":17,"node":"eu","id":"eu:7","version":3,"time":1750000004077976072,"tx":"t"}`,
 	`{"id":"eu:1","key":"a/1","field":"f","value":"x\n","version":1,"time":"2026-03-01T10:20:30.5Z","node":"eu","op":"set"}`,
+	`{"id":"eu:7","key":"a/1","field":"f","value":12,"version":9,"time":1750000000000000000,"node":"eu","op":"add"}`,
+	`{"id":"eu:8","key":"a/1","value":"text","node":"eu"}`,
+	`{"id":"us:8","key":"a/1","value":"text","node":"eu"}`,
+	`{"id":"eu:9","key":"a/1","value":"text","node":"eu","op":"add"}`,
+	`{"id":"eu:9","key":"a/1","op":"delete","node":"eu"}`,
+	`{"id":"eu:9","key":"a/1","op":"read","node":"eu"}`,
+	`{"id":"eu:9","key":"a/1","value":1,"node":"eu","time":"1750000000000000000.7"}`,
+	`{"id":"eu:9","key":"a/1","value":1,"node":"eu","session":"s"}`,
 	`{"key":"k","value":-1,"node":"eu","base":4,"before":12,"seen":{"eu":1,"us":2}}`,
 	`{"key":"k","fields":{"a":1,"b":[1,2]},"node":"eu","seen":["eu:1"]}`,
 	`{"key":"k","value":{"b":1,"a":2},"node":"eu"}`,
@@ -46,10 +54,30 @@ var quickLines = []string{
 	`{}`, `{"key":"k"}`, ``, `[]`, `{"key`, `{"key":`, `{"key":"k`,
 }
 
+// requireSame compares what a quick way made of a record, which may be a plain write, with what the general way made of it.
+func requireSame(t require.TestingT, plain bool, slow, fast *Batch, text string) {
+	records := fast.Records
+	if len(fast.Plain) > 0 {
+		require.True(t, plain, text)
+		records = append(records, fast.Plain[0].Record("h"))
+	}
+	require.Equal(t, slow.Records, records, text)
+	w, isPlain := slow.Records[0].Plain()
+	require.Equal(t, plain && isPlain, len(fast.Plain) > 0, text)
+	if plain && isPlain {
+		require.Equal(t, []Plain{w}, fast.Plain, text)
+	}
+}
+
 // requireQuick compares what is read of lines one after another with what the general way alone makes of each.
 func requireQuick(t require.TestingT, lines []string) (quick int) {
+	requireQuickPlain(t, lines, true)
+	return requireQuickPlain(t, lines, false)
+}
+
+func requireQuickPlain(t require.TestingT, lines []string, plain bool) (quick int) {
 	var p, general parser
-	p.opt, general.opt = &Options{}, &Options{}
+	p.opt, general.opt = &Options{Plain: plain}, &Options{}
 	for i, line := range lines {
 		place := finding.Place{File: "h", Line: int64(i + 1)}
 		var fast, slow Batch
@@ -58,17 +86,18 @@ func requireQuick(t require.TestingT, lines []string) (quick int) {
 		if next := p.quick(data, 0, place, &fast); next > 0 {
 			quick++
 			require.Equal(t, len(line)+1, next, line)
-			require.Equal(t, slow.Records, fast.Records, line)
 			require.Empty(t, slow.Aside, line)
+			requireSame(t, plain, &slow, &fast, line)
 		} else {
 			require.Empty(t, fast.Records, line)
+			require.Empty(t, fast.Plain, line)
 		}
 	}
 	return quick
 }
 
 func TestQuickLinesAreReadLikeAllOthers(t *testing.T) {
-	require.Equal(t, 9, requireQuick(t, quickLines))
+	require.Equal(t, 16, requireQuick(t, quickLines))
 	for _, line := range quickLines { // each behind each, for what is remembered of the line before
 		for _, before := range quickLines {
 			requireQuick(t, []string{before, line, before, line})
@@ -96,7 +125,8 @@ func TestQuickFramesAreReadLikeAllOthers(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(1, 1))
 	var fast, general parser
-	fast.opt, general.opt = &Options{}, &Options{}
+	general.opt = &Options{}
+	place := finding.Place{File: "h", Line: 1}
 	for round := range 20_000 {
 		frame := slices.Clone(all[round%len(all)])
 		if round >= len(all) {
@@ -104,10 +134,12 @@ func TestQuickFramesAreReadLikeAllOthers(t *testing.T) {
 			frame = frame[:len(frame)-r.IntN(2)*r.IntN(len(frame))]
 		}
 		var a, b Batch
-		if rec := a.record(finding.Place{Line: 1}); fast.quickFrame(frame, rec, &a) {
+		plain := r.IntN(2) == 0
+		fast.opt = &Options{Plain: plain}
+		if fast.quickFrame(frame, place, &a) {
 			quick++
-			require.Nil(t, general.frame(frame, b.record(finding.Place{Line: 1}), &b), "%q", frame)
-			require.Equal(t, b.Records, a.Records, "%q", frame)
+			require.Nil(t, general.frame(frame, b.record(place), &b), "%q", frame)
+			requireSame(t, plain, &b, &a, string(frame))
 		}
 	}
 	require.Greater(t, quick, 200)

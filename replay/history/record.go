@@ -1,6 +1,8 @@
 package history
 
 import (
+	"strconv"
+
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
@@ -73,3 +75,31 @@ const (
 	Microsecond
 	Nanosecond
 )
+
+// Number returns what stands behind the name of the node in an id "node:number", and 0 when the id is something else.
+func (r *Record) Number() uint64 {
+	id, node := r.ID, r.Node
+	if node == "" || len(id) <= len(node)+1 || id[len(node)] != ':' || id[:len(node)] != string(node) {
+		return 0
+	}
+	digits := id[len(node)+1:]
+	if digits[0] < '1' || digits[0] > '9' {
+		return 0
+	}
+	if len(digits) > 19 { // may be too large
+		seq, err := strconv.ParseUint(digits, 10, 64)
+		if err != nil {
+			return 0
+		}
+		return seq
+	}
+	seq := uint64(0)
+	for i := range len(digits) {
+		d := digits[i] - '0'
+		if d > 9 {
+			return 0
+		}
+		seq = 10*seq + uint64(d)
+	}
+	return seq
+}

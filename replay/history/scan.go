@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -278,7 +279,7 @@ func (s *scan) work(each func(*Batch) error) {
 func (s *scan) add(b *Batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stats.Records += int64(len(b.Records))
+	s.stats.Records += int64(len(b.Records) + len(b.Plain))
 	s.stats.Aside += int64(len(b.Aside))
 	s.stats.Excluded += b.Excluded
 	s.stats.Lines += b.Lines
@@ -294,11 +295,15 @@ func (s *scan) add(b *Batch) {
 // batch parses one chunk.
 func (p *parser) batch(c *chunk) *Batch {
 	b := batches.Get().(*Batch)
-	b.Source, b.Chunk, b.region, b.input = c.source, c.index, c.region, c.buffer
+	b.Name, b.Source, b.Chunk, b.region, b.input = c.name, c.source, c.index, c.region, c.buffer
 	b.Lines, b.Bytes = c.lines, int64(len(c.data))
-	if n := max(int(c.lines), len(c.documents)); cap(b.Records) < n {
-		// Lines that are shorter than any record can be must not make room for records.
-		b.Records = make([]Record, 0, min(n, len(c.data)/len(`{"key":"k","node":"n","value":0}`)+1))
+	// Lines that are shorter than any record can be must not make room for records.
+	n := min(max(int(c.lines), len(c.documents)), len(c.data)/len(`{"key":"k","node":"n","value":0}`)+1)
+	switch {
+	case p.opt.Plain && (c.format == Native || c.format == Msgpack):
+		b.Plain = slices.Grow(b.Plain, n)
+	case cap(b.Records) < n:
+		b.Records = make([]Record, 0, n)
 	}
 	switch c.format {
 	case Native:
