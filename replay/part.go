@@ -22,10 +22,8 @@ type part struct {
 	spots  []spot  // in the order of reading
 	slots  []int32 // an open table of the keys by hash: the number of the key, from 1; 0 is free
 
-	sorted []byte  // the records, by bite
-	bites  []int   // where each begins
-	of     []uint8 // of each record, its bite
-	bite   [1][]byte
+	bites []bite
+	spare [][]byte // blocks for bites
 }
 
 // partKey is one key of a part.
@@ -80,58 +78,84 @@ func (p *part) index(blocks [][]byte, want *string) {
 }
 
 // cacheBytes is how many bytes of records, with what it takes to find one's way in them, a processor's own cache holds.
-const cacheBytes = 512 << 10
+const (
+	cacheBytes = 512 << 10
+	mostBites  = 256
+)
 
 // eachBite calls visit for the keys of a shelf, a part of them at a time that is small enough for the processor's cache:
 // finding the records of a key is then an order cheaper than in memory. Keys that look alike stay together.
 func (p *part) eachBite(from *shelf, visit func()) error {
-	if err := p.load(from); err != nil {
-		return err
-	}
 	n := 1
-	for n < 256 && from.size/n > cacheBytes {
+	for n < mostBites && from.size/n > cacheBytes {
 		n *= 2
 	}
 	if n == 1 {
+		if err := p.load(from); err != nil {
+			return err
+		}
 		p.index(p.blocks, nil)
 		visit()
 		return nil
 	}
-	// The records are counted, then copied to where each bite is.
-	p.bites = append(p.bites[:0], make([]int, n+1)...)
-	p.of = p.of[:0]
-	for _, b := range p.blocks {
+	for len(p.bites) < n {
+		p.bites = append(p.bites, bite{})
+	}
+	bites := p.bites[:n]
+	for i := range bites {
+		p.spare = append(p.spare, bites[i].blocks...)
+		bites[i].blocks = bites[i].blocks[:0]
+		bites[i].last = nil
+	}
+	err := p.history.store.each(from, func(b []byte) error {
 		for at, end := 0, 0; at < len(b); at = end {
 			var name string
 			name, end = skim(b, at)
-			bite := look(name) / partitions & uint64(n-1)
-			p.of = append(p.of, uint8(bite))
-			p.bites[bite+1] += end - at
+			p.bite(&bites[look(name)/partitions&uint64(n-1)], b[at:end])
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	for i := range n {
-		p.bites[i+1] += p.bites[i]
-	}
-	if size := p.bites[n]; cap(p.sorted) < size {
-		p.sorted = make([]byte, size)
-	}
-	p.sorted = p.sorted[:p.bites[n]]
-	next := slices.Clone(p.bites)
-	of := p.of
-	for _, b := range p.blocks {
-		for at, end := 0, 0; at < len(b); at = end {
-			_, end = skim(b, at)
-			bite := of[0]
-			of = of[1:]
-			next[bite] += copy(p.sorted[next[bite]:], b[at:end])
-		}
-	}
-	for i := range n {
-		p.bite[0] = p.sorted[p.bites[i]:p.bites[i+1]]
-		p.index(p.bite[:], nil)
+	for i := range bites {
+		p.index(bites[i].end(), nil)
 		visit()
 	}
 	return nil
+}
+
+// bite is the records of some keys.
+type bite struct {
+	blocks [][]byte // that are full
+	last   []byte
+}
+
+// biteBlock is how many bytes the blocks of a bite have at least.
+const biteBlock = 32 << 10
+
+// bite copies a record to a bite.
+func (p *part) bite(to *bite, record []byte) {
+	if len(record) > cap(to.last)-len(to.last) {
+		if to.last != nil {
+			to.blocks = append(to.blocks, to.last)
+		}
+		if n := len(p.spare); n > 0 && len(record) <= biteBlock {
+			to.last = p.spare[n-1][:0]
+			p.spare = p.spare[:n-1]
+		} else {
+			to.last = make([]byte, 0, max(biteBlock, len(record)))
+		}
+	}
+	to.last = append(to.last, record...)
+}
+
+// end returns all blocks.
+func (b *bite) end() [][]byte {
+	if b.last != nil {
+		b.blocks, b.last = append(b.blocks, b.last), nil
+	}
+	return b.blocks
 }
 
 // enter returns the number of a key, which it gets when it has none.
