@@ -131,20 +131,19 @@ type bite struct {
 	last   []byte
 }
 
-// biteBlock is how many bytes the blocks of a bite have at least.
-const biteBlock = 32 << 10
-
 // bite copies a record to a bite.
 func (p *part) bite(to *bite, record []byte) {
 	if len(record) > cap(to.last)-len(to.last) {
 		if to.last != nil {
 			to.blocks = append(to.blocks, to.last)
 		}
-		if n := len(p.spare); n > 0 && len(record) <= biteBlock {
+		if n := len(p.spare); n > 0 && len(record) <= lastBlock {
 			to.last = p.spare[n-1][:0]
 			p.spare = p.spare[:n-1]
+		} else if len(record) <= lastBlock {
+			to.last = p.history.store.block()
 		} else {
-			to.last = make([]byte, 0, max(biteBlock, len(record)))
+			to.last = make([]byte, 0, len(record))
 		}
 	}
 	to.last = append(to.last, record...)

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/tiebreakhq/tiebreak/replay/history"
@@ -14,6 +15,22 @@ type store struct {
 	memory
 	held  atomic.Int64 // bytes of blocks in memory
 	spool spool
+
+	mu   sync.Mutex
+	room []byte // for blocks, where nobody has written yet
+}
+
+// block returns memory for a block of the largest size.
+func (s *store) block() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.room) < lastBlock {
+		s.room = make([]byte, s.piece())
+		preferLargePages(s.room)
+	}
+	b := s.room[:0:lastBlock]
+	s.room = s.room[lastBlock:]
+	return b
 }
 
 // shelf is the blocks of one part. Where a record is does not matter, so blocks have no order.
@@ -37,6 +54,15 @@ func memoryOf(opt *history.Options) memory {
 
 // blocks returns how many bytes of records may be held.
 func (m memory) blocks() int64 { return int64(m) * 5 / 16 }
+
+// piece returns of how many bytes at a time there is memory for blocks.
+func (m memory) piece() int {
+	const most = 16 << 20
+	if m <= 0 {
+		return most
+	}
+	return max(min(int(m)/16, most)&^(lastBlock-1), lastBlock)
+}
 
 // fold returns how many bytes of records one of several goroutines may fold at once. It needs about three times as much
 // again to sort them and to find its way in them.
@@ -177,10 +203,13 @@ func (f *filler) next(p, size int) []byte {
 	if f.err != nil {
 		block = block[:0]
 	}
-	if cap(block) < max(most, size) {
-		block = make([]byte, 0, max(most, size))
+	if most = max(most, size); cap(block) >= most {
+		return block
 	}
-	return block
+	if most == lastBlock {
+		return f.store.block()
+	}
+	return make([]byte, 0, most)
 }
 
 // close puts all blocks at hand away. The shelves are the caller's then.

@@ -68,10 +68,13 @@ func BenchmarkScanMsgpackOneWorker(b *testing.B) {
 	benchScan(b, packedLike(b, typical(benchLines)), Msgpack, 1)
 }
 
-// BenchmarkParseLines is parsing alone, without reading and cutting.
-func BenchmarkParseLines(b *testing.B) {
+// BenchmarkParseLines is parsing alone, without reading and cutting: to records, and to plain writes.
+func BenchmarkParseLines(b *testing.B) { benchParseLines(b, false) }
+func BenchmarkParsePlain(b *testing.B) { benchParseLines(b, true) }
+
+func benchParseLines(b *testing.B, plain bool) {
 	data := typical(5_000)
-	p := parser{opt: &Options{}}
+	p := parser{opt: &Options{Plain: plain}}
 	c := &chunk{format: Native, data: data, line: 1, lines: 5_000}
 	b.ReportAllocs()
 	b.SetBytes(int64(len(data)))
