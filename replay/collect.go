@@ -123,11 +123,11 @@ func (h *History) collect(sources []history.Source, opt history.Options, groupOf
 	_, err := history.Scan(sources, opt, func(b *history.Batch) error {
 		b.Source += first
 		g := groupOf(b.Source)
-		c := g.collector()
+		c := g.collector(b.Worker)
 		c.add(b)
 		b.Recycle()
 		err := c.filler.err
-		g.give(c)
+		g.note(c)
 		return cmp.Or(err, h.failed.get())
 	})
 	for i := range sources {
@@ -151,8 +151,7 @@ type group struct {
 	tight   bool // see [filler]
 
 	mu     sync.Mutex
-	free   []*collector
-	all    []*collector
+	all    []*collector // by worker: what is written all the time stays in one processor's cache; nil where there is none
 	inputs []collected
 	missed int // inputs that are not finished
 	taken  bool
@@ -168,31 +167,30 @@ func (h *History) group(first, inputs int) *group {
 	return g
 }
 
-// collector returns one that nobody uses.
-func (g *group) collector() *collector {
+// collector returns that of a worker.
+func (g *group) collector(worker int) *collector {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if n := len(g.free); n > 0 {
-		c := g.free[n-1]
-		g.free = g.free[:n-1]
-		return c
+	if missing := worker + 1 - len(g.all); missing > 0 {
+		g.all = append(g.all, make([]*collector, missing)...)
 	}
-	c := &collector{writes: newWrites(g.history), first: g.first, inputs: make([]collected, len(g.inputs))}
-	c.filler.most, c.filler.tight = g.block, g.tight
-	g.all = append(g.all, c)
-	return c
+	if g.all[worker] == nil {
+		c := &collector{writes: newWrites(g.history), first: g.first, inputs: make([]collected, len(g.inputs))}
+		c.filler.most, c.filler.tight = g.block, g.tight
+		g.all[worker] = c
+	}
+	return g.all[worker]
 }
 
-// give takes a collector back, and the numbers that it noted: those of all collectors together have few holes, those of each
-// would have one for every number of another.
-func (g *group) give(c *collector) {
+// note takes the numbers that a collector noted: those of all collectors together have few holes, those of each would have
+// one for every number of another.
+func (g *group) note(c *collector) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, n := range c.seqs {
 		g.seqs.note(g.history.names, n.node, n.seq)
 	}
 	c.seqs = c.seqs[:0]
-	g.free = append(g.free, c)
 }
 
 // finished notes that an input was read whole and returns whether it was the last.
@@ -206,6 +204,7 @@ func (g *group) finished(input int) bool {
 
 // close ends the collecting and returns the shelves.
 func (g *group) close() ([]shelf, error) {
+	g.all = slices.DeleteFunc(g.all, func(c *collector) bool { return c == nil })
 	var shelves []shelf
 	for _, c := range g.all {
 		more, err := c.filler.close()
@@ -245,7 +244,7 @@ func (g *group) add(h *History, shelves []shelf) {
 		h.links.join(&c.links)
 	}
 	h.seqs.Merge(g.seqs.close())
-	g.all, g.free = nil, nil
+	g.all = nil
 }
 
 func (in *collected) add(o *collected) {

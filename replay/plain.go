@@ -174,6 +174,9 @@ func (k *plainKey) settle() bool {
 
 // plainUnder reports whether the rule of every table keeps one write, or counts increments that are all there is.
 func (k *plainKey) plainUnder(tables []*merge.Table) bool {
+	if k.rules == nil { // of more than a line of the processor's cache: others read what stands beside it
+		k.rules, k.sums = make([]*merge.Rule, 0, 16), make([]merge.Increments, 0, 16)
+	}
 	k.rules, k.sums = k.rules[:0], k.sums[:0]
 	for t, table := range tables {
 		rule := table.Rule(k.name, k.field)

@@ -11,6 +11,7 @@ import (
 // Batch is what one chunk of a source gave. Every record of the chunk is in exactly one of Records, Plain, Aside, Counts and
 // Excluded; but a record that stands for a whole window of writes is in Records and counted as compacted_window too.
 type Batch struct {
+	Worker int    // who parsed it, from 0: there are never two batches of one worker at once
 	Name   string // of the source
 	Source int    // the place of the source in what [Scan] was given
 	Chunk  int    // the place of the chunk in its source, from 0: batches in the order of both are in the order of reading

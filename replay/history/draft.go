@@ -1,10 +1,12 @@
 package history
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
@@ -520,11 +522,7 @@ func (c *nodeCache) check(s string) (clock.Node, *problem) {
 	if s == "" {
 		return "", newProblem(finding.BadField, "a node without a name")
 	}
-	hash := uint32(0)
-	for i := range len(s) {
-		hash = (hash ^ uint32(s[i])) * 0x01000193
-	}
-	slot := &c[(hash>>16^hash)%uint32(len(c))]
+	slot := &c[hashEnds(s)]
 	if string(*slot) == s {
 		return *slot, nil
 	}
@@ -533,4 +531,21 @@ func (c *nodeCache) check(s string) (clock.Node, *problem) {
 	}
 	*slot = clock.Node(strings.Clone(s))
 	return *slot, nil
+}
+
+// hashEnds returns a hash of one byte of what a text begins and ends with.
+func hashEnds(s string) byte {
+	b := unsafe.Slice(unsafe.StringData(s), len(s))
+	var w uint64
+	switch n := len(b); {
+	case n >= 8:
+		w = binary.LittleEndian.Uint64(b) ^ bits.RotateLeft64(binary.LittleEndian.Uint64(b[n-8:]), 29)
+	case n >= 4:
+		w = uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<32
+	default:
+		for _, c := range b {
+			w = w<<8 | uint64(c)
+		}
+	}
+	return byte(w * 0x9e3779b97f4a7c15 >> 56)
 }

@@ -16,6 +16,7 @@ type parser struct {
 	draft   draft
 	rec     Record // of the draft, on the quick ways; what a plain write has may be left in it, and nothing else
 	packed  unpacker
+	form    lineForm
 	follow  [len(memberNames) + 1]follower // by the member before, and first of a line
 }
 
@@ -23,7 +24,13 @@ type parser struct {
 func (p *parser) lines(c *chunk, out *Batch) {
 	place := finding.Place{File: c.name, Line: c.line}
 	for at := 0; at < len(c.data); place.Line++ {
-		if next := p.quick(c.data, at, place, out); next > at {
+		if p.form.count > 0 && p.wantsPlain(out) {
+			if next := p.formed(c.data, at, place, out); next > 0 {
+				at = next
+				continue
+			}
+		}
+		if next := p.quick(c.data, at, place, out); next > 0 {
 			at = next
 			continue
 		}

@@ -53,10 +53,15 @@ var (
 	plainNeeds   = setOf(memberKey, memberValue, memberNode, memberID)
 )
 
+// wantsPlain reports whether the plain writes of a batch are to be handed over as such.
+func (p *parser) wantsPlain(out *Batch) bool {
+	return p.opt.Plain && p.opt.Exclude == nil && out.region == ""
+}
+
 // plain hands over what the draft holds as a plain write, unless it is none.
 func (p *parser) plain(at finding.Place, out *Batch) bool {
 	d, rec := &p.draft, &p.rec
-	if d.seen&^plainMembers != 0 || d.seen&plainNeeds != plainNeeds || !p.opt.Plain || p.opt.Exclude != nil || out.region != "" || rec.Time.Logical != 0 {
+	if d.seen&^plainMembers != 0 || d.seen&plainNeeds != plainNeeds || !p.wantsPlain(out) || rec.Time.Logical != 0 {
 		return false
 	}
 	number := rec.Number()

@@ -61,8 +61,12 @@ func (p *parser) quick(data []byte, at int, place finding.Place, out *Batch) (ne
 		p.rec = Record{}
 		return 0
 	}
+	plain := len(out.Plain)
 	if !p.keep(place, out) {
 		return 0
+	}
+	if len(out.Plain) > plain {
+		p.form.meet(data[at:])
 	}
 	return next
 }
@@ -109,6 +113,9 @@ func (p *parser) quickMembers(data []byte, start int) (next int) {
 		switch b := data[at]; {
 		case b == '"':
 			end := quickText(data, at+1)
+			if end == 0 && (m == memberValue || m == memberBefore) {
+				end = quickEscaped(data, at+1)
+			}
 			if end == 0 {
 				at, bad = p.quickValue(data, start, at, m)
 				break
@@ -189,20 +196,45 @@ func (p *parser) quickValue(data []byte, start, at int, m member) (end int, bad 
 
 // quickText returns the offset of the quote that ends a text of ASCII without escapes, and 0 when it is none.
 func quickText(data []byte, at int) (end int) {
+	if end = quickSpecial(data, at); end > 0 && data[end] == '"' {
+		return end
+	}
+	return 0
+}
+
+// quickSpecial returns the offset of the first byte that is a quote or a backslash, or does not stand for itself, and 0 when
+// there is none before the last few bytes.
+func quickSpecial(data []byte, at int) int {
 	for ; at+8 <= len(data); at += 8 {
 		w := binary.LittleEndian.Uint64(data[at:])
 		quote := w ^ everyByte*'"'
 		slash := w ^ everyByte*'\\'
-		// A byte is marked when it ends the text or is not plain. A borrow marks only bytes above a marked one wrongly.
+		// A borrow marks only bytes above a marked one wrongly.
 		mark := ((quote-everyByte)&^quote | (slash-everyByte)&^slash | (w-everyByte*0x20)&^w | w) & everyHigh
 		if mark != 0 {
-			if at += bits.TrailingZeros64(mark) >> 3; data[at] == '"' {
-				return at
-			}
-			return 0
+			return at + bits.TrailingZeros64(mark)>>3
 		}
 	}
 	return 0
+}
+
+// quickEscaped is quickText for a text that may hold escapes, if all of them are those of the canonical form: then the text
+// is a value as it stands.
+func quickEscaped(data []byte, at int) (end int) {
+	for {
+		if at = quickSpecial(data, at); at == 0 || data[at] == '"' {
+			return at
+		}
+		if data[at] != '\\' || at+1 == len(data) {
+			return 0
+		}
+		switch data[at+1] {
+		case '"', '\\', 'b', 'f', 'n', 'r', 't':
+			at += 2
+		default:
+			return 0
+		}
+	}
 }
 
 // quickUint reads an integer of up to 19 digits that a comma or a brace follows.

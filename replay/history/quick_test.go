@@ -20,6 +20,9 @@ var quickLines = []string{
 	`{"id":"eu:1","key":"a/1","field":"f","value":"x\n","version":1,"time":"2026-03-01T10:20:30.5Z","node":"eu","op":"set"}`,
 	`{"id":"eu:7","key":"a/1","field":"f","value":12,"version":9,"time":1750000000000000000,"node":"eu","op":"add"}`,
 	`{"id":"eu:8","key":"a/1","value":"text","node":"eu"}`,
+	`{"id":"eu:9","key":"a/1","value":"two\nlines, \"quoted\" \\ \t\b\f\r","before":"\n","node":"eu"}`,
+	`{"id":"eu:9","key":"a/1","value":"an \u000a escape","node":"eu"}`,
+	`{"id":"eu:9","key":"a/1","value":"a slash \/","node":"eu"}`,
 	`{"id":"us:8","key":"a/1","value":"text","node":"eu"}`,
 	`{"id":"eu:9","key":"a/1","value":"text","node":"eu","op":"add"}`,
 	`{"id":"eu:9","key":"a/1","op":"delete","node":"eu"}`,
@@ -97,7 +100,7 @@ func requireQuickPlain(t require.TestingT, lines []string, plain bool) (quick in
 }
 
 func TestQuickLinesAreReadLikeAllOthers(t *testing.T) {
-	require.Equal(t, 16, requireQuick(t, quickLines))
+	require.Equal(t, 19, requireQuick(t, quickLines))
 	for _, line := range quickLines { // each behind each, for what is remembered of the line before
 		for _, before := range quickLines {
 			requireQuick(t, []string{before, line, before, line})
@@ -167,5 +170,6 @@ func FuzzQuick(f *testing.F) {
 			return
 		}
 		requireQuick(t, []string{a, b, a})
+		requireForms(t, []string{a, a, b, a})
 	})
 }

@@ -77,8 +77,9 @@ const (
 )
 
 // Number returns what stands behind the name of the node in an id "node:number", and 0 when the id is something else.
-func (r *Record) Number() uint64 {
-	id, node := r.ID, r.Node
+func (r *Record) Number() uint64 { return sequenceOf(r.ID, r.Node) }
+
+func sequenceOf(id string, node clock.Node) uint64 {
 	if node == "" || len(id) <= len(node)+1 || id[len(node)] != ':' || id[:len(node)] != string(node) {
 		return 0
 	}

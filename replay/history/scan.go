@@ -65,8 +65,8 @@ func Scan(sources []Source, opt Options, each func(*Batch) error) (Stats, error)
 	for range min(opt.Workers, len(sources)) {
 		readers.Go(s.read)
 	}
-	for range opt.Workers {
-		workers.Go(func() { s.work(each) })
+	for i := range opt.Workers {
+		workers.Go(func() { s.work(i, each) })
 	}
 	readers.Wait()
 	close(s.chunks)
@@ -257,7 +257,7 @@ func (s *scan) format(src *Source, data []byte, end bool) (Format, error) {
 }
 
 // work parses chunks and hands over what they hold.
-func (s *scan) work(each func(*Batch) error) {
+func (s *scan) work(worker int, each func(*Batch) error) {
 	p := parser{opt: s.opt}
 	for c := range s.chunks {
 		select {
@@ -266,6 +266,7 @@ func (s *scan) work(each func(*Batch) error) {
 		default:
 		}
 		b := p.batch(c)
+		b.Worker = worker
 		s.add(b)
 		if err := each(b); err != nil {
 			s.fail(-1, err)
