@@ -13,16 +13,16 @@ import (
 )
 
 // replica reads the log of a replica and cuts it into chunks. The line of a record is its sequence.
-func (s *scan) replica(i int) error {
+func (s *scan) replica(i int, send func(*chunk) error) error {
 	src := &s.sources[i]
 	in := input{opt: s.opt}
 	next := chunk{source: i, name: src.Name, region: src.Region, format: Replica}
 	size := 0
-	send := func() error {
+	cut := func() error {
 		c := next
 		next.entries, size = nil, 0
 		next.index++
-		return s.send(&c)
+		return send(&c)
 	}
 	for e, err := range replica.History(nil, src.Name) {
 		if err != nil && !errors.Is(err, segment.ErrCorrupt) {
@@ -41,12 +41,12 @@ func (s *scan) replica(i int) error {
 		next.entries = append(next.entries, e)
 		next.lines++
 		if size += e.Size; size >= s.opt.chunk {
-			if err := send(); err != nil {
+			if err := cut(); err != nil {
 				return err
 			}
 		}
 	}
-	return send()
+	return cut()
 }
 
 // damaged returns the problem that damage to a log is, nil when there is none.

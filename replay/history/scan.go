@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
 	"slices"
 	"sync"
@@ -55,22 +56,19 @@ func Scan(sources []Source, opt Options, each func(*Batch) error) (Stats, error)
 	}
 	s := &scan{
 		sources: sources, opt: &opt,
-		chunks: make(chan *chunk, opt.Workers),
 		spare:  make(chan *buffer, 2*opt.Workers),
 		stop:   make(chan struct{}),
 		failed: len(sources),
 		users:  make([]atomic.Int32, len(sources)),
 	}
-	var readers, workers sync.WaitGroup
-	for range min(opt.Workers, len(sources)) {
-		readers.Go(s.read)
-	}
+	var workers sync.WaitGroup
 	for i := range opt.Workers {
 		workers.Go(func() { s.work(i, each) })
 	}
-	readers.Wait()
-	close(s.chunks)
 	workers.Wait()
+	for _, f := range s.feeds {
+		f.stop()
+	}
 	return s.stats, s.err
 }
 
@@ -78,16 +76,54 @@ func Scan(sources []Source, opt Options, each func(*Batch) error) (Stats, error)
 type scan struct {
 	sources []Source
 	opt     *Options
-	next    atomic.Int64 // the source to read next
-	chunks  chan *chunk
 	spare   chan *buffer   // of the size of a chunk
 	stop    chan struct{}  // closed when the rest is in vain
 	users   []atomic.Int32 // of each source: who reads it, and its chunks that are not handed over
 
 	mu     sync.Mutex
+	next   int // the source to read next
+	feeds  []*feed
 	stats  Stats
 	err    error
 	failed int // the source of err, so that of several errors the first in order is returned; -1 for the caller's
+}
+
+// feed is a source that is read. Who wants a chunk of it reads it, and then parses it where it is: in the cache of the same
+// processor.
+type feed struct {
+	mu   sync.Mutex
+	next func() (*chunk, bool)
+	stop func()
+}
+
+// chunk returns the next chunk; nil when there is none.
+func (f *feed) chunk() *chunk {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c, _ := f.next()
+	return c
+}
+
+// feed returns a source to read: one that nobody has begun, or else one that another worker reads, and nil when there is
+// none. The one that is given has ended.
+func (s *scan) feed(ended *feed) *feed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.feeds = slices.DeleteFunc(s.feeds, func(f *feed) bool { return f == ended })
+	if s.err != nil {
+		return nil
+	}
+	if s.next < len(s.sources) && !s.stopped() {
+		f := &feed{}
+		f.next, f.stop = iter.Pull(s.chunks(s.next))
+		s.feeds = append(s.feeds, f)
+		s.next++
+		return f
+	}
+	if len(s.feeds) == 0 {
+		return nil
+	}
+	return s.feeds[len(s.feeds)-1] // the one that was begun last has most before it
 }
 
 // fail ends the scan with an error.
@@ -105,22 +141,27 @@ func (s *scan) fail(source int, err error) {
 // errStopped is of a source that was not read to its end because the rest is in vain, or not wanted any more.
 var errStopped = errors.New("stopped")
 
-// read reads one source after the other.
-func (s *scan) read() {
-	for !s.stopped() {
-		i := int(s.next.Add(1)) - 1
-		if i >= len(s.sources) {
-			return
-		}
+// chunks reads a source.
+func (s *scan) chunks(i int) iter.Seq[*chunk] {
+	return func(yield func(*chunk) bool) {
 		s.users[i].Add(1)
-		switch err := s.source(i); {
+		err := s.source(i, func(c *chunk) error {
+			if s.stopped() {
+				return errStopped
+			}
+			s.users[i].Add(1)
+			if !yield(c) {
+				return errStopped
+			}
+			return nil
+		})
+		switch {
 		case errors.Is(err, errStopped):
-			return
 		case err != nil:
 			s.fail(i, err)
-			return
+		default:
+			s.done(i)
 		}
-		s.done(i)
 	}
 }
 
@@ -131,22 +172,6 @@ func (s *scan) stopped() bool {
 		return true
 	default:
 		return false
-	}
-}
-
-// send hands a chunk to the workers. The error is [errStopped].
-func (s *scan) send(c *chunk) error {
-	if s.stopped() {
-		return errStopped
-	}
-	s.users[c.source].Add(1)
-	select {
-	case <-s.opt.Stop:
-		return errStopped
-	case <-s.stop:
-		return errStopped
-	case s.chunks <- c:
-		return nil
 	}
 }
 
@@ -167,11 +192,11 @@ func (s *scan) told(n int) {
 	}
 }
 
-// source reads one source and cuts it into chunks.
-func (s *scan) source(i int) error {
+// source reads one source and cuts it into chunks, which it sends. An error of send ends it.
+func (s *scan) source(i int, send func(*chunk) error) error {
 	src := &s.sources[i]
 	if src.Format == Replica {
-		return s.replica(i)
+		return s.replica(i, send)
 	}
 	file, err := src.Open()
 	if err != nil {
@@ -185,7 +210,7 @@ func (s *scan) source(i int) error {
 	next := chunk{source: i, name: src.Name, region: src.Region, line: 1}
 	if bad != nil {
 		next.find(1, 0, bad)
-		return s.send(&next)
+		return send(&next)
 	}
 	defer in.close()
 
@@ -220,13 +245,13 @@ func (s *scan) source(i int) error {
 			next.index++
 			c.buffer = buf
 			buf.users.Add(1)
-			if err := s.send(&c); err != nil {
+			if err := send(&c); err != nil {
 				return err
 			}
 		}
 		if bad != nil {
 			next.find(next.line, 0, bad)
-			if err := s.send(&next); err != nil {
+			if err := send(&next); err != nil {
 				return err
 			}
 		}
@@ -256,23 +281,25 @@ func (s *scan) format(src *Source, data []byte, end bool) (Format, error) {
 	return named, nil
 }
 
-// work parses chunks and hands over what they hold.
+// work reads and parses chunks and hands over what they hold.
 func (s *scan) work(worker int, each func(*Batch) error) {
 	p := parser{opt: s.opt}
-	for c := range s.chunks {
-		select {
-		case <-s.stop:
-			continue // drain, so that no reader waits for ever
-		default:
+	for f := s.feed(nil); f != nil; f = s.feed(f) {
+		for c := f.chunk(); c != nil; c = f.chunk() {
+			select {
+			case <-s.stop:
+				return
+			default:
+			}
+			b := p.batch(c)
+			b.Worker = worker
+			s.add(b)
+			if err := each(b); err != nil {
+				s.fail(-1, err)
+				return
+			}
+			s.done(c.source)
 		}
-		b := p.batch(c)
-		b.Worker = worker
-		s.add(b)
-		if err := each(b); err != nil {
-			s.fail(-1, err)
-			continue
-		}
-		s.done(c.source)
 	}
 }
 
