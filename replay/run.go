@@ -125,8 +125,13 @@ func (h *History) fold(w *work) []*sums {
 			first.sums[t].join(s)
 		}
 	}
-	for _, s := range first.sums {
+	for t, s := range first.sums {
 		s.join(first.common)
+		for _, f := range all {
+			n, err := s.tosses(f.sums[t], int64(w.opt.Skew))
+			h.failed.set(err)
+			s.decided.Tosses += n
+		}
 	}
 	return first.sums
 }
@@ -151,10 +156,10 @@ func (h *History) newFolder(w *work, seed maphash.Seed) *folder {
 		work:   w,
 		part:   part{history: h, ranks: h.ranks(), seed: seed},
 		room:   room{slots: make([]int32, len(h.names.texts)), ids: ids{seed: seed}},
-		common: newSums(&merge.Table{}, w.opt),
+		common: newSums(&merge.Table{}, w.opt, h.store),
 	}
 	for _, table := range w.tables {
-		f.sums = append(f.sums, newSums(table, w.opt))
+		f.sums = append(f.sums, newSums(table, w.opt, h.store))
 	}
 	if w.visitor != nil {
 		f.visit = w.visitor()

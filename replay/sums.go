@@ -2,6 +2,7 @@ package replay
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,8 +20,8 @@ type sums struct {
 	totals  Totals
 	sources [numSources]int64
 	decided Decisions
-	margins map[pair]*margins // of decisions by time
-	skew    map[pair]*Skew    // ahead, behind
+	margins *filler        // of decisions by time: see close
+	skew    map[pair]*Skew // ahead, behind
 	rules   []RuleSum
 	worst   worst
 	told    tally
@@ -29,10 +30,10 @@ type sums struct {
 	counting map[clock.Node]bool // the nodes that raised counters
 }
 
-func newSums(table *merge.Table, opt *Options) *sums {
+func newSums(table *merge.Table, opt *Options, store *store) *sums {
 	s := &sums{
 		table:    table,
-		margins:  make(map[pair]*margins),
+		margins:  newFiller(store, 1),
 		skew:     make(map[pair]*Skew),
 		rules:    make([]RuleSum, len(table.Rules)),
 		worst:    worst{limit: opt.Worst},
@@ -62,13 +63,6 @@ func (s *sums) join(o *sums) {
 	s.decided.Node += o.decided.Node
 	s.decided.Kind += o.decided.Kind
 	s.decided.Value += o.decided.Value
-	for nodes, m := range o.margins {
-		if known := s.margins[nodes]; known != nil {
-			known.nanos = append(known.nanos, m.nanos...)
-		} else {
-			s.margins[nodes] = m
-		}
-	}
 	for pair, k := range o.skew {
 		known := s.skew[pair]
 		if known == nil {
@@ -95,20 +89,17 @@ func (s *sums) join(o *sums) {
 // pair is two nodes, by the numbers of their names.
 type pair [2]uint32
 
-// margins are by how much time decided between two nodes.
-type margins struct{ nanos []int64 }
-
-// close notes that time decided between two nodes by a margin.
+// close notes that time decided between two nodes by a margin. How close is too close is known in the end, and decisions may
+// be as many as writes: they are kept like those.
 func (s *sums) close(nodes pair, margin int64) {
-	if nodes[1] < nodes[0] {
-		nodes[0], nodes[1] = nodes[1], nodes[0]
+	if nodes[0] == nodes[1] {
+		return // one clock
 	}
-	m := s.margins[nodes]
-	if m == nil {
-		m = &margins{}
-		s.margins[nodes] = m
-	}
-	m.nanos = append(m.nanos, margin)
+	var b [16]byte
+	binary.LittleEndian.PutUint32(b[:], nodes[0])
+	binary.LittleEndian.PutUint32(b[4:], nodes[1])
+	binary.LittleEndian.PutUint64(b[8:], uint64(margin))
+	s.margins.put(0, b[:])
 }
 
 // counts notes that a node raised a counter.
@@ -128,26 +119,40 @@ func (s *sums) skewed(k *key, ahead, behind *op, nanos int64) {
 	known.Nanos, known.Seen = max(known.Nanos, nanos), known.Seen+1
 }
 
-// tosses counts the decisions by time that are closer than the clocks of the two nodes are known to be.
-func (s *sums) tosses(stated int64) int64 {
-	count := int64(0)
-	for nodes, m := range s.margins {
-		if nodes[0] == nodes[1] {
-			continue // one clock
-		}
-		bound := stated
-		for _, k := range []*Skew{s.skew[nodes], s.skew[pair{nodes[1], nodes[0]}]} {
-			if k != nil {
-				bound = max(bound, k.Nanos)
+// tosses counts the decisions by time that were noted elsewhere and are closer than the clocks of the two nodes are known to
+// be.
+func (s *sums) tosses(from *sums, stated int64) (count int64, err error) {
+	shelves, err := from.margins.close()
+	if err != nil {
+		return 0, err
+	}
+	store := from.margins.store
+	defer store.drop(&shelves[0])
+	bounds := make(map[pair]int64)
+	last, bound := pair{}, int64(0) // of one node with itself there is none
+	err = store.each(&shelves[0], func(b []byte) error {
+		for ; len(b) > 0; b = b[16:] {
+			nodes := pair{binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])}
+			if nodes != last {
+				last = nodes
+				var known bool
+				if bound, known = bounds[nodes]; !known {
+					bound = stated
+					for _, k := range []*Skew{s.skew[nodes], s.skew[pair{nodes[1], nodes[0]}]} {
+						if k != nil {
+							bound = max(bound, k.Nanos)
+						}
+					}
+					bounds[nodes] = bound
+				}
 			}
-		}
-		for _, margin := range m.nanos {
-			if margin <= bound && bound > 0 {
+			if margin := int64(binary.LittleEndian.Uint64(b[8:])); margin <= bound && bound > 0 {
 				count++
 			}
 		}
-	}
-	return count
+		return nil
+	})
+	return count, err
 }
 
 // sharers are the keys that keep one value of a unique field.
@@ -240,7 +245,6 @@ func (w *worst) offer(c *Cell) {
 // report makes the report of all sums.
 func (h *History) report(table *merge.Table, s *sums, opt *Options) *Report {
 	s.tellShared()
-	s.decided.Tosses = s.tosses(int64(opt.Skew))
 	r := &Report{
 		Schema:    Schema,
 		Table:     infoOf(table),
