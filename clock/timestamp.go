@@ -114,6 +114,9 @@ func ParseTimestamp(text string) (Timestamp, error) {
 	return t, nil
 }
 
+// AppendText appends [Timestamp.String].
+func (t Timestamp) AppendText(b []byte) ([]byte, error) { return t.append(b), nil }
+
 // MarshalText returns [Timestamp.String]. It is the form in JSON too: a string, so that no reader rounds it.
 func (t Timestamp) MarshalText() ([]byte, error) { return t.append(nil), nil }
 

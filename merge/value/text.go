@@ -1,8 +1,10 @@
 package value
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
@@ -150,13 +152,15 @@ func badUTF8(text []byte, start, end int) *Error {
 // appendUnescaped appends what the inside of a string says. The string has been checked; of one that has not, it
 // appends something.
 func appendUnescaped(to, inner []byte) []byte {
+	to = slices.Grow(to, len(inner))
 	for at := 0; at < len(inner); {
-		c := inner[at]
-		if c != '\\' || at+1 >= len(inner) {
-			to = append(to, c)
-			at++
-			continue
+		plain := bytes.IndexByte(inner[at:], '\\')
+		if plain < 0 || at+plain+1 >= len(inner) {
+			return append(to, inner[at:]...)
 		}
+		to = append(to, inner[at:at+plain]...)
+		at += plain
+		c := inner[at]
 		switch c = inner[at+1]; c {
 		case 'b':
 			c = '\b'

@@ -27,11 +27,15 @@ type Batch struct {
 
 	region   string
 	input    *buffer // of the chunk
-	text     []byte  // of values that the input holds in another form
+	text     []byte  // of values that the input holds in another form, and of ids that are put together
 	fields   slab[Field]
 	ids      slab[string]
 	dots     slab[clock.Dot]
 	readings slab[Reading]
+
+	change change     // the message at hand
+	mods   dataChange // the record of a change stream at hand
+	types  columnCache
 }
 
 var batches = sync.Pool{New: func() any { return new(Batch) }}
@@ -49,7 +53,7 @@ func (b *Batch) Release() {
 }
 
 func (b *Batch) free() {
-	*b = Batch{Records: b.Records[:0], Plain: b.Plain[:0], text: b.text[:0], fields: b.fields, ids: b.ids, dots: b.dots, readings: b.readings}
+	*b = Batch{Records: b.Records[:0], Plain: b.Plain[:0], text: b.text[:0], fields: b.fields, ids: b.ids, dots: b.dots, readings: b.readings, types: b.types}
 	batches.Put(b)
 }
 
@@ -84,6 +88,21 @@ func (b *Batch) unrecord() { b.Records = b.Records[:len(b.Records)-1] }
 
 // take returns room for n fields.
 func (b *Batch) take(n int) []Field { return b.fields.take(n) }
+
+// room returns room for a text of up to size bytes that the batch keeps: see keep.
+func (b *Batch) room(size int) []byte {
+	const slab = 16 << 10
+	if cap(b.text)-len(b.text) < size {
+		b.text = make([]byte, 0, max(slab, size, 2*cap(b.text))) // those who have the old one keep it
+	}
+	return b.text[len(b.text):]
+}
+
+// keep returns as a string what was appended to room.
+func (b *Batch) keep(text []byte) string {
+	b.text = b.text[:len(b.text)+len(text)]
+	return shared(text)
+}
 
 // aside sets aside what stands at a place: nothing of it is replayed, and the report says so. Values in the detail
 // must be quoted.

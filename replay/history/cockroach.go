@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -146,7 +147,8 @@ func unwrap(message value.Ref, at finding.Place, out *Batch) (*change, *problem)
 	if message.Kind() != value.KindObject {
 		return nil, newProblem(finding.BadField, "a message is an object, not %s", article(message.Kind()))
 	}
-	c := &change{topic: textOf(message.Get("topic")), key: message.Get("key")}
+	c := &out.change
+	*c = change{topic: textOf(message.Get("topic")), key: message.Get("key")}
 
 	if meta := message.Get("__crdb__"); meta.Kind() == value.KindObject {
 		if resolved := meta.Get("resolved"); !resolved.IsAbsent() {
@@ -247,12 +249,14 @@ func (c *change) read(at finding.Place, opt *Options, out *Batch) *problem {
 		return nil
 	}
 	rec.Time, rec.Precision = t, Nanosecond
-	switch rec.ID = key + "@" + t.String(); {
-	case origin != "":
-		rec.ID += "@" + string(origin)
-	case c.cluster != "":
-		rec.ID += "@" + c.cluster
+	by := cmp.Or(string(origin), c.cluster)
+	const time = len("9223372036854775807.4294967295")
+	id := out.room(len(key) + len("@") + time + len("@") + len(by))
+	id, _ = t.AppendText(append(append(id, key...), '@'))
+	if by != "" {
+		id = append(append(id, '@'), by...)
 	}
+	rec.ID = out.keep(id)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package history
 import (
 	"strconv"
 	"sync"
+	"unsafe"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
@@ -73,10 +74,10 @@ func isChangeStream(doc value.Ref) bool {
 			return true
 		}
 	}
-	return isDataChange(doc, queryAPI) || isDataChange(doc, dataflow)
+	return isDataChange(doc, &queryAPI) || isDataChange(doc, &dataflow)
 }
 
-func isDataChange(doc value.Ref, s spelling) bool {
+func isDataChange(doc value.Ref, s *spelling) bool {
 	return !doc.Get(s.commitTime).IsAbsent() && !doc.Get(s.modType).IsAbsent() && !doc.Get(s.table).IsAbsent()
 }
 
@@ -109,22 +110,29 @@ func readChangeStream(doc value.Ref, at finding.Place, opt *Options, out *Batch)
 // readChangeStreamRecord reads one ChangeRecord, or a data change record alone.
 func readChangeStreamRecord(doc value.Ref, at finding.Place, opt *Options, out *Batch) {
 	read := 0
-	for rec := range each(doc.Get("data_change_record")) {
-		read++
-		readDataChange(rec, queryAPI, at, opt, out)
+	if list := doc.Get("data_change_record"); !list.IsAbsent() {
+		for rec := range each(list) {
+			read++
+			readDataChange(rec, &queryAPI, at, opt, out)
+		}
 	}
-	for _, p := range partitionRecords {
-		for rec := range each(doc.Get(p.name)) {
+	for i := range partitionRecords {
+		p := &partitionRecords[i]
+		list := doc.Get(p.name)
+		if list.IsAbsent() {
+			continue
+		}
+		for rec := range each(list) {
 			read++
 			readPartition(rec.Get(p.time), at, out)
 		}
 	}
 	switch {
 	case read > 0:
-	case isDataChange(doc, queryAPI):
-		readDataChange(doc, queryAPI, at, opt, out)
-	case isDataChange(doc, dataflow):
-		readDataChange(doc, dataflow, at, opt, out)
+	case isDataChange(doc, &queryAPI):
+		readDataChange(doc, &queryAPI, at, opt, out)
+	case isDataChange(doc, &dataflow):
+		readDataChange(doc, &dataflow, at, opt, out)
 	default:
 		out.aside(at, finding.MissingField, "no record of a change stream: want data_change_record, or the record itself")
 	}
@@ -150,8 +158,9 @@ func readPartition(at value.Ref, place finding.Place, out *Batch) {
 }
 
 // readDataChange reads a data change record, one write for each of its mods.
-func readDataChange(rec value.Ref, s spelling, at finding.Place, opt *Options, out *Batch) {
-	c := dataChange{
+func readDataChange(rec value.Ref, s *spelling, at finding.Place, opt *Options, out *Batch) {
+	c := &out.mods
+	*c = dataChange{
 		spelling: s,
 		opt:      opt,
 		out:      out,
@@ -188,7 +197,7 @@ func readDataChange(rec value.Ref, s spelling, at finding.Place, opt *Options, o
 
 // dataChange is what the mods of a data change record have in common.
 type dataChange struct {
-	spelling
+	*spelling
 	opt *Options
 	out *Batch
 
@@ -224,7 +233,7 @@ func (c *dataChange) head(rec value.Ref) (bad *problem) {
 	if n, err := strconv.ParseUint(c.sequence, 16, 32); err == nil {
 		c.time.Logical = uint32(n)
 	}
-	c.types, bad = columnTypes(rec.Get(c.columnTypes), c.opt)
+	c.types, bad = c.out.types.of(rec.Get(c.columnTypes), c.opt)
 	return bad
 }
 
@@ -297,7 +306,9 @@ func (c *dataChange) mod(mod value.Ref, i int, at finding.Place) *problem {
 	}
 	if c.tx != "" {
 		rec.Tx = c.tx
-		rec.ID = c.tx + "/" + c.sequence + "/" + strconv.Itoa(i)
+		id := c.out.room(len(c.tx) + len("/") + len(c.sequence) + len("/") + len("9223372036854775807"))
+		id = append(append(append(append(id, c.tx...), '/'), c.sequence...), '/')
+		rec.ID = c.out.keep(strconv.AppendInt(id, int64(i), 10))
 	}
 	return nil
 }
@@ -311,7 +322,7 @@ func (c *dataChange) columns(row value.Ref) (image, *problem) {
 		doc := docs.Get().(*value.Doc)
 		defer docs.Put(doc)
 		var err error
-		if row, err = doc.Parse([]byte(text), c.opt.Limits); err != nil {
+		if row, err = doc.Parse(unsafe.Slice(unsafe.StringData(text), len(text)), c.opt.Limits); err != nil {
 			return nil, within("a string of JSON", err)
 		}
 	}

@@ -20,6 +20,27 @@ const (
 
 var typeCodes = map[string]columnType{"INT64": number, "INT": number, "NUMERIC": numeric}
 
+// columnCache remembers the types of columns by how they stand in a record: all records of a table have them alike.
+type columnCache map[string]map[string]columnType
+
+// of is columnTypes.
+func (c *columnCache) of(list value.Ref, opt *Options) (map[string]columnType, *problem) {
+	const most = 64
+	types, known := (*c)[string(list.Raw())]
+	if known {
+		return types, nil
+	}
+	types, bad := columnTypes(list, opt)
+	if bad != nil {
+		return nil, bad
+	}
+	if *c == nil || len(*c) == most {
+		*c = make(columnCache)
+	}
+	(*c)[string(list.Raw())] = types
+	return types, nil
+}
+
 // columnTypes reads the types of the columns of a record, nil when it does not tell them.
 func columnTypes(list value.Ref, opt *Options) (map[string]columnType, *problem) {
 	if list.Len() == 0 {
@@ -39,7 +60,7 @@ func columnTypes(list value.Ref, opt *Options) (map[string]columnType, *problem)
 		if code == "ARRAY" && typeCodes[element] != asItIs {
 			t = typeCodes[element] + numbers - number
 		}
-		types[name] = t
+		types[strings.Clone(name)] = t
 	}
 	return types, nil
 }
