@@ -127,11 +127,12 @@ func (h *History) fold(w *work) []*sums {
 	}
 	for t, s := range first.sums {
 		s.join(first.common)
-		for _, f := range all {
-			n, err := s.tosses(f.sums[t], int64(w.opt.Skew))
-			h.failed.set(err)
-			s.decided.Tosses += n
+		same := make([]*sums, len(all))
+		for i, f := range all {
+			same[i] = f.sums[t]
 		}
+		h.failed.set(s.tosses(same, int64(w.opt.Skew)))
+		h.failed.set(s.tellShared(same))
 	}
 	return first.sums
 }
@@ -156,10 +157,10 @@ func (h *History) newFolder(w *work, seed maphash.Seed) *folder {
 		work:   w,
 		part:   part{history: h, ranks: h.ranks(), seed: seed},
 		room:   room{slots: make([]int32, len(h.names.texts)), ids: ids{seed: seed}},
-		common: newSums(&merge.Table{}, w.opt, h.store),
+		common: newSums(&merge.Table{}, w.opt, h),
 	}
 	for _, table := range w.tables {
-		f.sums = append(f.sums, newSums(table, w.opt, h.store))
+		f.sums = append(f.sums, newSums(table, w.opt, h))
 	}
 	if w.visitor != nil {
 		f.visit = w.visitor()

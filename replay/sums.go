@@ -25,19 +25,21 @@ type sums struct {
 	rules   []RuleSum
 	worst   worst
 	told    tally
-	uniques []map[value.Value]*sharers
+	uniques []*uniqueField
+	names   numbers
 
 	counting map[clock.Node]bool // the nodes that raised counters
 }
 
-func newSums(table *merge.Table, opt *Options, store *store) *sums {
+func newSums(table *merge.Table, opt *Options, h *History) *sums {
 	s := &sums{
 		table:    table,
-		margins:  newFiller(store, 1),
+		margins:  newFiller(h.store, 1),
 		skew:     make(map[pair]*Skew),
 		rules:    make([]RuleSum, len(table.Rules)),
 		worst:    worst{limit: opt.Worst},
-		uniques:  make([]map[value.Value]*sharers, len(table.Uniques)),
+		uniques:  make([]*uniqueField, len(table.Uniques)),
+		names:    numbers{names: h.names},
 		counting: make(map[clock.Node]bool),
 	}
 	if opt.Worst == 0 {
@@ -47,7 +49,7 @@ func newSums(table *merge.Table, opt *Options, store *store) *sums {
 		s.rules[i].Line, s.rules[i].Rule = r.Line, r.String()
 	}
 	for i := range s.uniques {
-		s.uniques[i] = make(map[value.Value]*sharers)
+		s.uniques[i] = &uniqueField{filler: newFiller(h.store, uniqueParts)}
 	}
 	return s
 }
@@ -79,15 +81,12 @@ func (s *sums) join(o *sums) {
 	}
 	s.told.join(&o.told)
 	maps.Copy(s.counting, o.counting)
-	for i, values := range o.uniques {
-		for v, with := range values {
-			s.share(i, v, with)
-		}
-	}
 }
 
 // pair is two nodes, by the numbers of their names.
 type pair [2]uint32
+
+const marginSize = 4 + 4 + 8
 
 // close notes that time decided between two nodes by a margin. How close is too close is known in the end, and decisions may
 // be as many as writes: they are kept like those.
@@ -95,7 +94,7 @@ func (s *sums) close(nodes pair, margin int64) {
 	if nodes[0] == nodes[1] {
 		return // one clock
 	}
-	var b [16]byte
+	var b [marginSize]byte
 	binary.LittleEndian.PutUint32(b[:], nodes[0])
 	binary.LittleEndian.PutUint32(b[4:], nodes[1])
 	binary.LittleEndian.PutUint64(b[8:], uint64(margin))
@@ -119,90 +118,45 @@ func (s *sums) skewed(k *key, ahead, behind *op, nanos int64) {
 	known.Nanos, known.Seen = max(known.Nanos, nanos), known.Seen+1
 }
 
-// tosses counts the decisions by time that were noted elsewhere and are closer than the clocks of the two nodes are known to
-// be.
-func (s *sums) tosses(from *sums, stated int64) (count int64, err error) {
-	shelves, err := from.margins.close()
-	if err != nil {
-		return 0, err
-	}
-	store := from.margins.store
-	defer store.drop(&shelves[0])
+// tosses counts the decisions by time that are closer than the clocks of the two nodes are known to be. It is given the sums
+// of all goroutines of the same table, and s is one of them.
+func (s *sums) tosses(all []*sums, stated int64) error {
 	bounds := make(map[pair]int64)
-	last, bound := pair{}, int64(0) // of one node with itself there is none
-	err = store.each(&shelves[0], func(b []byte) error {
-		for ; len(b) > 0; b = b[16:] {
-			nodes := pair{binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])}
-			if nodes != last {
-				last = nodes
-				var known bool
-				if bound, known = bounds[nodes]; !known {
-					bound = stated
-					for _, k := range []*Skew{s.skew[nodes], s.skew[pair{nodes[1], nodes[0]}]} {
-						if k != nil {
-							bound = max(bound, k.Nanos)
+	last, bound := pair{}, int64(0) // there is no pair of one
+	for _, o := range all {
+		shelves, err := o.margins.close()
+		if err != nil {
+			return err
+		}
+		store := o.margins.store
+		err = store.each(&shelves[0], func(b []byte) error {
+			for ; len(b) > 0; b = b[marginSize:] {
+				nodes := pair{binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])}
+				if nodes != last {
+					var known bool
+					if bound, known = bounds[nodes]; !known {
+						bound = stated
+						for _, k := range []*Skew{s.skew[nodes], s.skew[pair{nodes[1], nodes[0]}]} {
+							if k != nil {
+								bound = max(bound, k.Nanos)
+							}
 						}
+						bounds[nodes] = bound
 					}
-					bounds[nodes] = bound
+					last = nodes
+				}
+				if margin := int64(binary.LittleEndian.Uint64(b[8:])); margin <= bound && bound > 0 {
+					s.decided.Tosses++
 				}
 			}
-			if margin := int64(binary.LittleEndian.Uint64(b[8:])); margin <= bound && bound > 0 {
-				count++
-			}
-		}
-		return nil
-	})
-	return count, err
-}
-
-// sharers are the keys that keep one value of a unique field.
-type sharers struct {
-	count  int64
-	lowest []sharer // the first few keys
-}
-
-type sharer struct {
-	key   string
-	place finding.Place
-}
-
-const maxSharers = 4
-
-func (s *sums) unique(i int, v value.Value, key string, place finding.Place) {
-	s.share(i, value.Value(strings.Clone(string(v))), &sharers{count: 1, lowest: []sharer{{strings.Clone(key), place}}})
-}
-
-func (s *sums) share(i int, v value.Value, with *sharers) {
-	known := s.uniques[i][v]
-	if known == nil {
-		s.uniques[i][v] = with
-		return
-	}
-	known.count += with.count
-	known.lowest = append(known.lowest, with.lowest...)
-	slices.SortFunc(known.lowest, func(a, b sharer) int { return strings.Compare(a.key, b.key) })
-	known.lowest = known.lowest[:min(len(known.lowest), maxSharers)]
-}
-
-// tellShared tells of unique fields that several keys keep one value of.
-func (s *sums) tellShared() {
-	for i, values := range s.uniques {
-		for v, with := range values {
-			if with.count < 2 {
-				continue
-			}
-			others := make([]string, 0, maxSharers)
-			for _, o := range with.lowest[1:] {
-				others = append(others, quote(o.key))
-			}
-			more := ""
-			if n := with.count - int64(len(with.lowest)); n > 0 {
-				more = fmt.Sprintf(" and %d more", n)
-			}
-			s.told.tell(finding.Finding{Code: finding.UniqueViolation, Place: with.lowest[0].place, Key: with.lowest[0].key, Field: s.table.Uniques[i].Field,
-				Detail: brief(v) + " is kept by " + strings.Join(others, ", ") + more + " too"})
+			return nil
+		})
+		store.drop(&shelves[0])
+		if err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // worst holds the cells that lose most, the worst first.
@@ -244,7 +198,6 @@ func (w *worst) offer(c *Cell) {
 
 // report makes the report of all sums.
 func (h *History) report(table *merge.Table, s *sums, opt *Options) *Report {
-	s.tellShared()
 	r := &Report{
 		Schema:    Schema,
 		Table:     infoOf(table),
