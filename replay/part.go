@@ -23,6 +23,7 @@ type part struct {
 	slots  []int32 // an open table of the keys by hash: the number of the key, from 1; 0 is free
 
 	bites []bite
+	odd   bool     // some key at hand may not look like itself
 	spare [][]byte // blocks for bites
 }
 
@@ -95,6 +96,7 @@ func (p *part) eachBite(from *shelf, visit func()) error {
 			return err
 		}
 		p.index(p.blocks, nil)
+		p.odd = true
 		visit()
 		return nil
 	}
@@ -105,13 +107,19 @@ func (p *part) eachBite(from *shelf, visit func()) error {
 	for i := range bites {
 		p.spare = append(p.spare, bites[i].blocks...)
 		bites[i].blocks = bites[i].blocks[:0]
-		bites[i].last = nil
+		bites[i].last, bites[i].odd = nil, false
 	}
 	err := p.history.store.each(from, func(b []byte) error {
 		for at, end := 0, 0; at < len(b); at = end {
 			var name string
 			name, end = skim(b, at)
-			p.bite(&bites[look(name)/partitions&uint64(n-1)], b[at:end])
+			hash, plain := hashPlain(name)
+			if !plain {
+				hash = look(name)
+			}
+			to := &bites[hash/partitions&uint64(n-1)]
+			to.odd = to.odd || !plain
+			p.bite(to, b[at:end])
 		}
 		return nil
 	})
@@ -120,6 +128,7 @@ func (p *part) eachBite(from *shelf, visit func()) error {
 	}
 	for i := range bites {
 		p.index(bites[i].end(), nil)
+		p.odd = bites[i].odd
 		visit()
 	}
 	return nil
@@ -129,6 +138,7 @@ func (p *part) eachBite(from *shelf, visit func()) error {
 type bite struct {
 	blocks [][]byte // that are full
 	last   []byte
+	odd    bool // some key does not look like itself
 }
 
 // bite copies a record to a bite.
@@ -227,6 +237,9 @@ func (p *part) key(i int, room *room) *key {
 
 // tellConfusable tells keys that look like others.
 func (p *part) tellConfusable(room *room, t *tally) {
+	if !p.odd {
+		return
+	}
 	var alike map[string][]int
 	for i := range p.keys {
 		if name := p.keys[i].name; !plain(name) {
