@@ -385,7 +385,7 @@ func (k *keeper) read(h *History, sources []history.Source, opt history.Options)
 	for from := 0; from < len(missing); {
 		to := k.groupEnd(from)
 		g := h.group(first+from, to-from)
-		g.block, g.tight = max(lastBlock/workers, firstBlock), true // as many groups as there are workers may be open
+		g.block, g.tight = max(h.store.most/workers, firstBlock), true // as many groups as there are workers may be open
 		for ; from < to; from++ {
 			groups[from] = g
 		}

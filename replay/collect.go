@@ -92,7 +92,7 @@ func Collect(sources []history.Source, opt history.Options) (*History, error) {
 
 // newHistory returns a history of sources of which nothing has been read.
 func newHistory(sources []history.Source, opt history.Options) *History {
-	h := &History{store: newStore(memoryOf(&opt), opt.Temp), names: newNames(), inputs: make([]collected, len(sources))}
+	h := &History{store: newStore(memoryOf(&opt), opt.Temp, opt.Workers), names: newNames(), inputs: make([]collected, len(sources))}
 	for i, s := range sources {
 		h.inputs[i].Input = Input{Name: s.Name, Region: s.Region, Unread: unreadAll}
 	}
@@ -159,7 +159,7 @@ type group struct {
 }
 
 func (h *History) group(first, inputs int) *group {
-	g := &group{history: h, first: first, block: lastBlock, missed: inputs, inputs: make([]collected, inputs)}
+	g := &group{history: h, first: first, block: h.store.most, missed: inputs, inputs: make([]collected, inputs)}
 	for i := range g.inputs {
 		in := &h.inputs[first+i]
 		g.inputs[i].Input = Input{Name: in.Name, Region: in.Region, Unread: unreadAll}

@@ -24,7 +24,7 @@ func (f *folder) foldLong(from *shelf) (others shelf, ok bool, err error) {
 		return others, false, nil
 	}
 	f.lines = f.lines[:0]
-	l := &longKey{plainKey: plainKey{folder: f}, store: f.part.history.store, limit: max(f.limit/2, lastBlock)}
+	l := &longKey{plainKey: plainKey{folder: f}, store: f.part.history.store, limit: max(f.limit/2, f.part.history.store.most)}
 	defer l.drop()
 	if l.name, err = l.major(from); err != nil {
 		return others, false, err

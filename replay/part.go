@@ -147,10 +147,10 @@ func (p *part) bite(to *bite, record []byte) {
 		if to.last != nil {
 			to.blocks = append(to.blocks, to.last)
 		}
-		if n := len(p.spare); n > 0 && len(record) <= lastBlock {
+		if n := len(p.spare); n > 0 && len(record) <= p.history.store.most {
 			to.last = p.spare[n-1][:0]
 			p.spare = p.spare[:n-1]
-		} else if len(record) <= lastBlock {
+		} else if len(record) <= p.history.store.most {
 			to.last = p.history.store.block()
 		} else {
 			to.last = make([]byte, 0, len(record))

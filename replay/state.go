@@ -48,7 +48,7 @@ func (w *runWriter) put(item []byte) error {
 		w.block, w.spare = w.spare, nil
 	}
 	if cap(w.block) < len(item) {
-		w.block = make([]byte, 0, max(lastBlock, len(item)))
+		w.block = make([]byte, 0, max(w.store.most, len(item)))
 	}
 	w.block = append(w.block, item...)
 	return nil

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 type store struct {
 	parts [partitions]shelf
 	memory
+	most  int          // bytes of a block, unless one record takes more
 	held  atomic.Int64 // bytes of blocks in memory
 	spool spool
 
@@ -20,16 +22,16 @@ type store struct {
 	room []byte // for blocks, where nobody has written yet
 }
 
-// block returns memory for a block of the largest size.
+// block returns memory for a block.
 func (s *store) block() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.room) < lastBlock {
+	if len(s.room) < s.most {
 		s.room = make([]byte, s.piece())
 		preferLargePages(s.room)
 	}
-	b := s.room[:0:lastBlock]
-	s.room = s.room[lastBlock:]
+	b := s.room[:0:s.most]
+	s.room = s.room[s.most:]
 	return b
 }
 
@@ -61,7 +63,16 @@ func (m memory) piece() int {
 	if m <= 0 {
 		return most
 	}
-	return max(min(int(m)/16, most)&^(lastBlock-1), lastBlock)
+	return max(min(int(m)/16, most)&^(mostBlock-1), mostBlock)
+}
+
+// block returns how many bytes the blocks have. Each of several goroutines has one open for each part.
+func (m memory) block(workers int) int {
+	size := mostBlock
+	for m > 0 && size > firstBlock && size*partitions*workers > int(m)/8 {
+		size /= 2
+	}
+	return size
 }
 
 // fold returns how many bytes of records one of several goroutines may fold at once. It needs about three times as much
@@ -73,7 +84,12 @@ func (m memory) fold(workers int) int {
 	return max(int(m)/16/max(workers, 2), 1)
 }
 
-func newStore(m memory, dir string) *store { return &store{memory: m, spool: spool{dir: dir}} }
+func newStore(m memory, dir string, workers int) *store {
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	return &store{memory: m, most: m.block(workers), spool: spool{dir: dir}}
+}
 
 // shelve takes a full block of a shelf that the caller alone uses. It returns memory for the next block when the block is
 // in the spool, and nil when its memory is the store's.
@@ -169,11 +185,11 @@ type filler struct {
 // twice the one before. Many small ones waste less than a few large ones.
 const (
 	firstBlock = 1 << 10
-	lastBlock  = 32 << 10
+	mostBlock  = 64 << 10
 )
 
 func newFiller(s *store, shelves int) *filler {
-	return &filler{store: s, shelves: make([]shelf, shelves), open: make([][]byte, shelves), most: lastBlock}
+	return &filler{store: s, shelves: make([]shelf, shelves), open: make([][]byte, shelves), most: s.most}
 }
 
 // put adds a record to shelf number p.
@@ -206,7 +222,7 @@ func (f *filler) next(p, size int) []byte {
 	if most = max(most, size); cap(block) >= most {
 		return block
 	}
-	if most == lastBlock {
+	if most == f.store.most {
 		return f.store.block()
 	}
 	return make([]byte, 0, most)
