@@ -160,8 +160,8 @@ func appendUnescaped(to, inner []byte) []byte {
 		}
 		to = append(to, inner[at:at+plain]...)
 		at += plain
-		c := inner[at]
-		switch c = inner[at+1]; c {
+		c := inner[at+1]
+		switch c {
 		case 'b':
 			c = '\b'
 		case 'f':
