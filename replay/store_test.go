@@ -105,3 +105,20 @@ func TestAFullDiskIsAnError(t *testing.T) {
 	h.Run(lwwTable, Options{})
 	require.ErrorIs(t, h.Err(), os.ErrClosed)
 }
+
+// Whatever the number of workers, the blocks that they have open take an eighth of the memory.
+func TestOpenBlocksFitIntoTheMemory(t *testing.T) {
+	for _, m := range []memory{32 << 20, 256 << 20, 4 << 30} {
+		for workers := 1; workers <= 1024; workers *= 2 {
+			size := m.block(workers)
+			require.GreaterOrEqual(t, size, firstBlock)
+			require.LessOrEqual(t, size, mostBlock)
+			if size > firstBlock {
+				require.LessOrEqual(t, size*partitions*workers, int(m)/8, "%d bytes, %d workers", m, workers)
+			}
+			require.Zero(t, m.piece()%size, "pieces hold whole blocks")
+		}
+	}
+	require.Equal(t, mostBlock, memory(256<<20).block(2))
+	require.Equal(t, mostBlock, memory(-1).block(64))
+}
