@@ -7,6 +7,7 @@ const resend = int64(1e9)
 type link struct {
 	from, to *replica
 	index    int
+	lot      uint64 // what stands for it where chance has a say
 	quality  Quality
 	down     bool
 	ups      uint64 // how often it came up: chance is another each time
@@ -72,7 +73,7 @@ func (w *world) transmit(l *link, play int32) {
 		return
 	}
 	q := &l.quality
-	luck := chance(w.seed, uint64(l.index), w.lot(play), l.ups)
+	luck := chance(w.seed, l.lot, w.lot(play), l.ups)
 	departs := max(w.now, l.free)
 	if q.Rate > 0 || q.Bytes > 0 {
 		cost := 0.0

@@ -65,8 +65,7 @@ func (w *world) begin(rd *read, r *replica, stopped bool) {
 	} else if rd.key >= 0 {
 		g.missed = w.missing(rd.key, only)
 	}
-	w.orders++
-	w.ask(&request{from: r, need: need, only: only, read: g, luck: chance(w.seed, 9, uint64(w.orders))})
+	w.ask(&request{from: r, need: need, only: only, read: g, luck: chance(w.seed, 9, rd.lot)})
 }
 
 func (w *world) classOfRead(rd *read) int {
@@ -324,6 +323,6 @@ func (w *world) probe(p *probeLine, play int32) {
 				break
 			}
 		}
-		w.begin(&read{key: key, name: w.t.keys[key], bound: -1}, r, false)
+		w.begin(&read{key: key, name: w.t.keys[key], bound: -1, lot: chance(w.lot(play), uint64(p.Line), lotOf(r.name))}, r, false)
 	}
 }

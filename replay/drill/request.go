@@ -47,7 +47,7 @@ func (w *world) call(l *link, c call) {
 	if l.down {
 		return
 	}
-	luck := chance(c.q.luck, uint64(l.index), boolBit(c.giving))
+	luck := chance(c.q.luck, l.lot, boolBit(c.giving))
 	takes := int64(l.quality.Delay)
 	if j := int64(l.quality.Jitter); j > 0 {
 		takes += below(chance(luck, 1), 2*j+1) - j

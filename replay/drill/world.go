@@ -305,7 +305,7 @@ func (w *world) writes() error {
 		factor = min(factor, most)
 		whole, part := math.Modf(factor)
 		times := int32(whole)
-		if happens(chance(w.seed, 7, uint64(b.rank)), int(part*1e6)) {
+		if happens(chance(w.seed, 7, b.lot), int(part*1e6)) {
 			times++
 		}
 		if at != b.at && !w.light {
@@ -343,9 +343,10 @@ func (w *world) writes() error {
 	}
 	w.inTime = append(w.inTime, extra...)
 	slices.SortFunc(w.inTime, func(a, b moment) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(w.base(a.write).node, w.base(b.write).node),
-			cmp.Compare(w.copyOf(a.write), w.copyOf(b.write)), cmp.Compare(w.base(a.write).key, w.base(b.write).key),
-			cmp.Compare(w.base(a.write).seq, w.base(b.write).seq))
+		if a.at != b.at {
+			return cmp.Compare(a.at, b.at)
+		}
+		return cmp.Or(t.beside(w.base(a.write), w.base(b.write)), cmp.Compare(w.copyOf(a.write), w.copyOf(b.write)))
 	})
 	return nil
 }
@@ -404,12 +405,12 @@ func (w *world) placeOf(play int32) finding.Place {
 	return w.t.places[w.copies[int(play)-len(w.t.places)].base]
 }
 
-// lot returns what stands for a write where chance has a say. It is the same whatever else the history holds at its time.
+// lot returns what stands for a write where chance has a say. It is the same whatever else there is in the drill.
 func (w *world) lot(play int32) uint64 {
 	if int(play) < len(w.t.writes) {
-		return uint64(w.t.writes[play].rank)
+		return w.t.writes[play].lot
 	}
-	return uint64(play)
+	return chance(w.base(play).lot, uint64(w.copyOf(play)))
 }
 
 // copyOf returns which copy a write is: 0 is the history's own.
@@ -482,7 +483,7 @@ func (w *world) wires() {
 		for _, to := range w.replicas {
 			if from != to {
 				at := from.index*n + to.index
-				w.links[at] = &link{from: from, to: to, index: at}
+				w.links[at] = &link{from: from, to: to, index: at, lot: lotOf(from.name, to.name)}
 			}
 		}
 	}
