@@ -105,10 +105,9 @@ func (s *Script) heeds(measures ...Measure) bool {
 
 // narrow reports whether some link can be too narrow: it has a bandwidth or a queue.
 func (s *Script) narrow() bool {
-	narrow := func(q *Quality) bool { return q.Rate > 0 || q.Bytes > 0 || q.Queue > 0 }
-	return slices.ContainsFunc(s.Links, func(l Link) bool { return narrow(&l.Quality) }) ||
-		slices.ContainsFunc(s.Regions, func(r Region) bool { return narrow(&r.Local) }) ||
-		slices.ContainsFunc(s.actions(), func(a *Action) bool { return narrow(&a.Link) })
+	return slices.ContainsFunc(s.Links, func(l Link) bool { return l.narrow() }) ||
+		slices.ContainsFunc(s.Regions, func(r Region) bool { return r.Local.narrow() }) ||
+		slices.ContainsFunc(s.actions(), func(a *Action) bool { return a.Link.narrow() })
 }
 
 // pace runs the drill, and says why the links don't keep pace; "" when they do.

@@ -29,6 +29,7 @@ type link struct {
 	healed  int64 // when it came up with a backlog, 0 when that has drained
 	toDrain int64 // of that backlog
 	drain   int64 // how long the longest backlog took
+	narrow  bool  // it has, or had, a bandwidth or a queue
 	series  []Point
 }
 
@@ -85,6 +86,7 @@ func (w *world) transmit(l *link, play int32) {
 		}
 		departs += int64(cost)
 		l.free = departs
+		l.drain = max(l.drain, departs-w.now)
 	}
 	arrives := departs + int64(q.Delay)
 	if q.Jitter > 0 {

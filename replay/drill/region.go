@@ -30,12 +30,14 @@ type replica struct {
 	region *region
 	nodes  int // that write here
 
-	view    *view
-	seen    []clock.Vector      // of each key, what the replica has of it; kept where the fold asks for it
-	log     []int32             // what was applied, in order; kept where it may be needed again
-	backups map[*Action][]int32 // what the log was at the moments of the backups that the script goes back to
-	stopped bool
-	life    int // how often it was stopped or restarted: who waits for an answer from before gets none
+	view     *view
+	seen     []clock.Vector      // of each key, what the replica has of it; kept where the fold asks for it
+	log      []int32             // what was applied, in order; kept where it may be needed again
+	sticking *StuckWindow        // its stuck writes that are not over; nil when it has none
+	backups  map[*Action][]int32 // what the log was at the moments of the backups that the script goes back to
+	stopped  bool
+	reaches  int // how many regions it reaches, its own among them
+	life     int // how often it was stopped or restarted: who waits for an answer from before gets none
 
 	clock    clock.Clock // of scripts with hybrid clocks
 	physical int64       // what that reads

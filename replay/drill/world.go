@@ -52,10 +52,11 @@ type world struct {
 	odds       []*odds
 	wereAtOdds []TableOdds
 
-	accepted []int32 // in order
-	answers  []int64 // of each write, when it was acknowledged; nil when that is as soon as it is made
-	whole    int     // of the accepted, how many from the first are in every replica
-	alarmed  int     // of those, how many from the first were looked at for being stuck
+	accepted []int32  // in order
+	answers  []int64  // of each write, when it was acknowledged; nil when that is as soon as it is made
+	whole    int      // of the accepted, how many from the first are in every replica
+	alarmed  int      // of the accepted, how many from the first were looked at for being stuck
+	again    []moment // from when on a restart has left writes missing that may be stuck once more
 	pending  [][]int32
 	tracked  []bool // of each key: its writes that are not everywhere are kept in pending
 
@@ -85,6 +86,7 @@ type world struct {
 	timeline []Event
 	handoffs []Event
 	quorums  []*QuorumLoss
+	losing   map[lossOf]*QuorumLoss // those that are not over
 	stuck    []*StuckWindow
 	noRoom   int64 // writes that were refused or waited because a queue was full
 	lag      int64 // how long the last accepted write took to be everywhere
@@ -109,6 +111,7 @@ type play struct {
 	stuck  bool
 	split  bool
 	orphan bool // no replica has it, and it is on its way to one
+	again  bool // it is among world.again
 }
 
 type status uint8
@@ -130,7 +133,7 @@ type nodeState struct {
 	replica *replica
 	stopped int
 	waiting []int32 // writes that are throttled, in order
-	refused int64
+	refused int64   // for want of room in a queue
 	held    int64
 }
 
@@ -146,6 +149,8 @@ type class struct {
 	reads     int64
 	doomed    int64
 	regressed int64
+
+	preventedReads int64
 }
 
 // asks reports whether the writes of the class ask other regions.
@@ -175,6 +180,7 @@ func newWorld(script *Script, table *merge.Table, t *Traffic, opt *Options) (*wo
 	w.calls.before = func(a, b call) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
 	w.agenda.before = func(a, b planned) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
 	w.splits, w.scans, w.sessions = make(map[int32]*split), make(map[int32]*scan), make(map[string]int32)
+	w.losing = make(map[lossOf]*QuorumLoss)
 	w.giving, w.turns = make(map[int32]*request), make(map[turn][]moment)
 	w.told, w.prefers = make(map[finding.Code]*findings), make(map[string]*preference)
 	w.bucket = max(60e9, (t.last-t.first)/240/60e9*60e9)
@@ -538,7 +544,14 @@ func (w *world) run() {
 				at, next, probe = p.queue[p.head].at, 6, i
 			}
 		}
-		if at == never || w.stop != nil && w.stop() {
+		if w.stop != nil && w.stop() {
+			return
+		}
+		late, due := w.overdue(at)
+		switch {
+		case late >= 0:
+			at, next = due, 8
+		case at == never:
 			return
 		}
 		w.now = max(w.now, at)
@@ -567,8 +580,9 @@ func (w *world) run() {
 			w.probe(p, m.write)
 		case 7:
 			w.giveUp(w.limits[0])
+		case 8:
+			w.stick(late)
 		}
-		w.alarm()
 		if w.dirty || len(w.armed) > 0 {
 			w.dirty = false
 			w.judge()
