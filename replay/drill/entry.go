@@ -142,7 +142,10 @@ func (w *world) accept(i int32, r *replica, due int64, q *request) {
 			w.stamp(r, i, w.now-due)
 		}
 		if w.dotted[b.key] {
-			w.own(i).Seen = w.seenBy(i, r, q)
+			if w.seen == nil {
+				w.seen = make([]clock.Vector, len(w.plays))
+			}
+			w.seen[i] = w.seenBy(i, r, q)
 		}
 		w.hidden(i, q)
 	}
@@ -204,7 +207,7 @@ func (w *world) seenBy(i int32, r *replica, q *request) clock.Vector {
 	if q != nil {
 		seen := have.Clone()
 		for _, other := range q.know {
-			seen.Add(w.op(other).Dot)
+			seen.Add(w.dot(other))
 		}
 		return seen
 	}
@@ -220,7 +223,7 @@ func (w *world) seenBy(i int32, r *replica, q *request) clock.Vector {
 			name := string(node)
 			at, _ = slices.BinarySearch(nodes, clock.Node(name[:strings.LastIndexByte(name, '+')]))
 		}
-		if int32(at) == b.local && node == w.op(i).Dot.Node {
+		if int32(at) == b.local && node == w.dot(i).Node {
 			seen.AddRange(node, run) // a node is sequential
 			continue
 		}
@@ -290,15 +293,15 @@ func (w *world) deliver(i int32, r *replica) {
 
 // meet holds the stamp of a write that arrives against the clock of the replica.
 func (w *world) meet(i int32, r *replica) {
-	op := w.op(i)
-	if ahead := op.Stamp.Time.Wall - w.now - r.skew(w.now); ahead > int64(cmp.Or(w.opt.MaxDrift, clock.DefaultMaxDrift)) {
+	stamp := w.stampOf(i)
+	if ahead := stamp.Wall - w.now - r.skew(w.now); ahead > int64(cmp.Or(w.opt.MaxDrift, clock.DefaultMaxDrift)) {
 		w.tell(finding.ClockAhead, i, func() string {
 			return fmt.Sprintf("stamped %s ahead of the clock of %s", durationOf(ahead), r.name)
 		})
 	}
 	if w.script.Hybrid {
 		r.physical = w.now + r.skew(w.now)
-		_ = r.clock.Observe(op.Stamp.Time) // without a bound: it is of a valid time, so there is no error
+		_ = r.clock.Observe(stamp) // without a bound: it is of a valid time, so there is no error
 	}
 }
 

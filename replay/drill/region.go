@@ -56,7 +56,7 @@ func (w *world) take(r *replica, play int32) {
 	}
 	r.view.apply(r.index, play)
 	if key := w.base(play).key; w.dotted[key] {
-		r.seen[key].Add(w.op(play).Dot)
+		r.seen[key].Add(w.dot(play))
 	}
 }
 
@@ -74,8 +74,8 @@ func (r *replica) set(now int64, step time.Duration, rate float64) {
 
 // stamp gives a write of the replica its time.
 func (w *world) stamp(r *replica, i int32, waited int64) {
-	op := w.op(i)
-	wall := op.Stamp.Time.Wall + waited
+	stamp := w.stampOf(i).Wall
+	wall := stamp + waited
 	if r.ahead != 0 || r.rate != 0 {
 		wall += r.skew(w.now)
 	}
@@ -83,8 +83,8 @@ func (w *world) stamp(r *replica, i int32, waited int64) {
 	switch {
 	case w.script.Hybrid:
 		r.physical = wall
-		w.own(i).Stamp.Time = r.clock.Now()
-	case wall != op.Stamp.Time.Wall:
-		w.own(i).Stamp.Time.Wall = wall
+		w.setStamp(i, r.clock.Now())
+	case wall != stamp:
+		w.restamp(i, wall)
 	}
 }

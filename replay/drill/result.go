@@ -428,11 +428,11 @@ func (w *world) losses(r *Result) {
 			return
 		}
 		for _, h := range f.heads {
-			c := &w.view.claims[h.claim]
-			if w.fate(h.claim, cell) != merge.Lost || w.plays[c.play].open {
+			if w.fate(h, cell) != merge.Lost || w.plays[h.play].open {
 				continue
 			}
-			v := w.view.cell(cell, all).Judge(&c.Claim)
+			c := w.view.claim(h.play, &w.view.claims[h.claim])
+			v := w.view.cell(cell, all).Judge(c)
 			by := v.By.String()
 			if v.By == lww.Rank {
 				by = "the rule"
@@ -440,7 +440,7 @@ func (w *world) losses(r *Result) {
 			if v.Missing {
 				by = "no before-image"
 			}
-			add(c.play, LostWrite{Field: c.Cell, Line: c.Rule.Line, Value: c.Value, By: by, Against: against(&v)})
+			add(h.play, LostWrite{Field: c.Cell, Line: c.Rule.Line, Value: c.Value, By: by, Against: against(&v)})
 		}
 	}
 	if w.total[lostIndex] > 0 {
@@ -598,7 +598,7 @@ func (w *world) brains(r *Result) {
 		}
 		slices.Sort(one.Sides)
 		if w.leader[s.key] { // whenever two writes differ, so do two of different sides
-			one.Leaders = slices.ContainsFunc(s.writes, func(i int32) bool { return !slices.Equal(w.op(i).Fields, w.op(s.a).Fields) })
+			one.Leaders = slices.ContainsFunc(s.writes, func(i int32) bool { return !slices.Equal(w.fields(i), w.fields(s.a)) })
 		}
 		r.SplitBrain = append(r.SplitBrain, one)
 	}

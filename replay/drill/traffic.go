@@ -24,8 +24,9 @@ type Traffic struct {
 	byKey  []int32      // the writes by key, then node, then number
 	writes []write      // in time, so that a drill walks through memory; those without a time come last
 	ops    []merge.Op   // of the writes
-	places []finding.Place
-	reads  []read // in time
+	places []place
+	files  []string // of the places
+	reads  []read   // in time
 
 	keyNodes [][]clock.Node // of each key, those that wrote it
 	starts   []int32        // of each key and node of it, the first write in byKey
@@ -46,6 +47,13 @@ type write struct {
 	size  int32  // in bytes, roughly, on a link
 	seq   int32  // among the writes of the node to the key, from 1
 	lot   uint64 // what stands for the write where chance has a say: that of its key, its node and its number
+}
+
+// place is where a write stands: the number of the file, the line, and the item.
+type place struct {
+	line int64
+	item int32
+	file int32
 }
 
 // read is one read of a history.
@@ -127,13 +135,16 @@ type builder struct {
 	numbers map[clock.Node]int32 // of nodes
 	lots    []uint64             // of nodes
 	keys    map[string]int32     // their numbers, when there are reads
-	local   []int32              // the numbers of the nodes of a key
-	fields  []merge.Field        // room for those of the next operations
+	shared  map[uint64][]clock.Node
+	files   map[string]int32 // their numbers
+	local   []int32          // the numbers of the nodes of a key
+	fields  []merge.Field    // room for those of the next operations
 }
 
 func newBuilder(writes int64, reads bool) *builder {
-	b := &builder{t: &Traffic{}, numbers: make(map[clock.Node]int32)}
-	b.t.writes, b.t.ops, b.t.places = make([]write, 0, writes), make([]merge.Op, 0, writes), make([]finding.Place, 0, writes)
+	b := &builder{t: &Traffic{}, numbers: make(map[clock.Node]int32), shared: make(map[uint64][]clock.Node),
+		files: make(map[string]int32)}
+	b.t.writes, b.t.ops, b.t.places = make([]write, 0, writes), make([]merge.Op, 0, writes), make([]place, 0, writes)
 	if reads {
 		b.keys = make(map[string]int32)
 	}
@@ -151,6 +162,35 @@ func (b *builder) node(n clock.Node) int32 {
 	return i
 }
 
+// nodesOf keeps the nodes of a key. Most keys have the nodes of some other one, and share its list.
+func (b *builder) nodesOf(nodes []clock.Node) []clock.Node {
+	lot := uint64(0)
+	for _, n := range nodes {
+		lot = chance(lot, b.lots[b.node(n)])
+	}
+	if kept, known := b.shared[lot]; known && slices.Equal(kept, nodes) {
+		return kept
+	}
+	kept := slices.Clone(nodes)
+	b.shared[lot] = kept
+	return kept
+}
+
+// file returns the number of a file.
+func (b *builder) file(name string) int32 {
+	last := int32(len(b.t.files) - 1)
+	if last >= 0 && b.t.files[last] == name { // mostly
+		return last
+	}
+	i, known := b.files[name]
+	if !known {
+		i = last + 1
+		b.files[name] = i
+		b.t.files = append(b.t.files, name)
+	}
+	return i
+}
+
 // add takes all operations on one key.
 func (b *builder) add(k *replay.KeyOperations) {
 	t := b.t
@@ -159,7 +199,7 @@ func (b *builder) add(k *replay.KeyOperations) {
 		b.keys[k.Key] = number
 	}
 	t.keys = append(t.keys, k.Key)
-	t.keyNodes = append(t.keyNodes, slices.Clone(k.Nodes))
+	t.keyNodes = append(t.keyNodes, b.nodesOf(k.Nodes))
 	t.firstOf = append(t.firstOf, int32(len(t.starts)))
 	b.local = b.local[:0]
 	for _, n := range k.Nodes {
@@ -190,7 +230,7 @@ func (b *builder) add(k *replay.KeyOperations) {
 		if o.Dot.Seq > 1 {
 			w.at = max(w.at, t.writes[len(t.writes)-1].at)
 		}
-		t.writes, t.ops, t.places = append(t.writes, w), append(t.ops, o.Op), append(t.places, o.Place)
+		t.writes, t.ops, t.places = append(t.writes, w), append(t.ops, o.Op), append(t.places, place{o.Place.Line, int32(o.Place.Item), b.file(o.Place.File)})
 		t.ops[len(t.ops)-1].Fields = b.fields[start:len(b.fields):len(b.fields)]
 	}
 }
@@ -386,6 +426,12 @@ func (t *Traffic) past(w *write) (low, high []int32) {
 	}
 	n := len(t.keyNodes[w.key])
 	return t.seen[w.seen : int(w.seen)+n], t.seen[int(w.seen)+n : int(w.seen)+2*n]
+}
+
+// place returns where a write stands in the history.
+func (t *Traffic) place(write int32) finding.Place {
+	p := &t.places[write]
+	return finding.Place{File: t.files[p.file], Line: p.line, Item: int(p.item)}
 }
 
 // find returns the write of a key's node by its number, from 1.

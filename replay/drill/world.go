@@ -35,14 +35,17 @@ type world struct {
 	classes  []*class
 
 	// The writes of the drill: those of the history under their own numbers, then the copies that a heavier load makes.
-	ops    []*merge.Op // see own
-	room   []merge.Op  // for more of them
-	alive  []*view     // that some replica, or the measure of what is lost, is under
 	plays  []play
 	copies []copied
-	inTime []moment // when each is due
-	due    int      // in inTime
-	dueRd  int      // in Traffic.reads
+	stamps []clock.Timestamp // of those that are stamped with another time than the history's; nil for none so far
+	seen   []clock.Vector    // what the writers of dotted keys had seen; nil for none so far
+
+	// What [world.op] and [view.claim] return.
+	playing merge.Op
+	claimed merge.Claim
+	inTime  []moment // when each is due
+	due     int      // in inTime
+	dueRd   int      // in Traffic.reads
 
 	// What is lost is counted under one table: that of the drill, and after a switch the new one.
 	view       *view
@@ -274,7 +277,6 @@ func (w *world) settleAt(node int, r *replica) {
 // writes says which writes there are under the load, and when.
 func (w *world) writes() error {
 	t := w.t
-	w.ops = make([]*merge.Op, len(t.writes))
 	w.inTime = make([]moment, 0, t.timed)
 	loads, overall := w.script.Loads, cmp.Or(w.opt.Load, 1)
 	plain := len(loads) == 0 && overall == 1
@@ -287,7 +289,7 @@ func (w *world) writes() error {
 		from := loads[i].From.at(t.first)
 		windows = append(windows, window{&loads[i], from, from + int64(loads[i].For)})
 	}
-	var extra []moment
+	var extra, faster []moment // faster has by how much the stamps move
 	left := make([]int32, 0)
 	for i := range int32(t.timed) {
 		b := &t.writes[i]
@@ -314,12 +316,12 @@ func (w *world) writes() error {
 		if happens(chance(w.seed, 7, b.lot), int(part*1e6)) {
 			times++
 		}
-		if at != b.at && !w.light {
-			w.own(i).Stamp.Time.Wall += at - b.at
-		}
 		if times == 0 {
 			left = append(left, i)
 			continue
+		}
+		if at != b.at {
+			faster = append(faster, moment{at - b.at, i})
 		}
 		w.inTime = append(w.inTime, moment{at, i})
 		if len(w.copies)+int(times) > MaxCopies {
@@ -327,15 +329,7 @@ func (w *world) writes() error {
 		}
 		for n := int32(1); n < times; n++ {
 			extra = append(extra, moment{at + int64(n)*copyGap, int32(len(t.writes) + len(w.copies))})
-			if !w.light {
-				op := *w.op(i)
-				op.Dot.Node += clock.Node(fmt.Sprintf("+%d", n+1))
-				if op.ID != "" {
-					op.ID += fmt.Sprintf("+%d", n+1)
-				}
-				op.Stamp.Time.Wall += int64(n) * copyGap
-				w.ops = append(w.ops, &op)
-			}
+			faster = append(faster, moment{at - b.at + int64(n)*copyGap, int32(len(t.writes) + len(w.copies))})
 			w.copies = append(w.copies, copied{i, n})
 		}
 	}
@@ -343,6 +337,11 @@ func (w *world) writes() error {
 	w.accepted = make([]int32, 0, len(w.inTime)+len(extra))
 	for _, i := range left {
 		w.plays[i].status = isLeftOut
+	}
+	for _, m := range faster {
+		if !w.light {
+			w.restamp(m.write, w.stampOf(m.write).Wall+m.at)
+		}
 	}
 	if plain {
 		return nil
@@ -366,50 +365,78 @@ var ErrTooMuch = errors.New("the load is too much to simulate")
 // copyGap is how long after a write its copy comes under a heavier load.
 const copyGap = int64(137e6)
 
-// base returns the write of the history behind one of the drill.
-func (w *world) base(play int32) *write {
+// baseOf returns the number of the write of the history behind one of the drill.
+func (w *world) baseOf(play int32) int32 {
 	if int(play) < len(w.t.writes) {
-		return &w.t.writes[play]
+		return play
 	}
-	return &w.t.writes[w.copies[int(play)-len(w.t.writes)].base]
+	return w.copies[int(play)-len(w.t.writes)].base
 }
+
+// base returns the write of the history behind one of the drill.
+func (w *world) base(play int32) *write { return &w.t.writes[w.baseOf(play)] }
 
 // op returns the operation of a write of the drill: that of the history, until the drill gives it another stamp or another
-// past.
+// past. It is good until the next call.
 func (w *world) op(i int32) *merge.Op {
-	if own := w.ops[i]; own != nil {
-		return own
+	base := &w.t.ops[w.baseOf(i)]
+	n := w.copyOf(i)
+	restamped, past := w.stamps != nil && w.stamps[i] != clock.Timestamp{}, w.seen != nil && w.dotted[w.base(i).key]
+	if n == 0 && !restamped && !past {
+		return base
 	}
-	return &w.t.ops[i]
-}
-
-// own returns the operation of a write, to be changed: from now on it is the drill's own.
-func (w *world) own(i int32) *merge.Op {
-	if own := w.ops[i]; own != nil {
-		return own
+	w.playing = *base
+	if restamped {
+		w.playing.Stamp.Time = w.stamps[i]
 	}
-	if len(w.room) == 0 {
-		w.room = make([]merge.Op, 256)
+	if past {
+		w.playing.Seen = w.seen[i]
 	}
-	op := &w.room[0]
-	w.room = w.room[1:]
-	*op = w.t.ops[i]
-	w.ops[i] = op
-	for _, v := range w.alive {
-		for c := v.claimsOf[i]; c < v.claimsOf[i+1]; c++ {
-			v.claims[c].Op = op
+	if n > 0 {
+		w.playing.Dot = w.dot(i)
+		if base.ID != "" {
+			w.playing.ID += fmt.Sprintf("+%d", n+1)
 		}
 	}
-	return op
+	return &w.playing
+}
+
+// fields returns the fields of a write's operation.
+func (w *world) fields(i int32) []merge.Field { return w.t.ops[w.baseOf(i)].Fields }
+
+// dot returns the dot of a write's operation; copies are by nodes of their own.
+func (w *world) dot(i int32) clock.Dot {
+	dot := w.t.ops[w.baseOf(i)].Dot
+	if n := w.copyOf(i); n > 0 {
+		dot.Node += clock.Node(fmt.Sprintf("+%d", n+1))
+	}
+	return dot
+}
+
+// stampOf returns the time with which a write is stamped.
+func (w *world) stampOf(i int32) clock.Timestamp {
+	if w.stamps != nil && w.stamps[i] != (clock.Timestamp{}) {
+		return w.stamps[i]
+	}
+	return w.t.ops[w.baseOf(i)].Stamp.Time
+}
+
+// restamp stamps a write with another time.
+func (w *world) restamp(i int32, wall int64) {
+	t := w.stampOf(i)
+	t.Wall = wall
+	w.setStamp(i, t)
+}
+
+func (w *world) setStamp(i int32, t clock.Timestamp) {
+	if w.stamps == nil {
+		w.stamps = make([]clock.Timestamp, len(w.plays))
+	}
+	w.stamps[i] = t
 }
 
 // placeOf returns where a write stands in the history.
-func (w *world) placeOf(play int32) finding.Place {
-	if int(play) < len(w.t.places) {
-		return w.t.places[play]
-	}
-	return w.t.places[w.copies[int(play)-len(w.t.places)].base]
-}
+func (w *world) placeOf(play int32) finding.Place { return w.t.place(w.baseOf(play)) }
 
 // lot returns what stands for a write where chance has a say. It is the same whatever else there is in the drill.
 func (w *world) lot(play int32) uint64 {
