@@ -21,9 +21,10 @@ type Traffic struct {
 	keys   []string
 	nodes  []clock.Node // all that write or serve reads, sorted
 	timed  int          // of the writes, those that have a time
-	byKey  []int32      // the writes by key, then node, then number
 	writes []write      // in time, so that a drill walks through memory; those without a time come last
-	ops    []merge.Op   // of the writes
+	byKey  []int32      // the writes by key, then node, then number
+	rank   []int32      // of each write, where it is in byKey
+	ops    []merge.Op   // of the writes, by rank, as their places are: a drill looks at them once
 	places []place
 	files  []string // of the places
 	reads  []read   // in time
@@ -363,30 +364,21 @@ func (t *Traffic) arrange(moments []moment) {
 	for to, i := range from {
 		t.byKey[i] = int32(to)
 	}
-	permute(t.writes, from)
-	permute(t.ops, from)
-	permute(t.places, from)
-	writes := t.writes
-	seen := make([]int32, 0, len(t.seen))
-	for i := range writes {
-		low, high := t.past(&writes[i])
-		if low == nil {
-			continue
-		}
-		writes[i].seen = int32(len(seen))
+	for i := range t.writes { // key by key, for so what they had seen stands side by side
+		w := &t.writes[i]
+		low, _ := t.past(w)
 		for local, n := range low {
 			if n > 0 {
-				n = t.find(writes[i].key, int32(local), n) + 1
+				low[local] = t.find(w.key, int32(local), n) + 1
 			}
-			seen = append(seen, n)
 		}
-		seen = append(seen, high...)
 	}
-	t.seen = seen
+	permute(t.writes, from)
+	t.rank = from
 }
 
 // permute puts at each place of a list what stood at another one, and takes no room for a second list.
-func permute[T any](list []T, from []int32) {
+func permute(list []write, from []int32) {
 	done := make([]bool, len(list))
 	for start := range list {
 		if done[start] {
@@ -428,9 +420,12 @@ func (t *Traffic) past(w *write) (low, high []int32) {
 	return t.seen[w.seen : int(w.seen)+n], t.seen[int(w.seen)+n : int(w.seen)+2*n]
 }
 
+// op returns the operation of a write.
+func (t *Traffic) op(write int32) *merge.Op { return &t.ops[t.rank[write]] }
+
 // place returns where a write stands in the history.
 func (t *Traffic) place(write int32) finding.Place {
-	p := &t.places[write]
+	p := &t.places[t.rank[write]]
 	return finding.Place{File: t.files[p.file], Line: p.line, Item: int(p.item)}
 }
 

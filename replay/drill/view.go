@@ -231,7 +231,7 @@ func (w *world) claim(v *view) {
 		}
 		whole := false
 		for ; i < len(byKey) && w.t.writes[byKey[i]].key == key; i++ {
-			if w.t.ops[byKey[i]].WholeDelete() {
+			if w.t.ops[i].WholeDelete() {
 				whole = true
 			}
 		}

@@ -379,7 +379,7 @@ func (w *world) base(play int32) *write { return &w.t.writes[w.baseOf(play)] }
 // op returns the operation of a write of the drill: that of the history, until the drill gives it another stamp or another
 // past. It is good until the next call.
 func (w *world) op(i int32) *merge.Op {
-	base := &w.t.ops[w.baseOf(i)]
+	base := w.t.op(w.baseOf(i))
 	n := w.copyOf(i)
 	restamped, past := w.stamps != nil && w.stamps[i] != clock.Timestamp{}, w.seen != nil && w.dotted[w.base(i).key]
 	if n == 0 && !restamped && !past {
@@ -402,11 +402,11 @@ func (w *world) op(i int32) *merge.Op {
 }
 
 // fields returns the fields of a write's operation.
-func (w *world) fields(i int32) []merge.Field { return w.t.ops[w.baseOf(i)].Fields }
+func (w *world) fields(i int32) []merge.Field { return w.t.op(w.baseOf(i)).Fields }
 
 // dot returns the dot of a write's operation; copies are by nodes of their own.
 func (w *world) dot(i int32) clock.Dot {
-	dot := w.t.ops[w.baseOf(i)].Dot
+	dot := w.t.op(w.baseOf(i)).Dot
 	if n := w.copyOf(i); n > 0 {
 		dot.Node += clock.Node(fmt.Sprintf("+%d", n+1))
 	}
@@ -418,7 +418,7 @@ func (w *world) stampOf(i int32) clock.Timestamp {
 	if w.stamps != nil && w.stamps[i] != (clock.Timestamp{}) {
 		return w.stamps[i]
 	}
-	return w.t.ops[w.baseOf(i)].Stamp.Time
+	return w.t.op(w.baseOf(i)).Stamp.Time
 }
 
 // restamp stamps a write with another time.
