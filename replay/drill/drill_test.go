@@ -339,7 +339,7 @@ func TestADrillLosesWhatAPlainDryRunOfItLoses(t *testing.T) {
 				Precision: history.Nanosecond, ID: op.Dot.String() + "@" + op.Key, Knows: true}
 			for j := range traffic.writes {
 				other := &traffic.writes[j]
-				if other.key == traffic.writes[i].key && j != i && w.plays[j].status == isAccepted && op.Seen.Has(traffic.ops[j].Dot) {
+				if other.key == traffic.writes[i].key && j != i && w.plays[j].status == isAccepted && op.Seen.Has(traffic.op(int32(j)).Dot) {
 					rec.Seen = append(rec.Seen, traffic.ops[j].Dot.String()+"@"+op.Key)
 				}
 			}
