@@ -182,7 +182,7 @@ type LinkSum struct {
 	Late       int64         `json:"late"`
 	Peak       int64         `json:"peak"`
 	PeakAt     Moment        `json:"peak_at"`
-	Drain      time.Duration `json:"drain"`  // the longest: until the backlog of a heal had arrived, or its bandwidth had room again
+	Drain      time.Duration `json:"drain"`  // the longest: until the backlog of a heal had arrived, and until no write had to wait for its bandwidth
 	Left       int64         `json:"left"`   // on the way at the end
 	Narrow     bool          `json:"narrow"` // it has a bandwidth or a queue
 	Series     []Point       `json:"series"`

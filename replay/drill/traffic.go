@@ -261,8 +261,8 @@ func (b *builder) read(list []history.Record) {
 		if number, known := b.keys[rec.Key]; known {
 			r.key = number
 		}
-		served := clock.Node(rec.Reading.ServedBy)
-		r.node = b.node(cmp.Or(served, rec.Node))
+		served, _, _ := strings.Cut(rec.Reading.ServedBy, ",") // of several, the first is where it was asked
+		r.node = b.node(cmp.Or(clock.Node(served), rec.Node))
 		r.strong = rec.Reading.Want == "strong"
 		if bound, ok := strings.CutPrefix(rec.Reading.Want, "bounded:"); ok {
 			if d, err := time.ParseDuration(bound); err == nil {
