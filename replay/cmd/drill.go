@@ -197,7 +197,7 @@ func (c *command) parseDrill(d *rehearsal) error {
 	return errors.Join(mistakes...)
 }
 
-// readTraffic reads the history. Reads of partials are not there: a partial keeps writes.
+// readTraffic reads the history, within the memory that it may use, and makes traffic of it, which is all in memory. Reads of partials are not there: a partial keeps writes.
 func (c *command) readTraffic(d *rehearsal) error {
 	d.recorded.Limit = d.memory.reads()
 	d.exclude, d.readings = d.reads.Take, d.recorded.Take
@@ -208,6 +208,7 @@ func (c *command) readTraffic(d *rehearsal) error {
 	d.history = h
 	d.files = append(d.files, names...)
 	d.inputs = h.Inputs()
+	d.memory.unlimit() // about a kilobyte for each write
 	d.traffic, err = drill.NewTraffic(h, &d.reads, d.input.options())
 	return err
 }

@@ -124,6 +124,7 @@ A script says where the replicas are, what is promised of which keys, and what h
   within 5m of heal: converged
 
 Its language: go doc github.com/tiebreakhq/tiebreak/replay/drill. Tables that it switches to are beside it.
+While it runs, a drill takes about 1 KiB of memory for each write, whatever -memory says of the reading.
 
 Flags
   -rules FILE         the rule table; of several, the drill is run under each and they are compared
