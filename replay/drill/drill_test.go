@@ -340,7 +340,7 @@ func TestADrillLosesWhatAPlainDryRunOfItLoses(t *testing.T) {
 			for j := range traffic.writes {
 				other := &traffic.writes[j]
 				if other.key == traffic.writes[i].key && j != i && w.plays[j].status == isAccepted && op.Seen.Has(traffic.op(int32(j)).Dot) {
-					rec.Seen = append(rec.Seen, traffic.ops[j].Dot.String()+"@"+op.Key)
+					rec.Seen = append(rec.Seen, traffic.op(int32(j)).Dot.String()+"@"+op.Key)
 				}
 			}
 			for _, f := range op.Fields {
