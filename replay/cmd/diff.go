@@ -10,7 +10,7 @@ import (
 func (c *command) diff(args []string) (int, error) {
 	var in input
 	fs := flag.NewFlagSet("diff", flag.ContinueOnError)
-	in.merging(fs)
+	in.replaying(fs)
 	in.continuing(fs)
 	fs.IntVar(&in.worst, "worst", 10, "")
 	var err error

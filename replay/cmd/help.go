@@ -29,13 +29,10 @@ const readingHelp = `  -region NAME=FILE   read FILE as the export of a region; 
 
 // replayingHelp is of the flags that all commands but convert take.
 const replayingHelp = `  -lag DURATION       how long a write takes to be seen by other nodes, where the history doesn't say; as in 250ms
+  -skew DURATION      how far the clocks of two nodes differ at least, besides what the history shows
+  -max-drift DURATION how far ahead a stamp may be before it is told as clock_ahead
   -memory SIZE        how much memory to use, as in 1GiB (256MiB when left out); the rest goes to a temporary file
   -json               the same for programs
-`
-
-// mergingHelp is of those that drill doesn't take either.
-const mergingHelp = replayingHelp + `  -skew DURATION      how far the clocks of two nodes differ at least, besides what the history shows
-  -max-drift DURATION how far ahead a stamp may be before it is told as clock_ahead
 `
 
 // continuingHelp is of the flag of run and diff.
@@ -59,7 +56,7 @@ Ctrl-C ends the reading and tells what was read by then, marked as partial. A se
 
 Flags
   -rules FILE         the rule table
-` + readingHelp + mergingHelp + `  -worst N            how many of the worst fields to show; 10 when left out
+` + readingHelp + replayingHelp + `  -worst N            how many of the worst fields to show; 10 when left out
   -state FILE         write the merged state: {"key","field","value","id","by"}, one a line, sorted
   -partial FILE       keep what was read, to be named as a HISTORY together with others another day; reads are not kept
   -want LEVEL         what reads were promised that don't say: strong, quorum, session, bounded:5s or eventual
@@ -78,7 +75,7 @@ Flags
 Flags
   -rules FILE         the rule table
   -field NAME         the field to tell of; all when left out
-` + readingHelp + mergingHelp + statusHelp + `  0  done
+` + readingHelp + replayingHelp + statusHelp + `  0  done
   2  trouble: no such key or field, a record was set aside that -tolerate does not name, a mistake in the rules,
      a file that can't be read
 `,
@@ -89,7 +86,7 @@ Flags
 
 Flags
   -rules FILE         a rule table, two or more; the first is the one to compare with
-` + readingHelp + mergingHelp + `  -worst N            how many of the fields that end differently to show; 10 when left out
+` + readingHelp + replayingHelp + `  -worst N            how many of the fields that end differently to show; 10 when left out
 ` + continuingHelp + statusHelp + `  0  every field ends as before
   1  something ends differently
   2  trouble: a record was set aside that -tolerate does not name, an interrupt (what was read by then is told,
@@ -103,7 +100,7 @@ A merge must not depend on order (commutative), grouping (associative) or repeti
 
 Flags
   -rules FILE         the rule table
-` + readingHelp + mergingHelp + statusHelp + `  0  no law is broken that its rule promises to keep
+` + readingHelp + replayingHelp + statusHelp + `  0  no law is broken that its rule promises to keep
   1  one is
   2  trouble: a record was set aside that -tolerate does not name, a mistake in the rules, a file that can't be read
 `,
@@ -127,6 +124,7 @@ A script says where the replicas are, what is promised of which keys, and what h
   within 5m of heal: converged
 
 Its language: go doc github.com/tiebreakhq/tiebreak/replay/drill. Tables that it switches to are beside it.
+While it runs, a drill takes about 1 KiB of memory for each write, whatever -memory says of the reading.
 
 Flags
   -rules FILE         the rule table; of several, the drill is run under each and they are compared

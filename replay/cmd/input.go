@@ -59,15 +59,10 @@ func (in *input) replaying(fs *flag.FlagSet) {
 	in.reading(fs)
 	fs.Var(&in.tables, "rules", "")
 	fs.DurationVar(&in.lag, "lag", 0, "")
-	fs.Var(&in.memory, "memory", "")
-	fs.BoolVar(&in.json, "json", false, "")
-}
-
-// merging adds the flags of how to merge.
-func (in *input) merging(fs *flag.FlagSet) {
-	in.replaying(fs)
 	fs.DurationVar(&in.skew, "skew", 0, "")
 	fs.DurationVar(&in.drift, "max-drift", 0, "")
+	fs.Var(&in.memory, "memory", "")
+	fs.BoolVar(&in.json, "json", false, "")
 }
 
 // continuing adds the flag of commands that an interrupt makes tell what they have, and that can be continued.

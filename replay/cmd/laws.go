@@ -9,7 +9,7 @@ import (
 func (c *command) laws(args []string) (int, error) {
 	var in input
 	fs := flag.NewFlagSet("laws", flag.ContinueOnError)
-	in.merging(fs)
+	in.replaying(fs)
 	var err error
 	if in.names, err = parse(fs, args); err != nil {
 		return 0, err

@@ -19,7 +19,7 @@ func (c *command) run(args []string) (int, error) {
 	var in input
 	var failOn, state, partial, want string
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
-	in.merging(fs)
+	in.replaying(fs)
 	in.continuing(fs)
 	fs.IntVar(&in.worst, "worst", 10, "")
 	fs.StringVar(&failOn, "fail-on", "", "")
@@ -73,6 +73,9 @@ func (c *command) run(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if judged != nil {
+		addStale(r, judged)
+	}
 	c.show.done()
 	if in.json {
 		err = report.JSON(c.out, withReads{r, judged})
@@ -100,8 +103,8 @@ type withReads struct {
 	Reads *reads.Report `json:"reads,omitempty"`
 }
 
-// judge judges the reads of a history, and adds the stale ones to what its report found. Without reads it returns nil. Clocks may
-// differ by what is stated, or what the writes show.
+// judge judges the reads of a history whose writes have been reported. Without reads it returns nil. Clocks may differ by what
+// is stated, or what the writes show.
 func judge(taken *reads.Collector, h *replay.History, table *merge.Table, in *input, promise func(string) reads.Level, r *replay.Report) (*reads.Report, error) {
 	if taken.Reads() == 0 {
 		return nil, nil
@@ -110,15 +113,17 @@ func judge(taken *reads.Collector, h *replay.History, table *merge.Table, in *in
 	for _, s := range r.Skew {
 		opt.Skew = max(opt.Skew, time.Duration(s.Nanos))
 	}
-	judged, err := taken.Check(h, table, opt)
-	if err != nil {
-		return nil, err
+	return taken.Check(h, table, opt)
+}
+
+// addStale adds the stale reads to what a report found.
+func addStale(r *replay.Report, judged *reads.Report) {
+	f := report.StaleReads(judged)
+	if f == nil {
+		return
 	}
-	if f := report.StaleReads(judged); f != nil {
-		at, _ := slices.BinarySearchFunc(r.Findings, f.Code, func(f replay.Finding, code finding.Code) int { return cmp.Compare(f.Code, code) })
-		r.Findings = slices.Insert(r.Findings, at, *f)
-	}
-	return judged, nil
+	at, _ := slices.BinarySearchFunc(r.Findings, f.Code, func(f replay.Finding, code finding.Code) int { return cmp.Compare(f.Code, code) })
+	r.Findings = slices.Insert(r.Findings, at, *f)
 }
 
 // runTo runs the history and writes the merged state to a file, when one is named.

@@ -52,5 +52,9 @@ func (s *size) history() int64 {
 // itself, takes some of it.
 func (s *size) limit() { debug.SetMemoryLimit(s.history() * 7 / 8) }
 
+// unlimit takes the limit back, for what has to be in memory as a whole: against one that it can't keep to, the garbage
+// collector does little but run.
+func (s *size) unlimit() { debug.SetMemoryLimit(math.MaxInt64) }
+
 // reads returns how many reads may be kept to be judged: what they take is a quarter of the size.
 func (s *size) reads() int { return int(s.history() >> 10) }

@@ -72,7 +72,7 @@ func TestEveryFlagIsInTheHelp(t *testing.T) {
 		"why":  "rules region origin format scan tolerate lag skew max-drift memory json field",
 		"diff": "rules region origin format scan tolerate lag skew max-drift memory json worst checkpoint",
 		"laws": "rules region origin format scan tolerate lag skew max-drift memory json",
-		"drill": "rules region origin format scan tolerate lag memory json markdown junit seed load state compare calm find-limit " +
+		"drill": "rules region origin format scan tolerate lag skew max-drift memory json markdown junit seed load state compare calm find-limit " +
 			"runbook audit fail-on",
 		"convert": "region origin format scan tolerate o to",
 	}

@@ -15,7 +15,7 @@ func (c *command) why(args []string) (int, error) {
 	var in input
 	var field string
 	fs := flag.NewFlagSet("why", flag.ContinueOnError)
-	in.merging(fs)
+	in.replaying(fs)
 	fs.StringVar(&field, "field", "", "")
 	rest, err := parse(fs, args)
 	if err != nil {

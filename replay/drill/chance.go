@@ -12,6 +12,18 @@ func chance(seed uint64, parts ...uint64) uint64 {
 	return h
 }
 
+// lotOf is what stands for names and numbers where chance has a say: equal for equal ones, whatever their order elsewhere.
+func lotOf(names ...string) uint64 {
+	h := uint64(14695981039346656037) // FNV-1a
+	for _, name := range names {
+		for i := range len(name) {
+			h = (h ^ uint64(name[i])) * 1099511628211
+		}
+		h = mix(h ^ uint64(len(name)))
+	}
+	return h
+}
+
 // mix is the finalizer of SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014).
 func mix(z uint64) uint64 {
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9

@@ -98,6 +98,18 @@
 // as no replica goes back to a backup. Questions and answers take the time and the losses of their link, no bandwidth, and
 // a cut takes those that are under way.
 //
+// # What is told, and since when
+//
+// Of a split brain, a lost quorum and writes that are stuck a result says when it began, when it could first be seen, when it
+// was over, and which keys it was about. A split brain is shown as soon as some replica has the first write of both sides, or
+// writes of both sides are stuck, so that both regions name the key; where the key says who leads, and the sides say two, that
+// is told. A lost quorum is shown by the first read or write that is refused for it. A write is stuck at its bound, counted
+// from when it was made or from when a restart took it away again somewhere.
+//
+// Each node of a region has an equal share of the queue of every link from there: a loud one waits or is refused, is named,
+// and leaves the others theirs. A class counts what asking other regions has prevented, beside what it cost: writes that
+// saw by it what they would else have been in conflict with, and reads that were shown what their own region lacked.
+//
 // # Several replicas in a region
 //
 // A region is one replica that serves all its nodes, unless it is apart: then each node has one, the nodes of two regions

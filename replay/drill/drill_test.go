@@ -339,8 +339,8 @@ func TestADrillLosesWhatAPlainDryRunOfItLoses(t *testing.T) {
 				Precision: history.Nanosecond, ID: op.Dot.String() + "@" + op.Key, Knows: true}
 			for j := range traffic.writes {
 				other := &traffic.writes[j]
-				if other.key == traffic.writes[i].key && j != i && w.plays[j].status == isAccepted && op.Seen.Has(traffic.ops[j].Dot) {
-					rec.Seen = append(rec.Seen, traffic.ops[j].Dot.String()+"@"+op.Key)
+				if other.key == traffic.writes[i].key && j != i && w.plays[j].status == isAccepted && op.Seen.Has(traffic.op(int32(j)).Dot) {
+					rec.Seen = append(rec.Seen, traffic.op(int32(j)).Dot.String()+"@"+op.Key)
 				}
 			}
 			for _, f := range op.Fields {
@@ -483,6 +483,88 @@ func TestANodeOfARegionFailsAlone(t *testing.T) {
 	require.EqualValues(t, 0, runDrill(t, quorum, text).Totals[Refused])
 	r = runDrill(t, quorum+"at 00:00:00.100 stop eu-1 for 100ms\n", text)
 	require.EqualValues(t, 2, r.Totals[Refused])
+}
+
+// A quorum answered the read on the day itself: in the drill it is one of the region of the first that did.
+func TestAReadThatSeveralReplicasServedIsOfTheFirst(t *testing.T) {
+	text := at(110, "us", 1, "k", "new") + readAt(150, "us,eu", "k", "strong") + readAt(151, "eu,us", "k", "strong")
+	r := runDrill(t, two+"at 00:00:00.100 cut eu for 100ms\n", text)
+	require.Equal(t, []int64{1, 1}, []int64{r.Regions[0].Reads, r.Regions[1].Reads})
+	require.EqualValues(t, 1, r.Regions[0].Stale)
+}
+
+// A key that says who leads: the old leader renews its lease while the other side has chosen a new one.
+func TestTwoLeadersAreTold(t *testing.T) {
+	text := at(10, "eu", 1, "lease/1", "eu-a") + at(110, "eu", 2, "lease/1", "eu-a") + at(130, "us", 1, "lease/1", "eu-a") +
+		at(140, "us", 2, "lease/1", "us-b") + at(120, "eu", 1, "lease/2", "eu-a") + at(150, "us", 1, "lease/2", "eu-a")
+	r := runDrill(t, two+"leader lease/*\nstuck after 30ms\nat 00:00:00.100 cut eu for 100ms\n", text)
+	require.Len(t, r.SplitBrain, 2)
+	first, second := r.SplitBrain[0], r.SplitBrain[1]
+	require.True(t, first.Leaders, "the second write of us names another than eu does")
+	require.False(t, second.Leaders, "both sides name one")
+	require.Equal(t, "lease/1", first.Key)
+	require.Equal(t, []string{"00:00:00.130", "00:00:00.160", "00:00:00.210"}, []string{r.hours(first.From), r.hours(first.Shown),
+		r.hours(first.To)}, "it is shown when a write of each side is stuck")
+	var out strings.Builder
+	require.NoError(t, Text(&out, r))
+	require.Contains(t, out.String(), "eu, us: two leaders")
+}
+
+// A write is stuck at its bound, whether or not anything else happens then, and until it is everywhere or gone.
+func TestAWriteIsStuckAtItsBound(t *testing.T) {
+	script := two + "stuck after 30ms\n"
+	text := at(110, "eu", 1, "k", "v")
+	r := runDrill(t, script+"at 00:00:00.100 cut eu\n", text)
+	require.Len(t, r.Stuck, 1, "though nothing happens after it")
+	require.Equal(t, []string{"00:00:00.110", "00:00:00.140", "never"}, []string{r.hours(r.Stuck[0].From), r.hours(r.Stuck[0].Shown), r.hours(r.Stuck[0].To)})
+	require.Equal(t, []string{"k"}, r.Stuck[0].Keys)
+	r = runDrill(t, script+"at 00:00:00.100 cut eu for 40ms\n", text)
+	require.EqualValues(t, 1, r.Totals[Stuck], "it arrives 10ms after the heal")
+	r = runDrill(t, script+"at 00:00:00.100 cut eu for 30ms\n", text)
+	require.EqualValues(t, 0, r.Totals[Stuck], "it arrives at the bound")
+	r = runDrill(t, script+"at 00:00:00.100 cut eu for 100ms\nat 00:00:00.170 restart eu from backup 00:00:00.050\n", text)
+	require.EqualValues(t, 1, r.Totals[Vanished])
+	require.Equal(t, "00:00:00.170", r.hours(r.Stuck[0].To), "what is gone is not stuck")
+	r = runDrill(t, script+"at 00:00:00.150 restart us from backup 00:00:00.050\nat 00:00:00.150 cut us for 100ms\n", text)
+	require.EqualValues(t, 1, r.Totals[Stuck], "it was everywhere, and a backup has taken it away again")
+	require.Equal(t, "00:00:00.180", r.hours(r.Stuck[0].Shown))
+}
+
+// A quorum that is lost is shown by the first who is refused for it, and a full queue has no part in it.
+func TestALostQuorumSaysWhatItRefused(t *testing.T) {
+	text := at(120, "eu", 1, "a", "v") + at(130, "eu", 1, "b", "v") + readAt(140, "us", "a", "strong") + at(300, "us", 1, "a", "v")
+	r := runDrill(t, two+"class critical = * reads quorum writes quorum\nat 00:00:00.100 cut eu for 100ms\n", text)
+	require.Len(t, r.Quorums, 4)
+	q := r.Quorums[0]
+	require.Equal(t, []string{"eu", "writes", "00:00:00.100", "00:00:00.120", "00:00:00.200"}, []string{q.Region, q.Of, r.hours(q.From),
+		r.hours(q.Shown), r.hours(q.To)})
+	require.EqualValues(t, 2, q.Refused)
+	require.Equal(t, []string{"a", "b"}, q.Keys)
+	require.EqualValues(t, 1, r.Quorums[3].Refused, "the read in us")
+	require.Zero(t, r.Quorums[1].Shown, "nobody has read in eu, so nobody has noticed")
+	require.Empty(t, r.Throttled)
+}
+
+// What a narrow link has to carry takes its bandwidth the time, and the report says how the backlog grew and shrank.
+func TestABacklogIsToldOverTime(t *testing.T) {
+	var text strings.Builder
+	for i := range 300 {
+		text.WriteString(at(i*1000, "eu", i+1, fmt.Sprintf("k%d", i), "v"))
+	}
+	r := runDrill(t, "region eu = eu\nregion us = us\nlink * 10ms bandwidth 4/s\nat 00:01:00 cut eu for 2m\n", text.String())
+	l := r.Links[0]
+	require.Equal(t, "eu", l.From)
+	require.EqualValues(t, 121, l.Peak, "two minutes, and the one that is made when the link is up again")
+	// 120 at 4 a second, while one more comes each second: 40 seconds.
+	require.InDelta(t, 40, l.Drain.Seconds(), 1)
+	var most []int64
+	for _, p := range l.Series {
+		most = append(most, p.Backlog)
+	}
+	require.Equal(t, []int64{1, 60, 120, 121, 1}, most, "minute by minute")
+	var out strings.Builder
+	require.NoError(t, Text(&out, r))
+	require.Regexp(t, `Backlog over time\n +from +eu > us.*\n(.*\n)* +00:02:00.000 +120`, out.String())
 }
 
 func TestWithoutBandwidthsNoLoadIsTooMuch(t *testing.T) {

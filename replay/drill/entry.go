@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,15 +38,21 @@ func (w *world) try(i int32, due int64) bool {
 			return true
 		}
 	}
-	if c.frozen > 0 || asks && w.regionsIn(w.reach(r)) < c.Writes.Regions {
-		w.refuse(i, r, n)
+	if c.frozen > 0 {
+		w.refuse(i, r)
+		return true
+	}
+	if asks && r.reaches < c.Writes.Regions {
+		w.refuse(i, r)
+		w.denied(lossOf{r, c, false}, w.t.keys[b.key])
 		return true
 	}
 	if w.bounded {
 		if full, throttle := w.full(r, b.node); full {
 			if !throttle {
 				w.noRoom++
-				w.refuse(i, r, n)
+				n.refused++
+				w.refuse(i, r)
 				return true
 			}
 			if w.plays[i].status != isWaiting {
@@ -92,10 +99,9 @@ func (w *world) miss(i int32, r *replica) {
 	w.count(unavailableIndex, w.base(i).key, 1)
 }
 
-func (w *world) refuse(i int32, r *replica, n *nodeState) {
+func (w *world) refuse(i int32, r *replica) {
 	w.plays[i].status = isRefused
 	r.region.refused++
-	n.refused++
 	w.count(refusedIndex, w.base(i).key, 1)
 }
 
@@ -136,7 +142,10 @@ func (w *world) accept(i int32, r *replica, due int64, q *request) {
 			w.stamp(r, i, w.now-due)
 		}
 		if w.dotted[b.key] {
-			w.own(i).Seen = w.seenBy(i, r, q)
+			if w.seen == nil {
+				w.seen = make([]clock.Vector, len(w.plays))
+			}
+			w.seen[i] = w.seenBy(i, r, q)
 		}
 		w.hidden(i, q)
 	}
@@ -198,7 +207,7 @@ func (w *world) seenBy(i int32, r *replica, q *request) clock.Vector {
 	if q != nil {
 		seen := have.Clone()
 		for _, other := range q.know {
-			seen.Add(w.op(other).Dot)
+			seen.Add(w.dot(other))
 		}
 		return seen
 	}
@@ -214,7 +223,7 @@ func (w *world) seenBy(i int32, r *replica, q *request) clock.Vector {
 			name := string(node)
 			at, _ = slices.BinarySearch(nodes, clock.Node(name[:strings.LastIndexByte(name, '+')]))
 		}
-		if int32(at) == b.local && node == w.op(i).Dot.Node {
+		if int32(at) == b.local && node == w.dot(i).Node {
 			seen.AddRange(node, run) // a node is sequential
 			continue
 		}
@@ -284,15 +293,15 @@ func (w *world) deliver(i int32, r *replica) {
 
 // meet holds the stamp of a write that arrives against the clock of the replica.
 func (w *world) meet(i int32, r *replica) {
-	op := w.op(i)
-	if ahead := op.Stamp.Time.Wall - w.now - r.skew(w.now); ahead > int64(clock.DefaultMaxDrift) {
+	stamp := w.stampOf(i)
+	if ahead := stamp.Wall - w.now - r.skew(w.now); ahead > int64(cmp.Or(w.opt.MaxDrift, clock.DefaultMaxDrift)) {
 		w.tell(finding.ClockAhead, i, func() string {
 			return fmt.Sprintf("stamped %s ahead of the clock of %s", durationOf(ahead), r.name)
 		})
 	}
 	if w.script.Hybrid {
 		r.physical = w.now + r.skew(w.now)
-		_ = r.clock.Observe(op.Stamp.Time) // without a bound: it is of a valid time, so there is no error
+		_ = r.clock.Observe(stamp) // without a bound: it is of a valid time, so there is no error
 	}
 }
 
@@ -331,20 +340,29 @@ func (w *world) converged(upTo int) bool {
 	return w.whole >= upTo
 }
 
-// alarm tells of writes that are older than the script allows and not in every replica.
-func (w *world) alarm() {
-	for w.alarmed < len(w.accepted) {
-		i := w.accepted[w.alarmed]
-		p := &w.plays[i]
-		if w.now-p.made <= int64(w.script.Stuck) {
-			return
+// overdue returns a write that some replica lacks for longer than the script allows, since it was made or since a restart
+// has taken it away, and when that is so. It returns -1 when there is none before a moment.
+func (w *world) overdue(before int64) (i int32, at int64) {
+	bound := int64(w.script.Stuck) + 1
+	for {
+		i, at = -1, before
+		if w.alarmed < len(w.accepted) {
+			if write := w.accepted[w.alarmed]; w.plays[write].made < at-bound {
+				i, at = write, w.plays[write].made+bound
+			}
 		}
-		w.alarmed++
-		if p.status != isAccepted || p.has == w.every {
-			continue
+		again := len(w.again) > 0 && w.again[0].at < at-bound
+		switch {
+		case again:
+			i, at = w.again[0].write, w.again[0].at+bound
+			w.again, w.plays[i].again = w.again[1:], false
+		case i < 0:
+			return -1, 0
+		default:
+			w.alarmed++
 		}
-		p.stuck = true
-		w.count(stuckIndex, w.base(i).key, 1)
-		w.stick(i)
+		if p := &w.plays[i]; p.status == isAccepted && p.has != w.every && !p.stuck && !p.again {
+			return i, at
+		}
 	}
 }

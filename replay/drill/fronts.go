@@ -23,7 +23,7 @@ func (w *world) sees(play, other int32, q *request) bool {
 		return true // a node is sequential
 	}
 	if w.dotted[a.key] {
-		return w.op(play).Seen.Has(w.op(other).Dot)
+		return w.seen[play].Has(w.dot(other))
 	}
 	if q != nil {
 		return w.plays[other].has&q.from.bit != 0 || slices.Contains(q.know, other)
@@ -50,17 +50,17 @@ func (w *world) advance(play int32, q *request) (prevented bool) {
 	for i := v.claimsOf[play]; i < v.claimsOf[play+1]; i++ {
 		c := &v.claims[i]
 		f := &w.fronts[c.cell]
-		prevented = w.replace(f, c, q) || prevented
+		prevented = w.replace(f, c, play, q) || prevented
 		if c.elem >= 0 {
 			e := &w.elemFronts[c.elem]
-			prevented = w.replace(e, c, q) || prevented
+			prevented = w.replace(e, c, play, q) || prevented
 			e.heads = append(e.heads, head{i, play})
 			w.weigh(c.cell, e)
 		} else {
 			f.heads = append(f.heads, head{i, play})
 			for _, e := range v.elems[c.cell] {
 				ef := &w.elemFronts[e]
-				prevented = w.replace(ef, c, q) || prevented
+				prevented = w.replace(ef, c, play, q) || prevented
 				w.weigh(c.cell, ef)
 			}
 		}
@@ -77,22 +77,22 @@ func isSet(r *merge.Rule) bool {
 	return r.Name == "add-wins" || r.Name == "remove-wins" || r.Name == "grow-only"
 }
 
-// replace takes out of a front what the writer of a claim had seen. Of a writer that asked others it reports whether some
+// replace takes out of a front what the writer of a write that makes a claim had seen. Of a writer that asked others it reports whether some
 // of that was not in its own replica.
-func (w *world) replace(f *front, c *claim, q *request) (prevented bool) {
+func (w *world) replace(f *front, c *claim, play int32, q *request) (prevented bool) {
 	kept := f.heads[:0]
 	for _, h := range f.heads {
-		if single(c.Kind) {
-			if o := &w.view.claims[h.claim]; single(o.Kind) && c.Value != o.Value {
+		if single(c.kind) {
+			if o := &w.view.claims[h.claim]; single(o.kind) && w.view.value(play, c) != w.view.value(h.play, o) {
 				kept = append(kept, h) // they are about two things
 				continue
 			}
 		}
-		if !w.sees(c.play, h.play, q) {
+		if !w.sees(play, h.play, q) {
 			kept = append(kept, h)
 			continue
 		}
-		prevented = prevented || q != nil && !w.shown(c.play, h.play)
+		prevented = prevented || q != nil && !w.shown(play, h.play)
 	}
 	f.heads = kept
 	return prevented
@@ -103,7 +103,7 @@ func (w *world) replace(f *front, c *claim, q *request) (prevented bool) {
 func (w *world) weigh(cell int32, f *front) {
 	lost, undecided := int32(0), int32(0)
 	for _, h := range f.heads {
-		switch w.fate(h.claim, cell) {
+		switch w.fate(h, cell) {
 		case merge.Lost:
 			if !w.plays[h.play].open {
 				lost++
@@ -135,10 +135,10 @@ func (w *world) reweigh(play int32) {
 
 // fate says what becomes of a claim once the regions have exchanged all: the verdict of its cell, but that a claim which
 // lost and says what is kept is kept.
-func (w *world) fate(h, cell int32) merge.Outcome {
-	c := &w.view.claims[h]
+func (w *world) fate(h head, cell int32) merge.Outcome {
+	c := w.view.claim(h.play, &w.view.claims[h.claim])
 	state := w.view.cell(cell, all)
-	v := state.Judge(&c.Claim)
+	v := state.Judge(c)
 	if v.Outcome != merge.Lost {
 		return v.Outcome
 	}

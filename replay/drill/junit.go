@@ -38,6 +38,7 @@ type junitCase struct {
 
 type junitFailure struct {
 	Message string `xml:"message,attr"`
+	Text    string `xml:",chardata"` // the same, for servers that show this
 }
 
 // JUnit writes the checks and timers of drills in the XML of JUnit, each drill as a suite. That the regions agree at the
@@ -69,7 +70,8 @@ func (r *Result) suite() junitSuite {
 			c.Skipped = &struct{}{}
 			s.Skipped++
 		case failure != "":
-			c.Failure = &junitFailure{report.Printable(failure)}
+			failure = report.Printable(failure)
+			c.Failure = &junitFailure{failure, failure}
 			s.Failures++
 		}
 		s.Tests++

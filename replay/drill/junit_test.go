@@ -25,4 +25,5 @@ func TestJUnitIsXMLWhateverNamesHold(t *testing.T) {
 	require.Equal(t, 2*s.Failures, back.Failures)
 	require.Equal(t, "check writes <= 1", s.Cases[1].Name)
 	require.NotNil(t, s.Cases[1].Failure)
+	require.Equal(t, s.Cases[1].Failure.Message, s.Cases[1].Failure.Text)
 }

@@ -42,7 +42,7 @@ const maxLoad = 64
 // What the state becomes plays no part, so nothing is folded, unless a check of the script that can roll something back
 // looks at it; and a trial ends as soon as it has failed.
 func FindLimit(script *Script, table *merge.Table, t *Traffic, opt Options) (*Limit, error) {
-	opt.State, opt.light = nil, !script.heeds(Lost, Undecided, Hidden)
+	opt.State, opt.light = nil, !script.folds()
 	opt.deaf = opt.light && !script.heeds(Stale, Unread, Age)
 	limit := &Limit{Schema: "tiebreak.limit/v1", Unlimited: !script.narrow()}
 	try := func(load float64) (bool, error) {
@@ -103,12 +103,18 @@ func (s *Script) heeds(measures ...Measure) bool {
 		slices.ContainsFunc(s.Timers, func(t Timer) bool { return t.Check != nil && slices.Contains(measures, t.Check.Measure) })
 }
 
+// folds reports whether something happens in the drill because of what the state is, so that its traffic can't be had without:
+// a measure of it is heeded, or one of reads which go where they go because of what their session has seen.
+func (s *Script) folds() bool {
+	sessions := slices.ContainsFunc(s.Classes, func(c Class) bool { return c.Reads.Kind == Session })
+	return s.heeds(Lost, Undecided, Hidden) || sessions && s.heeds(Stale, Unread, Age)
+}
+
 // narrow reports whether some link can be too narrow: it has a bandwidth or a queue.
 func (s *Script) narrow() bool {
-	narrow := func(q *Quality) bool { return q.Rate > 0 || q.Bytes > 0 || q.Queue > 0 }
-	return slices.ContainsFunc(s.Links, func(l Link) bool { return narrow(&l.Quality) }) ||
-		slices.ContainsFunc(s.Regions, func(r Region) bool { return narrow(&r.Local) }) ||
-		slices.ContainsFunc(s.actions(), func(a *Action) bool { return narrow(&a.Link) })
+	return slices.ContainsFunc(s.Links, func(l Link) bool { return l.narrow() }) ||
+		slices.ContainsFunc(s.Regions, func(r Region) bool { return r.Local.narrow() }) ||
+		slices.ContainsFunc(s.actions(), func(a *Action) bool { return a.Link.narrow() })
 }
 
 // pace runs the drill, and says why the links don't keep pace; "" when they do.

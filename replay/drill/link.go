@@ -7,6 +7,7 @@ const resend = int64(1e9)
 type link struct {
 	from, to *replica
 	index    int
+	lot      uint64 // what stands for it where chance has a say
 	quality  Quality
 	down     bool
 	ups      uint64 // how often it came up: chance is another each time
@@ -16,6 +17,7 @@ type link struct {
 	head    int
 	strays  int   // out of order, and kept elsewhere
 	free    int64 // when the bandwidth has room again
+	since   int64 // since when it has had none
 	latest  int64 // when the last of the queue arrives
 	share   int   // of the queue, for each node; 0 is any number
 	byNode  map[int32]int
@@ -27,7 +29,8 @@ type link struct {
 	peakAt  int64
 	healed  int64 // when it came up with a backlog, 0 when that has drained
 	toDrain int64 // of that backlog
-	drain   int64 // how long the longest backlog took
+	drain   int64 // see [LinkSum]
+	narrow  bool  // it has, or had, a bandwidth or a queue
 	series  []Point
 }
 
@@ -72,7 +75,7 @@ func (w *world) transmit(l *link, play int32) {
 		return
 	}
 	q := &l.quality
-	luck := chance(w.seed, uint64(l.index), w.lot(play), l.ups)
+	luck := chance(w.seed, l.lot, w.lot(play), l.ups)
 	departs := max(w.now, l.free)
 	if q.Rate > 0 || q.Bytes > 0 {
 		cost := 0.0
@@ -82,8 +85,12 @@ func (w *world) transmit(l *link, play int32) {
 		if q.Bytes > 0 {
 			cost = max(cost, 1e9*float64(w.base(play).size)/q.Bytes)
 		}
+		if departs == w.now {
+			l.since = w.now
+		}
 		departs += int64(cost)
 		l.free = departs
+		l.drain = max(l.drain, departs-l.since)
 	}
 	arrives := departs + int64(q.Delay)
 	if q.Jitter > 0 {

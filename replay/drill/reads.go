@@ -23,6 +23,7 @@ type reading struct {
 	class  *class
 	at     *replica
 	asked  bool // others
+	short  bool // its own replica would have kept something from it
 	began  int64
 	missed []int32 // writes acknowledged before the read began that nobody has shown who has answered so far
 	shown  shown
@@ -52,21 +53,21 @@ func (w *world) begin(rd *read, r *replica, stopped bool) {
 	need, only, ok := w.whomToAsk(g)
 	if !ok {
 		w.unread(c, rd.key)
+		if c.Reads.Kind == Some {
+			w.denied(lossOf{r, c, true}, rd.name)
+		}
 		return
 	}
 	if need <= 1 && only == nil {
 		w.finish(g, nil)
 		return
 	}
-	g.asked = true
-	here := w.show(g, r)
+	g.asked, g.short = true, only != nil || len(g.missed) > 0
 	if only == nil {
+		here := w.show(g, r)
 		g.add(&here)
-	} else if rd.key >= 0 {
-		g.missed = w.missing(rd.key, only)
 	}
-	w.orders++
-	w.ask(&request{from: r, need: need, only: only, read: g, luck: chance(w.seed, 9, uint64(w.orders))})
+	w.ask(&request{from: r, need: need, only: only, read: g, luck: chance(w.seed, 9, rd.lot)})
 }
 
 func (w *world) classOfRead(rd *read) int {
@@ -97,7 +98,7 @@ func (w *world) whomToAsk(g *reading) (need int, only *replica, ok bool) {
 	switch c.Reads.Kind {
 	case Some:
 		need = c.Reads.Regions
-		return need, nil, need <= 1 || w.regionsIn(w.reach(r)) >= need
+		return need, nil, need <= 1 || r.reaches >= need
 	case Bounded:
 		fresh = func(p *replica) bool {
 			if rd.key < 0 {
@@ -142,6 +143,14 @@ func (w *world) missing(key int32, r *replica) []int32 {
 		}
 	}
 	return missed
+}
+
+// owed returns what of the writes that were acknowledged before a read began a replica has not.
+func (w *world) owed(g *reading, r *replica) []int32 {
+	if g.rd.key < 0 {
+		return nil
+	}
+	return slices.DeleteFunc(w.missing(g.rd.key, r), func(i int32) bool { return w.answeredAt(i) > g.began })
 }
 
 // maxMissed is of how many missed writes a read by quorum takes note: the first that were made.
@@ -211,6 +220,9 @@ func (w *world) finish(g *reading, q *request) {
 			}
 		}
 		g.missed = left
+		if g.short && (q.only != nil || len(left) == 0) {
+			g.class.preventedReads++
+		}
 	}
 	if g.rd.key < 0 {
 		return
@@ -324,6 +336,6 @@ func (w *world) probe(p *probeLine, play int32) {
 				break
 			}
 		}
-		w.begin(&read{key: key, name: w.t.keys[key], bound: -1}, r, false)
+		w.begin(&read{key: key, name: w.t.keys[key], bound: -1, lot: chance(w.lot(play), uint64(p.Line), lotOf(r.name))}, r, false)
 	}
 }

@@ -30,12 +30,14 @@ type replica struct {
 	region *region
 	nodes  int // that write here
 
-	view    *view
-	seen    []clock.Vector      // of each key, what the replica has of it; kept where the fold asks for it
-	log     []int32             // what was applied, in order; kept where it may be needed again
-	backups map[*Action][]int32 // what the log was at the moments of the backups that the script goes back to
-	stopped bool
-	life    int // how often it was stopped or restarted: who waits for an answer from before gets none
+	view     *view
+	seen     []clock.Vector      // of each key, what the replica has of it; kept where the fold asks for it
+	log      []int32             // what was applied, in order; kept where it may be needed again
+	sticking *StuckWindow        // its stuck writes that are not over; nil when it has none
+	backups  map[*Action][]int32 // what the log was at the moments of the backups that the script goes back to
+	stopped  bool
+	reaches  int // how many regions it reaches, its own among them
+	life     int // how often it was stopped or restarted: who waits for an answer from before gets none
 
 	clock    clock.Clock // of scripts with hybrid clocks
 	physical int64       // what that reads
@@ -54,7 +56,7 @@ func (w *world) take(r *replica, play int32) {
 	}
 	r.view.apply(r.index, play)
 	if key := w.base(play).key; w.dotted[key] {
-		r.seen[key].Add(w.op(play).Dot)
+		r.seen[key].Add(w.dot(play))
 	}
 }
 
@@ -72,8 +74,8 @@ func (r *replica) set(now int64, step time.Duration, rate float64) {
 
 // stamp gives a write of the replica its time.
 func (w *world) stamp(r *replica, i int32, waited int64) {
-	op := w.op(i)
-	wall := op.Stamp.Time.Wall + waited
+	stamp := w.stampOf(i).Wall
+	wall := stamp + waited
 	if r.ahead != 0 || r.rate != 0 {
 		wall += r.skew(w.now)
 	}
@@ -81,8 +83,8 @@ func (w *world) stamp(r *replica, i int32, waited int64) {
 	switch {
 	case w.script.Hybrid:
 		r.physical = wall
-		w.own(i).Stamp.Time = r.clock.Now()
-	case wall != op.Stamp.Time.Wall:
-		w.own(i).Stamp.Time.Wall = wall
+		w.setStamp(i, r.clock.Now())
+	case wall != stamp:
+		w.restamp(i, wall)
 	}
 }

@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tiebreakhq/tiebreak/replay/reads"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
 
@@ -146,25 +148,25 @@ func (p *page) classes(r *Result) {
 	var rows [][]string
 	for _, c := range r.Classes {
 		rows = append(rows, []string{c.Class, c.Writes, number(c.Counts[Writes]), dashed(c.Counts[Refused] + c.Counts[Unavailable]),
-			dashed(c.Counts[Unknown]), c.WriteLatency.text(), dashed(c.Counts[Lost]), dashed(c.Prevented)})
+			dashed(c.Counts[Unknown]), spreadText(c.WriteLatency), dashed(c.Counts[Lost]), dashed(c.Prevented)})
 	}
 	p.table([]string{"class", "writes", ">accepted", ">refused", ">unknown", "latency p50/p99/max", ">lost", ">prevented"}, rows)
 	rows = nil
 	for _, c := range r.Classes {
 		if c.ReadsAll > 0 {
-			rows = append(rows, []string{c.Class, c.Reads, number(c.ReadsAll), dashed(c.Counts[Unread]), c.ReadLatency.text(),
-				dashed(c.Counts[Stale]), c.Ages.text(), dashed(c.Doomed)})
+			rows = append(rows, []string{c.Class, c.Reads, number(c.ReadsAll), dashed(c.Counts[Unread]), spreadText(c.ReadLatency),
+				dashed(c.Counts[Stale]), spreadText(c.Ages), dashed(c.Doomed), dashed(c.PreventedReads)})
 		}
 	}
 	if rows != nil {
 		p.line("")
 		p.table([]string{"class", "reads", ">all", ">unanswered", "latency p50/p99/max", ">stale", "behind p50/p99/max",
-			">of lost writes"}, rows)
+			">of lost writes", ">prevented"}, rows)
 	}
 }
 
-// text writes a spread for a column.
-func (s Spread) text() string {
+// spreadText writes a spread for a column.
+func spreadText(s reads.Spread) string {
 	if s.Max == 0 {
 		return "-"
 	}
@@ -197,20 +199,24 @@ func (p *page) brains(r *Result) {
 		p.title("Quorums lost")
 		var rows [][]string
 		for _, q := range r.Quorums {
-			rows = append(rows, []string{q.Region, q.Class + " " + q.Of, strconv.Itoa(q.Needs), r.hours(q.From), r.hours(q.To)})
+			rows = append(rows, []string{q.Region, q.Class + " " + q.Of, strconv.Itoa(q.Needs), r.hours(q.From), r.hours(q.Shown), r.hours(q.To),
+				number(q.Refused), keysText(q.Keys)})
 		}
-		p.table([]string{"region", "of", ">needs", "from", "to"}, rows)
+		p.table([]string{"region", "of", ">needs", "from", "first shown", "over", ">refused", "keys"}, rows)
 	}
 	if len(r.Stuck) > 0 {
 		p.title("Writes that were stuck")
 		var rows [][]string
 		for _, s := range r.Stuck {
 			rows = append(rows, []string{s.Region, number(s.Writes), r.hours(s.From), r.hours(s.Shown), r.hours(s.To),
-				strings.Join(s.Keys[:min(3, len(s.Keys))], " ")})
+				keysText(s.Keys)})
 		}
 		p.table([]string{"region", ">writes", "from", "first shown", "over", "keys"}, rows)
 	}
 }
+
+// keysText names the first of some keys.
+func keysText(keys []string) string { return strings.Join(keys[:min(3, len(keys))], " ") }
 
 func (p *page) traffic(r *Result) {
 	p.title("Regions")
@@ -230,25 +236,88 @@ func (p *page) traffic(r *Result) {
 		if l.Drain > 0 {
 			drain = durationOf(int64(l.Drain))
 		}
-		name := l.From + " > " + l.To
-		if l.From == l.To {
-			name = "within " + l.From
-		}
-		rows = append(rows, []string{name, number(l.Sent), dashed(l.Resent), dashed(l.Duplicates),
+		rows = append(rows, []string{l.name(), number(l.Sent), dashed(l.Resent), dashed(l.Duplicates),
 			dashed(l.Late), number(l.Peak), r.hours(l.PeakAt), drain, dashed(l.Left)})
 	}
 	if rows != nil {
 		p.title("Links")
 		p.table([]string{"link", ">sent", ">resent", ">twice", ">late", ">most at once", "at", "drained in", ">left"}, rows)
 	}
+	p.backlogs(r)
 	if len(r.Throttled) > 0 {
 		rows = nil
 		for _, s := range r.Throttled[:min(len(r.Throttled), maxListed)] {
 			rows = append(rows, []string{string(s.Node), dashed(s.Waited), dashed(s.Refused)})
 		}
-		p.title("Who had to wait")
+		p.title("Who found no room in a queue")
 		p.table([]string{"node", ">waited", ">refused"}, rows)
 	}
+}
+
+// The most links and stretches of time of which the text tells the backlog.
+const (
+	maxSeries    = 6
+	maxStretches = 12
+)
+
+// backlogs writes the greatest backlogs over the time in which things happened, of the links that had one to work off or are
+// narrow.
+func (p *page) backlogs(r *Result) {
+	from, to := r.From, r.To
+	if len(r.Timeline) > 0 {
+		from, to = r.Timeline[0].At, r.Timeline[len(r.Timeline)-1].At
+		from, to = max(r.From, from-(to-from)/4), min(r.To, to+(to-from)/4)
+	}
+	var links []*LinkSum
+	for i := range r.Links {
+		if l := &r.Links[i]; l.Drain > 0 || l.Left > 0 || l.Narrow {
+			links = append(links, l)
+		}
+	}
+	slices.SortStableFunc(links, func(a, b *LinkSum) int { return cmp.Compare(b.Peak, a.Peak) })
+	links = links[:min(len(links), maxSeries)]
+	var times []Moment // at which a stretch of some link begins
+	for _, l := range links {
+		for i, point := range l.Series {
+			if over := i+1 < len(l.Series) && l.Series[i+1].At <= from; !over && point.At <= to {
+				times = append(times, point.At)
+			}
+		}
+	}
+	slices.Sort(times)
+	if times = slices.Compact(times); len(times) < 2 {
+		return
+	}
+	step := (len(times) + maxStretches - 1) / maxStretches
+	var rows [][]string
+	for i := 0; i < len(times); i += step {
+		last := times[min(i+step, len(times))-1]
+		row := []string{r.hours(times[i])}
+		for _, l := range links {
+			most := int64(0)
+			for _, point := range l.Series {
+				if point.At >= times[i] && point.At <= last {
+					most = max(most, point.Backlog)
+				}
+			}
+			row = append(row, dashed(most))
+		}
+		rows = append(rows, row)
+	}
+	heads := []string{"from"}
+	for _, l := range links {
+		heads = append(heads, ">"+l.name())
+	}
+	p.title("Backlog over time")
+	p.table(heads, rows)
+}
+
+// name names the link in a report.
+func (l *LinkSum) name() string {
+	if l.From == l.To {
+		return "within " + l.From
+	}
+	return l.From + " > " + l.To
 }
 
 func (p *page) losses(r *Result) {

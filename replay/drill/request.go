@@ -47,7 +47,7 @@ func (w *world) call(l *link, c call) {
 	if l.down {
 		return
 	}
-	luck := chance(c.q.luck, uint64(l.index), boolBit(c.giving))
+	luck := chance(c.q.luck, l.lot, boolBit(c.giving))
 	takes := int64(l.quality.Delay)
 	if j := int64(l.quality.Jitter); j > 0 {
 		takes += below(chance(luck, 1), 2*j+1) - j
@@ -123,6 +123,9 @@ func (w *world) callNext() {
 		p := c.link.to
 		back := call{q: q, back: true}
 		if q.read != nil {
+			if q.only != nil {
+				q.read.missed = w.owed(q.read, p)
+			}
 			back.answer = &answer{read: w.show(q.read, p)}
 		} else if know := w.beyond(q, p); know != nil {
 			back.answer = &answer{know: know}
@@ -182,7 +185,7 @@ func (w *world) answered(q *request) {
 		w.miss(q.play, q.from)
 	case c.frozen > 0:
 		q.done = true
-		w.refuse(q.play, q.from, n)
+		w.refuse(q.play, q.from)
 	default:
 		q.giving, q.have = true, q.from.bit
 		w.giving[q.play] = q
@@ -200,6 +203,7 @@ func (w *world) giveUp(q *request) {
 	q.done = true
 	if q.read != nil {
 		w.unread(q.read.class, q.read.rd.key)
+		w.denied(lossOf{q.from, q.read.class, true}, q.read.rd.name)
 		return
 	}
 	if q.giving {
@@ -212,7 +216,9 @@ func (w *world) giveUp(q *request) {
 	if n := &w.nodes[q.node]; n.stopped > 0 || q.life != q.from.life {
 		w.miss(q.play, q.from)
 	} else {
-		w.refuse(q.play, q.from, n)
+		key := w.base(q.play).key
+		w.refuse(q.play, q.from)
+		w.denied(lossOf{q.from, w.classes[w.classOf[key]], false}, w.t.keys[key])
 	}
 	w.admit(q.node)
 	w.nextInTurn(q)

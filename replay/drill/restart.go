@@ -21,6 +21,9 @@ func (w *world) vanish(i int32) {
 	if p.split {
 		w.splitEnds(i)
 	}
+	if p.stuck {
+		w.unstick(i)
+	}
 }
 
 // revive brings a write back that a later backup still has.
@@ -82,9 +85,16 @@ func (w *world) restart(replicas []*replica, backup *Action) {
 	gone = slices.Compact(gone)
 	w.spread(gone)
 	w.rebuild()
-	w.whole, w.alarmed = 0, min(w.alarmed, len(w.accepted))
+	w.whole = 0
 	for _, i := range gone {
-		if b := w.base(i); w.tracked[b.key] && w.plays[i].status == isAccepted && !slices.Contains(w.pending[b.key], i) {
+		p := &w.plays[i]
+		if p.status != isAccepted || p.has == w.every {
+			continue
+		}
+		if !p.again {
+			p.again, w.again = true, append(w.again, moment{w.now, i})
+		}
+		if b := w.base(i); w.tracked[b.key] && !slices.Contains(w.pending[b.key], i) {
 			w.pending[b.key] = append(w.pending[b.key], i)
 			slices.SortFunc(w.pending[b.key], func(a, b int32) int { return cmp.Compare(w.plays[a].number, w.plays[b].number) })
 		}

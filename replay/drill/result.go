@@ -84,7 +84,7 @@ type Result struct {
 	Classes    []ClassSum       `json:"classes"`
 	Regions    []RegionSum      `json:"regions"`
 	Links      []LinkSum        `json:"links"`
-	Throttled  []SourceSum      `json:"throttled"` // nodes that had to wait or were refused
+	Throttled  []SourceSum      `json:"throttled"` // nodes that found no room in a queue
 	SplitBrain []Split          `json:"split_brain"`
 	Quorums    []QuorumLoss     `json:"quorums"` // lost
 	Stuck      []StuckWindow    `json:"stuck"`
@@ -139,14 +139,6 @@ type TimerResult struct {
 	Owner    string        `json:"owner,omitempty"`
 }
 
-// Spread is how a number of durations is spread.
-type Spread struct {
-	Count int64         `json:"count"`
-	P50   time.Duration `json:"p50"`
-	P99   time.Duration `json:"p99"`
-	Max   time.Duration `json:"max"`
-}
-
 // ClassSum is what the consistency of a class cost, and what it prevented.
 type ClassSum struct {
 	Class        string            `json:"class"`
@@ -154,12 +146,16 @@ type ClassSum struct {
 	Writes       string            `json:"write_level"`
 	Counts       map[Measure]int64 `json:"counts"`
 	ReadsAll     int64             `json:"reads"`
-	Ages         Spread            `json:"ages"`          // of stale reads
-	WriteLatency Spread            `json:"write_latency"` // of all acknowledged writes
-	ReadLatency  Spread            `json:"read_latency"`  // of all answered reads
-	Doomed       int64             `json:"doomed_reads"`  // reads of writes that were lost later
+	Ages         reads.Spread      `json:"ages"`          // of stale reads
+	WriteLatency reads.Spread      `json:"write_latency"` // of all acknowledged writes
+	ReadLatency  reads.Spread      `json:"read_latency"`  // of all answered reads
+	Doomed       int64             `json:"doomed_reads"`  // reads of writes that were lost later, of fields that show one write
 	Regressed    int64             `json:"session_regressions"`
-	Prevented    int64             `json:"prevented"` // writes that saw by their quorum what their own region did not have: no conflict
+
+	// What asking other regions has prevented: writes that saw what their own region did not have, and so replace it instead
+	// of being in conflict with it, and reads that were shown what their own region would have kept from them.
+	Prevented      int64 `json:"prevented"`
+	PreventedReads int64 `json:"prevented_reads"`
 }
 
 // RegionSum is what a region did.
@@ -186,8 +182,9 @@ type LinkSum struct {
 	Late       int64         `json:"late"`
 	Peak       int64         `json:"peak"`
 	PeakAt     Moment        `json:"peak_at"`
-	Drain      time.Duration `json:"drain"` // of the backlog at a heal, the longest
-	Left       int64         `json:"left"`  // on the way at the end
+	Drain      time.Duration `json:"drain"`  // the longest: until the backlog of a heal had arrived, and until no write had to wait for its bandwidth
+	Left       int64         `json:"left"`   // on the way at the end
+	Narrow     bool          `json:"narrow"` // it has a bandwidth or a queue
 	Series     []Point       `json:"series"`
 }
 
@@ -197,7 +194,7 @@ type Point struct {
 	Backlog int64  `json:"backlog"`
 }
 
-// SourceSum is a node that had to wait for room in a queue, or was refused.
+// SourceSum is a node that had to wait for room in a queue, or was refused for want of it.
 type SourceSum struct {
 	Node    clock.Node `json:"node"`
 	Waited  int64      `json:"waited"`
@@ -220,12 +217,15 @@ type Split struct {
 
 // QuorumLoss is a time in which a region found no quorum.
 type QuorumLoss struct {
-	Region string `json:"region"`
-	Class  string `json:"class"`
-	Of     string `json:"of"` // reads or writes
-	Needs  int    `json:"needs"`
-	From   Moment `json:"from"`
-	To     Moment `json:"to"`
+	Region  string   `json:"region"`
+	Class   string   `json:"class"`
+	Of      string   `json:"of"` // reads or writes
+	Needs   int      `json:"needs"`
+	From    Moment   `json:"from"`
+	Shown   Moment   `json:"shown"` // when the first was refused for it
+	To      Moment   `json:"to"`
+	Refused int64    `json:"refused"`
+	Keys    []string `json:"keys"` // the first of those
 }
 
 // TableOdds is a time in which two replicas ran rule tables with different fingerprints, and so refused to mix.
@@ -278,9 +278,10 @@ type Hide struct {
 
 // Options says how to run a drill. The zero value is the default of each.
 type Options struct {
-	Seed   uint64                  // 0 is the script's
-	Load   float64                 // times the load of the history; 0 is once
-	Tables map[string]*merge.Table // those of [Script.Tables], by the name that the script gives them
+	Seed     uint64                  // 0 is the script's
+	Load     float64                 // times the load of the history; 0 is once
+	MaxDrift time.Duration           // how far ahead a stamp may be before it is told; 0 is [clock.DefaultMaxDrift]
+	Tables   map[string]*merge.Table // those of [Script.Tables], by the name that the script gives them
 
 	// State, when not nil, is called with the state of every region at the end, region by region, cell by cell. Deleted
 	// cells are left out.
@@ -427,11 +428,11 @@ func (w *world) losses(r *Result) {
 			return
 		}
 		for _, h := range f.heads {
-			c := &w.view.claims[h.claim]
-			if w.fate(h.claim, cell) != merge.Lost || w.plays[c.play].open {
+			if w.fate(h, cell) != merge.Lost || w.plays[h.play].open {
 				continue
 			}
-			v := w.view.cell(cell, all).Judge(&c.Claim)
+			c := w.view.claim(h.play, &w.view.claims[h.claim])
+			v := w.view.cell(cell, all).Judge(c)
 			by := v.By.String()
 			if v.By == lww.Rank {
 				by = "the rule"
@@ -439,7 +440,7 @@ func (w *world) losses(r *Result) {
 			if v.Missing {
 				by = "no before-image"
 			}
-			add(c.play, LostWrite{Field: c.Cell, Line: c.Rule.Line, Value: c.Value, By: by, Against: against(&v)})
+			add(h.play, LostWrite{Field: c.Cell, Line: c.Rule.Line, Value: c.Value, By: by, Against: against(&v)})
 		}
 	}
 	if w.total[lostIndex] > 0 {
@@ -482,8 +483,9 @@ func (w *world) sums(r *Result) {
 		}
 		r.Classes = append(r.Classes, ClassSum{
 			Class: c.Name, Reads: c.Reads.String(), Writes: c.Writes.String(), Counts: counts(&c.tally), ReadsAll: c.reads,
-			Ages: spread(c.ages, int64(len(c.ages))), WriteLatency: spread(c.latencies, c.answered),
-			ReadLatency: spread(c.readTimes, c.reads-c.tally[unreadIndex]), Doomed: c.doomed, Regressed: c.regressed, Prevented: c.prevented,
+			Ages: reads.SpreadOf(c.ages, int64(len(c.ages))), WriteLatency: reads.SpreadOf(c.latencies, c.answered),
+			ReadLatency: reads.SpreadOf(c.readTimes, c.reads-c.tally[unreadIndex]), Doomed: c.doomed, Regressed: c.regressed,
+			Prevented: c.prevented, PreventedReads: c.preventedReads,
 		})
 	}
 	for _, g := range w.regions {
@@ -520,6 +522,7 @@ func (w *world) between(from, to *region) (LinkSum, bool) {
 			sum.Peak, sum.PeakAt = l.peak, Moment(l.peakAt)
 		}
 		sum.Drain = max(sum.Drain, time.Duration(l.drain))
+		sum.Narrow = sum.Narrow || l.narrow
 		sum.Left += l.backlog()
 		sum.Series = envelope(sum.Series, l.series)
 	}
@@ -544,21 +547,6 @@ func envelope(a, b []Point) []Point {
 		}
 	}
 	return both
-}
-
-// spread sorts durations; those of count that are not among them are 0.
-func spread(list []int64, count int64) Spread {
-	if count == 0 {
-		return Spread{}
-	}
-	slices.Sort(list)
-	at := func(rank int64) time.Duration { // from 0
-		if zeros := count - int64(len(list)); rank >= zeros {
-			return time.Duration(list[rank-zeros])
-		}
-		return 0
-	}
-	return Spread{Count: count, P50: at((count - 1) / 2), P99: at((count - 1) * 99 / 100), Max: at(count - 1)}
 }
 
 // outcomes sums up checks and timers.
@@ -609,12 +597,13 @@ func (w *world) brains(r *Result) {
 			}
 		}
 		slices.Sort(one.Sides)
-		if w.leader[s.key] {
-			one.Leaders = !slices.Equal(w.op(s.a).Fields, w.op(s.b).Fields)
+		if w.leader[s.key] { // whenever two writes differ, so do two of different sides
+			one.Leaders = slices.ContainsFunc(s.writes, func(i int32) bool { return !slices.Equal(w.fields(i), w.fields(s.a)) })
 		}
 		r.SplitBrain = append(r.SplitBrain, one)
 	}
 	for _, q := range w.quorums {
+		q.Keys = orEmpty(q.Keys)
 		r.Quorums = append(r.Quorums, *q)
 	}
 	for _, s := range w.stuck {

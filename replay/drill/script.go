@@ -259,6 +259,9 @@ func (a Action) String() string {
 	return strings.Join(words, " ")
 }
 
+// narrow reports whether the link can be too narrow: it has a bandwidth or a queue.
+func (q *Quality) narrow() bool { return q.Rate > 0 || q.Bytes > 0 || q.Queue > 0 }
+
 // String returns the quality as a script writes it.
 func (q Quality) String() string {
 	words := []string{durationText(q.Delay)}

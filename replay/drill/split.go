@@ -93,41 +93,38 @@ func (w *world) splitEnds(i int32) {
 	delete(w.splits, key)
 }
 
-// stick takes note of a write that is stuck.
+// stick takes note of a write that is stuck. When one of another side is, too, who looks at both regions sees two that have
+// written one key.
 func (w *world) stick(i int32) {
 	p, b := &w.plays[i], w.base(i)
-	if p.split {
-		if s := w.splits[b.key]; s != nil && s.shown == 0 {
-			s.shown, s.by = w.now, "a write was stuck"
-		}
+	p.stuck = true
+	w.count(stuckIndex, b.key, 1)
+	home := w.replicas[p.home]
+	if s := w.splits[b.key]; p.split && s != nil && s.shown == 0 && slices.ContainsFunc(s.writes, func(o int32) bool {
+		return w.plays[o].stuck && !w.reachable(home, w.replicas[w.plays[o].home])
+	}) {
+		s.shown, s.by = w.now, "both sides had stuck writes"
 	}
-	home := w.replicas[p.home].name
-	at := slices.IndexFunc(w.stuck, func(s *StuckWindow) bool { return s.Region == home && s.To == 0 })
-	if at < 0 {
-		at = len(w.stuck)
-		w.stuck = append(w.stuck, &StuckWindow{Region: home, From: Moment(p.made), Shown: Moment(w.now)})
+	s := home.sticking
+	if s == nil {
+		s = &StuckWindow{Region: home.name, From: Moment(p.made), Shown: Moment(w.now)}
+		home.sticking, w.stuck = s, append(w.stuck, s)
 	}
-	s := w.stuck[at]
 	s.Writes++
 	s.left++
-	if key := w.t.keys[b.key]; len(s.Keys) < maxListed && !slices.Contains(s.Keys, key) {
-		s.Keys = append(s.Keys, key)
-	}
+	s.Keys = listed(s.Keys, w.t.keys[b.key])
 	w.tell(finding.StuckWrite, i, func() string {
-		return "accepted in " + home + ", and not everywhere " + durationOf(w.now-p.made) + " later"
+		return "accepted in " + home.name + " " + durationOf(w.now-p.made) + " ago, and not everywhere"
 	})
 }
 
-// unstick takes note that a stuck write is everywhere after all.
+// unstick takes note that a stuck write is everywhere after all, or gone.
 func (w *world) unstick(i int32) {
 	w.plays[i].stuck = false
-	home := w.replicas[w.plays[i].home].name
-	for _, s := range w.stuck {
-		if s.Region == home && s.To == 0 {
-			if s.left--; s.left == 0 {
-				s.To = Moment(w.now)
-			}
-			return
-		}
+	home := w.replicas[w.plays[i].home]
+	if s := home.sticking; s.left > 1 {
+		s.left--
+	} else {
+		s.To, home.sticking = Moment(w.now), nil
 	}
 }

@@ -298,7 +298,7 @@ func (w *world) rewire() {
 				l.quality = in.action.Link
 			}
 		}
-		l.share = 0
+		l.share, l.narrow = 0, l.narrow || l.quality.narrow()
 		if l.quality.Queue > 0 {
 			l.share = max(1, l.quality.Queue/max(1, l.from.nodes))
 		}
@@ -312,10 +312,37 @@ func (w *world) rewire() {
 	w.quorate()
 }
 
-// quorate takes note of where quorums are lost and found.
+// lossOf is the region, or the replica of one, and the reads or writes of a class, for which a quorum can be lost.
+type lossOf struct {
+	replica *replica
+	class   *class
+	reads   bool
+}
+
+// denied takes note of a read or a write that was refused while there was no quorum for it.
+func (w *world) denied(of lossOf, key string) {
+	q := w.losing[of]
+	if q == nil {
+		return
+	}
+	if q.Refused++; q.Refused == 1 {
+		q.Shown = Moment(w.now)
+	}
+	q.Keys = listed(q.Keys, key)
+}
+
+// listed adds a key to the first of a list, when it is not among them.
+func listed(keys []string, key string) []string {
+	if len(keys) < maxListed && !slices.Contains(keys, key) {
+		return append(keys, key)
+	}
+	return keys
+}
+
+// quorate finds anew which replicas reach which, and takes note of where quorums are lost and found.
 func (w *world) quorate() {
 	for _, r := range w.replicas {
-		reach := w.regionsIn(w.reach(r))
+		r.reaches = w.regionsIn(w.reach(r))
 		for _, c := range w.classes {
 			for _, kind := range []struct {
 				name  string
@@ -324,16 +351,15 @@ func (w *world) quorate() {
 				if kind.level.Kind != Some {
 					continue
 				}
-				at := slices.IndexFunc(w.quorums, func(q *QuorumLoss) bool {
-					return q.To == 0 && q.Region == r.name && q.Class == c.Name && q.Of == kind.name
-				})
-				lost := !r.stopped && reach < kind.level.Regions
+				of := lossOf{r, c, kind.name == "reads"}
+				q, lost := w.losing[of], !r.stopped && r.reaches < kind.level.Regions
 				switch {
-				case lost && at < 0:
-					w.quorums = append(w.quorums, &QuorumLoss{Region: r.name, Class: c.Name, Of: kind.name,
-						Needs: kind.level.Regions, From: Moment(w.now)})
-				case !lost && at >= 0:
-					w.quorums[at].To = Moment(w.now)
+				case lost && q == nil:
+					q = &QuorumLoss{Region: r.name, Class: c.Name, Of: kind.name, Needs: kind.level.Regions, From: Moment(w.now)}
+					w.losing[of], w.quorums = q, append(w.quorums, q)
+				case !lost && q != nil:
+					q.To = Moment(w.now)
+					delete(w.losing, of)
 				}
 			}
 		}

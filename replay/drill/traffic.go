@@ -21,11 +21,13 @@ type Traffic struct {
 	keys   []string
 	nodes  []clock.Node // all that write or serve reads, sorted
 	timed  int          // of the writes, those that have a time
-	byKey  []int32      // the writes by key, then node, then number
 	writes []write      // in time, so that a drill walks through memory; those without a time come last
-	ops    []merge.Op   // of the writes
-	places []finding.Place
-	reads  []read // in time
+	byKey  []int32      // the writes by key, then node, then number
+	rank   []int32      // of each write, where it is in byKey
+	ops    []merge.Op   // of the writes, by rank, as their places are: a drill looks at them once
+	places []place
+	files  []string // of the places
+	reads  []read   // in time
 
 	keyNodes [][]clock.Node // of each key, those that wrote it
 	starts   []int32        // of each key and node of it, the first write in byKey
@@ -40,19 +42,27 @@ type Traffic struct {
 type write struct {
 	at    int64 // when it was made: its time, but never before an earlier one of its node on the key
 	key   int32
-	node  int32 // among all nodes
-	local int32 // among the nodes of the key
-	seen  int32 // where in Traffic.seen stands what its writer had seen: at least, then at most; -1 for nothing to know
-	size  int32 // in bytes, roughly, on a link
-	seq   int32 // among the writes of the node to the key, from 1
-	rank  int32 // in byKey
+	node  int32  // among all nodes
+	local int32  // among the nodes of the key
+	seen  int32  // where in Traffic.seen stands what its writer had seen: at least, then at most; -1 for nothing to know
+	size  int32  // in bytes, roughly, on a link
+	seq   int32  // among the writes of the node to the key, from 1
+	lot   uint64 // what stands for the write where chance has a say: that of its key, its node and its number
+}
+
+// place is where a write stands: the number of the file, the line, and the item.
+type place struct {
+	line int64
+	item int32
+	file int32
 }
 
 // read is one read of a history.
 type read struct {
 	at      int64
-	key     int32 // -1 for one that nobody wrote
-	node    int32 // that served it
+	lot     uint64 // what stands for the read where chance has a say
+	key     int32  // -1 for one that nobody wrote
+	node    int32  // that served it
 	place   finding.Place
 	name    string // of the key
 	session string
@@ -102,80 +112,142 @@ func Collect(sources []history.Source, opt history.Options) (*Traffic, error) {
 // NewTraffic makes traffic of the writes of a history and of the reads that were taken beside; nil is none. Of the options
 // it takes the lag.
 func NewTraffic(h *replay.History, reads *Reads, opt replay.Options) (*Traffic, error) {
-	t := &Traffic{}
-	nodes := make(map[clock.Node]int32)
-	node := func(n clock.Node) int32 {
-		i, ok := nodes[n]
-		if !ok {
-			i = int32(len(nodes))
-			nodes[n] = i
-			t.nodes = append(t.nodes, n)
-		}
-		return i
+	if reads == nil {
+		reads = &Reads{}
 	}
-	var fields []merge.Field
-	numbers := make(map[string]int32)
-	local := []int32{}
 	total := int64(0)
 	for _, in := range h.Inputs() {
 		total += in.Writes
 	}
-	t.writes, t.ops, t.places = make([]write, 0, total), make([]merge.Op, 0, total), make([]finding.Place, 0, total)
-	h.Operations(opt, func(k *replay.KeyOperations) {
-		number := int32(len(t.keys))
-		t.keys = append(t.keys, k.Key)
-		t.keyNodes = append(t.keyNodes, slices.Clone(k.Nodes))
-		t.firstOf = append(t.firstOf, int32(len(t.starts)))
-		local = local[:0]
-		for _, n := range k.Nodes {
-			local = append(local, node(n))
-		}
-		last := -1
-		for i := range k.Ops {
-			o := &k.Ops[i]
-			for last < o.Node {
-				last++
-				t.starts = append(t.starts, int32(len(t.writes)))
-			}
-			w := write{at: o.Stamp.Time.Wall, key: number, node: local[o.Node], local: int32(o.Node), seen: -1, seq: int32(o.Dot.Seq)}
-			if len(fields)+len(o.Fields) > cap(fields) {
-				fields = make([]merge.Field, 0, max(1024, len(o.Fields)))
-			}
-			start := len(fields)
-			fields = append(fields, o.Fields...)
-			w.size = int32(len(k.Key)) + 32
-			for _, f := range o.Fields {
-				w.size += int32(min(len(f.Name)+len(f.Value)+len(f.Before), 1<<24))
-			}
-			if len(k.Nodes) > 1 {
-				w.seen = int32(len(t.seen))
-				t.seen = append(append(t.seen, o.Low...), o.High...)
-			}
-			if o.Dot.Seq > 1 {
-				w.at = max(w.at, t.writes[len(t.writes)-1].at)
-			}
-			t.writes, t.ops, t.places = append(t.writes, w), append(t.ops, o.Op), append(t.places, o.Place)
-			t.ops[len(t.ops)-1].Fields = fields[start:len(fields):len(fields)]
-		}
-		if reads != nil {
-			numbers[k.Key] = number
-		}
-	})
+	b := newBuilder(total, len(reads.list) > 0)
+	h.Operations(opt, b.add)
 	if err := h.Err(); err != nil {
 		return nil, err
 	}
-	if reads != nil {
-		t.addReads(reads.list, numbers, node)
+	if len(b.t.writes) > 1<<30 {
+		return nil, fmt.Errorf("drill: %d writes: the limit is %d", len(b.t.writes), 1<<30)
 	}
-	if len(t.writes) > 1<<30 {
-		return nil, fmt.Errorf("drill: %d writes: the limit is %d", len(t.writes), 1<<30)
-	}
-	t.sortNodes()
-	t.sortTime()
-	return t, nil
+	return b.traffic(reads), nil
 }
 
-func (t *Traffic) addReads(list []history.Record, numbers map[string]int32, node func(clock.Node) int32) {
+// builder makes traffic, key by key. The order of the keys leaves no trace.
+type builder struct {
+	t       *Traffic
+	numbers map[clock.Node]int32 // of nodes
+	lots    []uint64             // of nodes
+	keys    map[string]int32     // their numbers, when there are reads
+	shared  map[uint64][]clock.Node
+	files   map[string]int32 // their numbers
+	local   []int32          // the numbers of the nodes of a key
+	fields  []merge.Field    // room for those of the next operations
+}
+
+func newBuilder(writes int64, reads bool) *builder {
+	b := &builder{t: &Traffic{}, numbers: make(map[clock.Node]int32), shared: make(map[uint64][]clock.Node),
+		files: make(map[string]int32)}
+	b.t.writes, b.t.ops, b.t.places = make([]write, 0, writes), make([]merge.Op, 0, writes), make([]place, 0, writes)
+	if reads {
+		b.keys = make(map[string]int32)
+	}
+	return b
+}
+
+// node returns the number of a node; [Traffic.sortNodes] gives it another one.
+func (b *builder) node(n clock.Node) int32 {
+	i, known := b.numbers[n]
+	if !known {
+		i = int32(len(b.lots))
+		b.numbers[n] = i
+		b.t.nodes, b.lots = append(b.t.nodes, n), append(b.lots, lotOf(string(n)))
+	}
+	return i
+}
+
+// nodesOf keeps the nodes of a key. Most keys have the nodes of some other one, and share its list.
+func (b *builder) nodesOf(nodes []clock.Node) []clock.Node {
+	lot := uint64(0)
+	for _, n := range nodes {
+		lot = chance(lot, b.lots[b.node(n)])
+	}
+	if kept, known := b.shared[lot]; known && slices.Equal(kept, nodes) {
+		return kept
+	}
+	kept := slices.Clone(nodes)
+	b.shared[lot] = kept
+	return kept
+}
+
+// file returns the number of a file.
+func (b *builder) file(name string) int32 {
+	last := int32(len(b.t.files) - 1)
+	if last >= 0 && b.t.files[last] == name { // mostly
+		return last
+	}
+	i, known := b.files[name]
+	if !known {
+		i = last + 1
+		b.files[name] = i
+		b.t.files = append(b.t.files, name)
+	}
+	return i
+}
+
+// add takes all operations on one key.
+func (b *builder) add(k *replay.KeyOperations) {
+	t := b.t
+	number, lot := int32(len(t.keys)), lotOf(k.Key)
+	if b.keys != nil {
+		b.keys[k.Key] = number
+	}
+	t.keys = append(t.keys, k.Key)
+	t.keyNodes = append(t.keyNodes, b.nodesOf(k.Nodes))
+	t.firstOf = append(t.firstOf, int32(len(t.starts)))
+	b.local = b.local[:0]
+	for _, n := range k.Nodes {
+		b.local = append(b.local, b.node(n))
+	}
+	last := -1
+	for i := range k.Ops {
+		o := &k.Ops[i]
+		for last < o.Node {
+			last++
+			t.starts = append(t.starts, int32(len(t.writes)))
+		}
+		w := write{at: o.Stamp.Time.Wall, key: number, node: b.local[o.Node], local: int32(o.Node), seen: -1, seq: int32(o.Dot.Seq),
+			lot: chance(lot, b.lots[b.local[o.Node]], o.Dot.Seq)}
+		if len(b.fields)+len(o.Fields) > cap(b.fields) {
+			b.fields = make([]merge.Field, 0, max(1024, len(o.Fields)))
+		}
+		start := len(b.fields)
+		b.fields = append(b.fields, o.Fields...)
+		w.size = int32(len(k.Key)) + 32
+		for _, f := range o.Fields {
+			w.size += int32(min(len(f.Name)+len(f.Value)+len(f.Before), 1<<24))
+		}
+		if len(k.Nodes) > 1 {
+			w.seen = int32(len(t.seen))
+			t.seen = append(append(t.seen, o.Low...), o.High...)
+		}
+		if o.Dot.Seq > 1 {
+			w.at = max(w.at, t.writes[len(t.writes)-1].at)
+		}
+		t.writes, t.ops, t.places = append(t.writes, w), append(t.ops, o.Op), append(t.places, place{o.Place.Line, int32(o.Place.Item), b.file(o.Place.File)})
+		t.ops[len(t.ops)-1].Fields = b.fields[start:len(b.fields):len(b.fields)]
+	}
+}
+
+// traffic puts everything in order, once all keys are there.
+func (b *builder) traffic(reads *Reads) *Traffic {
+	b.read(reads.list)
+	b.t.sortNodes()
+	b.t.sortReads()
+	b.t.sortTime()
+	return b.t
+}
+
+// read takes the reads.
+func (b *builder) read(list []history.Record) {
+	t := b.t
 	for i := range list {
 		rec := &list[i]
 		r := read{at: rec.Time.Wall, key: -1, place: rec.Place, name: rec.Key, session: rec.Reading.Session, bound: -1}
@@ -186,11 +258,11 @@ func (t *Traffic) addReads(list []history.Record, numbers map[string]int32, node
 			t.untimed++
 			continue
 		}
-		if number, ok := numbers[rec.Key]; ok {
+		if number, known := b.keys[rec.Key]; known {
 			r.key = number
 		}
-		served := clock.Node(rec.Reading.ServedBy)
-		r.node = node(cmp.Or(served, rec.Node))
+		served, _, _ := strings.Cut(rec.Reading.ServedBy, ",") // of several, the first is where it was asked
+		r.node = b.node(cmp.Or(clock.Node(served), rec.Node))
 		r.strong = rec.Reading.Want == "strong"
 		if bound, ok := strings.CutPrefix(rec.Reading.Want, "bounded:"); ok {
 			if d, err := time.ParseDuration(bound); err == nil {
@@ -199,7 +271,26 @@ func (t *Traffic) addReads(list []history.Record, numbers map[string]int32, node
 		}
 		t.reads = append(t.reads, r)
 	}
-	slices.SortFunc(t.reads, func(a, b read) int { return cmp.Or(cmp.Compare(a.at, b.at), a.place.Compare(b.place)) })
+}
+
+// sortReads puts the reads in the order of time; of one time in that of their nodes, keys, sessions and places.
+func (t *Traffic) sortReads() {
+	slices.SortFunc(t.reads, func(a, b read) int {
+		if a.at != b.at { // mostly
+			return cmp.Compare(a.at, b.at)
+		}
+		return cmp.Or(cmp.Compare(a.node, b.node), strings.Compare(a.name, b.name), strings.Compare(a.session, b.session), a.place.Compare(b.place))
+	})
+	for i := range t.reads {
+		r := &t.reads[i]
+		r.lot = chance(lotOf(string(t.nodes[r.node]), r.name, r.session), uint64(r.at))
+		if i == 0 {
+			continue
+		}
+		if last := &t.reads[i-1]; last.at == r.at && last.node == r.node && last.name == r.name && last.session == r.session {
+			r.lot = mix(last.lot) // another one of the same
+		}
+	}
 }
 
 // sortNodes numbers the nodes by name.
@@ -226,7 +317,8 @@ type moment struct {
 	write int32
 }
 
-// sortTime puts the writes in the order of time; of one time in that of their nodes, then keys.
+// sortTime puts the writes in the order of time; of one time in that of their nodes, then keys, by name: the order in which
+// the history hands its keys over is its own affair.
 func (t *Traffic) sortTime() {
 	moments := make([]moment, 0, len(t.writes))
 	for i := range t.writes {
@@ -236,7 +328,7 @@ func (t *Traffic) sortTime() {
 		}
 		moments = append(moments, moment{t.writes[i].at, int32(i)})
 	}
-	sortMoments(moments, t.writes)
+	t.sortMoments(moments)
 	t.arrange(moments)
 	first, last := int64(0), int64(0)
 	note := func(at int64) {
@@ -264,7 +356,6 @@ func (t *Traffic) arrange(moments []moment) {
 	}
 	t.timed = len(moments)
 	for i := range t.writes {
-		t.writes[i].rank = int32(i)
 		if t.writes[i].at == 0 {
 			from = append(from, int32(i))
 		}
@@ -273,30 +364,21 @@ func (t *Traffic) arrange(moments []moment) {
 	for to, i := range from {
 		t.byKey[i] = int32(to)
 	}
-	permute(t.writes, from)
-	permute(t.ops, from)
-	permute(t.places, from)
-	writes := t.writes
-	seen := make([]int32, 0, len(t.seen))
-	for i := range writes {
-		low, high := t.past(&writes[i])
-		if low == nil {
-			continue
-		}
-		writes[i].seen = int32(len(seen))
+	for i := range t.writes { // key by key, for so what they had seen stands side by side
+		w := &t.writes[i]
+		low, _ := t.past(w)
 		for local, n := range low {
 			if n > 0 {
-				n = t.find(writes[i].key, int32(local), n) + 1
+				low[local] = t.find(w.key, int32(local), n) + 1
 			}
-			seen = append(seen, n)
 		}
-		seen = append(seen, high...)
 	}
-	t.seen = seen
+	permute(t.writes, from)
+	t.rank = from
 }
 
 // permute puts at each place of a list what stood at another one, and takes no room for a second list.
-func permute[T any](list []T, from []int32) {
+func permute(list []write, from []int32) {
 	done := make([]bool, len(list))
 	for start := range list {
 		if done[start] {
@@ -311,13 +393,21 @@ func permute[T any](list []T, from []int32) {
 	}
 }
 
-func sortMoments(moments []moment, writes []write) {
+func (t *Traffic) sortMoments(moments []moment) {
 	slices.SortFunc(moments, func(a, b moment) int {
 		if a.at != b.at { // mostly
 			return cmp.Compare(a.at, b.at)
 		}
-		return cmp.Or(cmp.Compare(writes[a.write].node, writes[b.write].node), cmp.Compare(a.write, b.write))
+		return t.beside(&t.writes[a.write], &t.writes[b.write])
 	})
+}
+
+// beside compares two writes of one moment.
+func (t *Traffic) beside(a, b *write) int {
+	if a.node != b.node {
+		return cmp.Compare(a.node, b.node)
+	}
+	return cmp.Or(strings.Compare(t.keys[a.key], t.keys[b.key]), cmp.Compare(a.seq, b.seq))
 }
 
 // past returns what the writer of a write had seen of each node of its key: at least, as the write itself and one more, 0
@@ -328,6 +418,15 @@ func (t *Traffic) past(w *write) (low, high []int32) {
 	}
 	n := len(t.keyNodes[w.key])
 	return t.seen[w.seen : int(w.seen)+n], t.seen[int(w.seen)+n : int(w.seen)+2*n]
+}
+
+// op returns the operation of a write.
+func (t *Traffic) op(write int32) *merge.Op { return &t.ops[t.rank[write]] }
+
+// place returns where a write stands in the history.
+func (t *Traffic) place(write int32) finding.Place {
+	p := &t.places[t.rank[write]]
+	return finding.Place{File: t.files[p.file], Line: p.line, Item: int(p.item)}
 }
 
 // find returns the write of a key's node by its number, from 1.

@@ -7,23 +7,26 @@ import (
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
 // view is the drill under one rule table: what each write asks of which cell, and the cells of the replicas that run the
 // table. Mostly there is one; while a table is rolled out there are two.
 type view struct {
+	w     *world
 	table *merge.Table
 	print string // its fingerprint
 	width int    // cells of one key and field: of all, and of each replica
 
 	claims   []claim
 	claimsOf []int32 // of each write, its first claim
+	groups   []group // the values of claims on fields that are decided together
 	cellKey  []int32
 	cellName []string
+	cellRule []*merge.Rule
 	cellsOf  []int32 // of each key, its first cell
 	elemCell []int32 // of each element of a set, its cell
 	elems    map[int32][]int32
-	steps    []step // of the claims
 
 	// The cells stand in rooms, and at says which is whose. Number 0 is one that no write has reached. A cell of a rule that
 	// selects one write is never changed: a write makes another one of it, which all replicas share that make the same step.
@@ -32,19 +35,56 @@ type view struct {
 	made  int32
 }
 
-// step is how one claim changes its cell: from one state to another. The fold of all is the first to make it, and whoever
-// comes from the same state gets to the same, so that it need not be folded again.
-type step struct{ cell, from, to int32 }
-
 // roomSize is how many cells are made at a time.
 const roomSize = 1024
 
-// claim is what one write asks of one cell.
+// claim is what one write asks of one cell: [view.claim] says it in full.
 type claim struct {
-	merge.Claim
-	play int32
-	cell int32
-	elem int32 // of a change to one element of a set: the number of cell and element; else -1
+	cell  int32
+	elem  int32 // of a change to one element of a set: the number of cell and element; else -1
+	field int32 // of the operation; else noField, or grouped less its place among the groups
+	kind  merge.Kind
+
+	// How it changes its cell: from one state to another. The fold of all is the first to find out, and whoever comes from
+	// the same state gets to the same, so that it need not be folded again. To 0 is not known yet.
+	from, to int32
+}
+
+const (
+	noField = -1 // a delete of the whole record
+	grouped = -2
+)
+
+// group is the value of a claim on fields that are decided together.
+type group struct {
+	value, before value.Value
+	partial       bool
+}
+
+// value returns the value that a claim of a write is about.
+func (v *view) value(play int32, c *claim) value.Value {
+	switch {
+	case c.field >= 0:
+		return v.w.fields(play)[c.field].Value
+	case c.field == noField:
+		return ""
+	}
+	return v.groups[grouped-c.field].value
+}
+
+// claim returns what a claim of a write asks of its cell, until the next call.
+func (v *view) claim(play int32, c *claim) *merge.Claim {
+	op := v.w.op(play)
+	full := &v.w.claimed
+	*full = merge.Claim{Op: op, Rule: v.cellRule[c.cell], Cell: v.cellName[c.cell], Kind: c.kind}
+	switch {
+	case c.field >= 0:
+		full.Value, full.Before = op.Fields[c.field].Value, op.Fields[c.field].Before
+	case c.field != noField:
+		g := &v.groups[grouped-c.field]
+		full.Value, full.Before, full.Partial = g.value, g.before, g.partial
+	}
+	return full
 }
 
 // all is where the fold of all accepted writes is kept, beside those of the replicas.
@@ -78,31 +118,31 @@ func (v *view) clear(of int) {
 // apply takes a write into the cells of a replica, or of all.
 func (v *view) apply(of int, play int32) {
 	for i := v.claimsOf[play]; i < v.claimsOf[play+1]; i++ {
-		s := &v.steps[i]
-		slot := v.slot(s.cell, of)
-		if s.to != 0 && s.from == *slot {
-			*slot = s.to
+		c := &v.claims[i]
+		slot := v.slot(c.cell, of)
+		if c.to != 0 && c.from == *slot {
+			*slot = c.to
 			continue
 		}
-		c := &v.claims[i]
-		if c.Rule.NeedsDots() { // a state of its own, that grows
+		rule := v.cellRule[c.cell]
+		if rule.NeedsDots() { // a state of its own, that grows
 			if *slot == 0 {
 				*slot = v.another()
-				*v.number(*slot) = c.Rule.NewCell()
+				*v.number(*slot) = rule.NewCell()
 			}
-			v.number(*slot).Apply(&c.Claim)
+			v.number(*slot).Apply(v.claim(play, c))
 			continue
 		}
 		n := v.another()
 		cell := v.number(n)
 		if *slot == 0 {
-			*cell = c.Rule.NewCell()
+			*cell = rule.NewCell()
 		} else {
 			*cell = *v.number(*slot)
 		}
-		cell.Apply(&c.Claim)
-		if s.to == 0 {
-			s.from, s.to = *slot, n
+		cell.Apply(v.claim(play, c))
+		if c.to == 0 {
+			c.from, c.to = *slot, n
 		}
 		*slot = n
 	}
@@ -146,11 +186,10 @@ func (w *world) viewOf(t *merge.Table) *view {
 			return r.view
 		}
 	}
-	v := &view{table: t, print: print, width: len(w.replicas) + 1}
+	v := &view{w: w, table: t, print: print, width: len(w.replicas) + 1}
 	v.another() // the one that no write has reached
 	if !w.light {
 		w.claim(v)
-		w.alive = append(w.alive, v)
 	}
 	return v
 }
@@ -158,7 +197,7 @@ func (w *world) viewOf(t *merge.Table) *view {
 // claim makes the claims of all writes under the table of a view.
 func (w *world) claim(v *view) {
 	t := v.table
-	n := len(w.ops)
+	n := len(w.plays)
 	v.cellsOf = make([]int32, len(w.t.keys)+1)
 	v.elems = make(map[int32][]int32)
 	var made []merge.Claim
@@ -170,7 +209,8 @@ func (w *world) claim(v *view) {
 	var cells []named
 	// Key by key, for so the cells stand; the claims are then put in the order of the writes.
 	claims := make([]claim, 0, n+n/4)
-	v.claimsOf = make([]int32, n+1) // how many there are, at first
+	plays := make([]int32, 0, n+n/4) // of the claims
+	v.claimsOf = make([]int32, n+1)  // how many there are, at first
 	byKey := w.t.byKey
 	for i := 0; i < len(byKey); {
 		key := w.t.writes[byKey[i]].key
@@ -186,12 +226,12 @@ func (w *world) claim(v *view) {
 				}
 			}
 			cells = append(cells, named{rule, name})
-			v.cellKey, v.cellName = append(v.cellKey, key), append(v.cellName, name)
+			v.cellKey, v.cellName, v.cellRule = append(v.cellKey, key), append(v.cellName, name), append(v.cellRule, rule)
 			return first + int32(len(cells)-1)
 		}
 		whole := false
 		for ; i < len(byKey) && w.t.writes[byKey[i]].key == key; i++ {
-			if w.t.ops[byKey[i]].WholeDelete() {
+			if w.t.ops[i].WholeDelete() {
 				whole = true
 			}
 		}
@@ -210,18 +250,29 @@ func (w *world) claim(v *view) {
 		for _, j := range byKey[start:i] {
 			op := w.op(j)
 			if op.WholeDelete() {
-				for k, c := range cells {
-					claims = append(claims, claim{t.Delete(op, c.rule, c.name), j, first + int32(k), -1})
+				for k := range cells {
+					claims, plays = append(claims, claim{cell: first + int32(k), elem: -1, field: noField, kind: merge.Delete}), append(plays, j)
 				}
 				v.claimsOf[j] = int32(len(cells))
 				continue
 			}
 			made = t.Claims(op, made[:0])
 			v.claimsOf[j] = int32(len(made))
+			at := 0 // among the fields of the operation, of which claims are made in this order
 			for k := range made {
-				c := claim{made[k], j, cellOf(made[k].Rule, made[k].Cell), -1}
-				if single(c.Kind) && isSet(c.Rule) {
-					e := element{c.cell, string(c.Value)}
+				m := &made[k]
+				c := claim{cell: cellOf(m.Rule, m.Cell), elem: -1, kind: m.Kind}
+				if m.Rule.Together {
+					c.field = grouped - int32(len(v.groups))
+					v.groups = append(v.groups, group{m.Value, m.Before, m.Partial})
+				} else {
+					for op.Fields[at].Name != m.Cell || op.Fields[at].Value != m.Value {
+						at++
+					}
+					c.field = int32(at)
+				}
+				if single(c.kind) && isSet(m.Rule) {
+					e := element{c.cell, string(m.Value)}
 					number, known := elements[e]
 					if !known {
 						number = int32(len(v.elemCell))
@@ -231,7 +282,7 @@ func (w *world) claim(v *view) {
 					}
 					c.elem = number
 				}
-				claims = append(claims, c)
+				claims, plays = append(claims, c), append(plays, j)
 			}
 		}
 		for _, c := range cells {
@@ -250,19 +301,12 @@ func (w *world) claim(v *view) {
 	v.claimsOf[n] = total
 	v.claims = make([]claim, total)
 	for i := 0; i < len(claims); {
-		j := claims[i].play
+		j := plays[i]
 		i += copy(v.claims[v.claimsOf[j]:v.claimsOf[j+1]], claims[i:])
 	}
 	for j := int32(len(byKey)); int(j) < n; j++ {
 		base := w.copies[int(j)-len(byKey)].base
 		copy(v.claims[v.claimsOf[j]:], v.claims[v.claimsOf[base]:v.claimsOf[base+1]])
-		for k := v.claimsOf[j]; k < v.claimsOf[j+1]; k++ {
-			v.claims[k].Op, v.claims[k].play = w.op(j), j
-		}
-	}
-	v.steps = make([]step, len(v.claims))
-	for i := range v.steps {
-		v.steps[i].cell = v.claims[i].cell
 	}
 	v.at = make([]int32, len(v.cellKey)*v.width)
 	for _, r := range w.replicas {
@@ -321,7 +365,6 @@ func (w *world) switchTable(t *merge.Table, replicas []*replica) {
 		}
 		w.measure(v)
 		w.rebuild()
-		w.alive = append(w.alive[:0], v)
 	}
 	w.rewire()
 }

@@ -35,14 +35,17 @@ type world struct {
 	classes  []*class
 
 	// The writes of the drill: those of the history under their own numbers, then the copies that a heavier load makes.
-	ops    []*merge.Op // see own
-	room   []merge.Op  // for more of them
-	alive  []*view     // that some replica, or the measure of what is lost, is under
 	plays  []play
 	copies []copied
-	inTime []moment // when each is due
-	due    int      // in inTime
-	dueRd  int      // in Traffic.reads
+	stamps []clock.Timestamp // of those that are stamped with another time than the history's; nil for none so far
+	seen   []clock.Vector    // what the writers of dotted keys had seen; nil for none so far
+
+	// What [world.op] and [view.claim] return.
+	playing merge.Op
+	claimed merge.Claim
+	inTime  []moment // when each is due
+	due     int      // in inTime
+	dueRd   int      // in Traffic.reads
 
 	// What is lost is counted under one table: that of the drill, and after a switch the new one.
 	view       *view
@@ -52,10 +55,11 @@ type world struct {
 	odds       []*odds
 	wereAtOdds []TableOdds
 
-	accepted []int32 // in order
-	answers  []int64 // of each write, when it was acknowledged; nil when that is as soon as it is made
-	whole    int     // of the accepted, how many from the first are in every replica
-	alarmed  int     // of those, how many from the first were looked at for being stuck
+	accepted []int32  // in order
+	answers  []int64  // of each write, when it was acknowledged; nil when that is as soon as it is made
+	whole    int      // of the accepted, how many from the first are in every replica
+	alarmed  int      // of the accepted, how many from the first were looked at for being stuck
+	again    []moment // from when on a restart has left writes missing that may be stuck once more
 	pending  [][]int32
 	tracked  []bool // of each key: its writes that are not everywhere are kept in pending
 
@@ -85,6 +89,7 @@ type world struct {
 	timeline []Event
 	handoffs []Event
 	quorums  []*QuorumLoss
+	losing   map[lossOf]*QuorumLoss // those that are not over
 	stuck    []*StuckWindow
 	noRoom   int64 // writes that were refused or waited because a queue was full
 	lag      int64 // how long the last accepted write took to be everywhere
@@ -109,6 +114,7 @@ type play struct {
 	stuck  bool
 	split  bool
 	orphan bool // no replica has it, and it is on its way to one
+	again  bool // it is among world.again
 }
 
 type status uint8
@@ -130,7 +136,7 @@ type nodeState struct {
 	replica *replica
 	stopped int
 	waiting []int32 // writes that are throttled, in order
-	refused int64
+	refused int64   // for want of room in a queue
 	held    int64
 }
 
@@ -146,6 +152,8 @@ type class struct {
 	reads     int64
 	doomed    int64
 	regressed int64
+
+	preventedReads int64
 }
 
 // asks reports whether the writes of the class ask other regions.
@@ -175,6 +183,7 @@ func newWorld(script *Script, table *merge.Table, t *Traffic, opt *Options) (*wo
 	w.calls.before = func(a, b call) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
 	w.agenda.before = func(a, b planned) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
 	w.splits, w.scans, w.sessions = make(map[int32]*split), make(map[int32]*scan), make(map[string]int32)
+	w.losing = make(map[lossOf]*QuorumLoss)
 	w.giving, w.turns = make(map[int32]*request), make(map[turn][]moment)
 	w.told, w.prefers = make(map[finding.Code]*findings), make(map[string]*preference)
 	w.bucket = max(60e9, (t.last-t.first)/240/60e9*60e9)
@@ -268,7 +277,6 @@ func (w *world) settleAt(node int, r *replica) {
 // writes says which writes there are under the load, and when.
 func (w *world) writes() error {
 	t := w.t
-	w.ops = make([]*merge.Op, len(t.writes))
 	w.inTime = make([]moment, 0, t.timed)
 	loads, overall := w.script.Loads, cmp.Or(w.opt.Load, 1)
 	plain := len(loads) == 0 && overall == 1
@@ -281,7 +289,7 @@ func (w *world) writes() error {
 		from := loads[i].From.at(t.first)
 		windows = append(windows, window{&loads[i], from, from + int64(loads[i].For)})
 	}
-	var extra []moment
+	var extra, faster []moment // faster has by how much the stamps move
 	left := make([]int32, 0)
 	for i := range int32(t.timed) {
 		b := &t.writes[i]
@@ -305,15 +313,15 @@ func (w *world) writes() error {
 		factor = min(factor, most)
 		whole, part := math.Modf(factor)
 		times := int32(whole)
-		if happens(chance(w.seed, 7, uint64(b.rank)), int(part*1e6)) {
+		if happens(chance(w.seed, 7, b.lot), int(part*1e6)) {
 			times++
-		}
-		if at != b.at && !w.light {
-			w.own(i).Stamp.Time.Wall += at - b.at
 		}
 		if times == 0 {
 			left = append(left, i)
 			continue
+		}
+		if at != b.at {
+			faster = append(faster, moment{at - b.at, i})
 		}
 		w.inTime = append(w.inTime, moment{at, i})
 		if len(w.copies)+int(times) > MaxCopies {
@@ -321,15 +329,7 @@ func (w *world) writes() error {
 		}
 		for n := int32(1); n < times; n++ {
 			extra = append(extra, moment{at + int64(n)*copyGap, int32(len(t.writes) + len(w.copies))})
-			if !w.light {
-				op := *w.op(i)
-				op.Dot.Node += clock.Node(fmt.Sprintf("+%d", n+1))
-				if op.ID != "" {
-					op.ID += fmt.Sprintf("+%d", n+1)
-				}
-				op.Stamp.Time.Wall += int64(n) * copyGap
-				w.ops = append(w.ops, &op)
-			}
+			faster = append(faster, moment{at - b.at + int64(n)*copyGap, int32(len(t.writes) + len(w.copies))})
 			w.copies = append(w.copies, copied{i, n})
 		}
 	}
@@ -338,14 +338,20 @@ func (w *world) writes() error {
 	for _, i := range left {
 		w.plays[i].status = isLeftOut
 	}
+	for _, m := range faster {
+		if !w.light {
+			w.restamp(m.write, w.stampOf(m.write).Wall+m.at)
+		}
+	}
 	if plain {
 		return nil
 	}
 	w.inTime = append(w.inTime, extra...)
 	slices.SortFunc(w.inTime, func(a, b moment) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(w.base(a.write).node, w.base(b.write).node),
-			cmp.Compare(w.copyOf(a.write), w.copyOf(b.write)), cmp.Compare(w.base(a.write).key, w.base(b.write).key),
-			cmp.Compare(w.base(a.write).seq, w.base(b.write).seq))
+		if a.at != b.at {
+			return cmp.Compare(a.at, b.at)
+		}
+		return cmp.Or(t.beside(w.base(a.write), w.base(b.write)), cmp.Compare(w.copyOf(a.write), w.copyOf(b.write)))
 	})
 	return nil
 }
@@ -359,57 +365,85 @@ var ErrTooMuch = errors.New("the load is too much to simulate")
 // copyGap is how long after a write its copy comes under a heavier load.
 const copyGap = int64(137e6)
 
-// base returns the write of the history behind one of the drill.
-func (w *world) base(play int32) *write {
+// baseOf returns the number of the write of the history behind one of the drill.
+func (w *world) baseOf(play int32) int32 {
 	if int(play) < len(w.t.writes) {
-		return &w.t.writes[play]
+		return play
 	}
-	return &w.t.writes[w.copies[int(play)-len(w.t.writes)].base]
+	return w.copies[int(play)-len(w.t.writes)].base
 }
+
+// base returns the write of the history behind one of the drill.
+func (w *world) base(play int32) *write { return &w.t.writes[w.baseOf(play)] }
 
 // op returns the operation of a write of the drill: that of the history, until the drill gives it another stamp or another
-// past.
+// past. It is good until the next call.
 func (w *world) op(i int32) *merge.Op {
-	if own := w.ops[i]; own != nil {
-		return own
+	base := w.t.op(w.baseOf(i))
+	n := w.copyOf(i)
+	restamped, past := w.stamps != nil && w.stamps[i] != clock.Timestamp{}, w.seen != nil && w.dotted[w.base(i).key]
+	if n == 0 && !restamped && !past {
+		return base
 	}
-	return &w.t.ops[i]
-}
-
-// own returns the operation of a write, to be changed: from now on it is the drill's own.
-func (w *world) own(i int32) *merge.Op {
-	if own := w.ops[i]; own != nil {
-		return own
+	w.playing = *base
+	if restamped {
+		w.playing.Stamp.Time = w.stamps[i]
 	}
-	if len(w.room) == 0 {
-		w.room = make([]merge.Op, 256)
+	if past {
+		w.playing.Seen = w.seen[i]
 	}
-	op := &w.room[0]
-	w.room = w.room[1:]
-	*op = w.t.ops[i]
-	w.ops[i] = op
-	for _, v := range w.alive {
-		for c := v.claimsOf[i]; c < v.claimsOf[i+1]; c++ {
-			v.claims[c].Op = op
+	if n > 0 {
+		w.playing.Dot = w.dot(i)
+		if base.ID != "" {
+			w.playing.ID += fmt.Sprintf("+%d", n+1)
 		}
 	}
-	return op
+	return &w.playing
+}
+
+// fields returns the fields of a write's operation.
+func (w *world) fields(i int32) []merge.Field { return w.t.op(w.baseOf(i)).Fields }
+
+// dot returns the dot of a write's operation; copies are by nodes of their own.
+func (w *world) dot(i int32) clock.Dot {
+	dot := w.t.op(w.baseOf(i)).Dot
+	if n := w.copyOf(i); n > 0 {
+		dot.Node += clock.Node(fmt.Sprintf("+%d", n+1))
+	}
+	return dot
+}
+
+// stampOf returns the time with which a write is stamped.
+func (w *world) stampOf(i int32) clock.Timestamp {
+	if w.stamps != nil && w.stamps[i] != (clock.Timestamp{}) {
+		return w.stamps[i]
+	}
+	return w.t.op(w.baseOf(i)).Stamp.Time
+}
+
+// restamp stamps a write with another time.
+func (w *world) restamp(i int32, wall int64) {
+	t := w.stampOf(i)
+	t.Wall = wall
+	w.setStamp(i, t)
+}
+
+func (w *world) setStamp(i int32, t clock.Timestamp) {
+	if w.stamps == nil {
+		w.stamps = make([]clock.Timestamp, len(w.plays))
+	}
+	w.stamps[i] = t
 }
 
 // placeOf returns where a write stands in the history.
-func (w *world) placeOf(play int32) finding.Place {
-	if int(play) < len(w.t.places) {
-		return w.t.places[play]
-	}
-	return w.t.places[w.copies[int(play)-len(w.t.places)].base]
-}
+func (w *world) placeOf(play int32) finding.Place { return w.t.place(w.baseOf(play)) }
 
-// lot returns what stands for a write where chance has a say. It is the same whatever else the history holds at its time.
+// lot returns what stands for a write where chance has a say. It is the same whatever else there is in the drill.
 func (w *world) lot(play int32) uint64 {
 	if int(play) < len(w.t.writes) {
-		return uint64(w.t.writes[play].rank)
+		return w.t.writes[play].lot
 	}
-	return uint64(play)
+	return chance(w.base(play).lot, uint64(w.copyOf(play)))
 }
 
 // copyOf returns which copy a write is: 0 is the history's own.
@@ -482,7 +516,7 @@ func (w *world) wires() {
 		for _, to := range w.replicas {
 			if from != to {
 				at := from.index*n + to.index
-				w.links[at] = &link{from: from, to: to, index: at}
+				w.links[at] = &link{from: from, to: to, index: at, lot: lotOf(from.name, to.name)}
 			}
 		}
 	}
@@ -537,7 +571,14 @@ func (w *world) run() {
 				at, next, probe = p.queue[p.head].at, 6, i
 			}
 		}
-		if at == never || w.stop != nil && w.stop() {
+		if w.stop != nil && w.stop() {
+			return
+		}
+		late, due := w.overdue(at)
+		switch {
+		case late >= 0:
+			at, next = due, 8
+		case at == never:
 			return
 		}
 		w.now = max(w.now, at)
@@ -566,8 +607,9 @@ func (w *world) run() {
 			w.probe(p, m.write)
 		case 7:
 			w.giveUp(w.limits[0])
+		case 8:
+			w.stick(late)
 		}
-		w.alarm()
 		if w.dirty || len(w.armed) > 0 {
 			w.dirty = false
 			w.judge()

@@ -534,7 +534,7 @@ func (c *check) close() *Report {
 	r.Levels, r.Untold, r.Examples = []LevelSum{}, []ReasonSum{}, []Case{}
 	for _, level := range order {
 		s := c.levels[level]
-		s.Age = spread(s.ages)
+		s.Age = SpreadOf(s.ages, int64(len(s.ages)))
 		r.Levels = append(r.Levels, s.LevelSum)
 	}
 	for _, reason := range slices.Sorted(maps.Keys(c.reasons)) {
@@ -551,13 +551,4 @@ func (c *check) close() *Report {
 	}
 	r.Preferred = c.preferred()
 	return r
-}
-
-func spread(list []int64) Spread {
-	if len(list) == 0 {
-		return Spread{}
-	}
-	slices.Sort(list)
-	rank := func(part int) time.Duration { return time.Duration(list[(len(list)*part+99)/100-1]) }
-	return Spread{rank(50), rank(99), time.Duration(list[len(list)-1])}
 }

@@ -1,6 +1,7 @@
 package reads
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tiebreakhq/tiebreak/merge/finding"
@@ -86,11 +87,28 @@ type LevelSum struct {
 	Versions int64  `json:"versions"`
 }
 
-// Spread is the middle, the 99th of a hundred, and the greatest of some durations, in nanoseconds. The zero Spread is of none.
+// Spread is how many durations there are, the middle, the 99th of a hundred, and the greatest of them, in nanoseconds. The
+// zero Spread is of none.
 type Spread struct {
-	P50 time.Duration `json:"p50"`
-	P99 time.Duration `json:"p99"`
-	Max time.Duration `json:"max"`
+	Count int64         `json:"count"`
+	P50   time.Duration `json:"p50"`
+	P99   time.Duration `json:"p99"`
+	Max   time.Duration `json:"max"`
+}
+
+// SpreadOf returns the spread of so many durations by the nearest rank. It sorts the list; those that are not in it are 0.
+func SpreadOf(list []int64, count int64) Spread {
+	if count == 0 {
+		return Spread{}
+	}
+	slices.Sort(list)
+	rank := func(part int64) time.Duration {
+		if at := (count*part+99)/100 - 1 - (count - int64(len(list))); at >= 0 {
+			return time.Duration(list[at])
+		}
+		return 0
+	}
+	return Spread{count, rank(50), rank(99), rank(100)}
 }
 
 // ReasonSum counts the reads of which nobody can tell, by reason.
