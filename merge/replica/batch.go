@@ -107,9 +107,10 @@ func (b *Batch) write(w *wire.Writer) {
 	}
 }
 
-// DecodeBatch reads what [Batch.AppendBinary] writes. Memory is bounded by the length of data.
+// DecodeBatch reads what [Batch.AppendBinary] writes. Memory is bounded by the length of data, with which the packets of the
+// batch share it: data must not be changed while the batch is in use. What is applied of it is copied.
 func DecodeBatch(data []byte) (Batch, error) {
-	r := wire.Reader{S: string(data)}
+	r := wire.Reader{S: view(data), Copies: true}
 	b := readBatch(&r)
 	if err := r.End(); err != nil {
 		return Batch{}, fmt.Errorf("decode batch: %w", err)
@@ -285,7 +286,12 @@ func (r *Replica) promise() {
 // operations that wait for others found no room: what came before them was taken, and the rest is to be sent again. It wraps
 // [ErrBehind] when the batch leaves a gap.
 func (r *Replica) Apply(source clock.Node, b Batch) ([]merge.Verdict, error) {
-	in, refusals := r.decode(source, &b)
+	return r.apply(source, &b, true)
+}
+
+// apply is Apply that makes no verdicts unless somebody asks for them.
+func (r *Replica) apply(source clock.Node, b *Batch, asks bool) ([]merge.Verdict, error) {
+	in, refusals := r.decode(source, b)
 	r.mu.Lock()
 	if r.err != nil {
 		defer r.mu.Unlock()
@@ -314,13 +320,13 @@ func (r *Replica) Apply(source clock.Node, b Batch) ([]merge.Verdict, error) {
 		r.unlock()
 		return nil, &RefusedError{source, refusals}
 	}
-	err := r.admitted(source, &b, in)
+	err := r.admitted(source, b, in, asks)
 	last := r.queued
 	r.unlock()
 	if cerr := r.commitUpTo(last); cerr != nil {
 		return nil, cerr
 	}
-	r.hear(source, &b, doubtful)
+	r.hear(source, b, doubtful)
 	if err == nil && b.Behind {
 		err = fmt.Errorf("apply from %s: %w", source, ErrBehind)
 	}
@@ -336,6 +342,7 @@ type arrived struct {
 	sums     [][16]byte
 	queue    []queued
 	verdicts []merge.Verdict
+	reader   merge.OpReader
 }
 
 var arrivals = sync.Pool{New: func() any { return new(arrived) }}
@@ -346,9 +353,10 @@ func (in *arrived) release() {
 	clear(in.batch.Proofs)
 	clear(in.bytes)
 	clear(in.queue)
+	in.reader.Reuse()
 	*in = arrived{
 		batch: merge.Batch{Ops: in.batch.Ops[:0], Proofs: in.batch.Proofs[:0]},
-		bytes: in.bytes[:0], sums: in.sums[:0], queue: in.queue[:0],
+		bytes: in.bytes[:0], sums: in.sums[:0], queue: in.queue[:0], reader: in.reader,
 	}
 	arrivals.Put(in)
 }
@@ -378,10 +386,9 @@ func (r *Replica) decode(source clock.Node, b *Batch) (*arrived, []merge.Refusal
 		}
 	}
 	var refusals []merge.Refusal
-	var reader merge.OpReader
 	for i := range b.Ops {
 		own := slices.Clone(b.Ops[i].Op)
-		err := reader.Read(view(own), r.opt.Limits, &in.batch.Ops[i])
+		err := in.reader.Read(view(own), r.opt.Limits, &in.batch.Ops[i])
 		if err != nil {
 			if refusals = append(refusals, merge.Refusal{Code: finding.BadSyntax, Place: i, Detail: err.Error()}); len(refusals) == merge.DefaultRefusals {
 				break
@@ -397,9 +404,13 @@ func (r *Replica) decode(source clock.Node, b *Batch) (*arrived, []merge.Refusal
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // admitted gives a batch that has passed the gate to the log, and what is due of it to the disk. The caller holds mu.
-func (r *Replica) admitted(source clock.Node, b *Batch, in *arrived) error {
+func (r *Replica) admitted(source clock.Node, b *Batch, in *arrived, asks bool) error {
 	held, ops := 0, in.batch.Ops
-	in.verdicts = make([]merge.Verdict, 0, len(ops))
+	var verdicts *[]merge.Verdict
+	if asks {
+		in.verdicts = make([]merge.Verdict, 0, len(ops))
+		verdicts = &in.verdicts
+	}
 	for i := range ops {
 		op := &ops[i]
 		e := r.room.entry()
@@ -442,7 +453,7 @@ func (r *Replica) admitted(source clock.Node, b *Batch, in *arrived) error {
 			if len(in.queue) == cap(in.queue) { // what waited is due too
 				in.queue = make([]queued, 0, len(ops))
 			}
-			in.queue = append(in.queue, queued{entry: d.Payload, from: source, verdicts: &in.verdicts})
+			in.queue = append(in.queue, queued{entry: d.Payload, from: source, verdicts: verdicts})
 			if err := r.enqueue(&in.queue[len(in.queue)-1]); err != nil {
 				return err
 			}

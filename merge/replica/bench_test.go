@@ -125,7 +125,9 @@ func exchange(b *testing.B, w *world, write func(i int) replica.Write) (messages
 	for _, node := range []clock.Node{"us-east", "ap-south"} {
 		opt := options(node, w)
 		opt.BatchBytes = 200_000
-		two = append(two, open(b, "", opt))
+		r, err := replica.Open("", opt) // and no Cleanup, which would keep it
+		require.NoError(b, err)
+		two = append(two, r)
 	}
 	for n := 0; n < exchanged; {
 		for i, r := range two {
@@ -174,7 +176,8 @@ func BenchmarkApply(b *testing.B) {
 			b.ReportAllocs()
 			computed := cpu()
 			for b.Loop() {
-				eu := open(b, "", options("eu-west", w))
+				eu, err := replica.Open("", options("eu-west", w)) // and no Cleanup, which would keep it
+				require.NoError(b, err)
 				for _, m := range messages() {
 					batch, err := replica.DecodeBatch(m.bytes)
 					require.NoError(b, err)

@@ -204,7 +204,8 @@ func (r *Replica) answerRecords(bucket int, has map[string][16]byte) ([]byte, er
 }
 
 // Pull gets from a peer all that it wrote and this replica lacks. Ask carries a message to the [Replica.Serve] of source, and
-// its answer back; source is who answers, as ask has authenticated it. Where the peer's log no longer reaches back, merged
+// its answer back, which must not be changed before ask is called again or Pull returns; source is who answers, as ask has
+// authenticated it. Where the peer's log no longer reaches back, merged
 // state is taken over instead, and no more of it than differs.
 //
 // If the peer knows more of what this replica wrote than it does itself, this replica came back from a backup: it goes on
@@ -260,7 +261,7 @@ func (r *Replica) pull(source clock.Node, ask func([]byte) ([]byte, error)) (mor
 	if b.Behind {
 		return false, r.transfer(source, ask)
 	}
-	if _, err := r.Apply(source, b); err != nil {
+	if _, err := r.apply(source, &b, false); err != nil {
 		return false, err
 	}
 	r.mu.Lock()
@@ -289,7 +290,7 @@ func carry(ask func([]byte) ([]byte, error), w *wire.Writer) (*wire.Reader, erro
 		q := wire.Reader{S: string(answer[2:])}
 		return nil, fmt.Errorf("%w: %.200q", ErrRefused, q.Text())
 	}
-	return &wire.Reader{S: string(answer)}, nil
+	return &wire.Reader{S: view(answer), Copies: true}, nil
 }
 
 // compare finds out whether a peer knows the operations of a node as this replica does, and mends it if not.
