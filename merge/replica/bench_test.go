@@ -3,6 +3,7 @@ package replica_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,13 +19,23 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
-// BenchmarkWrite is local writes to a real disk that share syncs, by 64 and 512 writers, and beside it what the bare log does
-// with as many goroutines and records of the same length.
+// BenchmarkWrite is the reference disk test: local writes of one field, each acknowledged when it is on the disk of the machine,
+// by 64 and by 512 writers who each wait for their write before they make the next. Beside them stand what the bare log does
+// with as many goroutines and records of the same length, and the floor, which is measured in the same run: the same pieces
+// of as many bytes, one after the other, each written to a bare file and synced.
+//
+// Writers that wait together share a sync, so what 64 writers get is 64 writes for the time that one sync of the disk takes and
+// no more, and what 512 get is bounded by the processor: the metric writes/cpu-s says by how much.
+//
+//	go test ./merge/replica -run xxx -bench Write
 func BenchmarkWrite(b *testing.B) {
 	for _, writers := range []int{64, 512} {
-		parallel := func(b *testing.B, each func(i int64) error) {
+		parallel := func(b *testing.B, fsys *countingFS, each func(i int64) error) {
 			var group sync.WaitGroup
 			var next atomic.Int64
+			fsys.reset()
+			computed := cpu()
+			b.ResetTimer()
 			for range writers {
 				group.Go(func() {
 					for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
@@ -36,24 +47,31 @@ func BenchmarkWrite(b *testing.B) {
 				})
 			}
 			group.Wait()
+			b.StopTimer()
+			computed = cpu() - computed
+			floor := fsys.floor(b)
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "writes/s")
+			b.ReportMetric(float64(b.N)/floor.Seconds(), "floor-writes/s")
+			b.ReportMetric(float64(b.N)/float64(len(fsys.synced)), "writes/sync")
+			if computed > 0 {
+				b.ReportMetric(float64(b.N)/computed.Seconds(), "writes/cpu-s")
+			}
 		}
 		b.Run(fmt.Sprintf("replica/%d", writers), func(b *testing.B) {
-			opt := options("us-east", nil)
-			opt.Source = nil
+			opt, fsys := options("us-east", nil), &countingFS{FS: segment.OS{}}
+			opt.Source, opt.FS = nil, fsys
 			r := open(b, b.TempDir(), opt)
-			b.ResetTimer()
-			parallel(b, func(i int64) error {
+			parallel(b, fsys, func(i int64) error {
 				_, err := r.Set(fmt.Sprintf("orders/%d", i%1000), "status", value.Int(i))
 				return err
 			})
 		})
 		b.Run(fmt.Sprintf("bare log/%d", writers), func(b *testing.B) {
-			l, _, err := segment.Open(b.TempDir(), segment.Options{})
+			fsys := &countingFS{FS: segment.OS{}}
+			l, _, err := segment.Open(b.TempDir(), segment.Options{FS: fsys})
 			require.NoError(b, err)
 			record := make([]byte, 90)
-			b.ResetTimer()
-			parallel(b, func(int64) error {
+			parallel(b, fsys, func(int64) error {
 				if _, err := l.Append(record); err != nil {
 					return err
 				}
@@ -62,6 +80,60 @@ func BenchmarkWrite(b *testing.B) {
 			require.NoError(b, l.Close())
 		})
 	}
+}
+
+// countingFS is a disk that remembers how many bytes each sync of a file made durable.
+type countingFS struct {
+	segment.FS
+	mu      sync.Mutex
+	written int
+	synced  []int
+}
+
+func (c *countingFS) reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.written, c.synced = 0, nil
+}
+
+// floor returns how long the disk takes for the same pieces without anybody who waits for them.
+func (c *countingFS) floor(b *testing.B) (took time.Duration) {
+	bare, err := os.Create(filepath.Join(b.TempDir(), "bare"))
+	require.NoError(b, err)
+	defer bare.Close()
+	begun := time.Now()
+	for _, n := range c.synced {
+		_, err := bare.Write(make([]byte, n))
+		require.NoError(b, err)
+		require.NoError(b, bare.Sync())
+	}
+	return time.Since(begun)
+}
+
+func (c *countingFS) OpenFile(name string, flag int) (segment.File, error) {
+	f, err := c.FS.OpenFile(name, flag)
+	return countingFile{f, c}, err
+}
+
+type countingFile struct {
+	segment.File
+	of *countingFS
+}
+
+func (f countingFile) WriteAt(p []byte, at int64) (int, error) {
+	f.of.mu.Lock()
+	f.of.written += len(p)
+	f.of.mu.Unlock()
+	return f.File.WriteAt(p, at)
+}
+
+func (f countingFile) Sync() error {
+	err := f.File.Sync()
+	f.of.mu.Lock()
+	defer f.of.mu.Unlock()
+	f.of.synced = append(f.of.synced, f.of.written)
+	f.of.written = 0
+	return err
 }
 
 // rates reports operations a second of the time that passed and of the time computed.
