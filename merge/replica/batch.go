@@ -62,13 +62,13 @@ type Chain struct {
 	Sum  [16]byte // zero when it is not known
 }
 
-// batchVersion is the version of the layout:
+// batchVersion is the version of the layout, which moves with every change of it:
 //
 //	[version, source, table, epoch, vector of Seen, dot of Last, time of Now, more, behind, vector of Settled, digest (bin),
 //	[(node, number, sum (bin))*] of Chains, [(op (bin), signature (bin))*]]
 //
 // in the notation of package clock/wire.
-const batchVersion = 1
+const batchVersion = 2
 
 // AppendBinary appends the bytes of b to to.
 func (b *Batch) AppendBinary(to []byte) ([]byte, error) {
@@ -118,11 +118,21 @@ func DecodeBatch(data []byte) (Batch, error) {
 	return b, nil
 }
 
-func readBatch(r *wire.Reader) (b Batch) {
-	r.Tuple(15)
-	if v := r.Uint(); v != batchVersion {
-		r.Refuse("version %d, known is %d", v, batchVersion)
+// readVersion reads the length of an array of so many items, and the version that is the first of them: of another version the
+// length may be another one too.
+func readVersion(r *wire.Reader, what string, known uint64, items int) {
+	n := r.Array(1)
+	switch v := r.Uint(); {
+	case r.Err != nil:
+	case v != known:
+		r.Refuse("%s of version %d, known is %d", what, v, known)
+	case n != items:
+		r.Refuse("%s: not an array of %d", what, items)
 	}
+}
+
+func readBatch(r *wire.Reader) (b Batch) {
+	readVersion(r, "a batch", batchVersion, 15)
 	b.Source, b.Table, b.Epoch = r.Node(), r.Text(), r.Uint()
 	b.Seen, b.Last, b.Now = r.Vector(), r.Dot(), r.Time()
 	b.More, b.Behind = r.Bool(), r.Bool()

@@ -2,6 +2,7 @@ package replica_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -757,7 +758,8 @@ func TestAnotherLayoutIsRefused(t *testing.T) {
 		change func(tuple []byte)
 		says   string
 	}{
-		{"version", func(tuple []byte) { tuple[1]++ }, "known is 1"},
+		{"version", func(tuple []byte) { tuple[1]++ }, "of version 3, known is 2"},
+		{"an earlier version and fewer parts", func(tuple []byte) { tuple[0]--; tuple[1]-- }, "of version 1, known is 2"},
 		{"fewer parts", func(tuple []byte) { tuple[0]-- }, "not an array of"},
 	} {
 		w, dir := &world{now: start}, t.TempDir()
@@ -796,6 +798,56 @@ func TestAnotherLayoutIsRefused(t *testing.T) {
 		require.ErrorContains(t, err, another.says, another.name)
 		require.True(t, maps.Equal(before, files(t, dir)), another.name)
 	}
+}
+
+var rewrite = flag.Bool("rewrite", false, "write testdata/layouts.txt anew")
+
+// Bytes of a version are laid out the same way for ever. Whoever changes a layout moves its version and then writes the file
+// anew: go test ./merge/replica -run TestALayoutMovesWithItsVersion -rewrite
+func TestALayoutMovesWithItsVersion(t *testing.T) {
+	w, dir := &world{now: start}, t.TempDir()
+	us, eu := open(t, dir, options("us-east", w)), open(t, "", options("eu-west", w))
+	set(t, eu, "orders/1", "status", "paid")
+	pull(t, us, eu)
+	w.now += 1000
+	_, err := us.Write(replica.Write{Key: "orders/1", Fields: []merge.Field{{Name: "status", Value: value.Text("sent")}}, Request: "r1"})
+	require.NoError(t, err)
+	add(t, us, "stock/lamp", 2)
+	since := us.Since(clock.Vector{})
+	batch, err := since.AppendBinary(nil)
+	require.NoError(t, err)
+	got := fmt.Sprintf("batch %x\n", batch)
+	ask := func(request []byte) ([]byte, error) {
+		answer := us.Serve("eu-west", request)
+		got += fmt.Sprintf("question %x\nanswer %x\n", request, answer)
+		return answer, nil
+	}
+	require.NoError(t, eu.Pull("us-east", ask))
+	_, err = eu.Audit("us-east", ask)
+	require.NoError(t, err)
+	require.NoError(t, eu.Rebuild("us-east", ask))
+	require.NoError(t, us.Maintain())
+	require.NoError(t, us.Close())
+	log, _, err := segment.Open(dir, segment.Options{})
+	require.NoError(t, err)
+	for record, err := range log.From(segment.Position{}) {
+		require.NoError(t, err)
+		got += fmt.Sprintf("record %x\n", record.Body)
+	}
+	_, in, err := log.Snapshot()
+	require.NoError(t, err)
+	snapshot, err := io.ReadAll(in)
+	require.NoError(t, err)
+	got += fmt.Sprintf("snapshot %x\n", snapshot)
+	require.NoError(t, errors.Join(in.Close(), log.Close()))
+
+	name := filepath.Join("testdata", "layouts.txt")
+	if *rewrite {
+		require.NoError(t, os.WriteFile(name, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(name)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got, "a layout has changed: move its version, then write the file anew")
 }
 
 // files returns the log and the snapshots in a directory, by name.
