@@ -18,6 +18,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/crdt"
 	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/replica"
 	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
 	"github.com/tiebreakhq/tiebreak/merge/value"
@@ -460,6 +461,52 @@ func TestWhatEveryMemberHasIsForgottenAndANewcomerTakesOverState(t *testing.T) {
 	for _, r := range []*replica.Replica{ap, eu, us} { // and nobody takes anybody for a copy
 		require.Equal(t, name(r), r.Status().Incarnation)
 		require.Empty(t, r.Status().Refused)
+	}
+}
+
+// What all have is forgotten, so that nobody can say any more whether an operation that comes again is the same. It is set aside.
+func TestALateOperationBelowTheHorizonIsSetAsideAndNotResurrected(t *testing.T) {
+	w, ap, _, us := three(t, false)
+	var told []replica.Event
+	opt := options("eu-west", w)
+	opt.Observe = func(e replica.Event) { told = append(told, e) }
+	eu := open(t, "", opt)
+	set(t, us, "orders/1", "status", "paid")
+	old := us.Since(clock.Vector{})
+	_, err := us.Delete("orders/1", "status")
+	require.NoError(t, err)
+	meet(t, ap, eu, us)
+	require.NoError(t, eu.Maintain())
+	told = nil
+	verdicts, err := eu.Apply("us-east", old)
+	require.NoError(t, err)
+	require.Empty(t, verdicts)
+	require.True(t, eu.Get("orders/1", "status").IsAbsent())
+	require.Len(t, told, 1)
+	require.Equal(t, replica.Late, told[0].Kind)
+	require.Equal(t, finding.BelowGCHorizon, told[0].Code)
+	require.Equal(t, "orders/1", told[0].Op.Key) // for whoever wants to look into it
+	require.Equal(t, map[finding.Code]int64{finding.BelowGCHorizon: 1}, eu.Status().Refused)
+	requireEqual(t, eu, us)
+}
+
+// The bound of the clock is on disk with the operations, in the log and in snapshots.
+func TestStampsGoOnWhenTheClockWentBackBetweenTwoRuns(t *testing.T) {
+	for _, snapshot := range []bool{false, true} {
+		w, dir := &world{now: start}, t.TempDir()
+		r := open(t, dir, options("us-east", w))
+		before := set(t, r, "a", "", "1")
+		said := r.Since(clock.Vector{}).Now // "these are all up to now": nothing may be stamped earlier from here on
+		if snapshot {
+			require.NoError(t, r.Maintain())
+		}
+		require.NoError(t, r.Close())
+		w.now -= int64(time.Hour)
+		r = open(t, dir, options("us-east", w))
+		after := set(t, r, "a", "", "2")
+		require.True(t, before.Stamp.Time.Before(after.Stamp.Time))
+		require.False(t, after.Stamp.Time.Before(said), "%s was promised, %s came", said, after.Stamp.Time)
+		require.Equal(t, value.Value(`"2"`), r.Get("a", ""))
 	}
 }
 
