@@ -63,8 +63,12 @@
 //
 // HAZARD: a copy of a directory that was made behind the replica's back may write before it is found out, without having
 // seen what it once acknowledged. What the others folded on the strength of that can then come out differently in two of
-// them where a delete or a reset met it: [Diverged] tells, and [Replica.Rebuild] heals. Backups made with [Replica.Backup] do
-// not have this.
+// them where a delete or a reset met it, and what the copy wrote may count twice in one of them: [Diverged] tells, and
+// [Replica.Rebuild] heals. Backups made with [Replica.Backup] do not have this.
+//
+// HAZARD: where two members lose their disks one after the other, the one who wrote something and the one who had it, the others
+// go on to wait for it: they forget nothing more ([Status.Retained] grows) and can't compare states. The next epoch, with the
+// same members if need be, ends that.
 //
 // HAZARD: a request id protects a retry at the replica that got the request. A client that goes on to another region may be
 // carried out twice, unless what it does is idempotent by itself.

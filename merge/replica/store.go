@@ -570,7 +570,8 @@ func (r *Replica) settle() {
 			r.floors[node] = &chain{at.Seq, at.Sum}
 		}
 	}
-	if r.log.Compact() > 0 {
+	// After a restart there may be nothing to forget, and still it has to be known how far all is folded.
+	if r.log.Compact() > 0 || !r.settled.Equal(r.log.Horizon()) {
 		r.settled = r.log.Horizon().Clone()
 		r.state.Settle(r.settled)
 		r.digests.all()
