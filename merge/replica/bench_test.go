@@ -292,7 +292,13 @@ func BenchmarkApply(b *testing.B) {
 // BenchmarkDifference is what two replicas of a million keys exchange to find and mend a difference of so many, when the log of
 // one no longer reaches back.
 //
-// Measured: 1 key 6 messages and 2,400 bytes. The others were not measured among a million.
+// Measured among a million keys, from the question for operations on:
+//
+//	     1 key    6 messages  2,412 bytes
+//	    10 keys   6 messages  1,496 bytes a key
+//	 1,000 keys   9 messages    936 bytes a key
+//
+//	go test ./merge/replica -run xxx -bench Difference -benchtime 1x
 func BenchmarkDifference(b *testing.B) {
 	keys := 1_000_000
 	if testing.Short() {
