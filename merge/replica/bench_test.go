@@ -230,6 +230,11 @@ func exchange(b *testing.B, w *world, write func(i int) replica.Write) (messages
 // admitted, logged in memory and merged. The operations are those of two regions that see each other's now and then, so
 // that some conflict. The floor does the least that anybody could who gets the same bytes and keeps the same values:
 // it decodes each and puts the later of two values into a map.
+//
+//	go test ./merge/replica -run xxx -bench Apply -benchtime 4x
+//
+// Under lww, on two cores that others used too, at a load average of 8 to 11: 490,000 to 690,000 operations for each second of the
+// processor, beside a floor of 1,050,000 to 1,100,000, and 350,000 to 420,000 a second as time passed.
 func BenchmarkApply(b *testing.B) {
 	for _, kind := range []struct {
 		name  string
