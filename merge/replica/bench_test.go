@@ -29,10 +29,12 @@ import (
 //
 //	go test ./merge/replica -run xxx -bench Write/replica -benchtime 60000x
 //
-// Three runs on two cores that others used too, at a load average of 10 to 12:
+// On two cores that others used too, at a load average of 10 to 12:
 //
-//	 64 writers   6,500, 18,500, 20,000 writes/s    floor  18,000 to  22,000   31 to 32 a sync
-//	512 writers  35,000, 54,000, 66,000 writes/s    floor  55,000 to 110,000  134 to 227 a sync   69,000 to 79,000 a processor second
+//	 64 writers   6,500, 18,500, 20,000 writes/s                    floor  18,000 to  22,000   31 to 32 a sync
+//	512 writers  35,000, 54,000, 59,500, 63,500, 66,000 writes/s    floor  55,000 to 110,000  134 to 227 a sync
+//
+// The latter 69,000 to 97,000 writes for each second of the processor.
 func BenchmarkWrite(b *testing.B) {
 	for _, writers := range []int{64, 512} {
 		parallel := func(b *testing.B, fsys *countingFS, each func(i int64) error) {
