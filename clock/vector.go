@@ -40,7 +40,7 @@ type Run struct {
 }
 
 // VectorOf returns the vector of some runs in the order of [Vector.Runs]: by the spelling of the node and ascending, none
-// empty, and none that touches the one before it. False for others. It allocates twice, however many there are.
+// empty, and none that touches the one before it. False for others. It allocates once for a few, and twice for many.
 func VectorOf(runs []Run) (Vector, bool) {
 	nodes := 0
 	for i, r := range runs {
@@ -57,17 +57,42 @@ func VectorOf(runs []Run) (Vector, bool) {
 	if nodes == 0 {
 		return Vector{}, true
 	}
-	v := Vector{entries: make([]entry, 0, nodes)}
-	all := make([]Range, 0, len(runs))
+	entries, all := roomFor(nodes, len(runs))
 	for i, r := range runs {
 		all = append(all, r.Range)
 		if i+1 < len(runs) && runs[i+1].Node == r.Node {
 			continue
 		}
-		v.entries = append(v.entries, entry{r.Node, all[:len(all):len(all)]})
+		entries = append(entries, entry{r.Node, all[:len(all):len(all)]})
 		all = all[len(all):]
 	}
-	return v, true
+	return Vector{entries}, true
+}
+
+// roomFor returns room for so many entries and all their runs: for a few, as an operation has that has seen the writes of a few
+// nodes, in one piece of memory.
+func roomFor(nodes, all int) ([]entry, runs) {
+	switch max(nodes, all) {
+	case 2:
+		of := new(struct {
+			entries [2]entry
+			runs    [2]Range
+		})
+		return of.entries[:0], of.runs[:0]
+	case 3:
+		of := new(struct {
+			entries [3]entry
+			runs    [3]Range
+		})
+		return of.entries[:0], of.runs[:0]
+	case 4:
+		of := new(struct {
+			entries [4]entry
+			runs    [4]Range
+		})
+		return of.entries[:0], of.runs[:0]
+	}
+	return make([]entry, 0, nodes), make(runs, 0, all)
 }
 
 // fewNodes is up to where walking the entries beats bisecting them. Most vectors have a handful.
@@ -220,18 +245,20 @@ func (v Vector) Clone() Vector {
 	if len(v.entries) == 1 && len(v.entries[0].runs) == 1 {
 		return ofOne(v.entries[0].node, v.entries[0].runs[0])
 	}
-	c := Vector{entries: slices.Clone(v.entries)}
 	total := 0
-	for i := range c.entries {
-		total += len(c.entries[i].runs)
+	for i := range v.entries {
+		total += len(v.entries[i].runs)
 	}
-	all := make(runs, 0, total) // one piece of memory, of which each node has its part and no room beyond
-	for i := range c.entries {
+	if total == 0 {
+		return Vector{}
+	}
+	entries, all := roomFor(len(v.entries), total) // of the runs each node has its part and no room beyond
+	for _, e := range v.entries {
 		first := len(all)
-		all = append(all, c.entries[i].runs...)
-		c.entries[i].runs = all[first:len(all):len(all)]
+		all = append(all, e.runs...)
+		entries = append(entries, entry{e.node, all[first:len(all):len(all)]})
 	}
-	return c
+	return Vector{entries}
 }
 
 // Runs yields every run of dots, by the spelling of the node and ascending.

@@ -8,7 +8,9 @@ import (
 
 // acknowledged is what one member has said that it has. An acknowledgement counts once all that the member had written
 // before it is delivered here, and until then it is next; those that come meanwhile are joined in later, and not in next,
-// which would never come to count while the member goes on writing.
+// which would never come to count while the member goes on writing. One that can be counted when it comes is counted at once:
+// what next waits for may have been lost with the disk of the member, which then says less than it did, and would be waited
+// for for ever. What the others have of it is not lost: they give it back.
 //
 // Invariant: all dots of a node from the first to the last; later is empty while next is.
 type acknowledged struct {
@@ -26,17 +28,32 @@ func (l *Log[P]) Acknowledge(member clock.Node, seen clock.Vector) error {
 	}
 	a := &l.acks[at]
 	into := &a.next
-	if !a.next.IsEmpty() {
+	switch {
+	case l.hasAllOf(Member(member), &seen) && l.hasAllThatOthersHaveOf(at):
+		into = &a.counted // there is nothing to wait for, whatever is waited for
+	case !a.next.IsEmpty():
 		into = &a.later
 	}
 	for node, run := range seen.Runs() {
 		// What has no place in the epoch can't be delivered here, and must not take room. The part after a gap is left out.
-		if last := min(run.Last, l.lastOf(node)); run.First == 1 && last > a.counted.Prefix(node) && last > a.next.Prefix(node) {
+		if last := min(run.Last, l.lastOf(node)); run.First == 1 && last > a.counted.Prefix(node) && (into == &a.counted || last > a.next.Prefix(node)) {
 			into.AddUp(node, last)
 		}
 	}
 	l.advance()
 	return nil
+}
+
+// hasAllThatOthersHaveOf reports whether all operations of a member that another one has acknowledged are delivered.
+func (l *Log[P]) hasAllThatOthersHaveOf(at int) bool {
+	member := Member(l.epoch.Members[at])
+	for i := range l.acks {
+		a := &l.acks[i]
+		if i != at && !(l.hasAllOf(member, &a.counted) && l.hasAllOf(member, &a.next) && l.hasAllOf(member, &a.later)) {
+			return false
+		}
+	}
+	return true
 }
 
 // Horizon returns what is known everywhere: operations that every member of the epoch has acknowledged, such that every

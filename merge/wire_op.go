@@ -99,8 +99,22 @@ func DecodeOp(data []byte, limits Limits) (Op, error) {
 // OpReader reads many operations, and makes room for the fields of several at once. The zero OpReader is ready; one
 // goroutine at a time may use it.
 type OpReader struct {
-	fields []Field // room
+	fields room
 	names  wire.Names
+}
+
+// room is memory for the fields of several operations.
+type room struct {
+	free []Field // what is used of the latest piece of it, and the rest as capacity
+	used int     // fields since the room was last given back
+	size int     // of a piece; zero means manyFields
+}
+
+// Reuse says that the fields of the operations that were read so far are not needed any more: their room is used for those
+// that are read next, and is made as large as these needed.
+func (o *OpReader) Reuse() {
+	clear(o.fields.free)
+	o.fields = room{free: o.fields.free[:0], size: min(max(o.fields.used, manyFields), mostFields)}
 }
 
 // Read is [DecodeOp] into op. The operation shares the memory of data, and that of its fields with those read before it: one
@@ -122,7 +136,7 @@ func (o *OpReader) Read(data string, limits Limits, op *Op) error {
 	return nil
 }
 
-func (r *decoder) op(room *[]Field) (op Op) {
+func (r *decoder) op(room *room) (op Op) {
 	r.Tuple(12)
 	if got := r.Uint(); got != opVersion {
 		r.Refuse("version %d, known is %d", got, opVersion)
@@ -143,23 +157,27 @@ func (r *decoder) op(room *[]Field) (op Op) {
 	return op
 }
 
-// manyFields is how many fields an [OpReader] makes room for at once.
-const manyFields = 64
+// manyFields is for how many fields an [OpReader] makes room at once, and mostFields for how many it does when it knows that it
+// needs them.
+const (
+	manyFields = 64
+	mostFields = 10_000
+)
 
-func (r *decoder) fields(room *[]Field) []Field {
+func (r *decoder) fields(room *room) []Field {
 	n := r.Array(3)
 	if n == 0 {
 		return nil
 	}
-	if free := cap(*room) - len(*room); free < n {
+	if cap(room.free)-len(room.free) < n {
 		size := r.Room(n, 3)
-		if len(*room) > 0 { // it is not the only operation
-			size = max(size, manyFields)
+		if room.used > 0 || room.size > 0 { // it is not the only operation
+			size = max(size, manyFields, room.size)
 		}
-		*room = make([]Field, 0, size)
+		room.free = make([]Field, 0, size)
 	}
-	first := len(*room)
-	fields := (*room)[first:first]
+	first := len(room.free)
+	fields := room.free[first:first]
 	for i := range n {
 		f := Field{Name: r.Text(), Value: r.value(), Before: r.value()}
 		if i > 0 && cmp.Compare(fields[i-1].Name, f.Name) >= 0 {
@@ -170,8 +188,8 @@ func (r *decoder) fields(room *[]Field) []Field {
 		}
 		fields = append(fields, f)
 	}
-	if len(fields) <= cap(*room)-first { // all are where there was room
-		*room = (*room)[:first+len(fields)]
+	if room.used += len(fields); len(fields) <= cap(room.free)-first { // all are where there was room
+		room.free = room.free[:first+len(fields)]
 	}
 	return fields[:len(fields):len(fields)]
 }

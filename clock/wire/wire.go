@@ -145,8 +145,8 @@ func (w *Writer) Time(t clock.Timestamp) {
 
 // Dot writes a dot, as a node and an integer; the zero Dot too.
 func (w *Writer) Dot(d clock.Dot) {
-	if err := d.Check(); err != nil {
-		w.Fail(err)
+	if (d.Node == "") != (d.Seq == 0) { // that it is the name of a node is found out below
+		w.Check(d.Check())
 	}
 	if d.Seq > w.maxSeq() {
 		w.Fail(ErrTooLarge)
@@ -237,6 +237,11 @@ func (r *Reader) Refuse(format string, args ...any) {
 
 // Uint reads an integer.
 func (r *Reader) Uint() uint64 {
+	if r.S != "" && r.S[0] < 0x80 {
+		n := r.S[0]
+		r.S = r.S[1:]
+		return uint64(n)
+	}
 	n, rest, err := ReadUint(r.S)
 	r.S = rest
 	r.Check(err)
@@ -386,8 +391,8 @@ func (r *Reader) Time() clock.Timestamp {
 // Dot reads a dot, which may be zero.
 func (r *Reader) Dot() clock.Dot {
 	d := clock.Dot{Node: r.Node(), Seq: r.Uint()}
-	if err := d.Check(); err != nil {
-		r.Fail(err)
+	if (d.Node == "") != (d.Seq == 0) { // that it is the name of a node is known
+		r.Check(d.Check())
 	}
 	if d.Seq > r.maxSeq() {
 		r.Refuse("the dot %s is beyond %d", d, r.maxSeq())

@@ -62,13 +62,13 @@ type Chain struct {
 	Sum  [16]byte // zero when it is not known
 }
 
-// batchVersion is the version of the layout:
+// batchVersion is the version of the layout, which moves with every change of it:
 //
 //	[version, source, table, epoch, vector of Seen, dot of Last, time of Now, more, behind, vector of Settled, digest (bin),
 //	[(node, number, sum (bin))*] of Chains, [(op (bin), signature (bin))*]]
 //
 // in the notation of package clock/wire.
-const batchVersion = 1
+const batchVersion = 2
 
 // AppendBinary appends the bytes of b to to.
 func (b *Batch) AppendBinary(to []byte) ([]byte, error) {
@@ -107,9 +107,10 @@ func (b *Batch) write(w *wire.Writer) {
 	}
 }
 
-// DecodeBatch reads what [Batch.AppendBinary] writes. Memory is bounded by the length of data.
+// DecodeBatch reads what [Batch.AppendBinary] writes. Memory is bounded by the length of data, with which the packets of the
+// batch share it: data must not be changed while the batch is in use. What is applied of it is copied.
 func DecodeBatch(data []byte) (Batch, error) {
-	r := wire.Reader{S: string(data)}
+	r := wire.Reader{S: view(data), Copies: true}
 	b := readBatch(&r)
 	if err := r.End(); err != nil {
 		return Batch{}, fmt.Errorf("decode batch: %w", err)
@@ -117,11 +118,21 @@ func DecodeBatch(data []byte) (Batch, error) {
 	return b, nil
 }
 
-func readBatch(r *wire.Reader) (b Batch) {
-	r.Tuple(15)
-	if v := r.Uint(); v != batchVersion {
-		r.Refuse("version %d, known is %d", v, batchVersion)
+// readVersion reads the length of an array of so many items, and the version that is the first of them: of another version the
+// length may be another one too.
+func readVersion(r *wire.Reader, what string, known uint64, items int) {
+	n := r.Array(1)
+	switch v := r.Uint(); {
+	case r.Err != nil:
+	case v != known:
+		r.Refuse("%s of version %d, known is %d", what, v, known)
+	case n != items:
+		r.Refuse("%s: not an array of %d", what, items)
 	}
+}
+
+func readBatch(r *wire.Reader) (b Batch) {
+	readVersion(r, "a batch", batchVersion, 15)
 	b.Source, b.Table, b.Epoch = r.Node(), r.Text(), r.Uint()
 	b.Seen, b.Last, b.Now = r.Vector(), r.Dot(), r.Time()
 	b.More, b.Behind = r.Bool(), r.Bool()
@@ -285,7 +296,12 @@ func (r *Replica) promise() {
 // operations that wait for others found no room: what came before them was taken, and the rest is to be sent again. It wraps
 // [ErrBehind] when the batch leaves a gap.
 func (r *Replica) Apply(source clock.Node, b Batch) ([]merge.Verdict, error) {
-	in, refusals := r.decode(source, &b)
+	return r.apply(source, &b, true)
+}
+
+// apply is Apply that makes no verdicts unless somebody asks for them.
+func (r *Replica) apply(source clock.Node, b *Batch, asks bool) ([]merge.Verdict, error) {
+	in, refusals := r.decode(source, b)
 	r.mu.Lock()
 	if r.err != nil {
 		defer r.mu.Unlock()
@@ -314,13 +330,13 @@ func (r *Replica) Apply(source clock.Node, b Batch) ([]merge.Verdict, error) {
 		r.unlock()
 		return nil, &RefusedError{source, refusals}
 	}
-	err := r.admitted(source, &b, in)
+	err := r.admitted(source, b, in, asks)
 	last := r.queued
 	r.unlock()
 	if cerr := r.commitUpTo(last); cerr != nil {
 		return nil, cerr
 	}
-	r.hear(source, &b, doubtful)
+	r.hear(source, b, doubtful)
 	if err == nil && b.Behind {
 		err = fmt.Errorf("apply from %s: %w", source, ErrBehind)
 	}
@@ -336,6 +352,7 @@ type arrived struct {
 	sums     [][16]byte
 	queue    []queued
 	verdicts []merge.Verdict
+	reader   merge.OpReader
 }
 
 var arrivals = sync.Pool{New: func() any { return new(arrived) }}
@@ -346,9 +363,10 @@ func (in *arrived) release() {
 	clear(in.batch.Proofs)
 	clear(in.bytes)
 	clear(in.queue)
+	in.reader.Reuse()
 	*in = arrived{
 		batch: merge.Batch{Ops: in.batch.Ops[:0], Proofs: in.batch.Proofs[:0]},
-		bytes: in.bytes[:0], sums: in.sums[:0], queue: in.queue[:0],
+		bytes: in.bytes[:0], sums: in.sums[:0], queue: in.queue[:0], reader: in.reader,
 	}
 	arrivals.Put(in)
 }
@@ -378,10 +396,9 @@ func (r *Replica) decode(source clock.Node, b *Batch) (*arrived, []merge.Refusal
 		}
 	}
 	var refusals []merge.Refusal
-	var reader merge.OpReader
 	for i := range b.Ops {
 		own := slices.Clone(b.Ops[i].Op)
-		err := reader.Read(view(own), r.opt.Limits, &in.batch.Ops[i])
+		err := in.reader.Read(view(own), r.opt.Limits, &in.batch.Ops[i])
 		if err != nil {
 			if refusals = append(refusals, merge.Refusal{Code: finding.BadSyntax, Place: i, Detail: err.Error()}); len(refusals) == merge.DefaultRefusals {
 				break
@@ -397,9 +414,13 @@ func (r *Replica) decode(source clock.Node, b *Batch) (*arrived, []merge.Refusal
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // admitted gives a batch that has passed the gate to the log, and what is due of it to the disk. The caller holds mu.
-func (r *Replica) admitted(source clock.Node, b *Batch, in *arrived) error {
+func (r *Replica) admitted(source clock.Node, b *Batch, in *arrived, asks bool) error {
 	held, ops := 0, in.batch.Ops
-	in.verdicts = make([]merge.Verdict, 0, len(ops))
+	var verdicts *[]merge.Verdict
+	if asks {
+		in.verdicts = make([]merge.Verdict, 0, len(ops))
+		verdicts = &in.verdicts
+	}
 	for i := range ops {
 		op := &ops[i]
 		e := r.room.entry()
@@ -442,7 +463,7 @@ func (r *Replica) admitted(source clock.Node, b *Batch, in *arrived) error {
 			if len(in.queue) == cap(in.queue) { // what waited is due too
 				in.queue = make([]queued, 0, len(ops))
 			}
-			in.queue = append(in.queue, queued{entry: d.Payload, from: source, verdicts: &in.verdicts})
+			in.queue = append(in.queue, queued{entry: d.Payload, from: source, verdicts: verdicts})
 			if err := r.enqueue(&in.queue[len(in.queue)-1]); err != nil {
 				return err
 			}

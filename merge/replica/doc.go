@@ -5,6 +5,7 @@
 //	us, err := replica.Open(dir, replica.Options{Node: "us-east", Table: table})
 //	receipt, err := us.Set("orders/1", "status", value.Text("shipped"))     // on disk when it returns
 //	us.Get("orders/1", "status")                                            // "shipped", or what beat it
+//	receipt, err = us.Counter("stock/1", "count").Once("request 7").Add(-1) // counts once, however often it is repeated
 //
 //	err = eu.Apply("us-east", us.Since(eu.Seen()))                          // a push: over any bus, in any order, twice
 //	err = eu.Pull("us-east", ask)                                           // or a pull: ask carries bytes to us.Serve and back
@@ -62,8 +63,12 @@
 //
 // HAZARD: a copy of a directory that was made behind the replica's back may write before it is found out, without having
 // seen what it once acknowledged. What the others folded on the strength of that can then come out differently in two of
-// them where a delete or a reset met it: [Diverged] tells, and [Replica.Rebuild] heals. Backups made with [Replica.Backup] do
-// not have this.
+// them where a delete or a reset met it, and what the copy wrote may count twice in one of them: [Diverged] tells, and
+// [Replica.Rebuild] heals. Backups made with [Replica.Backup] do not have this.
+//
+// HAZARD: where two members lose their disks one after the other, the one who wrote something and the one who had it, the others
+// go on to wait for it: they forget nothing more ([Status.Retained] grows) and can't compare states. The next epoch, with the
+// same members if need be, ends that.
 //
 // HAZARD: a request id protects a retry at the replica that got the request. A client that goes on to another region may be
 // carried out twice, unless what it does is idempotent by itself.

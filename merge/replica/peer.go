@@ -17,12 +17,13 @@ import (
 
 // Replicas ask and answer in these messages, in the notation of package clock/wire:
 //
-//	ask for operations   [1, table, epoch, seen, chains of all nodes: [(node, number, sum)*]]
+//	ask for operations   [version, 1, table, epoch, seen, chains of all nodes: [(node, number, sum)*]]
 //	answer               a batch, and behind it the chains as the answerer knows them, and the name of its incarnation
-//	ask for digests      [2, table, epoch, [(level, prefix)*]]
+//	ask for digests      [version, 2, table, epoch, [(level, prefix)*]]
 //	answer               [seen, settled, whether all is folded alike, [(node, number, sum)*] of all nodes, [sum*]], 16 sums for each
-//	ask for records      [3, table, epoch, bucket, [(key, sum)*]]
-//	answer               [[record (bin)*]]: those that the asker does not have, or not like this
+//	ask for records      [version, 3, table, epoch, [[bucket, [(key, sum)*]]*]]
+//	answer               [n, [record (bin)*]]: of the first n of these buckets, as many as a message holds, those that the asker does
+//	                     not have, or not like this
 //	an error             [0, text]
 const (
 	askOps = iota + 1
@@ -30,8 +31,15 @@ const (
 	askRecords
 )
 
-// maxAsk bounds what one message asks for.
-const maxAsk = 4096
+// messageVersion is the version of all of these, and of what a digest is made of. It moves with every change of either. Before
+// it was written, the first number of a message was its kind.
+const messageVersion = 4
+
+// maxAsk bounds what one message asks for, maxBuckets for the records of how many buckets a replica asks at once.
+const (
+	maxAsk     = 4096
+	maxBuckets = 256
+)
 
 // Serve answers a message of a peer: what the ask of its [Replica.Pull] carries here and back. Source is the member who asks,
 // as whatever carried the message has authenticated it. Serve changes nothing, but that the peer's word on what it has seen is
@@ -50,7 +58,10 @@ func (r *Replica) Serve(source clock.Node, request []byte) []byte {
 
 func (r *Replica) answer(source clock.Node, request []byte) ([]byte, error) {
 	q := wire.Reader{S: string(request), MaxEntries: 1 << 20}
-	q.Array(1)
+	items := q.Array(1)
+	if v := q.Uint(); v != messageVersion {
+		q.Refuse("a message of version %d, known is %d", v, messageVersion)
+	}
 	kind, table, epoch := q.Uint(), q.Text(), q.Uint()
 	if q.Err != nil {
 		return nil, q.Err
@@ -66,7 +77,10 @@ func (r *Replica) answer(source clock.Node, request []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", finding.UnknownNode, stranger)
 	}
 	if epoch != number {
-		return nil, fmt.Errorf("%s: it is in epoch %d, we are in %d", finding.RuleMismatch, epoch, number)
+		return nil, fmt.Errorf("%s: it is in epoch %d, we are in %d", finding.EpochMismatch, epoch, number)
+	}
+	if want := questionItems(kind); items != want {
+		return nil, fmt.Errorf("a message of kind %d with %d parts", kind, items)
 	}
 	switch kind {
 	case askOps:
@@ -94,19 +108,30 @@ func (r *Replica) answer(source clock.Node, request []byte) ([]byte, error) {
 		}
 		return r.answerDigests(at)
 	case askRecords:
-		bucket := q.Uint()
-		has := make(map[string][16]byte)
-		for range q.Array(2) {
-			key := q.Text()
-			has[key] = readSum(&q)
+		n := q.Array(1)
+		if n == 0 || n > maxAsk {
+			q.Refuse("%d buckets, the limit is %d", n, maxAsk)
 		}
-		if bucket >= buckets {
-			q.Refuse("no bucket")
+		var asked []bucket
+		for range n {
+			q.Tuple(2)
+			b := bucket{place: q.Uint(), has: make(map[string][16]byte)}
+			for range q.Array(2) {
+				key := q.Text()
+				b.has[key] = readSum(&q)
+			}
+			if b.place >= buckets {
+				q.Refuse("no bucket")
+			}
+			if q.Err != nil {
+				break
+			}
+			asked = append(asked, b)
 		}
 		if err := q.End(); err != nil {
 			return nil, err
 		}
-		return r.answerRecords(int(bucket), has)
+		return r.answerRecords(asked)
 	}
 	return nil, fmt.Errorf("a message of kind %d", kind)
 }
@@ -177,7 +202,13 @@ func (r *Replica) answerDigests(at [][2]int) ([]byte, error) {
 	return w.B, w.Err
 }
 
-func (r *Replica) answerRecords(bucket int, has map[string][16]byte) ([]byte, error) {
+// bucket is what a peer says that it has of one.
+type bucket struct {
+	place uint64
+	has   map[string][16]byte
+}
+
+func (r *Replica) answerRecords(asked []bucket) ([]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	tree, err := r.tree()
@@ -185,17 +216,26 @@ func (r *Replica) answerRecords(bucket int, has map[string][16]byte) ([]byte, er
 		return nil, err
 	}
 	var records [][]byte
-	for _, key := range tree.keys[bucket] {
-		record, err := r.state.AppendRecord(nil, key)
-		if err != nil {
-			return nil, err
+	size, done := 0, 0
+	for _, b := range asked {
+		if size > r.opt.BatchBytes {
+			break
 		}
-		if sum, known := has[key]; !known || sum != merge.Sum(record) {
-			records = append(records, record)
+		for _, key := range tree.keys[b.place] {
+			record, err := r.state.AppendRecord(nil, key)
+			if err != nil {
+				return nil, err
+			}
+			if sum, known := b.has[key]; !known || sum != merge.Sum(record) {
+				records = append(records, record)
+				size += len(record)
+			}
 		}
+		done++
 	}
 	var w wire.Writer
-	w.Array(1)
+	w.Array(2)
+	w.Uint(uint64(done))
 	w.Array(len(records))
 	for _, record := range records {
 		w.Bytes(record)
@@ -204,7 +244,8 @@ func (r *Replica) answerRecords(bucket int, has map[string][16]byte) ([]byte, er
 }
 
 // Pull gets from a peer all that it wrote and this replica lacks. Ask carries a message to the [Replica.Serve] of source, and
-// its answer back; source is who answers, as ask has authenticated it. Where the peer's log no longer reaches back, merged
+// its answer back, which must not be changed before ask is called again or Pull returns; source is who answers, as ask has
+// authenticated it. Where the peer's log no longer reaches back, merged
 // state is taken over instead, and no more of it than differs.
 //
 // If the peer knows more of what this replica wrote than it does itself, this replica came back from a backup: it goes on
@@ -228,7 +269,7 @@ func (r *Replica) pull(source clock.Node, ask func([]byte) ([]byte, error)) (mor
 		defer r.mu.Unlock()
 		return false, r.err
 	}
-	w := r.question(askOps, 5)
+	w := r.question(askOps)
 	w.Vector(&r.seen)
 	var own []Chain
 	for _, c := range sorted(r.chains) {
@@ -260,7 +301,7 @@ func (r *Replica) pull(source clock.Node, ask func([]byte) ([]byte, error)) (mor
 	if b.Behind {
 		return false, r.transfer(source, ask)
 	}
-	if _, err := r.Apply(source, b); err != nil {
+	if _, err := r.apply(source, &b, false); err != nil {
 		return false, err
 	}
 	r.mu.Lock()
@@ -268,9 +309,22 @@ func (r *Replica) pull(source clock.Node, ask func([]byte) ([]byte, error)) (mor
 	return b.More && !r.seen.Equal(before), nil
 }
 
-func (r *Replica) question(kind uint64, items int) *wire.Writer {
+// questionItems returns how many parts a question of a kind has, 0 when there is no such kind.
+func questionItems(kind uint64) int {
+	switch kind {
+	case askOps:
+		return 6
+	case askDigests, askRecords:
+		return 5
+	}
+	return 0
+}
+
+// question begins one. The caller holds mu.
+func (r *Replica) question(kind uint64) *wire.Writer {
 	w := &wire.Writer{}
-	w.Array(items)
+	w.Array(questionItems(kind))
+	w.Uint(messageVersion)
 	w.Uint(kind)
 	w.Text(r.table)
 	w.Uint(r.log.Epoch().Number)
@@ -289,7 +343,7 @@ func carry(ask func([]byte) ([]byte, error), w *wire.Writer) (*wire.Reader, erro
 		q := wire.Reader{S: string(answer[2:])}
 		return nil, fmt.Errorf("%w: %.200q", ErrRefused, q.Text())
 	}
-	return &wire.Reader{S: string(answer)}, nil
+	return &wire.Reader{S: view(answer), Copies: true}, nil
 }
 
 // compare finds out whether a peer knows the operations of a node as this replica does, and mends it if not.
@@ -428,7 +482,7 @@ func (r *Replica) differences(ask func([]byte) ([]byte, error), compare bool) (c
 		var next [][2]int
 		for piece := range slices.Chunk(at, maxAsk) {
 			r.mu.Lock()
-			w := r.question(askDigests, 4)
+			w := r.question(askDigests)
 			r.mu.Unlock()
 			w.Array(2 * len(piece))
 			for _, a := range piece {
@@ -468,8 +522,9 @@ func (r *Replica) differences(ask func([]byte) ([]byte, error), compare bool) (c
 		}
 		at = next
 	}
-	for _, a := range at {
-		w, err := r.askBucket(a[1], compare)
+	for len(at) > 0 {
+		n := min(len(at), maxBuckets)
+		w, err := r.askBuckets(at[:n], compare)
 		if err != nil {
 			return c, err
 		}
@@ -477,38 +532,48 @@ func (r *Replica) differences(ask func([]byte) ([]byte, error), compare bool) (c
 		if err != nil {
 			return c, err
 		}
-		q.Tuple(1)
+		q.Tuple(2)
+		done := q.Uint()
+		if done == 0 || done > uint64(n) {
+			q.Refuse("the records of %d buckets, asked for %d", done, n)
+		}
 		for range q.Array(1) {
 			c.records = append(c.records, q.Bytes())
 		}
 		if err := q.End(); err != nil {
 			return c, err
 		}
+		at = at[done:]
 	}
 	return c, nil
 }
 
-func (r *Replica) askBucket(bucket int, compare bool) (*wire.Writer, error) {
+// askBuckets asks for the records of leaves of the tree.
+func (r *Replica) askBuckets(leaves [][2]int, compare bool) (*wire.Writer, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	w := r.question(askRecords, 5)
-	w.Uint(uint64(bucket))
-	if !compare {
-		w.Array(0)
-		return w, nil
-	}
-	tree, err := r.tree()
-	if err != nil {
-		return nil, err
-	}
-	w.Array(2 * len(tree.keys[bucket]))
-	for _, key := range tree.keys[bucket] {
-		sum, err := r.state.Sum(key)
+	w := r.question(askRecords)
+	w.Array(len(leaves))
+	for _, leaf := range leaves {
+		w.Array(2)
+		w.Uint(uint64(leaf[1]))
+		if !compare {
+			w.Array(0)
+			continue
+		}
+		tree, err := r.tree()
 		if err != nil {
 			return nil, err
 		}
-		w.Text(key)
-		w.Bytes(sum[:])
+		w.Array(2 * len(tree.keys[leaf[1]]))
+		for _, key := range tree.keys[leaf[1]] {
+			sum, err := r.state.Sum(key)
+			if err != nil {
+				return nil, err
+			}
+			w.Text(key)
+			w.Bytes(sum[:])
+		}
 	}
 	return w, nil
 }
@@ -588,7 +653,7 @@ func (r *Replica) firstVoid(ask func([]byte) ([]byte, error), node clock.Node, t
 		middle := first + (last-first)/2
 		r.mu.Lock()
 		own, _ := r.chainAt(node, middle)
-		w := r.question(askOps, 5)
+		w := r.question(askOps)
 		w.Vector(&theirs)
 		writeChains(w, []Chain{{Node: node, Seq: middle}})
 		r.mu.Unlock()
@@ -756,7 +821,7 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 // compare, and Audit returns true.
 func (r *Replica) Audit(source clock.Node, ask func(request []byte) ([]byte, error)) (equal bool, err error) {
 	r.mu.Lock()
-	w := r.question(askDigests, 4)
+	w := r.question(askDigests)
 	w.Array(2)
 	w.Uint(0)
 	w.Uint(0)

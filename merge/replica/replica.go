@@ -449,7 +449,7 @@ func (r *Replica) take(q *queued) {
 	first := len(*into)
 	verdicts, before, err := r.state.Take(op, *into, r.room.before[:0])
 	if err != nil { // the gate lets nothing in that the state refuses
-		r.tell(Event{Kind: Refused, Peer: q.from, Op: op, Code: finding.BadField, Detail: err.Error()})
+		r.tell(Event{Kind: Refused, Peer: q.from, Op: alone(op), Code: finding.BadField, Detail: err.Error()})
 	}
 	*into, r.room.before = verdicts, before
 	r.seen.Add(op.Dot)

@@ -2,6 +2,7 @@ package replica_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -17,6 +18,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/crdt"
 	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/replica"
 	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
 	"github.com/tiebreakhq/tiebreak/merge/value"
@@ -462,6 +464,52 @@ func TestWhatEveryMemberHasIsForgottenAndANewcomerTakesOverState(t *testing.T) {
 	}
 }
 
+// What all have is forgotten, so that nobody can say any more whether an operation that comes again is the same. It is set aside.
+func TestALateOperationBelowTheHorizonIsSetAsideAndNotResurrected(t *testing.T) {
+	w, ap, _, us := three(t, false)
+	var told []replica.Event
+	opt := options("eu-west", w)
+	opt.Observe = func(e replica.Event) { told = append(told, e) }
+	eu := open(t, "", opt)
+	set(t, us, "orders/1", "status", "paid")
+	old := us.Since(clock.Vector{})
+	_, err := us.Delete("orders/1", "status")
+	require.NoError(t, err)
+	meet(t, ap, eu, us)
+	require.NoError(t, eu.Maintain())
+	told = nil
+	verdicts, err := eu.Apply("us-east", old)
+	require.NoError(t, err)
+	require.Empty(t, verdicts)
+	require.True(t, eu.Get("orders/1", "status").IsAbsent())
+	require.Len(t, told, 1)
+	require.Equal(t, replica.Late, told[0].Kind)
+	require.Equal(t, finding.BelowGCHorizon, told[0].Code)
+	require.Equal(t, "orders/1", told[0].Op.Key) // for whoever wants to look into it
+	require.Equal(t, map[finding.Code]int64{finding.BelowGCHorizon: 1}, eu.Status().Refused)
+	requireEqual(t, eu, us)
+}
+
+// The bound of the clock is on disk with the operations, in the log and in snapshots.
+func TestStampsGoOnWhenTheClockWentBackBetweenTwoRuns(t *testing.T) {
+	for _, snapshot := range []bool{false, true} {
+		w, dir := &world{now: start}, t.TempDir()
+		r := open(t, dir, options("us-east", w))
+		before := set(t, r, "a", "", "1")
+		said := r.Since(clock.Vector{}).Now // "these are all up to now": nothing may be stamped earlier from here on
+		if snapshot {
+			require.NoError(t, r.Maintain())
+		}
+		require.NoError(t, r.Close())
+		w.now -= int64(time.Hour)
+		r = open(t, dir, options("us-east", w))
+		after := set(t, r, "a", "", "2")
+		require.True(t, before.Stamp.Time.Before(after.Stamp.Time))
+		require.False(t, after.Stamp.Time.Before(said), "%s was promised, %s came", said, after.Stamp.Time)
+		require.Equal(t, value.Value(`"2"`), r.Get("a", ""))
+	}
+}
+
 func TestABackupGoesOnAsANewIncarnation(t *testing.T) {
 	w, ap, eu, us := three(t, true)
 	add(t, us, "stock/lamp", 10)
@@ -757,7 +805,8 @@ func TestAnotherLayoutIsRefused(t *testing.T) {
 		change func(tuple []byte)
 		says   string
 	}{
-		{"version", func(tuple []byte) { tuple[1]++ }, "known is 1"},
+		{"version", func(tuple []byte) { tuple[1]++ }, "of version 3, known is 2"},
+		{"an earlier version and fewer parts", func(tuple []byte) { tuple[0]--; tuple[1]-- }, "of version 1, known is 2"},
 		{"fewer parts", func(tuple []byte) { tuple[0]-- }, "not an array of"},
 	} {
 		w, dir := &world{now: start}, t.TempDir()
@@ -796,6 +845,56 @@ func TestAnotherLayoutIsRefused(t *testing.T) {
 		require.ErrorContains(t, err, another.says, another.name)
 		require.True(t, maps.Equal(before, files(t, dir)), another.name)
 	}
+}
+
+var rewrite = flag.Bool("rewrite", false, "write testdata/layouts.txt anew")
+
+// Bytes of a version are laid out the same way for ever. Whoever changes a layout moves its version and then writes the file
+// anew: go test ./merge/replica -run TestALayoutMovesWithItsVersion -rewrite
+func TestALayoutMovesWithItsVersion(t *testing.T) {
+	w, dir := &world{now: start}, t.TempDir()
+	us, eu := open(t, dir, options("us-east", w)), open(t, "", options("eu-west", w))
+	set(t, eu, "orders/1", "status", "paid")
+	pull(t, us, eu)
+	w.now += 1000
+	_, err := us.Write(replica.Write{Key: "orders/1", Fields: []merge.Field{{Name: "status", Value: value.Text("sent")}}, Request: "r1"})
+	require.NoError(t, err)
+	add(t, us, "stock/lamp", 2)
+	since := us.Since(clock.Vector{})
+	batch, err := since.AppendBinary(nil)
+	require.NoError(t, err)
+	got := fmt.Sprintf("batch %x\n", batch)
+	ask := func(request []byte) ([]byte, error) {
+		answer := us.Serve("eu-west", request)
+		got += fmt.Sprintf("question %x\nanswer %x\n", request, answer)
+		return answer, nil
+	}
+	require.NoError(t, eu.Pull("us-east", ask))
+	_, err = eu.Audit("us-east", ask)
+	require.NoError(t, err)
+	require.NoError(t, eu.Rebuild("us-east", ask))
+	require.NoError(t, us.Maintain())
+	require.NoError(t, us.Close())
+	log, _, err := segment.Open(dir, segment.Options{})
+	require.NoError(t, err)
+	for record, err := range log.From(segment.Position{}) {
+		require.NoError(t, err)
+		got += fmt.Sprintf("record %x\n", record.Body)
+	}
+	_, in, err := log.Snapshot()
+	require.NoError(t, err)
+	snapshot, err := io.ReadAll(in)
+	require.NoError(t, err)
+	got += fmt.Sprintf("snapshot %x\n", snapshot)
+	require.NoError(t, errors.Join(in.Close(), log.Close()))
+
+	name := filepath.Join("testdata", "layouts.txt")
+	if *rewrite {
+		require.NoError(t, os.WriteFile(name, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(name)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got, "a layout has changed: move its version, then write the file anew")
 }
 
 // files returns the log and the snapshots in a directory, by name.

@@ -396,6 +396,30 @@ func (c *cluster) heal(t testing.TB) {
 	}
 }
 
+// forget sees to it that nobody keeps what all have: by themselves, or, where those who had something have lost it one after the
+// other, once all enter an epoch that no longer waits for it.
+func (c *cluster) forget(t testing.TB, tally map[string]int) {
+	keeps := func(s *site) bool { return s.Status().Retained > 0 }
+	if !slices.ContainsFunc(c.sites, keeps) {
+		return
+	}
+	tally["epochs to wait no longer for what is lost twice"]++
+	require.Positive(t, c.tally["restores"]+c.tally["copies"])
+	next := crdt.Epoch{Number: c.epoch.Number + 1, Members: c.epoch.Members}
+	for node := range c.epoch.Lost.Runs() {
+		next.Lost.AddUp(node, c.sites[0].Seen().Prefix(node))
+	}
+	c.epoch = next
+	for _, s := range c.sites {
+		s.awaits = &next
+	}
+	c.heal(t)
+	for _, s := range c.sites {
+		require.NoError(t, s.Maintain())
+		require.Zero(t, s.Status().Retained, s.node)
+	}
+}
+
 // TestClustersHealToWhatTheOracleSays simulates clusters of three to eight replicas in virtual time: under skewed clocks that
 // step, links that lose, repeat and delay, cuts, losses of power, snapshots, repeated requests, restores from old backups,
 // members that are lost for ever and others that join, two epochs at once, and floods of what can't be delivered. After
@@ -463,6 +487,10 @@ func TestClustersHealToWhatTheOracleSays(t *testing.T) {
 			for _, s := range c.sites {
 				require.Equal(t, want, shows(s.Replica), s.node)
 				require.NoError(t, s.Maintain())
+			}
+			c.forget(t, tally)
+			for _, s := range c.sites {
+				require.Equal(t, want, shows(s.Replica), s.node)
 			}
 			for _, s := range c.sites[1:] {
 				equal, err := s.Audit(c.sites[0].node, from(c.sites[0].Replica, s.node))

@@ -18,7 +18,8 @@ import (
 )
 
 // The bodies of the records of the log, in the notation of package clock/wire. What is of variable length and not read again
-// often stands last, so that it can be appended without a copy.
+// often stands last, so that it can be appended without a copy. What changes its layout becomes another kind: kinds that are
+// not known are refused.
 //
 //	operation     [1, signature (bin)] and then the bytes of the operation, which are msgpack themselves
 //	epoch         [2, number, [member*], vector of what is lost]
@@ -160,7 +161,9 @@ func readRecord(body []byte) (rec record, err error) {
 //
 // lacking says that it has to catch up before it writes, foreign that state was taken over from a peer, which had folded it up to above. There follow the chains of all nodes and then those up to what the log has forgotten, and
 // oldest is the sequence of the oldest record of the log that holds an operation which some member may still lack.
-const snapshotVersion = 1
+//
+// The version moves with every change of this.
+const snapshotVersion = 2
 
 type head struct {
 	table    string
@@ -233,10 +236,7 @@ func readSum(r *wire.Reader) (sum [16]byte) {
 
 func readHead(data []byte) (h head, err error) {
 	r := wire.Reader{S: string(data)}
-	r.Tuple(13)
-	if v := r.Uint(); v != snapshotVersion {
-		r.Refuse("a snapshot of version %d, known is %d", v, snapshotVersion)
-	}
+	readVersion(&r, "a snapshot", snapshotVersion, 13)
 	h.table, h.self = r.Text(), clock.Node(r.Text())
 	h.backup, h.lacking, h.foreign = r.Bool(), r.Bool(), r.Bool()
 	h.wall, h.oldest, h.log = int64(min(r.Uint(), uint64(clock.MaxWall))), r.Uint(), r.Bytes()
@@ -570,7 +570,8 @@ func (r *Replica) settle() {
 			r.floors[node] = &chain{at.Seq, at.Sum}
 		}
 	}
-	if r.log.Compact() > 0 {
+	// After a restart there may be nothing to forget, and still it has to be known how far all is folded.
+	if r.log.Compact() > 0 || !r.settled.Equal(r.log.Horizon()) {
 		r.settled = r.log.Horizon().Clone()
 		r.state.Settle(r.settled)
 		r.digests.all()

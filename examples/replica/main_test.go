@@ -1,0 +1,6 @@
+package main
+
+func Example() {
+	main()
+	// Output: "cancelled" stays; what came was lost by time
+}
