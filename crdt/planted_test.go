@@ -1,16 +1,11 @@
 package crdt
 
 import (
-	"encoding/json"
 	"flag"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
+	"github.com/tiebreakhq/tiebreak/fuzz/plant"
 )
 
 // A planted bug is one that a real system had, or the nearest thing to it that this code could have. Each is put into the
@@ -19,47 +14,13 @@ import (
 //	go test ./crdt -v -timeout 2h -run TestEveryPlantedBugIsCaught -planted
 //
 // Without the flag it is only checked that each could still be planted.
-var plant = flag.Bool("planted", false, "plant every known bug and let the tests find it; takes minutes")
+var planted = flag.Bool("planted", false, "plant every known bug and let the tests find it; takes minutes")
 
-type bug struct {
-	name      string
-	file      string
-	code, bad string // what stands in the file once, and what is put there
-	caughtBy  string // the test that must fail
-}
+type bug plant.Bug
 
 func TestEveryPlantedBugIsCaught(t *testing.T) {
 	assert.GreaterOrEqual(t, len(plantedBugs), 60)
-	for _, b := range plantedBugs {
-		t.Run(b.name, func(t *testing.T) {
-			source, err := os.ReadFile(b.file)
-			require.NoError(t, err)
-			require.Equal(t, 1, strings.Count(string(source), b.code), "%s: %q must stand there once", b.file, b.code)
-			if !*plant {
-				return
-			}
-			dir := t.TempDir()
-			here, err := filepath.Abs(b.file)
-			require.NoError(t, err)
-			planted := filepath.Join(dir, filepath.Base(b.file))
-			require.NoError(t, os.WriteFile(planted, []byte(strings.Replace(string(source), b.code, b.bad, 1)), 0o644))
-			overlay, err := json.Marshal(map[string]map[string]string{"Replace": {here: planted}})
-			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o644))
-
-			// With -short first, which is enough for most.
-			args := []string{"test", "-vet=off", "-timeout=30m", "-overlay", filepath.Join(dir, "overlay.json"), "-run", "^" + b.caughtBy + "$", "."}
-			out, err := exec.Command("go", append(args, "-short")...).CombinedOutput()
-			if err == nil {
-				out, err = exec.Command("go", args...).CombinedOutput()
-			}
-			require.NotContains(t, string(out), "[build failed]", "the bug must compile:\n%s", out)
-			require.NotContains(t, string(out), "no tests to run")
-			require.NotContains(t, string(out), "test timed out", "to take too long is not to find it")
-			require.Error(t, err, "%s has not found it", b.caughtBy)
-			t.Logf("caught by %s", b.caughtBy)
-		})
-	}
+	plant.Test(t, plantedBugs, *planted)
 }
 
 var plantedBugs = []bug{
