@@ -317,3 +317,90 @@ func TestAnAcknowledgementOfWhatHasNoPlaceTakesNoRoom(t *testing.T) {
 	assert.Equal(t, "{ap:1-2 us:1-1}", l.acks[1].counted.String())
 	assert.True(t, l.acks[1].next.IsEmpty())
 }
+
+// What is kept of one node fills blocks, and gives them back from the front.
+func TestManyOperationsOfOneNodeAreKeptAndForgottenInOrder(t *testing.T) {
+	var l Log[string]
+	require.NoError(t, l.Enter(Epoch{Number: 1, Members: []clock.Node{"us"}}))
+	const n = 300
+	dot := func(seq uint64) clock.Dot { return clock.Dot{Node: "us", Seq: seq} }
+	for seq := uint64(1); seq <= n; seq++ {
+		arrival, _ := l.Apply("us", Operation[string]{Dot: dot(seq), Size: 1, Sum: number(dot(seq))})
+		require.Equal(t, Delivered, arrival)
+	}
+	for _, upTo := range []uint64{0, 1, 63, 64, 65, 128, 200, 299, 300} {
+		require.NoError(t, l.Acknowledge("us", clock.Up("us", upTo)))
+		l.Compact()
+		count, bytes := l.Retained()
+		require.Equal(t, []int{n - int(upTo), n - int(upTo)}, []int{count, bytes})
+		for seq := uint64(1); seq <= n+1; seq++ {
+			op, found := l.Find(dot(seq))
+			require.Equal(t, seq > upTo && seq <= n, found, "%d of those above %d", seq, upTo)
+			sum, known := l.Sum(dot(seq))
+			require.Equal(t, found, known)
+			if found {
+				require.Equal(t, dot(seq), op.Dot)
+				require.Equal(t, number(dot(seq)), sum)
+			}
+		}
+		next := upTo
+		for op := range l.Since(clock.Vector{}) {
+			next++
+			require.Equal(t, next, op.Dot.Seq)
+		}
+		require.Equal(t, uint64(n), next)
+		require.Equal(t, upTo == 0, l.Reaches(clock.Vector{}))
+		require.True(t, l.Reaches(clock.Up("us", upTo)))
+	}
+	_, known := l.Sum(clock.Dot{Node: "nobody", Seq: 1})
+	assert.False(t, known)
+	_, found := l.Find(clock.Dot{Node: "nobody", Seq: 1})
+	assert.False(t, found)
+	arrival, _ := l.Apply("us", Operation[string]{Dot: dot(n + 1)})
+	assert.Equal(t, Delivered, arrival, "it goes on after all was forgotten")
+}
+
+// The operations of a restored log have numbers missing among them, at whatever place of a block.
+func TestOperationsAreFoundWhereNumbersAreMissing(t *testing.T) {
+	for _, missing := range []uint64{1, 2, 64, 65, 130} {
+		var l, restored Log[string]
+		var ops []Operation[string]
+		for seq := uint64(1); seq <= 129; seq++ {
+			op := Operation[string]{Dot: clock.Dot{Node: "us", Seq: seq}, Sum: number(clock.Dot{Seq: seq})}
+			l.Apply("us", op)
+			if seq != missing {
+				ops = append(ops, op)
+			}
+		}
+		require.NoError(t, restored.Decode(must(l.Encode(nil)), Limits{}))
+		rest, err := restored.Retain(ops)
+		require.NoError(t, err)
+		require.Empty(t, rest)
+		for seq := uint64(1); seq <= 131; seq++ {
+			op, found := restored.Find(clock.Dot{Node: "us", Seq: seq})
+			require.Equal(t, seq <= 129 && seq != missing, found, "%d without %d", seq, missing)
+			require.True(t, !found || op.Dot.Seq == seq)
+		}
+		require.Equal(t, missing > 129, restored.Reaches(clock.Vector{}))
+		if missing <= 129 {
+			only := clock.Vector{}
+			only.Add(clock.Dot{Node: "us", Seq: missing})
+			require.True(t, restored.Reaches(only))
+		}
+	}
+}
+
+// Nothing more is taken of a stopped member, and what it wrote before is adopted and acknowledged as ever.
+func TestWhatAStoppedMemberWroteStillCounts(t *testing.T) {
+	var l Log[string]
+	require.NoError(t, l.Enter(Epoch{Number: 1, Members: []clock.Node{"a", "b"}}))
+	l.Apply("b", said("b:1", "x"))
+	l.Stop("b")
+	_, err := l.Adopt(clock.Up("b", 1))
+	assert.NoError(t, err)
+	_, err = l.Adopt(clock.Up("b", 2))
+	assert.ErrorIs(t, err, ErrEpoch)
+	require.NoError(t, l.Acknowledge("a", clock.Up("b", 1)))
+	require.NoError(t, l.Acknowledge("b", clock.Up("b", 1)))
+	assert.Equal(t, "{b:1-1}", l.Horizon().String())
+}
