@@ -43,6 +43,7 @@ fuzz                  :
 fuzz/mutate           :
 fuzz/plant            : testify
 fuzz/faultfs          : merge/replica/segment
+fuzz/faultio          :
 fuzz/gen              : clock lww crdt merge merge/lex merge/value replay/history gopter
 `
 
