@@ -387,6 +387,9 @@ func (t *keyed[K, S, P]) keys() []K {
 func writeKey[K comparable, S any, P slot[S]](c *causal[keyed[K, S, P], *keyed[K, S, P]], k K, d clock.Dot, insert func(P, clock.Dot)) (delta causal[keyed[K, S, P], *keyed[K, S, P]]) {
 	replaced := &nothing
 	if held := c.body.held.get(k); held != nil && P(held).len() > 0 {
+		if !d.IsZero() {
+			delta.body.makeRoomForOne()
+		}
 		replaced = delta.body.waiting.add(k) // whoever gets the delta may not have seen it
 		*replaced = P(held).dots(clock.Vector{})
 	}
@@ -395,6 +398,15 @@ func writeKey[K comparable, S any, P slot[S]](c *causal[keyed[K, S, P], *keyed[K
 	}
 	c.body.write(k, d, replaced, &c.seen, insert)
 	return delta
+}
+
+// makeRoomForOne makes room in an empty store for a key that is written and replaces something, in one allocation.
+func (t *keyed[K, S, P]) makeRoomForOne() {
+	room := new(struct {
+		held    [1]row[K, S]
+		waiting [1]row[K, clock.Vector]
+	})
+	t.held.rows, t.waiting.rows = room.held[:0], room.waiting[:0]
 }
 
 // noteKeys tells c that none of the dots in delivered is on its way to it.
