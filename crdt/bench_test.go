@@ -186,8 +186,9 @@ func BenchmarkDeltaOnLargeState(b *testing.B) {
 	run("floor/write", func() {}, func(i int) { plain[all[i]] = struct{}{} })
 
 	s, peer := orSetOf("us", all), orSetOf("us", all)
+	var made ORSet[string] // and sent, and forgotten
+	run("ORSet/make add", func() {}, func(i int) { made, _ = peer.Add("us", all[i]) })
 	deltas := make([]ORSet[string], large)
-	run("ORSet/make add", func() {}, func(i int) { deltas[i], _ = peer.Add("us", all[i]) })
 	add := func() {
 		for i, e := range all {
 			deltas[i], _ = peer.Add("us", e)
@@ -232,11 +233,16 @@ func BenchmarkDeltaOnLargeState(b *testing.B) {
 			written[i] = must(writer.Write(e, write))
 		}
 	}
+	clear(deltas)
 	writeAll()
-	m.Merge(writer)
-	run("Map/make write", func() {}, func(i int) { written[i], _ = writer.Write(all[i], write) })
+	clear(written)
+	var sent Map[string, MVRegister[int]]
+	run("Map/make write", func() {}, func(i int) { sent, _ = writer.Write(all[i], write) })
 	m.Merge(writer)
 	run("Map/merge write", writeAll, func(i int) { m.Merge(written[i]) })
+
+	runtime.KeepAlive(made)
+	runtime.KeepAlive(sent)
 
 	var c ResetCounter
 	last := uint64(0)
