@@ -36,6 +36,7 @@ func TestAnEpochThatContradictsItselfOrAnEarlierOneIsRefused(t *testing.T) {
 		{"a member twice", of(3, clock.Vector{}, "us", "eu", "us"), `member "us" stands twice`},
 		{"a member as two incarnations", of(3, clock.Vector{}, "us", "eu", "us~2"), `member "us" stands twice`},
 		{"a member that is closed", of(3, up("us", 7), "us", "eu"), `"us" is a member, and closed`},
+		{"a member that is closed after one", of(3, up("us", 1), "us", "eu"), `"us" is a member, and closed`},
 		{"what is lost has a gap", of(3, holes("ap:1", "ap:3"), "us"), "what is lost"},
 		{"what is lost does not begin", of(3, holes("ap:3"), "us"), "what is lost"},
 		{"what is lost is of no good name", of(3, up("a b", 3), "us"), "what is lost"},
