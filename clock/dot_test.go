@@ -3,7 +3,6 @@ package clock_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"math"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/fuzz/faultio"
 )
 
 var longestNode = clock.Node(strings.Repeat("n", clock.MaxNodeLen))
@@ -184,43 +184,18 @@ func TestEncodersTellThatTheWriterFailed(t *testing.T) {
 	}
 }
 
-// hiccup fails at one write, and takes all others.
-type hiccup int
-
-func (w *hiccup) Write(b []byte) (int, error) {
-	if *w--; *w == 0 {
-		return 0, io.ErrShortWrite
-	}
-	return len(b), nil
-}
-
 func TestEncodersTellOfEveryWriteThatFailed(t *testing.T) {
 	gaps := clock.Up("eu", 3)
 	gaps.Add(clock.Dot{Node: "eu", Seq: 500})
 	gaps.AddUp("us", 7)
 	for _, v := range []msgpack.CustomEncoder{clock.Dot{Node: "eu", Seq: 5}, logical(5, 7), gaps} {
-		writes := hiccup(0)
+		writes := faultio.Writer(0)
 		require.NoError(t, v.EncodeMsgpack(msgpack.NewEncoder(&writes)))
 		for n := range -writes {
 			w := n + 1
-			assert.ErrorIs(t, v.EncodeMsgpack(msgpack.NewEncoder(&w)), io.ErrShortWrite, "write %d of %T", n+1, v)
+			assert.ErrorIs(t, v.EncodeMsgpack(msgpack.NewEncoder(&w)), faultio.Err, "write %d of %T", n+1, v)
 		}
 	}
-}
-
-// stumble fails once, after some bytes, and goes on as if nothing had been.
-type stumble struct{ before, after []byte }
-
-var errStumbled = errors.New("stumbled")
-
-func (r *stumble) Read(b []byte) (int, error) {
-	if len(r.before) > 0 {
-		n := copy(b, r.before)
-		r.before = r.before[n:]
-		return n, nil
-	}
-	r.before, r.after = r.after, nil
-	return 0, errStumbled
 }
 
 func TestDecodersTellThatTheReaderFailed(t *testing.T) {
@@ -240,7 +215,7 @@ func TestDecodersTellThatTheReaderFailed(t *testing.T) {
 			case clock.Vector:
 				into = new(clock.Vector)
 			}
-			assert.ErrorIs(t, into.DecodeMsgpack(msgpack.NewDecoder(&stumble{packed[:n], packed[n:]})), errStumbled, "%T after %d bytes", v, n)
+			assert.ErrorIs(t, into.DecodeMsgpack(msgpack.NewDecoder(faultio.Reader(packed[:n], packed[n:]))), faultio.Err, "%T after %d bytes", v, n)
 		}
 	}
 }

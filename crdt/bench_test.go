@@ -4,7 +4,9 @@ package crdt
 
 import (
 	"fmt"
+	"math/rand"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -184,8 +186,9 @@ func BenchmarkDeltaOnLargeState(b *testing.B) {
 	run("floor/write", func() {}, func(i int) { plain[all[i]] = struct{}{} })
 
 	s, peer := orSetOf("us", all), orSetOf("us", all)
+	var made ORSet[string] // and sent, and forgotten
+	run("ORSet/make add", func() {}, func(i int) { made, _ = peer.Add("us", all[i]) })
 	deltas := make([]ORSet[string], large)
-	run("ORSet/make add", func() {}, func(i int) { deltas[i], _ = peer.Add("us", all[i]) })
 	add := func() {
 		for i, e := range all {
 			deltas[i], _ = peer.Add("us", e)
@@ -230,11 +233,16 @@ func BenchmarkDeltaOnLargeState(b *testing.B) {
 			written[i] = must(writer.Write(e, write))
 		}
 	}
+	clear(deltas)
 	writeAll()
-	m.Merge(writer)
-	run("Map/make write", func() {}, func(i int) { written[i], _ = writer.Write(all[i], write) })
+	clear(written)
+	var sent Map[string, MVRegister[int]]
+	run("Map/make write", func() {}, func(i int) { sent, _ = writer.Write(all[i], write) })
 	m.Merge(writer)
 	run("Map/merge write", writeAll, func(i int) { m.Merge(written[i]) })
+
+	runtime.KeepAlive(made)
+	runtime.KeepAlive(sent)
 
 	var c ResetCounter
 	last := uint64(0)
@@ -318,10 +326,22 @@ func BenchmarkWire(b *testing.B) {
 	for i := range all {
 		all[i] += "-and-some-more-of-it-to-make-it-long" // 49 bytes
 	}
+	rand.New(rand.NewSource(1)).Shuffle(large, func(i, j int) { all[i], all[j] = all[j], all[i] })
+	for i := range all {
+		all[i] = strings.Clone(all[i]) // made when it is added, as elements are
+	}
 	s := orSetOf("us", all)
 	var g GSet[string]
-	for _, e := range all {
+	var rw RWSet[string]
+	var m Map[string, MVRegister[string]]
+	var counts Map[string, ResetCounter]
+	var l AppendLog[string]
+	for i, e := range all {
 		_, _ = g.Add(e)
+		_, _ = rw.Add("us", e)
+		must(m.Write(e, func(r *MVRegister[string]) (MVRegister[string], error) { return r.Write("us", e[:20]) }))
+		must(counts.Write(e, func(c *ResetCounter) (ResetCounter, error) { return c.Add("us", DecimalOf(int64(i))), nil }))
+		must(l.Append("us", clock.Timestamp{Wall: 1_700_000_000_000_000_000 + int64(i)}, e))
 	}
 	size := 0
 	measure := func(name string, step func(b *testing.B)) {
@@ -350,10 +370,23 @@ func BenchmarkWire(b *testing.B) {
 			}
 		})
 	}
-	run("ORSet", func(buf []byte) ([]byte, error) { return s.Encode(buf, Text[string]()) },
-		func(data []byte) error { return new(ORSet[string]).Decode(data, Text[string](), Limits{}) })
-	run("GSet", func(buf []byte) ([]byte, error) { return g.Encode(buf, Text[string]()) },
-		func(data []byte) error { return new(GSet[string]).Decode(data, Text[string](), Limits{}) })
+	text := Text[string]()
+	run("ORSet", func(buf []byte) ([]byte, error) { return s.Encode(buf, text) },
+		func(data []byte) error { return new(ORSet[string]).Decode(data, text, Limits{}) })
+	run("GSet", func(buf []byte) ([]byte, error) { return g.Encode(buf, text) },
+		func(data []byte) error { return new(GSet[string]).Decode(data, text, Limits{}) })
+	run("RWSet", func(buf []byte) ([]byte, error) { return rw.Encode(buf, text) },
+		func(data []byte) error { return new(RWSet[string]).Decode(data, text, Limits{}) })
+	run("Map of MVRegister", func(buf []byte) ([]byte, error) { return m.Encode(buf, text, MVRegisters(text)) },
+		func(data []byte) error {
+			return new(Map[string, MVRegister[string]]).Decode(data, text, MVRegisters(text), Limits{})
+		})
+	run("Map of ResetCounter", func(buf []byte) ([]byte, error) { return counts.Encode(buf, text, ResetCounters()) },
+		func(data []byte) error {
+			return new(Map[string, ResetCounter]).Decode(data, text, ResetCounters(), Limits{})
+		})
+	run("AppendLog", func(buf []byte) ([]byte, error) { return l.Encode(buf, text) },
+		func(data []byte) error { return new(AppendLog[string]).Decode(data, text, Limits{}) })
 	measure("floor/decode", func(*testing.B) { // strings into a map, nothing checked
 		m := map[string]struct{}{}
 		for _, e := range all {

@@ -20,11 +20,15 @@ type Codec[T any] struct {
 	// Read reads the value that b begins with, and returns what follows it. It never keeps b, and never trusts a length
 	// that b declares.
 	Read func(b []byte) (v T, rest []byte, err error)
+
+	text func(s string) T // not nil for strings, of which the reader of a frame makes many at once
 }
 
-// Text is the codec of strings: a str, or a bin where the string is not UTF-8.
+// Text is the codec of strings: a str, or a bin where the string is not UTF-8. Short strings out of one frame share memory,
+// some twenty to a kibibyte: it is free when all of these are.
 func Text[T ~string]() Codec[T] {
 	return Codec[T]{
+		text:   func(s string) T { return T(s) },
 		Append: func(b []byte, v T) []byte { return wire.AppendText(b, string(v)) },
 		Read: func(b []byte) (T, []byte, error) {
 			s, rest, err := wire.ReadText(b)

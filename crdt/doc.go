@@ -66,29 +66,39 @@
 // "go test -run '^$' -bench . ./crdt":
 //
 //	                                      a plain Go map    here
-//	merge, all elements the same          15 ms             20 ms
-//	merge, half of them the same          49 ms             74 ms
-//	merge, none the same                  49 ms             79 ms
-//	add all, one by one, with deltas      22 ms             92 ms
-//	make the delta of one add             0.03-0.12 us      0.7-0.9 us, 4 allocations
-//	merge the delta of one add                              0.6-1.1 us, 4 allocations
-//	make the delta of one remove                            0.5-0.7 us, 2 allocations
-//	merge the delta of one remove                           0.4-0.8 us, 1 allocation
+//	merge, all elements the same          14-30 ms          18-23 ms
+//	merge, half of them the same          60-63 ms          43-50 ms
+//	merge, none the same                  59-62 ms          104-105 ms
+//	add all, one by one, with deltas      27-28 ms          109-112 ms
+//	make the delta of one add             0.05-0.12 us      0.6 us, 3 allocations
+//	merge the delta of one add                              0.4-0.5 us, 1 allocation
+//	make the delta of one remove                            0.4-0.5 us, 2 allocations
+//	merge the delta of one remove                           0.3-0.7 us, 1 allocation
 //	make the delta of a write to a register
-//	in a map                                                0.9-1.3 us, 6 allocations
-//	merge it                                                0.8-1.3 us, 3 allocations
+//	in a map                                                0.7-0.8 us, 5 allocations
+//	merge it                                                0.5-1.0 us, 2 allocations
 //	add to a ResetCounter                                   0.2-0.3 us, none
-//	encode an ORSet (elements of 49 bytes)                  520-840 MB/s, 6 allocations in all
-//	decode it                             90-190 MB/s       100-190 MB/s, 1 allocation an element
 //
-// and the memory that an element takes besides its own bytes, with the place of its key in a Go map:
+// and of the wire form, for elements, keys and values of 49 bytes (values of a register: 20), added in no order:
+//
+//	                                      encode            decode
+//	ORSet                                 450-600 MB/s      140-200 MB/s
+//	RWSet                                 450-890 MB/s      135-210 MB/s
+//	GSet, which has to sort               150-200 MB/s      190-370 MB/s
+//	Map of MVRegister                     430-800 MB/s      130-190 MB/s
+//	Map of ResetCounter                   200-240 MB/s      120-160 MB/s
+//	AppendLog                             900-1700 MB/s     370-470 MB/s
+//	a plain Go map                                          125-220 MB/s, nothing checked
+//
+// with 4 to 11 allocations in all to encode. To decode one takes an allocation for twenty short strings, and one or two for
+// each register or counter of a map. In memory an element takes, besides its own bytes:
 //
 //	                     a plain Go map   GSet   ORSet   RWSet   Map of MVRegister
-//	in memory            35 bytes         62     107     148     157
+//	in memory            35 bytes         48     93      134     143
 //	encoded, besides                      1      7       9       12
 //
-// The machine was busy with other work; where two figures stand they are the least and the greatest of several runs, of the
-// floor in the same runs too.
+// The machine was very busy with other work, up to fifteen jobs to a processor; two figures are the least and the greatest of
+// several runs, of the floor in the same runs too.
 //
 // # Wire form
 //

@@ -105,6 +105,9 @@ func readValue[V comparable](r *reader, values Codec[V]) (v V) {
 	if r.err != nil {
 		return v
 	}
+	if values.text != nil {
+		return values.text(r.text())
+	}
 	v, rest, err := values.Read(r.b)
 	if err == nil && v != v {
 		err = ErrNaN
@@ -226,11 +229,12 @@ func keyedForm[K comparable, S any, P slot[S]](keys Codec[K], content form[S]) f
 				if r.err != nil {
 					return
 				}
-				s := t.held.addNew(k)
-				if s == nil {
+				at, isNew := t.held.need(k)
+				if !isNew {
 					r.fail("a key stands twice")
 					return
 				}
+				s := &t.held.rows[at].held
 				content.read(r, s)
 				if r.err != nil {
 					return
@@ -355,12 +359,19 @@ func mapForm[K comparable, V Nestable](keys Codec[K], values Inner[V]) form[keye
 		read: func(r *reader, f *field[V]) {
 			r.tuple(2)
 			f.deleted, _ = r.vector()
-			for node, run := range f.deleted.Runs() {
-				if run.First != 1 || f.deleted.Max(node) != run.Last || !r.seen.Has(clock.Dot{Node: node, Seq: run.Last}) {
-					r.fail("deletes are not in one run, or were not seen")
-				}
+			if !f.deleted.IsEmpty() {
+				r.checkDeletes(&f.deleted)
 			}
 			values.form.read(r, &f.value)
 		},
 	})
+}
+
+// checkDeletes fails unless the deletes of a key are what a map makes of them: one run a node, of which the last was seen.
+func (r *reader) checkDeletes(deleted *clock.Vector) {
+	for node, run := range deleted.Runs() {
+		if run.First != 1 || deleted.Max(node) != run.Last || !r.seen.Has(clock.Dot{Node: node, Seq: run.Last}) {
+			r.fail("deletes are not in one run, or were not seen")
+		}
+	}
 }

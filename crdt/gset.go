@@ -19,8 +19,7 @@ func (s *GSet[E]) Add(e E) (GSet[E], error) {
 	if e != e {
 		return delta, ErrNaN
 	}
-	if s.held.find(e) < 0 {
-		s.held.add(e)
+	if _, isNew := s.held.need(e); isNew {
 		delta.held.add(e)
 	}
 	return delta, nil
@@ -94,17 +93,19 @@ func (s *GSet[E]) Clone() GSet[E] {
 // which node has a name that can't be one.
 func (s *GSet[E]) Encode(b []byte, elements Codec[E]) ([]byte, error) {
 	return encode(b, "GSet", func(w *writer) {
-		var buffer []byte
+		w.array(len(s.held.rows))
+		start := len(w.b)
 		pieces := make([]piece, len(s.held.rows))
 		for i := range s.held.rows {
-			from := len(buffer)
-			buffer = elements.Append(buffer, s.held.rows[i].key)
-			pieces[i] = piece{from, len(buffer)}
+			pieces[i].from = len(w.b) - start
+			w.b = elements.Append(w.b, s.held.rows[i].key)
+			pieces[i].to = len(w.b) - start
 		}
-		sortBytes(buffer, pieces)
-		w.array(len(pieces))
+		unsorted := bytes.Clone(w.b[start:])
+		sortPieces(unsorted, pieces)
+		w.b = w.b[:start]
 		for _, p := range pieces {
-			w.b = append(w.b, buffer[p.from:p.to]...)
+			w.b = append(w.b, p.of(unsorted)...)
 		}
 	})
 }
@@ -124,10 +125,11 @@ func (s *GSet[E]) Decode(data []byte, elements Codec[E], limits Limits) error {
 			if last != nil && bytes.Compare(last, bytesOf) >= 0 {
 				r.fail("elements are not ascending")
 			}
-			if r.err == nil && read.held.addNew(e) == nil {
-				r.fail("an element stands twice")
-			}
 			if r.err != nil {
+				return
+			}
+			if _, isNew := read.held.need(e); !isNew {
+				r.fail("an element stands twice")
 				return
 			}
 			last = bytesOf

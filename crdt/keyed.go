@@ -52,8 +52,7 @@ func (t *keyed[K, S, P]) write(k K, d clock.Dot, seen, ctx *clock.Vector, insert
 		ctx.Add(d)
 		if insert != nil && !t.awaits(k, d) {
 			if at < 0 {
-				at = len(t.held.rows)
-				t.held.add(k)
+				at, _ = t.held.need(k)
 			}
 			insert(&t.held.rows[at].held, d)
 		}
@@ -150,48 +149,31 @@ func (t *keyed[K, S, P]) join(other *keyed[K, S, P], mine, theirs *clock.Vector)
 	}
 	for i := range other.held.rows {
 		o := &other.held.rows[i]
-		at := t.held.find(o.key)
-		isNew := at < 0
-		if isNew {
-			at = len(t.held.rows)
-			t.held.rows = append(t.held.rows, row[K, S]{key: o.key})
-		}
+		at, _ := t.held.need(o.key)
 		s := P(&t.held.rows[at].held)
 		was := *s
-		joined := s.join(&o.held, mine, theirs)
-		if joined && len(t.waiting.rows) > 0 {
+		news := false
+		if w := other.waiting.get(o.key); w != nil { // first, for often nothing is left to join with
+			news = s.drop(w)
+		}
+		if s.join(&o.held, mine, theirs) {
+			news = true
 			if w := t.waiting.get(o.key); w != nil {
 				s.drop(w)
 			}
 		}
-		if joined {
+		if news {
 			changed = true
 			t.tell(o.key, was)
 		}
-		switch {
-		case isNew && s.isEmpty():
-			t.held.rows[at] = row[K, S]{}
-			t.held.rows = t.held.rows[:at]
-		case isNew && t.held.at != nil:
-			t.held.at[o.key] = at
-		case isNew && len(t.held.rows) > fewRows:
-			t.held.index(len(t.held.rows))
-		case s.isEmpty():
+		if s.isEmpty() {
 			t.held.remove(at)
 		}
 	}
 	for i := range other.waiting.rows {
 		w := &other.waiting.rows[i]
-		if at := t.held.find(w.key); at >= 0 {
-			s := P(&t.held.rows[at].held)
-			was := *s
-			if s.drop(&w.held) {
-				changed = true
-				t.tell(w.key, was)
-				if s.isEmpty() {
-					t.held.remove(at)
-				}
-			}
+		if other.held.find(w.key) < 0 && t.dropKey(w.key, &w.held) {
+			changed = true
 		}
 		if t.wait(w.key, &w.held, mine, theirs) {
 			changed = true
@@ -199,6 +181,24 @@ func (t *keyed[K, S, P]) join(other *keyed[K, S, P], mine, theirs *clock.Vector)
 	}
 	t.settle(mine, theirs, len(other.held.rows)+len(other.waiting.rows)+fewRows)
 	return changed
+}
+
+// dropKey removes the content under k whose dots are in seen, and reports whether there was any.
+func (t *keyed[K, S, P]) dropKey(k K, seen *clock.Vector) bool {
+	at := t.held.find(k)
+	if at < 0 {
+		return false
+	}
+	s := P(&t.held.rows[at].held)
+	was := *s
+	if !s.drop(seen) {
+		return false
+	}
+	t.tell(k, was)
+	if s.isEmpty() {
+		t.held.remove(at)
+	}
+	return true
 }
 
 func (t *keyed[K, S, P]) tell(k K, was S) {
@@ -387,6 +387,9 @@ func (t *keyed[K, S, P]) keys() []K {
 func writeKey[K comparable, S any, P slot[S]](c *causal[keyed[K, S, P], *keyed[K, S, P]], k K, d clock.Dot, insert func(P, clock.Dot)) (delta causal[keyed[K, S, P], *keyed[K, S, P]]) {
 	replaced := &nothing
 	if held := c.body.held.get(k); held != nil && P(held).len() > 0 {
+		if !d.IsZero() {
+			delta.body.makeRoomForOne()
+		}
 		replaced = delta.body.waiting.add(k) // whoever gets the delta may not have seen it
 		*replaced = P(held).dots(clock.Vector{})
 	}
@@ -395,6 +398,15 @@ func writeKey[K comparable, S any, P slot[S]](c *causal[keyed[K, S, P], *keyed[K
 	}
 	c.body.write(k, d, replaced, &c.seen, insert)
 	return delta
+}
+
+// makeRoomForOne makes room in an empty store for a key that is written and replaces something, in one allocation.
+func (t *keyed[K, S, P]) makeRoomForOne() {
+	room := new(struct {
+		held    [1]row[K, S]
+		waiting [1]row[K, clock.Vector]
+	})
+	t.held.rows, t.waiting.rows = room.held[:0], room.waiting[:0]
 }
 
 // noteKeys tells c that none of the dots in delivered is on its way to it.

@@ -43,6 +43,9 @@ func (m *Map[K, V]) Write(k K, change func(v *V) (V, error)) (Map[K, V], error) 
 		f = new(field[V])
 	}
 	before := markOf(&m.state.seen)
+	if !isNew {
+		delta.state.body.makeRoomForOne()
+	}
 	d := delta.state.body.held.add(k)
 	seen, _ := parts(&f.value)
 	*seen = m.state.seen // lent: the next dot must be new to the whole map

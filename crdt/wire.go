@@ -9,6 +9,8 @@ import (
 	"hash/crc32"
 	"math"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/clock/wire"
@@ -230,6 +232,8 @@ type reader struct {
 	nodes   []clock.Node
 	seen    *clock.Vector // nil where content has no dots
 
+	page strings.Builder // of short strings, so that not each of them is an allocation
+
 	key  int         // which of all keys is being read, from 1; 0 outside of them
 	used []usedRange // the dots of content under keys
 }
@@ -318,10 +322,26 @@ func (r *reader) uint() uint64 {
 }
 
 func (r *reader) text() string {
-	s, rest, err := wire.ReadText(r.b)
+	raw, rest, isBin, err := wire.ReadRaw(r.b)
+	if err == nil && utf8.Valid(raw) == isBin {
+		err = wire.ErrType
+	}
 	r.b = rest
 	r.check(err)
-	return s
+	if r.err != nil {
+		return ""
+	}
+	const page, many = 1024, 8
+	if len(raw) > page/many {
+		return string(raw)
+	}
+	if r.page.Cap()-r.page.Len() < len(raw) {
+		r.page.Reset()
+		r.page.Grow(min(page, len(raw)+len(rest)))
+	}
+	from := r.page.Len()
+	r.page.Write(raw)
+	return r.page.String()[from:]
 }
 
 // node reads a name, which must come after another one.
@@ -432,10 +452,39 @@ func (r *reader) room(n int) int {
 	return min(n, len(r.b)/likely)
 }
 
-// sortBytes sorts pieces of one buffer by their bytes.
-func sortBytes(buffer []byte, pieces []piece) {
-	slices.SortFunc(pieces, func(a, b piece) int { return bytes.Compare(buffer[a.from:a.to], buffer[b.from:b.to]) })
+// sortPieces sorts pieces of one buffer by their bytes. Most differ soon after what all of them begin with, and are told
+// apart by a number.
+func sortPieces(buffer []byte, pieces []piece) {
+	if len(pieces) == 0 {
+		return
+	}
+	first := pieces[0].of(buffer)
+	common := len(first)
+	for _, p := range pieces {
+		this := p.of(buffer)
+		n := 0
+		for n < min(common, len(this)) && this[n] == first[n] {
+			n++
+		}
+		common = n
+	}
+	for i := range pieces {
+		var head [8]byte
+		copy(head[:], pieces[i].of(buffer)[common:])
+		pieces[i].head = binary.BigEndian.Uint64(head[:])
+	}
+	slices.SortFunc(pieces, func(a, b piece) int {
+		if a.head != b.head {
+			return cmp.Compare(a.head, b.head)
+		}
+		return bytes.Compare(a.of(buffer), b.of(buffer))
+	})
 }
 
 // piece is a part of a buffer.
-type piece struct{ from, to int }
+type piece struct {
+	from, to int
+	head     uint64
+}
+
+func (p piece) of(buffer []byte) []byte { return buffer[p.from:p.to] }

@@ -41,7 +41,9 @@ replay/bench          : replay replay/history compress
 examples              : clock lww crdt crdt/law merge merge/finding merge/value merge/replica replay replay/drill replay/history replay/reads replay/cmd compress
 fuzz                  :
 fuzz/mutate           :
+fuzz/plant            : testify
 fuzz/faultfs          : merge/replica/segment
+fuzz/faultio          :
 fuzz/gen              : clock lww crdt merge merge/lex merge/value replay/history gopter
 `
 
@@ -52,6 +54,7 @@ var modules = map[string]string{
 	"text":      "golang.org/x/text",
 	"sys":       "golang.org/x/sys",
 	"gopter":    "github.com/leanovate/gopter",
+	"testify":   "github.com/stretchr/testify",
 }
 
 // The parts of the standard library that packages may not use, and why.

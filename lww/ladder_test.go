@@ -2,7 +2,6 @@ package lww_test
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"math"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/fuzz/faultio"
 	"github.com/tiebreakhq/tiebreak/lww"
 )
 
@@ -314,47 +314,22 @@ func TestStampDecoderRefuses(t *testing.T) {
 	assert.ErrorIs(t, err, clock.ErrTime)
 }
 
-// stumble fails once, after some bytes, and goes on as if nothing had been.
-type stumble struct{ before, after []byte }
-
-var errStumbled = errors.New("stumbled")
-
-func (r *stumble) Read(b []byte) (int, error) {
-	if len(r.before) > 0 {
-		n := copy(b, r.before)
-		r.before = r.before[n:]
-		return n, nil
-	}
-	r.before, r.after = r.after, nil
-	return 0, errStumbled
-}
-
 func TestStampDecoderTellsThatTheReaderFailed(t *testing.T) {
 	packed := requireStampRoundTrips(t, lww.Stamp{Version: 700, Time: clock.Timestamp{Wall: 500, Logical: 1}, Node: "eu"})
 	for n := range packed {
 		var stamp lww.Stamp
-		assert.ErrorIs(t, stamp.DecodeMsgpack(msgpack.NewDecoder(&stumble{packed[:n], packed[n:]})), errStumbled, "after %d bytes", n)
+		assert.ErrorIs(t, stamp.DecodeMsgpack(msgpack.NewDecoder(faultio.Reader(packed[:n], packed[n:]))), faultio.Err, "after %d bytes", n)
 		assert.Zero(t, stamp)
 	}
 }
 
-// hiccup fails at one write, and takes all others.
-type hiccup int
-
-func (w *hiccup) Write(b []byte) (int, error) {
-	if *w--; *w == 0 {
-		return 0, io.ErrShortWrite
-	}
-	return len(b), nil
-}
-
 func TestStampEncoderTellsOfEveryWriteThatFailed(t *testing.T) {
 	stamp := lww.Stamp{Version: 7, Time: clock.Timestamp{Wall: 5, Logical: 1}, Node: "eu"}
-	writes := hiccup(0)
+	writes := faultio.Writer(0)
 	require.NoError(t, stamp.EncodeMsgpack(msgpack.NewEncoder(&writes)))
 	for n := range -writes {
 		w := n + 1
-		assert.ErrorIs(t, stamp.EncodeMsgpack(msgpack.NewEncoder(&w)), io.ErrShortWrite, "write %d", n+1)
+		assert.ErrorIs(t, stamp.EncodeMsgpack(msgpack.NewEncoder(&w)), faultio.Err, "write %d", n+1)
 	}
 }
 

@@ -27,6 +27,7 @@ func mutate(stdout, stderr io.Writer, args []string) int {
 	only := flags.String("only", "", "take the mutants whose description matches this regular expression")
 	also := flags.String("also", "", "packages, by commas, whose tests are tried on what survives")
 	least := flags.Float64("least", 95, "the per cent that must be killed")
+	parallel := flags.Int("parallel", 1, "how many mutants are tried at once")
 	list := flags.Bool("list", false, "print the mutants, run nothing")
 	if err := flags.Parse(args); err != nil || flags.NArg() == 0 {
 		fmt.Fprintln(stderr, "mutate: name the packages, as in: go run ./fuzz/mutate -sample 150 ./clock")
@@ -64,7 +65,7 @@ func mutate(stdout, stderr io.Writer, args []string) int {
 		if *also != "" {
 			others = strings.Split(*also, ",")
 		}
-		score, err := p.run(chosen, others, stdout, stderr)
+		score, err := p.run(chosen, others, max(1, *parallel), stdout, stderr)
 		if err != nil {
 			fmt.Fprintf(stderr, "mutate: %s: %v\n", path, err)
 			return 2

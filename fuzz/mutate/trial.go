@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -183,8 +185,8 @@ func (s *suite) kill(m *mutant) (by string, took time.Duration, err error) {
 			names = append(names, t.name)
 			limit += 5 * t.took
 		}
-		// What computes no longer than this may wait for others ten times as long.
-		ctx, cancel := context.WithTimeout(context.Background(), 10*limit)
+		// What computes no longer than this may wait for other work of the machine a hundred times as long.
+		ctx, cancel := context.WithTimeout(context.Background(), 100*limit)
 		shell := s.command(ctx, m.id, "")
 		shell.Path, shell.Args = "/bin/sh", []string{"sh", "-c", fmt.Sprintf("ulimit -t %d; exec \"$0\" \"$@\"", int(limit.Seconds())+1),
 			s.binary, "-test.short", "-test.failfast", "-test.run", "^(" + strings.Join(names, "|") + ")$"}
@@ -206,8 +208,15 @@ func (s *suite) kill(m *mutant) (by string, took time.Duration, err error) {
 
 var failedTest = regexp.MustCompile(`--- FAIL: (\S+)`)
 
+// trial is what became of one mutant.
+type trial struct {
+	by   string // the test that killed it, "" if none did
+	took time.Duration
+	err  error
+}
+
 // run tries mutants on the tests of the package, and on those of others where they survive.
-func (p *pkg) run(chosen []*mutant, others []string, stdout, stderr io.Writer) (score, error) {
+func (p *pkg) run(chosen []*mutant, others []string, parallel int, stdout, stderr io.Writer) (score, error) {
 	result := score{path: p.path}
 	dir, err := os.MkdirTemp("", "mutate")
 	if err != nil {
@@ -228,28 +237,40 @@ func (p *pkg) run(chosen []*mutant, others []string, stdout, stderr io.Writer) (
 	}
 	result.all = len(p.mutants) - len(dropped)
 	fmt.Fprintf(stderr, "mutate: %s: %d mutants, %d more do not compile\n", p.path, result.all, len(dropped))
-	var survivors []*mutant
-	for i, m := range chosen {
-		if dropped[m] {
-			continue
-		}
-		if m.equivalent {
+	var tried []*mutant
+	for _, m := range chosen {
+		switch {
+		case dropped[m]:
+		case m.equivalent:
 			result.equivalent++
-			continue
+		default:
+			tried = append(tried, m)
 		}
-		by, took, err := own.kill(m)
-		if err != nil {
-			return result, err
+	}
+	trials := make([]trial, len(tried))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range parallel {
+		workers.Go(func() {
+			for i := next.Add(1); int(i) <= len(tried); i = next.Add(1) {
+				m, t := tried[i-1], &trials[i-1]
+				if t.by, t.took, t.err = own.kill(m); t.by == "" && t.err == nil {
+					fmt.Fprintf(stderr, "mutate: %d of %d survives: %s: %s\n", i, len(tried), m.where(), m)
+				}
+			}
+		})
+	}
+	workers.Wait()
+	var survivors []*mutant
+	for i, t := range trials {
+		if t.err != nil {
+			return result, t.err
 		}
-		result.took += took
-		if by == "" {
-			survivors = append(survivors, m)
-			fmt.Fprintf(stderr, "mutate: survives: %s: %s\n", m.where(), m)
+		result.took += t.took
+		if t.by == "" {
+			survivors = append(survivors, tried[i])
 		} else {
 			result.killed++
-		}
-		if (i+1)%100 == 0 {
-			fmt.Fprintf(stderr, "mutate: %s: %d of %d tried, %d survive\n", p.path, i+1, len(chosen), len(survivors))
 		}
 	}
 	for _, path := range others {

@@ -1,15 +1,10 @@
 package segment_test
 
 import (
-	"encoding/json"
 	"flag"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
+	"github.com/tiebreakhq/tiebreak/fuzz/plant"
 )
 
 // A planted bug is a mistake in the code, put there one at a time, that the test which is named must find:
@@ -17,14 +12,9 @@ import (
 //	go test ./merge/replica/segment -run TestEveryPlantedBugIsCaught -planted
 //
 // Without the flag it is only checked that each could still be planted.
-var plant = flag.Bool("planted", false, "plant every known bug and let the tests find it; takes minutes")
+var planted = flag.Bool("planted", false, "plant every known bug and let the tests find it; takes minutes")
 
-type bug struct {
-	name      string
-	file      string
-	code, bad string // what stands in the file once, and what is put there
-	caughtBy  string // the test that must fail
-}
+type bug plant.Bug
 
 const (
 	byCrash   = "TestNoCrashLosesInventsOrHidesARecord"
@@ -63,27 +53,5 @@ var plantedBugs = []bug{
 }
 
 func TestEveryPlantedBugIsCaught(t *testing.T) {
-	for _, b := range plantedBugs {
-		t.Run(b.name, func(t *testing.T) {
-			source, err := os.ReadFile(b.file)
-			require.NoError(t, err)
-			require.Equal(t, 1, strings.Count(string(source), b.code), "%s: %q must stand there once", b.file, b.code)
-			if !*plant {
-				return
-			}
-			dir := t.TempDir()
-			here, err := filepath.Abs(b.file)
-			require.NoError(t, err)
-			planted := filepath.Join(dir, b.file)
-			require.NoError(t, os.WriteFile(planted, []byte(strings.Replace(string(source), b.code, b.bad, 1)), 0o644))
-			overlay, err := json.Marshal(map[string]map[string]string{"Replace": {here: planted}})
-			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o644))
-
-			out, err := exec.Command("go", "test", "-vet=off", "-timeout=2m", "-overlay", filepath.Join(dir, "overlay.json"), "-run", "^"+b.caughtBy+"$", ".").CombinedOutput()
-			require.NotContains(t, string(out), "[build failed]", "the bug must compile:\n%s", out)
-			require.NotContains(t, string(out), "no tests to run")
-			require.Error(t, err, "%s has not found it", b.caughtBy)
-		})
-	}
+	plant.Test(t, plantedBugs, *planted)
 }

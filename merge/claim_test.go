@@ -1,0 +1,247 @@
+package merge
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// A flag is turned by true and false and by a delete of its field; anything else is no claim on it, and is told as missing.
+func TestOnlyATruthValueTurnsAFlag(t *testing.T) {
+	for _, rule := range []string{"enable-wins", "disable-wins"} {
+		table := MustParseTable("nodes a < b\n* f " + rule + "\n* * lww")
+		us := writer{node: "a"}
+		s := NewState(table)
+		apply := func(op Op) Verdict {
+			t.Helper()
+			verdicts, err := s.Apply(op)
+			require.NoError(t, err)
+			require.Len(t, verdicts, 1)
+			return verdicts[0]
+		}
+		for _, op := range []Op{us.op(Set, "k", 1, field("f", `"true"`, "")), us.op(Set, "k", 2, field("f", "1", "")), us.op(Insert, "k", 3, field("f", "true", ""))} {
+			why := apply(op)
+			assert.Equal(t, value.Value(""), s.Get("k", "f"), "%s: nothing was written", rule)
+			assert.Equal(t, Lost, why.Outcome)
+			assert.True(t, why.Missing)
+		}
+		assert.Equal(t, Combined, apply(us.op(Set, "k", 4, field("f", "true", ""))).Outcome)
+		assert.Equal(t, value.Value("true"), s.Get("k", "f"))
+		assert.Equal(t, Combined, apply(us.op(Set, "k", 5, field("f", "false", ""))).Outcome)
+		assert.Equal(t, value.Value("false"), s.Get("k", "f"))
+		apply(us.op(Set, "k", 6, field("f", "true", "")))
+		assert.False(t, apply(us.op(Delete, "k", 7, field("f", "", ""))).Missing)
+		assert.Equal(t, value.Value("false"), s.Get("k", "f"), "a delete turns it off")
+	}
+}
+
+// To settle one key is what settling all of them does to it, and leaves the others as they are.
+func TestOneKeyIsSettledLikeAllOfThem(t *testing.T) {
+	table := MustParseTable("nodes a < b\n* n counter\n* * lww")
+	us := writer{node: "a"}
+	all, one := NewState(table), NewState(table)
+	for i := range 20 {
+		for _, key := range []string{"k", "l"} {
+			op := us.op(Set, key, int64(i+1), field("n", value.Int(int64(i+1)), value.Int(int64(i))))
+			for _, s := range []*State{all, one} {
+				_, err := s.Apply(op)
+				require.NoError(t, err)
+			}
+		}
+	}
+	record := func(s *State, key string) []byte {
+		data, err := s.AppendRecord(nil, key)
+		require.NoError(t, err)
+		return data
+	}
+	unsettled := record(one, "l")
+	all.Settle(us.seen)
+	one.SettleKey("k", us.seen)
+	one.SettleKey("nobody knows it", us.seen)
+	assert.Equal(t, record(all, "k"), record(one, "k"))
+	assert.Equal(t, unsettled, record(one, "l"))
+	assert.Less(t, len(record(all, "l")), len(unsettled))
+	assert.Equal(t, value.Value("20"), one.Get("k", "n"))
+	assert.Equal(t, 2, one.Len())
+}
+
+// The claim of a group has a before-image if all of its fields have one.
+func TestAGroupHasABeforeImageIfAllOfItsFieldsDo(t *testing.T) {
+	table := MustParseTable("* a,b lww together\n* * lww")
+	us := writer{node: "a"}
+	for _, c := range []struct {
+		a, b, want value.Value
+	}{{"1", "2", `{"a":1,"b":2}`}, {"1", "", ""}, {"", "2", ""}, {"", "", ""}} {
+		op := us.op(Set, "k", 1, field("a", "3", c.a), field("b", "4", c.b))
+		claims := table.Claims(&op, nil)
+		require.Len(t, claims, 1)
+		assert.Equal(t, c.want, claims[0].Before)
+		assert.Equal(t, value.Value(`{"a":3,"b":4}`), claims[0].Value)
+		assert.False(t, claims[0].Partial)
+	}
+}
+
+// An increment counts with the others, a delete takes them back, and what can't be counted is lost.
+func TestACounterSaysWhatBecameOfEachClaim(t *testing.T) {
+	us := writer{node: "a"}
+	s := NewState(MustParseTable("nodes a < b\n* n counter\n* * lww"))
+	for _, c := range []struct {
+		op      Op
+		outcome Outcome
+		missing bool
+		shows   value.Value
+	}{
+		{us.op(Set, "k", 1, field("n", "5", "2")), Combined, false, "3"},
+		{us.op(Set, "k", 2, field("n", `"many"`, "5")), Lost, true, "3"},
+		{us.op(Set, "k", 3, field("n", "9", "")), Lost, true, "3"},
+		{us.op(Delete, "k", 4, field("n", "", "")), Combined, false, "0"},
+		{us.op(Set, "k", 5, field("n", "7", "6")), Combined, false, "1"},
+	} {
+		verdicts, err := s.Apply(c.op)
+		require.NoError(t, err)
+		require.Len(t, verdicts, 1)
+		assert.Equal(t, c.outcome, verdicts[0].Outcome, c.op.ID)
+		assert.Equal(t, c.missing, verdicts[0].Missing, c.op.ID)
+		assert.Equal(t, c.shows, s.Get("k", "n"), c.op.ID)
+	}
+}
+
+// Of two writes that a user's rule has to choose from, the one that it kept is kept and the other lost.
+func TestAUsersRuleSaysWhichOfTwoWritesItKept(t *testing.T) {
+	longer := Custom{Name: "longer", Merge: func(a, b value.Value) value.Value {
+		if len(b) > len(a) {
+			return b
+		}
+		return a
+	}}
+	for _, first := range []bool{true, false} {
+		s := NewState(MustParseTable("nodes a < b\n* f longer\n* * lww", longer))
+		us, eu := writer{node: "a"}, writer{node: "b"}
+		ops := []Op{us.op(Set, "k", 1, field("f", `"short"`, "")), eu.op(Set, "k", 2, field("f", `"much longer"`, ""))}
+		want := []Outcome{Lost, Kept}
+		if first {
+			ops[0], ops[1] = ops[1], ops[0]
+			want = []Outcome{Kept, Lost}
+		}
+		for range 2 { // again, when both are there
+			for i, op := range ops {
+				verdicts, err := s.Apply(op)
+				require.NoError(t, err)
+				if i == 1 {
+					assert.Equal(t, want[1], verdicts[0].Outcome)
+				}
+			}
+		}
+		verdicts, err := s.Apply(ops[0])
+		require.NoError(t, err)
+		assert.Equal(t, want[0], verdicts[0].Outcome)
+		assert.Equal(t, value.Value(`"much longer"`), s.Get("k", "f"))
+	}
+}
+
+// What a set takes in and out does not depend on the order in which a value lists its elements, or how often.
+func TestAnAbsoluteValueOfASetIsRidOfItsOrder(t *testing.T) {
+	for _, rule := range []string{"add-wins", "remove-wins"} {
+		s := NewState(MustParseTable("nodes a < b\n* f " + rule + "\n* * lww"))
+		us := writer{node: "a"}
+		for _, op := range []Op{
+			us.op(Set, "k", 1, field("f", `["d","b","a","d"]`, "null")),
+			us.op(Set, "k", 2, field("f", `["c","b"]`, `["b","d","a"]`)),
+		} {
+			_, err := s.Apply(op)
+			require.NoError(t, err)
+		}
+		assert.Equal(t, value.Value(`["b","c"]`), s.Get("k", "f"), rule)
+	}
+}
+
+// A field that a row repeats makes no claim; a field that is written by itself does, whatever it was.
+func TestOnlyARowRepeatsFields(t *testing.T) {
+	table := MustParseTable("* * lww")
+	us := writer{node: "a"}
+	for _, c := range []struct {
+		op   Op
+		want int
+	}{
+		{us.op(Set, "k", 1, field("f", "1", "1")), 1},
+		{us.op(Set, "k", 2, field("f", "1", "1"), field("g", "2", "1")), 1},
+		{us.op(Set, "k", 3, field("f", "1", ""), field("g", "2", "")), 2},
+		{us.op(Set, "k", 4, field("f", "1", "1"), field("g", "2", "")), 1},
+		{us.op(Delete, "k", 5, field("f", "", ""), field("g", "", "")), 2},
+		{us.op(Insert, "k", 6, field("f", "1", "1"), field("g", "1", "1")), 2},
+	} {
+		assert.Len(t, table.Claims(&c.op, nil), c.want, c.op.ID)
+	}
+}
+
+// An add or a remove that the set does not show is lost.
+func TestASetSaysWhichOfItsClaimsItDoesNotShow(t *testing.T) {
+	for rule, want := range map[string][2]Outcome{"add-wins": {Combined, Lost}, "remove-wins": {Lost, Combined}} {
+		s := NewState(MustParseTable("nodes a < b\n* f " + rule + "\n* * lww"))
+		us, eu := writer{node: "a"}, writer{node: "b"}
+		apply := func(op Op) Outcome {
+			verdicts, err := s.Apply(op)
+			require.NoError(t, err)
+			require.Len(t, verdicts, 1)
+			return verdicts[0].Outcome
+		}
+		add, remove := us.op(Insert, "k", 1, field("f", "1", "")), eu.op(Remove, "k", 2, field("f", "1", ""))
+		apply(add)
+		assert.Equal(t, want[1], apply(remove), rule)
+		assert.Equal(t, want[0], apply(add), rule)
+	}
+}
+
+func TestWhatWritersHadSeenIsAskedForByRulesThatTurnOnIt(t *testing.T) {
+	table := MustParseTable("nodes a < b\n* lww lww\n* n counter\n* s add-wins\n* l append\n* r refuse\n* * max")
+	for name, want := range map[string][2]bool{"lww": {false, false}, "max": {false, false}, "n": {false, true}, "s": {true, true}, "l": {false, false}, "r": {true, true}} {
+		r := table.Rule("k", name)
+		assert.Equal(t, want, [2]bool{r.NeedsSeen(Set), r.NeedsSeen(Delete)}, name)
+	}
+}
+
+// What is known of a key is carried over to a table that decides alike for it, and not to another one.
+func TestAKeyIsCarriedToATableThatDecidesAlike(t *testing.T) {
+	for table, want := range map[string]bool{
+		"nodes a < b\n* * lww":                          true,
+		"nodes a < c < b\n* * lww":                      true,
+		"nodes a < b\nother/* * max\n* * lww":           true,
+		"nodes b < a\n* * lww":                          false,
+		"nodes a < c\n* * lww":                          false,
+		"nodes b < c < a\n* * lww":                      false,
+		"* * lww":                                       false,
+		"nodes a < b\n* * max":                          false,
+		"nodes a < b\nk f max\n* * lww":                 false,
+		"nodes a < b\norder time version node\n* * lww": false,
+	} {
+		from, to := NewState(MustParseTable("nodes a < b\n* * lww")), NewState(MustParseTable(table))
+		us := writer{node: "a"}
+		_, err := from.Apply(us.op(Set, "k", 1, field("f", "1", ""), field("g", "2", "")))
+		require.NoError(t, err)
+		assert.False(t, to.Carry(from, "unknown"), table)
+		require.Equal(t, want, to.Carry(from, "k"), table)
+		if !want {
+			assert.Equal(t, 0, to.Len(), table)
+			continue
+		}
+		assert.Equal(t, value.Value("1"), to.Get("k", "f"))
+		assert.False(t, to.Carry(from, "k"), "it is known here now")
+		n := 0
+		for range to.Record("k") {
+			n++
+			break
+		}
+		assert.Equal(t, 1, n, "whoever has enough may stop")
+		for range to.Record("k") {
+			n++
+		}
+		assert.Equal(t, 3, n)
+	}
+	from, to := NewState(MustParseTable("* * lww")), NewState(MustParseTable("# the same\n* * lww"))
+	_, err := from.Apply(Op{Key: "k", Kind: Set, Fields: []Field{field("f", "1", "")}})
+	require.NoError(t, err)
+	assert.True(t, to.Carry(from, "k"), "neither declares nodes")
+}
