@@ -1,9 +1,8 @@
 package replay
 
 import (
+	"syscall"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // largePage is the size of a large page where it is a few megabytes, as nearly everywhere.
@@ -17,5 +16,5 @@ func preferLargePages(b []byte) {
 		return
 	}
 	b = b[skip:]
-	_ = unix.Madvise(b[:len(b)&^(largePage-1)], unix.MADV_HUGEPAGE)
+	_ = syscall.Madvise(b[:len(b)&^(largePage-1)], syscall.MADV_HUGEPAGE)
 }
