@@ -89,7 +89,9 @@ func keyOf2(a, b state) uint64 {
 
 func (m *memo) slot(key uint64) *uint64 {
 	const golden = 0x9e3779b97f4a7c15
-	for i := key * golden >> 20; ; i++ {
+	hash := key * golden
+	hash = (hash ^ hash>>32) * golden // both numbers have a say in every bit of the upper half
+	for i := hash >> 32; ; i++ {
 		if s := &m.slots[i&uint64(len(m.slots)-1)]; *s == 0 || *s&^(1<<bitsOfNumber-1) == key {
 			return s
 		}
