@@ -413,9 +413,9 @@ func (r *reader) plain(o *plainOp) (field string, ok bool) {
 	}
 	at += o.fixed(b[at:])
 	n, at = shortLength(b, at)
-	field = shortText(b[at : at+n])
+	field = textOf(b[at : at+n])
 	n, at = shortLength(b, at+n)
-	o.value = value.Value(shortText(b[at : at+n]))
+	o.value = value.Value(textOf(b[at : at+n]))
 	return field, true
 }
 
@@ -427,7 +427,7 @@ func shortLength(b []byte, at int) (n, next int) {
 	return n&0x7f | int(b[at+1])<<7, at + 2
 }
 
-func shortText(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // fixed reads the rest of a plain record, of which the flags and the kind were read.
 func (r *reader) fixed(rec *history.Record) {

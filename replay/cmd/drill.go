@@ -197,7 +197,8 @@ func (c *command) parseDrill(d *rehearsal) error {
 	return errors.Join(mistakes...)
 }
 
-// readTraffic reads the history, within the memory that it may use, and makes traffic of it, which is all in memory. Reads of partials are not there: a partial keeps writes.
+// readTraffic reads the history, within the memory that it may use, and makes traffic of it, which is all in memory. Reads of
+// partials are not there: a partial keeps writes.
 func (c *command) readTraffic(d *rehearsal) error {
 	d.recorded.Limit = d.memory.reads()
 	d.exclude, d.readings = d.reads.Take, d.recorded.Take
