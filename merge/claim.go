@@ -98,8 +98,8 @@ func (t *Table) Delete(op *Op, rule *Rule, cell string) Claim {
 	return Claim{Op: op, Rule: rule, Cell: cell, Kind: Delete}
 }
 
-// write returns what a claim would leave if it won.
-func (c *Claim) write() Write {
+// Write returns what the cell of a rule that selects keeps when it keeps the claim: see [Rule.Selects].
+func (c *Claim) Write() Write {
 	return Write{
 		Register: lww.Register[value.Value]{Stamp: c.Op.Stamp, Deleted: c.Kind == Delete, Value: c.Value},
 		ID:       c.Op.ID,

@@ -98,7 +98,7 @@ func (k *keyRules) covers(a, b *Op) bool {
 // deleteOf returns the write that a delete of the whole record makes to every cell.
 func deleteOf(op *Op) Write {
 	c := Claim{Op: op, Kind: Delete}
-	return c.write()
+	return c.Write()
 }
 
 // compareDeletes orders deletes of whole records for storing them.

@@ -19,7 +19,7 @@ type live struct {
 
 func (l *live) apply(_ *Rule, c *Claim) {
 	// A write is equal to itself, so there is no error.
-	_, _ = l.register.WriteAt(c.Op.Dot, c.write(), c.Op.Seen)
+	_, _ = l.register.WriteAt(c.Op.Dot, c.Write(), c.Op.Seen)
 	l.sorted = nil
 }
 
@@ -67,7 +67,7 @@ func (r *Rule) greatestFirst(a, b Write) int {
 func (r *Rule) combines() bool { return r.id == isKeepAll || r.id == isUnion || r.id == isCustom }
 
 func (l *live) judge(r *Rule, c *Claim) Verdict {
-	w := c.write()
+	w := c.Write()
 	writes := l.writes(r)
 	if _, found := slices.BinarySearchFunc(writes, w, r.greatestFirst); !found {
 		return Verdict{Outcome: Overwritten}

@@ -14,7 +14,7 @@ type selection struct {
 	written bool
 }
 
-func (s *selection) apply(r *Rule, c *Claim) { s.take(r, c.write()) }
+func (s *selection) apply(r *Rule, c *Claim) { s.take(r, c.Write()) }
 
 func (s *selection) take(r *Rule, w Write) (changed bool) {
 	if s.written && !r.Beats(&w, &s.kept) {
@@ -33,8 +33,10 @@ func (r *Rule) Beats(w, kept *Write) bool { return r.compareAll(w, kept) > 0 }
 
 // compareAll is [Rule.Compare] gone on to what decides nothing: it returns 0 for one write only.
 func (r *Rule) compareAll(a, b *Write) int {
-	order, _ := r.Compare(a, b)
-	return cmp.Or(order, cmp.Compare(a.ID, b.ID), a.Dot.Compare(b.Dot))
+	if order, _ := r.Compare(a, b); order != 0 {
+		return order
+	}
+	return cmp.Or(cmp.Compare(a.ID, b.ID), a.Dot.Compare(b.Dot))
 }
 
 func (s *selection) merge(r *Rule, from state) (changed bool) {
@@ -52,7 +54,7 @@ func (s *selection) decode(r *decoder) { s.kept, s.written = r.write(), true }
 func (s *selection) equal(other state) bool { return *s == *other.(*selection) }
 
 func (s *selection) judge(r *Rule, c *Claim) Verdict {
-	w := c.write()
+	w := c.Write()
 	order, by := r.Compare(&w, &s.kept)
 	if order == 0 {
 		return Verdict{Outcome: Kept}

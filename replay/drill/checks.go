@@ -61,8 +61,8 @@ func (w *world) checkingOf(c *Check) *checking {
 // count adds to a measure.
 func (w *world) count(measure int, key int32, n int64) {
 	w.total[measure] += n
-	w.classes[w.classOf[key]].tally[measure] += n
-	for left, i := w.scopesOf[key], 0; left != 0; left, i = left>>1, i+1 {
+	w.classes[w.watch[key].class].tally[measure] += n
+	for left, i := w.watch[key].scopes, 0; left != 0; left, i = left>>1, i+1 {
 		if left&1 != 0 {
 			w.tallies[i][measure] += n
 		}
@@ -74,8 +74,8 @@ func (w *world) count(measure int, key int32, n int64) {
 func (w *world) raise(measure int, key int32, v int64) {
 	lift := func(t *tally) { t[measure] = max(t[measure], v) }
 	lift(&w.total)
-	lift(&w.classes[w.classOf[key]].tally)
-	for left, i := w.scopesOf[key], 0; left != 0; left, i = left>>1, i+1 {
+	lift(&w.classes[w.watch[key].class].tally)
+	for left, i := w.watch[key].scopes, 0; left != 0; left, i = left>>1, i+1 {
 		if left&1 != 0 {
 			lift(&w.tallies[i])
 		}

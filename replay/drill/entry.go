@@ -25,7 +25,7 @@ func (w *world) try(i int32, due int64) bool {
 	b := w.base(i)
 	n := &w.nodes[b.node]
 	r := n.replica
-	c := w.classes[w.classOf[b.key]]
+	c := w.classes[w.watch[b.key].class]
 	asks := c.asks()
 	if r.stopped || n.stopped > 0 {
 		w.miss(i, r)
@@ -141,7 +141,7 @@ func (w *world) accept(i int32, r *replica, due int64, q *request) {
 		if w.skewed || w.now > due {
 			w.stamp(r, i, w.now-due)
 		}
-		if w.dotted[b.key] {
+		if w.watch[b.key].dotted {
 			if w.seen == nil {
 				w.seen = make([]clock.Vector, len(w.plays))
 			}
@@ -149,14 +149,14 @@ func (w *world) accept(i int32, r *replica, due int64, q *request) {
 		}
 		w.hidden(i, q)
 	}
-	if w.critical[b.key] {
+	if w.watch[b.key].critical {
 		w.splitBrain(i, r)
 	}
 	w.accepted = append(w.accepted, i)
 	r.region.accepted++
 	w.count(writesIndex, b.key, 1)
 	if !w.light && w.advance(i, q) {
-		w.classes[w.classOf[b.key]].prevented++
+		w.classes[w.watch[b.key].class].prevented++
 	}
 	w.take(r, i)
 	for _, to := range w.replicas {
@@ -164,7 +164,7 @@ func (w *world) accept(i int32, r *replica, due int64, q *request) {
 			w.send(w.link(r, to), i)
 		}
 	}
-	if w.tracked[b.key] && p.has != w.every {
+	if w.watch[b.key].tracked && p.has != w.every {
 		w.pending[b.key] = append(w.pending[b.key], i)
 	}
 	for j := range w.probes {
@@ -177,12 +177,12 @@ func (w *world) accept(i int32, r *replica, due int64, q *request) {
 // acknowledge answers the client of a write that was due at a time.
 func (w *world) acknowledge(i int32, due int64) {
 	b := w.base(i)
-	w.classes[w.classOf[b.key]].answered++
+	w.classes[w.watch[b.key].class].answered++
 	if w.answers != nil {
 		w.answers[i] = w.now
 	}
 	if latency := w.now - due; latency > 0 {
-		c := w.classes[w.classOf[b.key]]
+		c := w.classes[w.watch[b.key].class]
 		c.latencies = append(c.latencies, latency)
 		w.raise(latencyIndex, b.key, latency)
 	}
@@ -311,7 +311,7 @@ func (w *world) complete(i int32) {
 	if int(w.plays[i].number) == len(w.accepted)-1 {
 		w.lag = w.now - w.plays[i].made
 	}
-	if w.tracked[b.key] {
+	if w.watch[b.key].tracked {
 		list := w.pending[b.key]
 		switch at := slices.Index(list, i); {
 		case at == 0 && len(list) > 16:

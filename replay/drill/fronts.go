@@ -9,12 +9,9 @@ import (
 // front holds the claims on one cell, or on one element of a set, that no later writer had seen and replaced: those that
 // are not overwritten. Mostly it is one.
 type front struct {
-	heads           []head
+	heads           []int32 // by their places among the claims
 	lost, undecided int32
 }
-
-// head is one claim of a front, by its place among the claims, and the write that makes it.
-type head struct{ claim, play int32 }
 
 // sees reports whether the writer of a write, which asked others with q unless that is nil, had seen another one.
 func (w *world) sees(play, other int32, q *request) bool {
@@ -22,7 +19,7 @@ func (w *world) sees(play, other int32, q *request) bool {
 	if a.local == b.local && w.copyOf(play) == w.copyOf(other) {
 		return true // a node is sequential
 	}
-	if w.dotted[a.key] {
+	if w.watch[a.key].dotted {
 		return w.seen[play].Has(w.dot(other))
 	}
 	if q != nil {
@@ -49,18 +46,18 @@ func (w *world) advance(play int32, q *request) (prevented bool) {
 	v.apply(all, play)
 	for i := v.claimsOf[play]; i < v.claimsOf[play+1]; i++ {
 		c := &v.claims[i]
-		f := &w.fronts[c.cell]
-		prevented = w.replace(f, c, play, q) || prevented
+		f := &v.cells[c.cell].front
+		prevented = w.replace(f, c, q) || prevented
 		if c.elem >= 0 {
-			e := &w.elemFronts[c.elem]
-			prevented = w.replace(e, c, play, q) || prevented
-			e.heads = append(e.heads, head{i, play})
+			e := &v.elems[c.elem].front
+			prevented = w.replace(e, c, q) || prevented
+			e.heads = append(e.heads, i)
 			w.weigh(c.cell, e)
 		} else {
-			f.heads = append(f.heads, head{i, play})
-			for _, e := range v.elems[c.cell] {
-				ef := &w.elemFronts[e]
-				prevented = w.replace(ef, c, play, q) || prevented
+			f.heads = append(f.heads, i)
+			for _, e := range v.elemsOf[c.cell] {
+				ef := &v.elems[e].front
+				prevented = w.replace(ef, c, q) || prevented
 				w.weigh(c.cell, ef)
 			}
 		}
@@ -77,22 +74,21 @@ func isSet(r *merge.Rule) bool {
 	return r.Name == "add-wins" || r.Name == "remove-wins" || r.Name == "grow-only"
 }
 
-// replace takes out of a front what the writer of a write that makes a claim had seen. Of a writer that asked others it reports whether some
-// of that was not in its own replica.
-func (w *world) replace(f *front, c *claim, play int32, q *request) (prevented bool) {
+// replace takes out of a front what the writer of a claim had seen. Of a writer that asked others it reports whether some of
+// that was not in its own replica.
+func (w *world) replace(f *front, c *claim, q *request) (prevented bool) {
 	kept := f.heads[:0]
 	for _, h := range f.heads {
-		if single(c.kind) {
-			if o := &w.view.claims[h.claim]; single(o.kind) && w.view.value(play, c) != w.view.value(h.play, o) {
-				kept = append(kept, h) // they are about two things
-				continue
-			}
+		o := &w.view.claims[h]
+		if single(c.kind) && single(o.kind) && w.view.value(c) != w.view.value(o) {
+			kept = append(kept, h) // they are about two things
+			continue
 		}
-		if !w.sees(play, h.play, q) {
+		if !w.sees(c.play, o.play, q) {
 			kept = append(kept, h)
 			continue
 		}
-		prevented = prevented || q != nil && !w.shown(play, h.play)
+		prevented = prevented || q != nil && !w.shown(c.play, o.play)
 	}
 	f.heads = kept
 	return prevented
@@ -105,7 +101,7 @@ func (w *world) weigh(cell int32, f *front) {
 	for _, h := range f.heads {
 		switch w.fate(h, cell) {
 		case merge.Lost:
-			if !w.plays[h.play].open {
+			if !w.plays[w.view.claims[h].play].open {
 				lost++
 			}
 		case merge.Refused:
@@ -113,10 +109,10 @@ func (w *world) weigh(cell int32, f *front) {
 		}
 	}
 	if lost != f.lost {
-		w.count(lostIndex, w.view.cellKey[cell], int64(lost-f.lost))
+		w.count(lostIndex, w.view.cells[cell].key, int64(lost-f.lost))
 	}
 	if undecided != f.undecided {
-		w.count(undecidedIndex, w.view.cellKey[cell], int64(undecided-f.undecided))
+		w.count(undecidedIndex, w.view.cells[cell].key, int64(undecided-f.undecided))
 	}
 	f.lost, f.undecided = lost, undecided
 }
@@ -126,18 +122,21 @@ func (w *world) reweigh(play int32) {
 	v := w.view
 	for i := v.claimsOf[play]; i < v.claimsOf[play+1]; i++ {
 		c := &v.claims[i]
-		w.weigh(c.cell, &w.fronts[c.cell])
+		w.weigh(c.cell, &v.cells[c.cell].front)
 		if c.elem >= 0 {
-			w.weigh(c.cell, &w.elemFronts[c.elem])
+			w.weigh(c.cell, &v.elems[c.elem].front)
 		}
 	}
 }
 
 // fate says what becomes of a claim once the regions have exchanged all: the verdict of its cell, but that a claim which
 // lost and says what is kept is kept.
-func (w *world) fate(h head, cell int32) merge.Outcome {
-	c := w.view.claim(h.play, &w.view.claims[h.claim])
+func (w *world) fate(h, cell int32) merge.Outcome {
+	if *w.view.slot(cell, all) == h+1 && w.view.cells[cell].rule.Selects() {
+		return merge.Kept // it is what the cell keeps
+	}
 	state := w.view.cell(cell, all)
+	c := w.view.claim(&w.view.claims[h])
 	v := state.Judge(c)
 	if v.Outcome != merge.Lost {
 		return v.Outcome
@@ -155,14 +154,7 @@ func (w *world) rebuild() {
 		return
 	}
 	v := w.view
-	for i := range w.fronts {
-		w.fronts[i].heads = w.fronts[i].heads[:0]
-		w.forget(v.cellKey[i], &w.fronts[i])
-	}
-	for i := range w.elemFronts {
-		w.elemFronts[i].heads = nil
-		w.forget(v.cellKey[v.elemCell[i]], &w.elemFronts[i])
-	}
+	w.forgetAll()
 	v.clear(all)
 	for _, play := range w.accepted {
 		if w.plays[play].status == isAccepted {
@@ -171,7 +163,18 @@ func (w *world) rebuild() {
 	}
 }
 
-// forget takes back what a front of a key counted.
+// forgetAll empties all fronts, and takes back what they counted.
+func (w *world) forgetAll() {
+	v := w.view
+	for i := range v.cells {
+		w.forget(v.cells[i].key, &v.cells[i].front)
+	}
+	for i := range v.elems {
+		w.forget(v.cells[v.elems[i].cell].key, &v.elems[i].front)
+	}
+}
+
+// forget empties a front of a key, and takes back what it counted.
 func (w *world) forget(key int32, f *front) {
 	if f.lost != 0 {
 		w.count(lostIndex, key, -int64(f.lost))
@@ -179,5 +182,5 @@ func (w *world) forget(key int32, f *front) {
 	if f.undecided != 0 {
 		w.count(undecidedIndex, key, -int64(f.undecided))
 	}
-	f.lost, f.undecided = 0, 0
+	f.heads, f.lost, f.undecided = f.heads[:0], 0, 0
 }

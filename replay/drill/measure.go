@@ -96,11 +96,9 @@ func (s scope) holds(class, key string) bool {
 
 // counters hold every measure: of all, of each class, and of each scope that a check is about.
 type counters struct {
-	total    tally
-	scopes   []scope
-	tallies  []tally
-	classOf  []int16  // of each key
-	scopesOf []uint64 // of each key, which scopes it is in
-	watched  [numMeasures]bool
-	dirty    bool // something that a check bounds has changed
+	total   tally
+	scopes  []scope
+	tallies []tally
+	watched [numMeasures]bool
+	dirty   bool // something that a check bounds has changed
 }

@@ -979,7 +979,7 @@ func (o *oracle) shown(q *inquiry, owed []int, know map[int]bool) {
 
 // op returns the operation that the oracle says a write is.
 func (o *oracle) op(i int) merge.Op {
-	op := *o.w.t.op(int32(i))
+	op := o.w.t.op(int32(i))
 	op.Stamp.Time.Wall += int64(o.skewed[i]+o.waited[i]) * 1e6
 	op.Seen = clock.Vector{}
 	for j := range o.seen[i] {
@@ -1117,7 +1117,7 @@ func checkAgainstOracle(t *testing.T, top topology, script, text string) *Result
 		}
 		require.EqualValues(t, o.answered[i], o.tickOf(w.answeredAt(int32(i))), "the answer to write %d\n%s", i, about())
 		want := o.op(i)
-		require.True(t, !w.dotted[tr.writes[i].key] || want.Seen.Equal(w.op(int32(i)).Seen),
+		require.True(t, !w.watch[tr.writes[i].key].dotted || want.Seen.Equal(w.op(int32(i)).Seen),
 			"write %d had seen %s, not %s\n%s", i, want.Seen, w.op(int32(i)).Seen, about())
 	}
 	if o.table[0] != "" {
@@ -1127,9 +1127,10 @@ func checkAgainstOracle(t *testing.T, top topology, script, text string) *Result
 	for key, c := range state.Cells() {
 		for r := range w.replicas {
 			found := false
-			for i := range w.view.cellKey {
-				if tr.keys[w.view.cellKey[i]] == key && w.view.cellName[i] == c.Name {
-					found = w.view.cell(int32(i), r).Rule() != nil && c.Equal(*w.view.cell(int32(i), r))
+			for i := range w.view.cells {
+				if tr.keys[w.view.cells[i].key] == key && w.view.cells[i].name == c.Name {
+					got := w.view.cell(int32(i), r)
+					found = got.Rule() != nil && c.Equal(got)
 				}
 			}
 			require.True(t, found, "%s %s at replica %d is not the plain fold\n%s", key, c.Name, r, about())

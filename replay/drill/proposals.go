@@ -121,14 +121,14 @@ func (w *world) proposeForClasses(r *Result, add func(line int, do, gap string, 
 			p.class, p.region, p.reads, durationOf(p.age), Moment(p.first))
 	}
 	lost := make(map[int]int64) // by the line of the rule
-	for cell, f := range w.fronts {
-		if f.lost > 0 {
-			lost[w.view.cell(int32(cell), all).Rule().Line] += int64(f.lost)
+	for _, c := range w.view.cells {
+		if c.front.lost > 0 {
+			lost[c.rule.Line] += int64(c.front.lost)
 		}
 	}
-	for e, f := range w.elemFronts {
-		if f.lost > 0 {
-			lost[w.view.cell(w.view.elemCell[e], all).Rule().Line] += int64(f.lost)
+	for _, e := range w.view.elems {
+		if e.front.lost > 0 {
+			lost[w.view.cells[e.cell].rule.Line] += int64(e.front.lost)
 		}
 	}
 	if n := r.Totals[Lost]; n > 0 && len(lost) > 0 {

@@ -116,18 +116,18 @@ func TestRandomDrillsConvergeToThePlainFold(t *testing.T) {
 		}
 		cells := 0
 		for key, c := range state.Cells() {
-			for i := range w.view.cellKey {
-				if traffic.keys[w.view.cellKey[i]] != key || w.view.cellName[i] != c.Name {
+			for i := range w.view.cells {
+				if traffic.keys[w.view.cells[i].key] != key || w.view.cells[i].name != c.Name {
 					continue
 				}
 				cells++
-				if !c.Equal(*w.view.cell(int32(i), 0)) || !c.Equal(*w.view.cell(int32(i), 1)) || !c.Equal(*w.view.cell(int32(i), all)) {
+				if !c.Equal(w.view.cell(int32(i), 0)) || !c.Equal(w.view.cell(int32(i), 1)) || !c.Equal(w.view.cell(int32(i), all)) {
 					require.Fail(t, fail(key+" is not the plain fold"))
 				}
 			}
 		}
-		for i := range w.view.cellKey {
-			if w.view.cell(int32(i), all).Rule() != nil {
+		for i := range w.view.cells {
+			if *w.view.slot(int32(i), all) != 0 {
 				cells--
 			}
 		}

@@ -72,7 +72,7 @@ func (w *world) begin(rd *read, r *replica, stopped bool) {
 
 func (w *world) classOfRead(rd *read) int {
 	if rd.key >= 0 {
-		return int(w.classOf[rd.key])
+		return int(w.watch[rd.key].class)
 	}
 	if at := w.script.classOf(rd.name); at >= 0 {
 		return at
@@ -133,7 +133,7 @@ func (w *world) whomToAsk(g *reading) (need int, only *replica, ok bool) {
 // made.
 func (w *world) missing(key int32, r *replica) []int32 {
 	var missed []int32
-	asks := w.classes[w.classOf[key]].asks()
+	asks := w.classes[w.watch[key].class].asks()
 	for _, i := range w.pending[key] {
 		if w.plays[i].has&r.bit == 0 && !w.plays[i].open {
 			missed = append(missed, i)
@@ -181,7 +181,7 @@ func (w *world) show(g *reading, p *replica) shown {
 		var copied merge.Cell
 		if from := p.view.cell(cell, p.index); from.Rule() != nil {
 			copied = from.Rule().NewCell()
-			copied.Merge(*from)
+			copied.Merge(from)
 		}
 		s.cells = append(s.cells, copied)
 	}
@@ -286,7 +286,7 @@ func (w *world) saw(g *reading, q *request) {
 	for cell := v.cellsOf[rd.key]; cell < v.cellsOf[rd.key+1]; cell++ {
 		state := v.cell(cell, g.at.index)
 		if q != nil {
-			state = &g.shown.cells[cell-v.cellsOf[rd.key]]
+			state = g.shown.cells[cell-v.cellsOf[rd.key]]
 		}
 		if state.Rule() == nil {
 			continue

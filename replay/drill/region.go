@@ -55,7 +55,7 @@ func (w *world) take(r *replica, play int32) {
 		return
 	}
 	r.view.apply(r.index, play)
-	if key := w.base(play).key; w.dotted[key] {
+	if key := w.base(play).key; w.watch[key].dotted {
 		r.seen[key].Add(w.dot(play))
 	}
 }

@@ -179,7 +179,7 @@ func (w *world) answered(q *request) {
 	}
 	w.reserve(q, -1)
 	key := w.base(q.play).key
-	switch c := w.classes[w.classOf[key]]; {
+	switch c := w.classes[w.watch[key].class]; {
 	case n.stopped > 0:
 		q.done = true
 		w.miss(q.play, q.from)
@@ -218,7 +218,7 @@ func (w *world) giveUp(q *request) {
 	} else {
 		key := w.base(q.play).key
 		w.refuse(q.play, q.from)
-		w.denied(lossOf{q.from, w.classes[w.classOf[key]], false}, w.t.keys[key])
+		w.denied(lossOf{q.from, w.classes[w.watch[key].class], false}, w.t.keys[key])
 	}
 	w.admit(q.node)
 	w.nextInTurn(q)

@@ -94,7 +94,7 @@ func (w *world) restart(replicas []*replica, backup *Action) {
 		if !p.again {
 			p.again, w.again = true, append(w.again, moment{w.now, i})
 		}
-		if b := w.base(i); w.tracked[b.key] && !slices.Contains(w.pending[b.key], i) {
+		if b := w.base(i); w.watch[b.key].tracked && !slices.Contains(w.pending[b.key], i) {
 			w.pending[b.key] = append(w.pending[b.key], i)
 			slices.SortFunc(w.pending[b.key], func(a, b int32) int { return cmp.Compare(w.plays[a].number, w.plays[b].number) })
 		}

@@ -415,7 +415,7 @@ func (w *world) losses(r *Result) {
 		p, b := &w.plays[i], w.base(i)
 		home := w.replicas[p.home].region
 		home.lost++
-		w.classes[w.classOf[b.key]].doomed += int64(p.reads)
+		w.classes[w.watch[b.key].class].doomed += int64(p.reads)
 		if len(r.Lost) >= maxListed {
 			return
 		}
@@ -428,11 +428,13 @@ func (w *world) losses(r *Result) {
 			return
 		}
 		for _, h := range f.heads {
-			if w.fate(h, cell) != merge.Lost || w.plays[h.play].open {
+			play := w.view.claims[h].play
+			if w.fate(h, cell) != merge.Lost || w.plays[play].open {
 				continue
 			}
-			c := w.view.claim(h.play, &w.view.claims[h.claim])
-			v := w.view.cell(cell, all).Judge(c)
+			state := w.view.cell(cell, all)
+			c := w.view.claim(&w.view.claims[h])
+			v := state.Judge(c)
 			by := v.By.String()
 			if v.By == lww.Rank {
 				by = "the rule"
@@ -440,30 +442,30 @@ func (w *world) losses(r *Result) {
 			if v.Missing {
 				by = "no before-image"
 			}
-			add(h.play, LostWrite{Field: c.Cell, Line: c.Rule.Line, Value: c.Value, By: by, Against: against(&v)})
+			add(play, LostWrite{Field: c.Cell, Line: c.Rule.Line, Value: c.Value, By: by, Against: against(&v)})
 		}
 	}
 	if w.total[lostIndex] > 0 {
 		var byName []int32 // keys that have lost something
 		note := func(cell int32, f *front) {
-			if key := w.view.cellKey[cell]; f.lost > 0 && (len(byName) == 0 || byName[len(byName)-1] != key) {
+			if key := w.view.cells[cell].key; f.lost > 0 && (len(byName) == 0 || byName[len(byName)-1] != key) {
 				byName = append(byName, key)
 			}
 		}
-		for i := range w.fronts {
-			note(int32(i), &w.fronts[i])
+		for i := range w.view.cells {
+			note(int32(i), &w.view.cells[i].front)
 		}
-		for i := range w.elemFronts {
-			note(w.view.elemCell[i], &w.elemFronts[i])
+		for i := range w.view.elems {
+			note(w.view.elems[i].cell, &w.view.elems[i].front)
 		}
 		slices.Sort(byName)
 		byName = slices.Compact(byName)
 		slices.SortFunc(byName, func(a, b int32) int { return strings.Compare(w.t.keys[a], w.t.keys[b]) })
 		for _, key := range byName {
 			for cell := w.view.cellsOf[key]; cell < w.view.cellsOf[key+1]; cell++ {
-				look(cell, &w.fronts[cell])
-				for _, e := range w.view.elems[cell] {
-					look(cell, &w.elemFronts[e])
+				look(cell, &w.view.cells[cell].front)
+				for _, e := range w.view.elemsOf[cell] {
+					look(cell, &w.view.elems[e].front)
 				}
 			}
 		}
@@ -589,7 +591,7 @@ func (w *world) brains(r *Result) {
 		return cmp.Or(cmp.Compare(a.from, b.from), strings.Compare(w.t.keys[a.key], w.t.keys[b.key]))
 	})
 	for _, s := range all {
-		one := Split{Key: w.t.keys[s.key], Class: w.classes[w.classOf[s.key]].Name, From: Moment(s.from), Shown: Moment(s.shown),
+		one := Split{Key: w.t.keys[s.key], Class: w.classes[w.watch[s.key].class].Name, From: Moment(s.from), Shown: Moment(s.shown),
 			By: s.by, To: Moment(s.to), Writes: len(s.writes), Place: w.placeOf(s.b)}
 		for _, i := range s.writes {
 			if name := w.replicas[w.plays[i].home].name; !slices.Contains(one.Sides, name) {
@@ -597,7 +599,7 @@ func (w *world) brains(r *Result) {
 			}
 		}
 		slices.Sort(one.Sides)
-		if w.leader[s.key] { // whenever two writes differ, so do two of different sides
+		if w.watch[s.key].leader { // whenever two writes differ, so do two of different sides
 			one.Leaders = slices.ContainsFunc(s.writes, func(i int32) bool { return !slices.Equal(w.fields(i), w.fields(s.a)) })
 		}
 		r.SplitBrain = append(r.SplitBrain, one)
@@ -621,12 +623,12 @@ func (w *world) state(each func(string, replay.StateLine)) {
 	for _, g := range w.replicas {
 		var lines []replay.StateLine
 		v := g.view
-		for c := range v.cellKey {
+		for c := range v.cells {
 			cell := v.cell(int32(c), g.index)
 			if cell.Rule() == nil || cell.Value().IsAbsent() {
 				continue
 			}
-			line := replay.StateLine{Key: w.t.keys[v.cellKey[c]], Field: v.cellName[c], Value: cell.Value()}
+			line := replay.StateLine{Key: w.t.keys[v.cells[c].key], Field: v.cells[c].name, Value: cell.Value()}
 			if kept, ok := cell.Write(); ok {
 				line.ID, line.By = kept.ID, string(kept.Stamp.Node)
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay"
@@ -19,12 +20,13 @@ import (
 // on no script and no table, so it is made once for many drills. Goroutines may share it.
 type Traffic struct {
 	keys   []string
-	nodes  []clock.Node // all that write or serve reads, sorted
-	timed  int          // of the writes, those that have a time
-	writes []write      // in time, so that a drill walks through memory; those without a time come last
-	byKey  []int32      // the writes by key, then node, then number
-	rank   []int32      // of each write, where it is in byKey
-	ops    []merge.Op   // of the writes, by rank, as their places are: a drill looks at them once
+	nodes  []clock.Node  // all that write or serve reads, sorted
+	timed  int           // of the writes, those that have a time
+	writes []write       // in time, so that a drill walks through memory; those without a time come last
+	byKey  []int32       // the writes by key, then node, then number
+	rank   []int32       // of each write, where it is in byKey
+	ops    []op          // of the writes, by rank, as their places are: a drill looks at them once
+	fields []merge.Field // of the operations
 	places []place
 	files  []string // of the places
 	reads  []read   // in time
@@ -40,7 +42,8 @@ type Traffic struct {
 
 // write is what a drill looks at of one write of a history again and again. Its operation and its place stand beside.
 type write struct {
-	at    int64 // when it was made: its time, but never before an earlier one of its node on the key
+	stamp clock.Timestamp // of its operation
+	at    int64           // when it was made: its time, but never before an earlier one of its node on the key
 	key   int32
 	node  int32  // among all nodes
 	local int32  // among the nodes of the key
@@ -48,6 +51,15 @@ type write struct {
 	size  int32  // in bytes, roughly, on a link
 	seq   int32  // among the writes of the node to the key, from 1
 	lot   uint64 // what stands for the write where chance has a say: that of its key, its node and its number
+}
+
+// op is what the operation of a write is beyond what [write] says.
+type op struct {
+	id      string
+	version uint64
+	first   int32 // of its fields, among those of all
+	fields  int32 // how many there are
+	kind    merge.Kind
 }
 
 // place is where a write stands: the number of the file, the line, and the item.
@@ -124,8 +136,8 @@ func NewTraffic(h *replay.History, reads *Reads, opt replay.Options) (*Traffic, 
 	if err := h.Err(); err != nil {
 		return nil, err
 	}
-	if len(b.t.writes) > 1<<30 {
-		return nil, fmt.Errorf("drill: %d writes: the limit is %d", len(b.t.writes), 1<<30)
+	if n := max(len(b.t.writes), len(b.t.fields)); n > 1<<30 {
+		return nil, fmt.Errorf("drill: %d writes or fields of them: the limit is %d", n, 1<<30)
 	}
 	return b.traffic(reads), nil
 }
@@ -139,13 +151,13 @@ type builder struct {
 	shared  map[uint64][]clock.Node
 	files   map[string]int32 // their numbers
 	local   []int32          // the numbers of the nodes of a key
-	fields  []merge.Field    // room for those of the next operations
 }
 
 func newBuilder(writes int64, reads bool) *builder {
 	b := &builder{t: &Traffic{}, numbers: make(map[clock.Node]int32), shared: make(map[uint64][]clock.Node),
 		files: make(map[string]int32)}
-	b.t.writes, b.t.ops, b.t.places = make([]write, 0, writes), make([]merge.Op, 0, writes), make([]place, 0, writes)
+	b.t.writes, b.t.ops, b.t.places = make([]write, 0, writes), make([]op, 0, writes), make([]place, 0, writes)
+	b.t.fields = make([]merge.Field, 0, writes)
 	if reads {
 		b.keys = make(map[string]int32)
 	}
@@ -213,13 +225,8 @@ func (b *builder) add(k *replay.KeyOperations) {
 			last++
 			t.starts = append(t.starts, int32(len(t.writes)))
 		}
-		w := write{at: o.Stamp.Time.Wall, key: number, node: b.local[o.Node], local: int32(o.Node), seen: -1, seq: int32(o.Dot.Seq),
+		w := write{stamp: o.Stamp.Time, at: o.Stamp.Time.Wall, key: number, node: b.local[o.Node], local: int32(o.Node), seen: -1, seq: int32(o.Dot.Seq),
 			lot: chance(lot, b.lots[b.local[o.Node]], o.Dot.Seq)}
-		if len(b.fields)+len(o.Fields) > cap(b.fields) {
-			b.fields = make([]merge.Field, 0, max(1024, len(o.Fields)))
-		}
-		start := len(b.fields)
-		b.fields = append(b.fields, o.Fields...)
 		w.size = int32(len(k.Key)) + 32
 		for _, f := range o.Fields {
 			w.size += int32(min(len(f.Name)+len(f.Value)+len(f.Before), 1<<24))
@@ -231,8 +238,10 @@ func (b *builder) add(k *replay.KeyOperations) {
 		if o.Dot.Seq > 1 {
 			w.at = max(w.at, t.writes[len(t.writes)-1].at)
 		}
-		t.writes, t.ops, t.places = append(t.writes, w), append(t.ops, o.Op), append(t.places, place{o.Place.Line, int32(o.Place.Item), b.file(o.Place.File)})
-		t.ops[len(t.ops)-1].Fields = b.fields[start:len(b.fields):len(b.fields)]
+		t.writes = append(t.writes, w)
+		t.ops = append(t.ops, op{id: o.ID, version: o.Stamp.Version, first: int32(len(t.fields)), fields: int32(len(o.Fields)), kind: o.Kind})
+		t.fields = append(t.fields, o.Fields...)
+		t.places = append(t.places, place{o.Place.Line, int32(o.Place.Item), b.file(o.Place.File)})
 	}
 }
 
@@ -421,7 +430,18 @@ func (t *Traffic) past(w *write) (low, high []int32) {
 }
 
 // op returns the operation of a write.
-func (t *Traffic) op(write int32) *merge.Op { return &t.ops[t.rank[write]] }
+func (t *Traffic) op(write int32) merge.Op {
+	w, o := &t.writes[write], &t.ops[t.rank[write]]
+	node := t.nodes[w.node]
+	return merge.Op{Key: t.keys[w.key], Kind: o.kind, Fields: t.fieldsOf(o), ID: o.id,
+		Stamp: lww.Stamp{Version: o.version, Time: w.stamp, Node: node}, Dot: clock.Dot{Node: node, Seq: uint64(w.seq)}}
+}
+
+// fieldsOf returns the fields of an operation.
+func (t *Traffic) fieldsOf(o *op) []merge.Field {
+	end := o.first + o.fields
+	return t.fields[o.first:end:end]
+}
 
 // place returns where a write stands in the history.
 func (t *Traffic) place(write int32) finding.Place {

@@ -21,27 +21,37 @@ type view struct {
 	claims   []claim
 	claimsOf []int32 // of each write, its first claim
 	groups   []group // the values of claims on fields that are decided together
-	cellKey  []int32
-	cellName []string
-	cellRule []*merge.Rule
+	cells    []cell
 	cellsOf  []int32 // of each key, its first cell
-	elemCell []int32 // of each element of a set, its cell
-	elems    map[int32][]int32
+	elems    []elem
+	elemsOf  map[int32][]int32 // of each cell, its elements
 
-	// The cells stand in rooms, and at says which is whose. Number 0 is one that no write has reached. A cell of a rule that
-	// selects one write is never changed: a write makes another one of it, which all replicas share that make the same step.
-	at    []int32
-	rooms [][]merge.Cell
-	made  int32
+	// at is the state of each cell in each replica: 0 when no write has reached it. That of a rule which selects one write is
+	// the claim that is kept, and one more: the cell that a service has, and that [view.state] makes, follows from it. The
+	// others are in states, for each replica has its own.
+	at     []int32
+	states []merge.Cell
 }
 
-// roomSize is how many cells are made at a time.
-const roomSize = 1024
+// cell is what a key and field is in all replicas.
+type cell struct {
+	rule  *merge.Rule
+	name  string
+	key   int32
+	front front
+}
+
+// elem is one element of a set.
+type elem struct {
+	cell  int32
+	front front
+}
 
 // claim is what one write asks of one cell: [view.claim] says it in full.
 type claim struct {
+	play  int32
 	cell  int32
-	elem  int32 // of a change to one element of a set: the number of cell and element; else -1
+	elem  int32 // of a change to one element of a set: its number; else -1
 	field int32 // of the operation; else noField, or grouped less its place among the groups
 	kind  merge.Kind
 
@@ -61,22 +71,22 @@ type group struct {
 	partial       bool
 }
 
-// value returns the value that a claim of a write is about.
-func (v *view) value(play int32, c *claim) value.Value {
+// value returns the value that a claim is about.
+func (v *view) value(c *claim) value.Value {
 	switch {
 	case c.field >= 0:
-		return v.w.fields(play)[c.field].Value
+		return v.w.fields(c.play)[c.field].Value
 	case c.field == noField:
 		return ""
 	}
 	return v.groups[grouped-c.field].value
 }
 
-// claim returns what a claim of a write asks of its cell, until the next call.
-func (v *view) claim(play int32, c *claim) *merge.Claim {
-	op := v.w.op(play)
+// claim returns what a claim asks of its cell, until the next call.
+func (v *view) claim(c *claim) *merge.Claim {
+	op, of := v.w.op(c.play), &v.cells[c.cell]
 	full := &v.w.claimed
-	*full = merge.Claim{Op: op, Rule: v.cellRule[c.cell], Cell: v.cellName[c.cell], Kind: c.kind}
+	*full = merge.Claim{Op: op, Rule: of.rule, Cell: of.name, Kind: c.kind}
 	switch {
 	case c.field >= 0:
 		full.Value, full.Before = op.Fields[c.field].Value, op.Fields[c.field].Before
@@ -87,6 +97,9 @@ func (v *view) claim(play int32, c *claim) *merge.Claim {
 	return full
 }
 
+// claimsBy returns the claims of a write.
+func (v *view) claimsBy(play int32) []claim { return v.claims[v.claimsOf[play]:v.claimsOf[play+1]] }
+
 // all is where the fold of all accepted writes is kept, beside those of the replicas.
 const all = -1
 
@@ -94,23 +107,26 @@ const all = -1
 // for they are mostly wanted soon after one another.
 func (v *view) slot(cell int32, of int) *int32 { return &v.at[int(cell)*v.width+1+of] }
 
-// cell returns a cell of a replica, or of all, to be read.
-func (v *view) cell(cell int32, of int) *merge.Cell { return v.number(*v.slot(cell, of)) }
+// cell returns a cell of a replica, or of all, to be read: without a rule when no write has reached it.
+func (v *view) cell(cell int32, of int) merge.Cell { return v.state(cell, *v.slot(cell, of)) }
 
-func (v *view) number(n int32) *merge.Cell { return &v.rooms[n/roomSize][n%roomSize] }
-
-// another makes room for a cell.
-func (v *view) another() int32 {
-	if v.made%roomSize == 0 {
-		v.rooms = append(v.rooms, make([]merge.Cell, roomSize))
+// state returns the cell of a number.
+func (v *view) state(cell, n int32) merge.Cell {
+	if n == 0 {
+		return merge.Cell{}
 	}
-	v.made++
-	return v.made - 1
+	rule := v.cells[cell].rule
+	if !rule.Selects() {
+		return v.states[n]
+	}
+	state := rule.NewCell()
+	state.Apply(v.claim(&v.claims[n-1]))
+	return state
 }
 
 // clear empties the cells of a replica, or of all.
 func (v *view) clear(of int) {
-	for c := range v.cellKey {
+	for c := range v.cells {
 		*v.slot(int32(c), of) = 0
 	}
 }
@@ -124,35 +140,38 @@ func (v *view) apply(of int, play int32) {
 			*slot = c.to
 			continue
 		}
-		rule := v.cellRule[c.cell]
-		if rule.NeedsDots() { // a state of its own, that grows
+		rule := v.cells[c.cell].rule
+		if !rule.Selects() {
 			if *slot == 0 {
-				*slot = v.another()
-				*v.number(*slot) = rule.NewCell()
+				*slot = int32(len(v.states))
+				v.states = append(v.states, rule.NewCell())
 			}
-			v.number(*slot).Apply(v.claim(play, c))
+			v.states[*slot].Apply(v.claim(c))
 			continue
 		}
-		n := v.another()
-		cell := v.number(n)
-		if *slot == 0 {
-			*cell = rule.NewCell()
-		} else {
-			*cell = *v.number(*slot)
+		next := *slot
+		if next == 0 || v.beats(rule, c, &v.claims[next-1]) {
+			next = i + 1
 		}
-		cell.Apply(v.claim(play, c))
 		if c.to == 0 {
-			c.from, c.to = *slot, n
+			c.from, c.to = *slot, next
 		}
-		*slot = n
+		*slot = next
 	}
+}
+
+// beats reports whether a claim takes the place of the one that a cell keeps: what the cell itself goes by.
+func (v *view) beats(rule *merge.Rule, c, kept *claim) bool {
+	a := v.claim(c).Write()
+	b := v.claim(kept).Write()
+	return rule.Beats(&a, &b)
 }
 
 // apart counts the cells that differ between replicas that run the table.
 func (v *view) apart(replicas []*replica) int64 {
 	var first *replica
 	n := int64(0)
-	for c := range v.cellKey {
+	for c := range int32(len(v.cells)) {
 		for _, r := range replicas {
 			switch {
 			case r.view != v:
@@ -160,8 +179,8 @@ func (v *view) apart(replicas []*replica) int64 {
 			case first == nil:
 				first = r
 			}
-			a, b := *v.slot(int32(c), r.index), *v.slot(int32(c), first.index)
-			if a != b && !equal(v.number(a), v.number(b)) {
+			a, b := *v.slot(c, r.index), *v.slot(c, first.index)
+			if a != b && !equal(v.state(c, a), v.state(c, b)) {
 				n++
 				break
 			}
@@ -171,11 +190,11 @@ func (v *view) apart(replicas []*replica) int64 {
 }
 
 // equal compares two cells; one that no write has reached is equal to its like alone.
-func equal(a, b *merge.Cell) bool {
+func equal(a, b merge.Cell) bool {
 	if a.Rule() == nil || b.Rule() == nil {
 		return a.Rule() == b.Rule()
 	}
-	return a.Equal(*b)
+	return a.Equal(b)
 }
 
 // viewOf returns the view of a table: of tables with one fingerprint there is one, so that replicas under either mix.
@@ -187,7 +206,7 @@ func (w *world) viewOf(t *merge.Table) *view {
 		}
 	}
 	v := &view{w: w, table: t, print: print, width: len(w.replicas) + 1}
-	v.another() // the one that no write has reached
+	v.states = make([]merge.Cell, 1) // the one that no write has reached
 	if !w.light {
 		w.claim(v)
 	}
@@ -199,7 +218,7 @@ func (w *world) claim(v *view) {
 	t := v.table
 	n := len(w.plays)
 	v.cellsOf = make([]int32, len(w.t.keys)+1)
-	v.elems = make(map[int32][]int32)
+	v.elemsOf = make(map[int32][]int32)
 	var made []merge.Claim
 	elements := make(map[element]int32)
 	type named struct {
@@ -209,12 +228,11 @@ func (w *world) claim(v *view) {
 	var cells []named
 	// Key by key, for so the cells stand; the claims are then put in the order of the writes.
 	claims := make([]claim, 0, n+n/4)
-	plays := make([]int32, 0, n+n/4) // of the claims
-	v.claimsOf = make([]int32, n+1)  // how many there are, at first
+	v.claimsOf = make([]int32, n+1) // how many there are, at first
 	byKey := w.t.byKey
 	for i := 0; i < len(byKey); {
 		key := w.t.writes[byKey[i]].key
-		first := int32(len(v.cellKey))
+		first := int32(len(v.cells))
 		v.cellsOf[key] = first
 		cells = cells[:0]
 		clear(elements)
@@ -226,12 +244,12 @@ func (w *world) claim(v *view) {
 				}
 			}
 			cells = append(cells, named{rule, name})
-			v.cellKey, v.cellName, v.cellRule = append(v.cellKey, key), append(v.cellName, name), append(v.cellRule, rule)
+			v.cells = append(v.cells, cell{rule: rule, name: name, key: key})
 			return first + int32(len(cells)-1)
 		}
 		whole := false
 		for ; i < len(byKey) && w.t.writes[byKey[i]].key == key; i++ {
-			if w.t.ops[i].WholeDelete() {
+			if o := &w.t.ops[i]; o.kind == merge.Delete && o.fields == 0 {
 				whole = true
 			}
 		}
@@ -251,7 +269,7 @@ func (w *world) claim(v *view) {
 			op := w.op(j)
 			if op.WholeDelete() {
 				for k := range cells {
-					claims, plays = append(claims, claim{cell: first + int32(k), elem: -1, field: noField, kind: merge.Delete}), append(plays, j)
+					claims = append(claims, claim{play: j, cell: first + int32(k), elem: -1, field: noField, kind: merge.Delete})
 				}
 				v.claimsOf[j] = int32(len(cells))
 				continue
@@ -261,7 +279,7 @@ func (w *world) claim(v *view) {
 			at := 0 // among the fields of the operation, of which claims are made in this order
 			for k := range made {
 				m := &made[k]
-				c := claim{cell: cellOf(m.Rule, m.Cell), elem: -1, kind: m.Kind}
+				c := claim{play: j, cell: cellOf(m.Rule, m.Cell), elem: -1, kind: m.Kind}
 				if m.Rule.Together {
 					c.field = grouped - int32(len(v.groups))
 					v.groups = append(v.groups, group{m.Value, m.Before, m.Partial})
@@ -275,21 +293,21 @@ func (w *world) claim(v *view) {
 					e := element{c.cell, string(m.Value)}
 					number, known := elements[e]
 					if !known {
-						number = int32(len(v.elemCell))
+						number = int32(len(v.elems))
 						elements[e] = number
-						v.elemCell = append(v.elemCell, c.cell)
-						v.elems[c.cell] = append(v.elems[c.cell], number)
+						v.elems = append(v.elems, elem{cell: c.cell})
+						v.elemsOf[c.cell] = append(v.elemsOf[c.cell], number)
 					}
 					c.elem = number
 				}
-				claims, plays = append(claims, c), append(plays, j)
+				claims = append(claims, c)
 			}
 		}
 		for _, c := range cells {
-			w.dotted[key] = w.dotted[key] || c.rule.NeedsDots()
+			w.watch[key].dotted = w.watch[key].dotted || c.rule.NeedsDots()
 		}
 	}
-	v.cellsOf[len(w.t.keys)] = int32(len(v.cellKey))
+	v.cellsOf[len(w.t.keys)] = int32(len(v.cells))
 	// Copies ask what the write asked that they are copies of.
 	for j, c := range w.copies {
 		v.claimsOf[len(byKey)+j] = v.claimsOf[c.base]
@@ -301,16 +319,19 @@ func (w *world) claim(v *view) {
 	v.claimsOf[n] = total
 	v.claims = make([]claim, total)
 	for i := 0; i < len(claims); {
-		j := plays[i]
+		j := claims[i].play
 		i += copy(v.claims[v.claimsOf[j]:v.claimsOf[j+1]], claims[i:])
 	}
 	for j := int32(len(byKey)); int(j) < n; j++ {
 		base := w.copies[int(j)-len(byKey)].base
-		copy(v.claims[v.claimsOf[j]:], v.claims[v.claimsOf[base]:v.claimsOf[base+1]])
+		for i, c := range v.claims[v.claimsOf[base]:v.claimsOf[base+1]] {
+			c.play = j
+			v.claims[int(v.claimsOf[j])+i] = c
+		}
 	}
-	v.at = make([]int32, len(v.cellKey)*v.width)
+	v.at = make([]int32, len(v.cells)*v.width)
 	for _, r := range w.replicas {
-		if r.seen == nil && slices.Contains(w.dotted, true) {
+		if r.seen == nil && slices.ContainsFunc(w.watch, func(k watch) bool { return k.dotted }) {
 			r.seen = make([]clock.Vector, len(w.t.keys))
 		}
 	}
@@ -324,12 +345,13 @@ type element struct {
 // measure makes a view the one under which losses are counted.
 func (w *world) measure(v *view) {
 	w.view = v
-	w.fronts = make([]front, len(v.cellKey))
-	room := make([]head, len(v.cellKey))
-	for i := range w.fronts {
-		w.fronts[i].heads = room[i : i : i+1]
+	room := make([]int32, len(v.cells))
+	for i := range v.cells {
+		v.cells[i].front = front{heads: room[i : i : i+1]}
 	}
-	w.elemFronts = make([]front, len(v.elemCell))
+	for i := range v.elems {
+		v.elems[i].front = front{}
+	}
 }
 
 // switchTable makes replicas go on under another table: they fold what they have anew. Replicas whose tables have different
@@ -357,12 +379,7 @@ func (w *world) switchTable(t *merge.Table, replicas []*replica) {
 		}
 	}
 	if v != nil && v != w.view && !w.light {
-		for i := range w.fronts {
-			w.forget(w.view.cellKey[i], &w.fronts[i])
-		}
-		for i := range w.elemFronts {
-			w.forget(w.view.cellKey[w.view.elemCell[i]], &w.elemFronts[i])
-		}
+		w.forgetAll()
 		w.measure(v)
 		w.rebuild()
 	}

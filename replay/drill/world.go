@@ -45,23 +45,22 @@ type world struct {
 	claimed merge.Claim
 	inTime  []moment // when each is due
 	due     int      // in inTime
+	warm    int      // in inTime: up to there it was fetched
+	fetched int64    // see [world.fetch]
 	dueRd   int      // in Traffic.reads
 
 	// What is lost is counted under one table: that of the drill, and after a switch the new one.
 	view       *view
-	fronts     []front // of its cells
-	elemFronts []front
-	dotted     []bool // of each key: its writes note what their writers had seen
 	odds       []*odds
 	wereAtOdds []TableOdds
 
-	accepted []int32  // in order
-	answers  []int64  // of each write, when it was acknowledged; nil when that is as soon as it is made
-	whole    int      // of the accepted, how many from the first are in every replica
-	alarmed  int      // of the accepted, how many from the first were looked at for being stuck
-	again    []moment // from when on a restart has left writes missing that may be stuck once more
-	pending  [][]int32
-	tracked  []bool // of each key: its writes that are not everywhere are kept in pending
+	accepted []int32   // in order
+	answers  []int64   // of each write, when it was acknowledged; nil when that is as soon as it is made
+	whole    int       // of the accepted, how many from the first are in every replica
+	alarmed  int       // of the accepted, how many from the first were looked at for being stuck
+	again    []moment  // from when on a restart has left writes missing that may be stuck once more
+	watch    []watch   // of each key
+	pending  [][]int32 // of each key that is tracked, its writes that are not everywhere
 
 	busy   heap[*link]
 	strays heap[stray]
@@ -81,10 +80,8 @@ type world struct {
 	counters
 	splits   map[int32]*split // by key, those that are not over
 	over     []*split
-	scans    map[int32]*scan // by key, while something is cut
-	cut      bool            // some link is down
-	critical []bool          // of each key
-	leader   []bool
+	scans    map[int32]*scan  // by key, while something is cut
+	cut      bool             // some link is down
 	sessions map[string]int32 // the write that a session saw last, by session and key
 	timeline []Event
 	handoffs []Event
@@ -99,6 +96,16 @@ type world struct {
 	skewed   bool // some clock is not that of the history, or was not
 	light    bool // nothing is folded: for who asks about the traffic alone
 	stop     func() bool
+}
+
+// watch is what is watched of a key.
+type watch struct {
+	scopes   uint64 // which checks are about it
+	class    int16
+	critical bool
+	leader   bool
+	tracked  bool // its writes that are not everywhere are kept in pending
+	dotted   bool // its writes note what their writers had seen
 }
 
 // play is what became of one write of the drill.
@@ -379,22 +386,16 @@ func (w *world) base(play int32) *write { return &w.t.writes[w.baseOf(play)] }
 // op returns the operation of a write of the drill: that of the history, until the drill gives it another stamp or another
 // past. It is good until the next call.
 func (w *world) op(i int32) *merge.Op {
-	base := w.t.op(w.baseOf(i))
-	n := w.copyOf(i)
-	restamped, past := w.stamps != nil && w.stamps[i] != clock.Timestamp{}, w.seen != nil && w.dotted[w.base(i).key]
-	if n == 0 && !restamped && !past {
-		return base
+	w.playing = w.t.op(w.baseOf(i))
+	if w.stamps != nil {
+		w.playing.Stamp.Time = w.stampOf(i)
 	}
-	w.playing = *base
-	if restamped {
-		w.playing.Stamp.Time = w.stamps[i]
-	}
-	if past {
+	if w.seen != nil {
 		w.playing.Seen = w.seen[i]
 	}
-	if n > 0 {
+	if n := w.copyOf(i); n > 0 {
 		w.playing.Dot = w.dot(i)
-		if base.ID != "" {
+		if w.playing.ID != "" {
 			w.playing.ID += fmt.Sprintf("+%d", n+1)
 		}
 	}
@@ -402,11 +403,12 @@ func (w *world) op(i int32) *merge.Op {
 }
 
 // fields returns the fields of a write's operation.
-func (w *world) fields(i int32) []merge.Field { return w.t.op(w.baseOf(i)).Fields }
+func (w *world) fields(i int32) []merge.Field { return w.t.fieldsOf(&w.t.ops[w.t.rank[w.baseOf(i)]]) }
 
 // dot returns the dot of a write's operation; copies are by nodes of their own.
 func (w *world) dot(i int32) clock.Dot {
-	dot := w.t.op(w.baseOf(i)).Dot
+	b := w.base(i)
+	dot := clock.Dot{Node: w.t.nodes[b.node], Seq: uint64(b.seq)}
 	if n := w.copyOf(i); n > 0 {
 		dot.Node += clock.Node(fmt.Sprintf("+%d", n+1))
 	}
@@ -418,7 +420,7 @@ func (w *world) stampOf(i int32) clock.Timestamp {
 	if w.stamps != nil && w.stamps[i] != (clock.Timestamp{}) {
 		return w.stamps[i]
 	}
-	return w.t.op(w.baseOf(i)).Stamp.Time
+	return w.base(i).stamp
 }
 
 // restamp stamps a write with another time.
@@ -477,11 +479,7 @@ func (w *world) keys() {
 		w.probes = append(w.probes, probeLine{Probe: &s.Probes[i], region: s.region(s.Probes[i].Region)})
 	}
 	n := len(w.t.keys)
-	w.classOf = make([]int16, n)
-	w.scopesOf = make([]uint64, n)
-	w.critical, w.leader, w.tracked = make([]bool, n), make([]bool, n), make([]bool, n)
-	w.pending = make([][]int32, n)
-	w.dotted = make([]bool, n)
+	w.watch, w.pending = make([]watch, n), make([][]int32, n)
 	w.gather()
 	if w.opt.deaf {
 		w.dueRd, w.probes = len(w.t.reads), nil
@@ -492,14 +490,15 @@ func (w *world) keys() {
 		if c < 0 {
 			c = len(s.Classes)
 		}
-		w.classOf[i] = int16(c)
-		w.leader[i] = anyMatches(s.Leaders, key)
-		w.critical[i] = w.classes[c].Critical || w.leader[i]
-		w.tracked[i] = w.critical[i] || read || w.classes[c].asks()
-		w.dotted[i] = !w.light && w.exact
+		k := &w.watch[i]
+		k.class = int16(c)
+		k.leader = anyMatches(s.Leaders, key)
+		k.critical = w.classes[c].Critical || k.leader
+		k.tracked = k.critical || read || w.classes[c].asks()
+		k.dotted = !w.light && w.exact
 		for j, sc := range w.scopes {
 			if sc.holds(w.classes[c].Name, key) {
-				w.scopesOf[i] |= 1 << j
+				k.scopes |= 1 << j
 			}
 		}
 	}
@@ -592,6 +591,9 @@ func (w *world) run() {
 		case 3:
 			w.callNext()
 		case 4:
+			if w.due >= w.warm {
+				w.fetch()
+			}
 			m := w.inTime[w.due]
 			w.due++
 			w.attempt(m.write, m.at)
@@ -614,6 +616,51 @@ func (w *world) run() {
 			w.dirty = false
 			w.judge()
 		}
+	}
+}
+
+// ahead is how many writes are fetched at a time: what they touch stays in a processor's first cache.
+const ahead = 16
+
+// fetch looks at what the next writes will touch. It stands all over the memory, and what one write touches is found by way
+// of one another; but one write does not wait for the next, so that the processor fetches for all at once. The sum is kept so
+// that the looking is not optimized away.
+func (w *world) fetch() {
+	from := w.warm
+	w.warm = min(from+ahead, len(w.inTime))
+	next := w.inTime[from:w.warm]
+	for _, m := range next {
+		b := w.base(m.write)
+		w.fetched += int64(w.watch[b.key].class)
+		if b.seen >= 0 {
+			w.fetched += int64(w.t.seen[b.seen])
+		}
+		if w.light {
+			continue
+		}
+		w.look(m.write)
+		for _, c := range w.view.claimsBy(m.write) {
+			w.fetched += int64(*w.view.slot(c.cell, all)) + int64(w.view.cells[c.cell].key)
+		}
+	}
+	if w.light {
+		return
+	}
+	for _, m := range next {
+		for _, c := range w.view.claimsBy(m.write) {
+			for _, h := range w.view.cells[c.cell].front.heads {
+				w.look(w.view.claims[h].play)
+			}
+		}
+	}
+}
+
+// look fetches the operation of a write.
+func (w *world) look(play int32) {
+	o := &w.t.ops[w.t.rank[w.baseOf(play)]]
+	w.fetched += int64(o.kind)
+	if o.fields > 0 {
+		w.fetched += int64(len(w.t.fields[o.first].Value))
 	}
 }
 
