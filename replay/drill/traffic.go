@@ -233,6 +233,9 @@ func (b *builder) add(k *replay.KeyOperations) {
 		}
 		if len(k.Nodes) > 1 {
 			w.seen = int32(len(t.seen))
+			if more := len(o.Low) + len(o.High); len(t.seen)+more > cap(t.seen) {
+				t.seen = slices.Grow(t.seen, len(t.seen)+more) // twice as much, for it is long
+			}
 			t.seen = append(append(t.seen, o.Low...), o.High...)
 		}
 		if o.Dot.Seq > 1 {

@@ -217,7 +217,7 @@ func (w *world) viewOf(t *merge.Table) *view {
 func (w *world) claim(v *view) {
 	t := v.table
 	n := len(w.plays)
-	v.cellsOf = make([]int32, len(w.t.keys)+1)
+	v.cells, v.cellsOf = make([]cell, 0, len(w.t.keys)), make([]int32, len(w.t.keys)+1)
 	v.elemsOf = make(map[int32][]int32)
 	var made []merge.Claim
 	elements := make(map[element]int32)
