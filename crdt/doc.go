@@ -82,11 +82,11 @@
 // and of the wire form, for elements, keys and values of 49 bytes (values of a register: 20), added in no order:
 //
 //	                                      encode            decode
-//	ORSet                                 450-600 MB/s      140-200 MB/s
+//	ORSet                                 280-600 MB/s      140-200 MB/s
 //	RWSet                                 450-890 MB/s      135-210 MB/s
-//	GSet, which has to sort               150-200 MB/s      190-370 MB/s
+//	GSet, which has to sort               250-260 MB/s      190-370 MB/s
 //	Map of MVRegister                     430-800 MB/s      130-190 MB/s
-//	Map of ResetCounter                   200-240 MB/s      120-160 MB/s
+//	Map of ResetCounter                   240-280 MB/s      120-160 MB/s
 //	AppendLog                             900-1700 MB/s     370-470 MB/s
 //	a plain Go map                                          125-220 MB/s, nothing checked
 //

@@ -453,8 +453,10 @@ func (r *reader) room(n int) int {
 }
 
 // sortPieces sorts pieces of one buffer by their bytes. Most differ soon after what all of them begin with, and are told
-// apart by a number.
+// apart by a number: by its bytes, from the last to the first, all are dealt into 256 heaps, and only those with equal numbers
+// are then compared.
 func sortPieces(buffer []byte, pieces []piece) {
+	const few = 256 // of so many, comparing all is quicker
 	if len(pieces) == 0 {
 		return
 	}
@@ -468,17 +470,51 @@ func sortPieces(buffer []byte, pieces []piece) {
 		}
 		common = n
 	}
+	differ := uint64(0) // the bits in which some heads differ
 	for i := range pieces {
 		var head [8]byte
 		copy(head[:], pieces[i].of(buffer)[common:])
 		pieces[i].head = binary.BigEndian.Uint64(head[:])
+		differ |= pieces[i].head ^ pieces[0].head
 	}
-	slices.SortFunc(pieces, func(a, b piece) int {
+	compare := func(a, b piece) int {
 		if a.head != b.head {
 			return cmp.Compare(a.head, b.head)
 		}
 		return bytes.Compare(a.of(buffer), b.of(buffer))
-	})
+	}
+	if len(pieces) <= few {
+		slices.SortFunc(pieces, compare)
+		return
+	}
+	dealt, other := pieces, make([]piece, len(pieces))
+	for shift := 0; shift < 64; shift += 8 {
+		if differ>>shift&0xff == 0 {
+			continue
+		}
+		var starts [257]int
+		for i := range dealt {
+			starts[dealt[i].head>>shift&0xff+1]++
+		}
+		for i := 1; i < len(starts); i++ {
+			starts[i] += starts[i-1]
+		}
+		for i := range dealt {
+			heap := dealt[i].head >> shift & 0xff
+			other[starts[heap]] = dealt[i]
+			starts[heap]++
+		}
+		dealt, other = other, dealt
+	}
+	for first := 0; first < len(dealt); {
+		after := first + 1
+		for after < len(dealt) && dealt[after].head == dealt[first].head {
+			after++
+		}
+		slices.SortFunc(dealt[first:after], compare)
+		first = after
+	}
+	copy(pieces, dealt)
 }
 
 // piece is a part of a buffer.
