@@ -86,7 +86,7 @@ func (c Check) Holds(get func(field string) value.Value) bool {
 		return get(o.Field)
 	}
 	a, b := resolve(c.Left), resolve(c.Right)
-	if a.IsAbsent() || b.IsAbsent() || a.Kind() != b.Kind() || a == value.Null {
+	if a.Kind() != b.Kind() || a.IsAbsent() || a == value.Null {
 		return true
 	}
 	order := value.Compare(a, b)
