@@ -220,7 +220,7 @@ func (t *Table) parseOrder(line lex.Line, ms *lex.Mistakes) {
 		for i, w := range line.Words[1:] {
 			t.Ladder.Order[i] = rungs[w.Text]
 		}
-		if t.Ladder.Check() == nil {
+		if !slices.Contains(t.Ladder.Order[:], lww.Same) && t.Ladder.Check() == nil {
 			return
 		}
 	}
