@@ -331,6 +331,28 @@ func TestAForgedRecordIsRefusedForWhatIsWrongWithIt(t *testing.T) {
 	}
 }
 
+// The dot of a write stands in it, and beside it in the frame of its register: both must be the same.
+func TestAWriteUnderAnothersDotIsRefused(t *testing.T) {
+	table := MustParseTable("* * keep-all")
+	for _, c := range []struct {
+		dot clock.Dot
+		ok  bool
+	}{{clock.Dot{Node: "a", Seq: 1}, true}, {clock.Dot{Node: "a", Seq: 2}, false}} {
+		s := NewState(table)
+		cell := table.Rules[0].NewCell()
+		_, err := cell.more.(*live).register.WriteAt(clock.Dot{Node: "a", Seq: 1}, Write{Dot: c.dot}, clock.Vector{})
+		require.NoError(t, err)
+		s.add("k", &record{rules: s.rulesOf("k"), cells: []namedCell{{"f", cell}}})
+		data, err := s.AppendRecord(nil, "k")
+		require.NoError(t, err)
+		_, _, err = NewState(table).MergeRecord(data, Limits{})
+		require.Equal(t, c.ok, err == nil)
+		if !c.ok {
+			require.ErrorContains(t, err, "a write of another dot than its own")
+		}
+	}
+}
+
 func TestRecordsAreBoundedByTheirLimits(t *testing.T) {
 	s := NewState(MustParseTable("* s add-wins\n* * lww"))
 	var elements []value.Value
