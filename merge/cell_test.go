@@ -95,6 +95,18 @@ func TestTheWriteOfACellIsTheOneThatItKeeps(t *testing.T) {
 	}
 }
 
+func TestAnEmptyCellShowsWhatNobodyWrote(t *testing.T) {
+	shows := map[string]value.Value{"counter": "0", "grow-only": "[]", "add-wins": "[]", "remove-wins": "[]", "append": "[]"}
+	for _, r := range everyRule.Rules {
+		cell, other := r.NewCell(), r.NewCell()
+		assert.Equal(t, shows[r.Name], cell.Value(), r.Name)
+		assert.Same(t, r, cell.Rule())
+		assert.False(t, cell.Conflicted(), r.Name)
+		assert.True(t, cell.Equal(other), r.Name)
+		assert.False(t, cell.Merge(other), r.Name)
+	}
+}
+
 // A flag that is off because somebody turned it off shows so, and one that nobody wrote shows nothing: though all that
 // either remembers of it is settled.
 func TestAFlagThatIsOffIsNotOneThatNobodyWrote(t *testing.T) {

@@ -1,6 +1,9 @@
 package merge
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -69,6 +72,31 @@ func TestEveryOperationAfterTheFirstOfADotIsMeasuredByTheFirst(t *testing.T) {
 	for i, r := range refusals {
 		assert.Equal(t, finding.OpIDReused, r.Code)
 		assert.Equal(t, i+1, r.Place)
+	}
+}
+
+// Whether the dots of each node ascend or not, and however many nodes there are, the first operation of a dot is found.
+func TestTheFirstOperationOfADotIsFoundAmongAllBeforeIt(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		nodes := 1 + r.IntN(40)
+		ops := make([]Op, r.IntN(80))
+		made := make(map[clock.Node]uint64)
+		var p places
+		for range 2 { // the second time with what the first one left behind
+			p.clear()
+			for i := range ops {
+				node := clock.Node(fmt.Sprint("n", r.IntN(nodes)))
+				if made[node]++; r.IntN(10) == 0 {
+					made[node] = 1 + r.Uint64N(made[node])
+				}
+				ops[i].Dot = clock.Dot{Node: node, Seq: made[node]}
+				want := slices.IndexFunc(ops[:i], func(o Op) bool { return o.Dot == ops[i].Dot })
+				first, found := p.find(ops, i)
+				require.Equal(t, want >= 0, found, "seed %d", seed)
+				require.Equal(t, max(want, 0), first, "seed %d", seed)
+			}
+		}
 	}
 }
 
