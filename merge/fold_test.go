@@ -292,10 +292,10 @@ var ruleCases = []ruleCase{
 			return len(live) > 0 && !slices.ContainsFunc(live, func(e *event) bool { return e.op.Kind == Remove })
 		})
 	}, nil},
-	{"enable-wins", []action{{Set, "true"}, {Set, "false"}, {Delete, ""}}, func(set []*event, saw func(b, a *event) bool) value.Value {
+	{"enable-wins", []action{{Set, "true"}, {Set, "false"}}, func(set []*event, saw func(b, a *event) bool) value.Value {
 		return flagLeft(set, slices.ContainsFunc(alive(set, saw), func(e *event) bool { return e.c.Value == "true" }))
 	}, nil},
-	{"disable-wins", []action{{Set, "true"}, {Set, "false"}, {Delete, ""}}, func(set []*event, saw func(b, a *event) bool) value.Value {
+	{"disable-wins", []action{{Set, "true"}, {Set, "false"}}, func(set []*event, saw func(b, a *event) bool) value.Value {
 		return flagLeft(set, !slices.ContainsFunc(alive(set, saw), func(e *event) bool { return e.c.Value != "true" }))
 	}, nil},
 	{"append", []action{{Set, "1"}, {Set, "2"}, {Delete, ""}}, func(set []*event, _ func(b, a *event) bool) value.Value {
