@@ -320,3 +320,31 @@ func TestNothingIsShownOfWhatNobodyWrote(t *testing.T) {
 	assert.Same(t, s.Table(), s.table)
 	assert.Same(t, &s.table.Ladder, s.table.Rules[0].Ladder())
 }
+
+// The claims of several operations are appended to one list: each has the rule of its own key.
+func TestAClaimHasTheRuleOfItsOwnKey(t *testing.T) {
+	table := MustParseTable("x * max\n* * lww")
+	var claims []Claim
+	for _, key := range []string{"x", "y", "x"} {
+		claims = table.Claims(&Op{Key: key, Fields: []Field{field("f", "1", "")}}, claims)
+	}
+	require.Len(t, claims, 3)
+	for i, want := range []string{"max", "lww", "max"} {
+		assert.Equal(t, want, claims[i].Rule.Name)
+	}
+}
+
+// Increments is what a counter shows to which nothing but increments were applied.
+func TestIncrementsAreWhatACounterShows(t *testing.T) {
+	s := NewState(MustParseTable("* * counter"))
+	us := writer{node: "us"}
+	var sum Increments
+	assert.Equal(t, value.Value("0"), sum.Value())
+	for _, v := range []value.Value{"1", "-2.50", `"many"`, "", "null", "1e2"} {
+		verdicts, err := s.Apply(us.op(Add, "k", 1, field("n", v, "")))
+		require.NoError(t, err)
+		assert.Equal(t, !verdicts[0].Missing, sum.Add(v), v)
+		assert.Equal(t, s.Get("k", "n"), sum.Value(), v)
+	}
+	assert.Equal(t, value.Value("98.5"), sum.Value())
+}
