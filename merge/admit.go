@@ -386,10 +386,8 @@ func (p *places) remember(ops []Op) {
 	if p.all == nil {
 		p.all = make(map[clock.Dot]int)
 	}
-	for i := range ops {
-		if _, known := p.all[ops[i].Dot]; !known {
-			p.all[ops[i].Dot] = i
-		}
+	for i := range ops { // which have unequal dots
+		p.all[ops[i].Dot] = i
 	}
 	p.is = true
 }

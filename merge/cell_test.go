@@ -87,6 +87,46 @@ func TestTheWriteOfACellIsTheOneThatItKeeps(t *testing.T) {
 			assert.Equal(t, b.Dot, w.Dot, rule)
 		}
 	}
+	on := us.op(Set, "k", 3, field("f", "true", "null"))
+	for _, rule := range []string{"counter", "grow-only", "add-wins", "remove-wins", "enable-wins", "disable-wins", "append"} {
+		w, ok := cellUnder(t, rule, on).Write()
+		assert.False(t, ok, rule)
+		assert.Zero(t, w, rule)
+	}
+}
+
+func TestAnEmptyCellShowsWhatNobodyWrote(t *testing.T) {
+	shows := map[string]value.Value{"counter": "0", "grow-only": "[]", "add-wins": "[]", "remove-wins": "[]", "append": "[]"}
+	for _, r := range everyRule.Rules {
+		cell, other := r.NewCell(), r.NewCell()
+		assert.Equal(t, shows[r.Name], cell.Value(), r.Name)
+		assert.Same(t, r, cell.Rule())
+		assert.False(t, cell.Conflicted(), r.Name)
+		assert.True(t, cell.Equal(other), r.Name)
+		assert.False(t, cell.Merge(other), r.Name)
+	}
+}
+
+// A flag that is off because somebody turned it off shows so, and one that nobody wrote shows nothing: though all that
+// either remembers of it is settled.
+func TestAFlagThatIsOffIsNotOneThatNobodyWrote(t *testing.T) {
+	us := writer{node: "us"}
+	off := us.op(Set, "k", 1, field("f", "false", ""))
+	for _, rule := range []string{"enable-wins", "disable-wins"} {
+		written := cellUnder(t, rule, off)
+		unwritten := written.Rule().NewCell()
+		written.Settle(us.seen)
+		unwritten.Settle(us.seen)
+		assert.False(t, written.Equal(unwritten), rule)
+		assert.False(t, unwritten.Equal(*written), rule)
+		assert.Equal(t, value.Value("false"), written.Value(), rule)
+		assert.Equal(t, value.Value(""), unwritten.Value(), rule)
+		assert.False(t, written.Merge(unwritten), rule)
+		assert.True(t, unwritten.Merge(*written), rule)
+		assert.False(t, unwritten.Merge(*written), rule)
+		assert.True(t, written.Equal(unwritten), rule)
+		assert.Equal(t, value.Value("false"), unwritten.Value(), rule)
+	}
 }
 
 func TestOfTwoLiveWritesTheGreatestIsKeptAndUnderRefuseNeither(t *testing.T) {

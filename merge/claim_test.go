@@ -97,6 +97,8 @@ func TestACounterSaysWhatBecameOfEachClaim(t *testing.T) {
 		{us.op(Set, "k", 1, field("n", "5", "2")), Combined, false, "3"},
 		{us.op(Set, "k", 2, field("n", `"many"`, "5")), Lost, true, "3"},
 		{us.op(Set, "k", 3, field("n", "9", "")), Lost, true, "3"},
+		{us.op(Set, "k", 3, field("n", "9", `"many"`)), Lost, true, "3"},
+		{us.op(Insert, "k", 3, field("n", "9", "1")), Lost, true, "3"},
 		{us.op(Delete, "k", 4, field("n", "", "")), Combined, false, "0"},
 		{us.op(Set, "k", 5, field("n", "7", "6")), Combined, false, "1"},
 	} {
@@ -244,4 +246,105 @@ func TestAKeyIsCarriedToATableThatDecidesAlike(t *testing.T) {
 	_, err := from.Apply(Op{Key: "k", Kind: Set, Fields: []Field{field("f", "1", "")}})
 	require.NoError(t, err)
 	assert.True(t, to.Carry(from, "k"), "neither declares nodes")
+}
+
+// Fields that belong together are claimed as a whole, if one of them changed: those that a delete names are null in it.
+func TestAGroupIsClaimedIfOneOfItsFieldsChanged(t *testing.T) {
+	table := MustParseTable("* a,b lww together\n* * lww")
+	for _, c := range []struct {
+		kind   Kind
+		fields []Field
+		want   map[string]value.Value
+	}{
+		{Set, []Field{field("a", "1", "1"), field("b", "2", "2"), field("c", "3", "2")}, map[string]value.Value{"c": "3"}},
+		{Set, []Field{field("a", "1", "1"), field("b", "2", "2")}, nil},
+		{Set, []Field{field("a", "1", "1"), field("b", "2", "1"), field("c", "3", "2")}, map[string]value.Value{"a,b": `{"a":1,"b":2}`, "c": "3"}},
+		{Delete, []Field{field("a", "", "1"), field("c", "", "2")}, map[string]value.Value{"a,b": `{"a":null}`, "c": ""}},
+	} {
+		op := Op{Key: "k", Kind: c.kind, Fields: c.fields}
+		claims := table.Claims(&op, nil)
+		require.Len(t, claims, len(c.want))
+		for _, claim := range claims {
+			assert.Equal(t, c.want[claim.Cell], claim.Value, claim.Cell)
+		}
+	}
+	whole := Op{Key: "k", Fields: []Field{field("", `{"a":1,"b":2}`, `{"a":1}`)}}
+	claims := MustParseTable("* * lww together").Claims(&whole, nil)
+	require.Len(t, claims, 1)
+	assert.Equal(t, whole.Fields[0].Value, claims[0].Value, "the whole record is a group by itself")
+	assert.Equal(t, whole.Fields[0].Before, claims[0].Before)
+	assert.False(t, claims[0].Partial)
+}
+
+// A set takes an absolute value for its elements: null has none, and what is no array is one. What it took out is missing
+// without a before-image, but for a set that only grows.
+func TestASetReadsAnAbsoluteValue(t *testing.T) {
+	for rule, missing := range map[string]bool{"grow-only": false, "add-wins": true, "remove-wins": true} {
+		s := NewState(MustParseTable("* f " + rule + "\n* * lww"))
+		us := writer{node: "a"}
+		grows := rule == "grow-only"
+		for _, c := range []struct {
+			op      Op
+			outcome Outcome
+			missing bool
+			shows   value.Value
+		}{
+			{us.op(Set, "k", 1, field("f", `[10,9,"10"]`, "")), Combined, missing, `[9,10,"10"]`},
+			{us.op(Set, "k", 2, field("f", `8`, "null")), Combined, false, `[8,9,10,"10"]`},
+			{us.op(Set, "k", 3, field("f", "[8]", "[8]")), Combined, false, `[8,9,10,"10"]`},
+			{us.op(Set, "k", 4, field("f", "null", "8")), map[bool]Outcome{false: Combined, true: Lost}[grows], false, map[bool]value.Value{false: `[9,10,"10"]`, true: `[8,9,10,"10"]`}[grows]},
+		} {
+			verdicts, err := s.Apply(c.op)
+			require.NoError(t, err)
+			assert.Equal(t, c.outcome, verdicts[0].Outcome, "%s %s", rule, c.op.ID)
+			assert.Equal(t, c.missing, verdicts[0].Missing, "%s %s", rule, c.op.ID)
+			assert.Equal(t, c.outcome == Lost && grows, verdicts[0].NotMonotonic, "%s %s", rule, c.op.ID)
+			assert.Equal(t, c.shows, s.Get("k", "f"), "%s %s", rule, c.op.ID)
+		}
+	}
+}
+
+// Of a key that nobody wrote nothing is shown, nor of a field.
+func TestNothingIsShownOfWhatNobodyWrote(t *testing.T) {
+	s := NewState(MustParseTable("* a,b lww together\n* * lww"))
+	us := writer{node: "a"}
+	applyAll(t, s, []Op{us.op(Set, "k", 1, field("a", "1", ""), field("c", "2", ""))})
+	for _, c := range [][2]string{{"nobody wrote it", "c"}, {"k", "d"}, {"k", ""}, {"k", "b"}} {
+		assert.Equal(t, value.Value(""), s.Get(c[0], c[1]), c)
+	}
+	for range s.Record("nobody wrote it") {
+		t.Error("a cell")
+	}
+	assert.Equal(t, value.Value("1"), s.Get("k", "a"))
+	assert.Equal(t, value.Value("2"), s.Get("k", "c"))
+	assert.Same(t, s.Table(), s.table)
+	assert.Same(t, &s.table.Ladder, s.table.Rules[0].Ladder())
+}
+
+// The claims of several operations are appended to one list: each has the rule of its own key.
+func TestAClaimHasTheRuleOfItsOwnKey(t *testing.T) {
+	table := MustParseTable("x * max\n* * lww")
+	var claims []Claim
+	for _, key := range []string{"x", "y", "x"} {
+		claims = table.Claims(&Op{Key: key, Fields: []Field{field("f", "1", "")}}, claims)
+	}
+	require.Len(t, claims, 3)
+	for i, want := range []string{"max", "lww", "max"} {
+		assert.Equal(t, want, claims[i].Rule.Name)
+	}
+}
+
+// Increments is what a counter shows to which nothing but increments were applied.
+func TestIncrementsAreWhatACounterShows(t *testing.T) {
+	s := NewState(MustParseTable("* * counter"))
+	us := writer{node: "us"}
+	var sum Increments
+	assert.Equal(t, value.Value("0"), sum.Value())
+	for _, v := range []value.Value{"1", "-2.50", `"many"`, "", "null", "1e2"} {
+		verdicts, err := s.Apply(us.op(Add, "k", 1, field("n", v, "")))
+		require.NoError(t, err)
+		assert.Equal(t, !verdicts[0].Missing, sum.Add(v), v)
+		assert.Equal(t, s.Get("k", "n"), sum.Value(), v)
+	}
+	assert.Equal(t, value.Value("98.5"), sum.Value())
 }

@@ -121,6 +121,7 @@ type ruleCase struct {
 	rule    string
 	actions []action
 	oracle  func(set []*event, saw func(b, a *event) bool) value.Value
+	rank    func(*event) int // of rules that select one write, the greatest: what is compared before the ladder
 }
 
 type action struct {
@@ -177,13 +178,13 @@ func rankKind(kind Kind) func(*event) int {
 var writesAndDelete = []action{{Set, "1"}, {Set, "2"}, {Delete, ""}}
 
 func selectionCase(rule string, rank func(*event) int) ruleCase {
-	return ruleCase{rule, writesAndDelete, func(set []*event, _ func(b, a *event) bool) value.Value { return shownOf(best(set, rank)) }}
+	return ruleCase{rule, writesAndDelete, func(set []*event, _ func(b, a *event) bool) value.Value { return shownOf(best(set, rank)) }, rank}
 }
 
 func siblingCase(rule string, rank func(*event) int) ruleCase {
 	return ruleCase{rule, writesAndDelete, func(set []*event, saw func(b, a *event) bool) value.Value {
 		return shownOf(best(alive(set, saw), rank))
-	}}
+	}, nil}
 }
 
 func number(e *event) int {
@@ -237,7 +238,7 @@ var ruleCases = []ruleCase{
 			live = slices.DeleteFunc(live, func(o *event) bool { return o == e })
 		}
 		return value.Array(values...)
-	}},
+	}, nil},
 	{"union", []action{{Set, `["x"]`}, {Set, `["y","z"]`}, {Delete, ""}}, func(set []*event, saw func(b, a *event) bool) value.Value {
 		live := slices.DeleteFunc(alive(set, saw), func(e *event) bool { return e.op.Kind == Delete })
 		if len(live) == 0 {
@@ -254,11 +255,11 @@ var ruleCases = []ruleCase{
 			}
 		}
 		return value.Array(all...)
-	}},
+	}, nil},
 	{"longest", []action{{Set, `"x"`}, {Set, `"yy"`}, {Delete, ""}}, func(set []*event, saw func(b, a *event) bool) value.Value {
 		live := slices.DeleteFunc(alive(set, saw), func(e *event) bool { return e.op.Kind == Delete })
 		return shownOf(best(live, func(e *event) int { return len(e.c.Value) }))
-	}},
+	}, nil},
 	{"counter", []action{{Add, "1"}, {Add, "-2.5"}, {Delete, ""}}, func(set []*event, saw func(b, a *event) bool) value.Value {
 		sum := 0 // in halves
 		for _, a := range set {
@@ -272,33 +273,35 @@ var ruleCases = []ruleCase{
 			panic(err)
 		}
 		return value.Number(d)
-	}},
+	}, nil},
 	{"grow-only", []action{{Insert, `"x"`}, {Insert, `"y"`}, {Remove, `"x"`}}, func(set []*event, _ func(b, a *event) bool) value.Value {
 		return elementsLeft(set, []value.Value{`"x"`, `"y"`}, func(on []*event) bool {
 			return slices.ContainsFunc(on, func(e *event) bool { return e.op.Kind == Insert })
 		})
-	}},
+	}, nil},
 	{"add-wins", []action{{Insert, `"x"`}, {Insert, `"y"`}, {Remove, `"x"`}, {Delete, ""}}, func(set []*event, saw func(b, a *event) bool) value.Value {
 		return elementsLeft(set, []value.Value{`"x"`, `"y"`}, func(on []*event) bool {
 			return slices.ContainsFunc(on, func(a *event) bool {
 				return a.op.Kind == Insert && !slices.ContainsFunc(on, func(b *event) bool { return b.op.Kind != Insert && saw(b, a) })
 			})
 		})
-	}},
+	}, nil},
 	{"remove-wins", []action{{Insert, `"x"`}, {Insert, `"y"`}, {Remove, `"x"`}, {Delete, ""}}, func(set []*event, saw func(b, a *event) bool) value.Value {
 		return elementsLeft(set, []value.Value{`"x"`, `"y"`}, func(on []*event) bool {
 			live := slices.DeleteFunc(alive(on, saw), func(e *event) bool { return e.op.Kind == Delete })
 			return len(live) > 0 && !slices.ContainsFunc(live, func(e *event) bool { return e.op.Kind == Remove })
 		})
-	}},
+	}, nil},
 	{"enable-wins", []action{{Set, "true"}, {Set, "false"}}, func(set []*event, saw func(b, a *event) bool) value.Value {
 		return flagLeft(set, slices.ContainsFunc(alive(set, saw), func(e *event) bool { return e.c.Value == "true" }))
-	}},
+	}, nil},
 	{"disable-wins", []action{{Set, "true"}, {Set, "false"}}, func(set []*event, saw func(b, a *event) bool) value.Value {
-		return flagLeft(set, !slices.ContainsFunc(alive(set, saw), func(e *event) bool { return e.c.Value == "false" }))
-	}},
-	{"append", []action{{Set, "1"}, {Set, "2"}}, func(set []*event, _ func(b, a *event) bool) value.Value {
-		entries := slices.Clone(set)
+		return flagLeft(set, !slices.ContainsFunc(alive(set, saw), func(e *event) bool { return e.c.Value != "true" }))
+	}, nil},
+	{"append", []action{{Set, "1"}, {Set, "2"}, {Delete, ""}}, func(set []*event, _ func(b, a *event) bool) value.Value {
+		entries := slices.DeleteFunc(slices.Clone(set), func(a *event) bool {
+			return a.op.Kind == Delete || slices.ContainsFunc(set, func(b *event) bool { return trims(b, a) })
+		})
 		slices.SortFunc(entries, func(x, y *event) int {
 			return cmp.Or(cmp.Compare(x.op.Stamp.Time.Wall, y.op.Stamp.Time.Wall), x.op.Dot.Compare(y.op.Dot))
 		})
@@ -307,7 +310,12 @@ var ruleCases = []ruleCase{
 			values = append(values, e.c.Value)
 		}
 		return value.Array(values...)
-	}},
+	}, nil},
+}
+
+// trims reports whether b deletes the entry of a log that a is, which is older.
+func trims(b, a *event) bool {
+	return b.op.Kind == Delete && a.op.Stamp.Time.Wall < b.op.Stamp.Time.Wall
 }
 
 func flagLeft(set []*event, on bool) value.Value {

@@ -1,9 +1,9 @@
 package merge
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
-	"strings"
 )
 
 // keyRules is what a table says of a key. Keys that the same lines match share one.
@@ -103,23 +103,10 @@ func deleteOf(op *Op) Write {
 
 // compareDeletes orders deletes of whole records for storing them.
 func compareDeletes(a, b *Op) int {
-	if c := a.Dot.Compare(b.Dot); c != 0 {
+	c := cmp.Or(a.Dot.Compare(b.Dot), a.Stamp.Time.Compare(b.Stamp.Time), cmp.Compare(a.Stamp.Version, b.Stamp.Version),
+		cmp.Compare(a.Stamp.Node, b.Stamp.Node), cmp.Compare(a.ID, b.ID))
+	if c != 0 || a.Seen.Equal(b.Seen) {
 		return c
 	}
-	if c := a.Stamp.Time.Compare(b.Stamp.Time); c != 0 {
-		return c
-	}
-	if a.Stamp.Version != b.Stamp.Version {
-		if a.Stamp.Version < b.Stamp.Version {
-			return -1
-		}
-		return 1
-	}
-	if c := strings.Compare(string(a.Stamp.Node), string(b.Stamp.Node)); c != 0 {
-		return c
-	}
-	if c := strings.Compare(a.ID, b.ID); c != 0 || a.Seen.Equal(b.Seen) {
-		return c
-	}
-	return strings.Compare(a.Seen.String(), b.Seen.String())
+	return cmp.Compare(a.Seen.String(), b.Seen.String())
 }

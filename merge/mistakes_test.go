@@ -10,18 +10,100 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
-// Each line is wrong in one way, and the mistake says in which.
+// Each line is wrong in one way, and the mistake says in which, once.
 func TestAMistakeInALineSaysWhatIsWrongWithIt(t *testing.T) {
+	const (
+		nodes   = "; write them lowest first, as in: nodes ap-south < eu-west < us-east"
+		order   = "order wants each of version, time and node once; as in: order version time node"
+		check   = "; as in: check orders/* start <= end"
+		sides   = "a check has a key, a left side, a comparison and a right side" + check
+		unique  = "a unique line has a key and one field; as in: unique users/* email"
+		rule    = "; a rule line is KEY FIELD RULE, as in: cart/* items add-wins"
+		rules   = "; rules are lww, fww, max, min, counter, grow-only, union, add-wins, remove-wins, enable-wins, disable-wins, keep-all, highest, prefer, prefer-node, delete-wins, update-wins, append, refuse, longest"
+		prefer  = "; it wants values, the preferred first, as in: prefer closed > open > new"
+		between = "prefer: the values need a > between them" + prefer
+		column  = "; it wants a column, as in: highest updated_at"
+		sites   = "; it wants nodes, the preferred first, as in: prefer-node us-east > eu-west"
+		option  = "; the one option is together"
+		single  = `"together" with a single field; name the fields with commas between them`
+		profile = "a profile line has one name; as in: profile cassandra"
+	)
 	for line, want := range map[string]string{
-		"* a,,b lww":              `an empty name in the fields "a,,b"`,
-		"* * prefer together":     "prefer: ",
-		"* * highest together":    "highest: ",
-		"* * prefer-node eu > eu": "prefer-node: ",
-		"* * lww twice":           "lww does not take twice",
+		"nodes a b < c":                `node name "a b" holds ' '` + nodes,
+		"nodes a <":                    "empty node name" + nodes,
+		"order version time":           order,
+		"order version time node node": order,
+		"order version time time":      order,
+		"order version time tim":       order, // was taken for an order of two
+		"order a b c":                  order, // was taken for the order of a table that has no such line
+		"check * a <":                  sides,
+		"check * a < b c":              sides,
+		"check * a <> b":               `"<>" is not a comparison; one of < <= > >= == !=`,
+		`check * 1 < "x"`:              "a check of two constants" + check,
+		"check * 1 < null":             "", // a field of that name
+		"unique *":                     unique,
+		"unique * a b":                 unique,
+		"unique * a*":                  unique,
+		"unique * a,b":                 unique,
+		`unique * "a*"`:                "",
+		"profile":                      profile,
+		"profile cassandra spock":      profile,
+		"profile nothing-like-it":      `there is no profile "nothing-like-it"`,
+		"k f":                          `"k f" has no rule` + rule,
+		"uniqu f":                      `"uniqu f" has no rule; did you mean "unique"?`,
+		`"nodes" * lww`:                "", // a key of that name
+		"k f longes":                   `there is no rule "longes"; did you mean "longest"?`,
+		"k f something-else":           `there is no rule "something-else"` + rules,
+		"k a,,b lww":                   `an empty name in the fields "a,,b"`,
+		"k f lww twice":                "lww does not take twice" + option,
+		"k f longest twice":            "longest does not take twice" + option,
+		`k a,b lww "together"`:         `lww does not take "together"` + option,
+		"k f lww together":             single,
+		"k f longest together":         single,
+		"k f prefer 1 > 2 together":    single,
+		`k "f*" lww together`:          single,
+		"k f* lww together":            "",
+		"k f,g longest together":       "",
+		"k f highest rev":              "",
+		"k f,g counter together":       `"counter" combines single fields: "together" makes no sense with it`,
+		"k f prefer":                   "prefer: 0 values" + prefer,
+		"k f,g prefer together":        "prefer: 0 values" + prefer,
+		"k f prefer a":                 "prefer: 1 values" + prefer,
+		"k f prefer a > b > a":         `prefer: "a" stands twice` + prefer,
+		"k f prefer 1>2>1":             "prefer: 1 stands twice" + prefer,
+		`k f prefer 1 > "1"`:           "", // a number and a text
+		`k f prefer ">" > b`:           "",
+		"k f prefer a b":               between,
+		"k f prefer a >":               between,
+		"k f prefer > a":               between,
+		"k f prefer a>>b":              between,
+		"k * highest":                  "highest: 0 words" + column,
+		"k * highest a b":              "highest: 2 words" + column,
+		"k * highest together":         "highest: 0 words" + column,
+		"k f prefer-node":              "prefer-node: empty node name" + sites,
+		"k f prefer-node eu > eu":      `prefer-node: node "eu" stands twice in the order` + sites,
+		"k f prefer-node a b > c":      `prefer-node: node name "a b" holds ' '` + sites,
 	} {
-		_, err := ParseTable("rules.tb", []byte(line))
-		assert.ErrorContains(t, err, want, line)
+		_, err := ParseTable("rules.tb", []byte(line+"\n* * lww"), longest)
+		if want == "" {
+			assert.NoError(t, err, line)
+		} else {
+			assert.EqualError(t, err, "rules.tb:1: "+want, line)
+		}
 	}
+}
+
+// A user's rule has a name of its own and a function, and what is wrong with it is said beside what is wrong in the file.
+func TestAMistakeInAUsersRuleIsOneOfTheTable(t *testing.T) {
+	_, err := ParseTable("rules.tb", []byte("* * lwww"), longest, longest, Custom{Name: "Loud", Merge: longest.Merge}, Custom{Name: "max", Merge: longest.Merge}, Custom{Name: "empty"})
+	assert.EqualError(t, err, `rules.tb: two rules are called "longest"
+rules.tb: a custom rule can't be called "Loud"; lower case with dashes, as in: longest or tariff/v2
+rules.tb: two rules are called "max"
+rules.tb: custom rule "empty" has no Merge function
+rules.tb:1: there is no rule "lwww"; did you mean "lww"?`)
+	assert.Nil(t, MustParseTable("* * lww").Rules[0].Func())
+	assert.NotNil(t, MustParseTable("* * longest", longest).Rules[0].Func())
+	assert.PanicsWithValue(t, "merge: mend the rule table:\ntable:1: there is no rule \"lwww\"; did you mean \"lww\"?", func() { MustParseTable("* * lwww") })
 }
 
 // A table promises of a user's rule the laws that it claims, and no others.

@@ -1,6 +1,9 @@
 package merge
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -9,6 +12,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/crdt"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
 func TestARefusalNamesTheOperationOrTheBatch(t *testing.T) {
@@ -48,11 +52,13 @@ func TestWhereThereIsNoEpochTheTableSaysWhoTakesPart(t *testing.T) {
 // A batch that was refused leaves nothing behind that the next one is measured by.
 func TestTheGateForgetsTheDotsOfABatch(t *testing.T) {
 	g, b := gateAndBatch()
-	require.Empty(t, g.Admit(b, gateNow))
-	_, other := gateAndBatch()
-	other.Ops[0].Fields[0].Value = "3"
-	other.Ops[0], other.Ops[1] = other.Ops[1], other.Ops[0]
-	require.Empty(t, g.Admit(other, gateNow), "none of the first was merged")
+	for i := range 4 {
+		b.Ops[0].Fields[0].Value = value.Int(int64(i))
+		if i > 1 { // the dots of a node ascend, and then they don't
+			b.Ops[0], b.Ops[1] = b.Ops[1], b.Ops[0]
+		}
+		require.Empty(t, g.Admit(b, gateNow), "none of those before was merged")
+	}
 }
 
 // Each operation that differs from the first of its dot is refused, also from each other.
@@ -66,6 +72,31 @@ func TestEveryOperationAfterTheFirstOfADotIsMeasuredByTheFirst(t *testing.T) {
 	for i, r := range refusals {
 		assert.Equal(t, finding.OpIDReused, r.Code)
 		assert.Equal(t, i+1, r.Place)
+	}
+}
+
+// Whether the dots of each node ascend or not, and however many nodes there are, the first operation of a dot is found.
+func TestTheFirstOperationOfADotIsFoundAmongAllBeforeIt(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		nodes := 1 + r.IntN(40)
+		ops := make([]Op, r.IntN(80))
+		made := make(map[clock.Node]uint64)
+		var p places
+		for range 2 { // the second time with what the first one left behind
+			p.clear()
+			for i := range ops {
+				node := clock.Node(fmt.Sprint("n", r.IntN(nodes)))
+				if made[node]++; r.IntN(10) == 0 {
+					made[node] = 1 + r.Uint64N(made[node])
+				}
+				ops[i].Dot = clock.Dot{Node: node, Seq: made[node]}
+				want := slices.IndexFunc(ops[:i], func(o Op) bool { return o.Dot == ops[i].Dot })
+				first, found := p.find(ops, i)
+				require.Equal(t, want >= 0, found, "seed %d", seed)
+				require.Equal(t, max(want, 0), first, "seed %d", seed)
+			}
+		}
 	}
 }
 

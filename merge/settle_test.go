@@ -390,6 +390,41 @@ func TestAHundredThousandIncrementsSettleToOneSumANode(t *testing.T) {
 	t.Logf("%d bytes became %d", len(before), len(after))
 }
 
+// What a key remembers of the dots written to it has a gap for each that went to another key; settled it is one run a node,
+// however many there were.
+func TestWhatIsSettledIsNoLongerForTheNumberOfItsOperations(t *testing.T) {
+	for _, rule := range []string{"keep-all", "refuse", "delete-wins", "add-wins", "remove-wins", "enable-wins", "disable-wins", "counter"} {
+		table := MustParseTable("* * " + rule)
+		sizes := func(n int) (before, after int) {
+			s := NewState(table)
+			us := writer{node: "us"}
+			var seen clock.Vector // on k
+			for range n {
+				op := us.op(Set, "k", 5, field("f", "true", "null"))
+				if rule == "counter" {
+					op.Fields[0].Value = "1"
+				}
+				op.Seen = seen.Clone()
+				seen.Add(op.Dot)
+				applyAll(t, s, []Op{op})
+				us.op(Set, "l", 5) // which is written elsewhere
+			}
+			size := func() int {
+				data, err := s.AppendRecord(nil, "k")
+				require.NoError(t, err)
+				return len(data)
+			}
+			before = size()
+			s.Settle(us.seen)
+			return before, size()
+		}
+		before, few := sizes(20)
+		_, many := sizes(60)
+		require.Less(t, few, before-20, rule)
+		require.InDelta(t, few, many, 3, rule)
+	}
+}
+
 func TestDeletesOfTheRecordThatAllHaveSettleToTheGreatest(t *testing.T) {
 	table := MustParseTable("nodes a < b < c\nk x fww\nk y append\nk z prefer-node b > a\n* * lww")
 	s, never := NewState(table), NewState(table)
@@ -434,6 +469,23 @@ func TestADeleteOfTheRecordIsRememberedForTheLogsItTrims(t *testing.T) {
 	entry := eu.op(Set, "k", 70, field("log", "1", ""))
 	s := everyOrder(t, table, far, near, entry)
 	require.Equal(t, value.Value("[]"), s.Get("k", "log"))
+}
+
+// Where no line appends to a log, a delete that all have seen stays for its claim alone.
+func TestADeleteIsRememberedForItsTimeOnlyWhereALogIsTrimmed(t *testing.T) {
+	for rules, want := range map[string]int{"k * add-wins": 1, "k x append": 2, "other * append\nk * add-wins": 1} {
+		us, eu := writer{node: "us"}, writer{node: "eu"}
+		late, great := us.op(Delete, "k", 100), eu.op(Delete, "k", 50)
+		great.Stamp.Version = 1
+		s := NewState(MustParseTable("nodes us < eu\n" + rules + "\n* * lww"))
+		applyAll(t, s, []Op{late, great})
+		require.Len(t, s.keys["k"].deletes, 2)
+		us.sees(&eu)
+		s.Settle(clock.Up("us", 1))
+		require.Len(t, s.keys["k"].deletes, want, rules)
+		s.Settle(us.seen)
+		require.Len(t, s.keys["k"].deletes, want, rules)
+	}
 }
 
 // Without a dot to replace it by, each delete was remembered for ever where a line preferred nodes or the first write.

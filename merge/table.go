@@ -86,7 +86,7 @@ func (c Check) Holds(get func(field string) value.Value) bool {
 		return get(o.Field)
 	}
 	a, b := resolve(c.Left), resolve(c.Right)
-	if a.IsAbsent() || b.IsAbsent() || a.Kind() != b.Kind() || a == value.Null {
+	if a.Kind() != b.Kind() || a.IsAbsent() || a == value.Null {
 		return true
 	}
 	order := value.Compare(a, b)
@@ -220,7 +220,7 @@ func (t *Table) parseOrder(line lex.Line, ms *lex.Mistakes) {
 		for i, w := range line.Words[1:] {
 			t.Ladder.Order[i] = rungs[w.Text]
 		}
-		if t.Ladder.Check() == nil {
+		if !slices.Contains(t.Ladder.Order[:], lww.Same) && t.Ladder.Check() == nil {
 			return
 		}
 	}

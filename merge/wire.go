@@ -34,7 +34,7 @@ type Limits struct {
 // compared by that of their records, so nobody must be able to make two texts of one sum.
 func Sum(data []byte) [16]byte {
 	whole := sha256.Sum256(data)
-	return [16]byte(whole[:16])
+	return [16]byte(whole[:])
 }
 
 // encoder is a writer of operations and states.

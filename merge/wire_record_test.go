@@ -232,6 +232,127 @@ func TestDamagedAndForgedRecordsAreRefusedOrCanonical(t *testing.T) {
 	}
 }
 
+// forgery is a record of k under forgeTable, part by part.
+type forgery struct {
+	version    uint64
+	key, print string
+	deletes    []Op
+	cells      []forgedCell
+	rest       string
+}
+
+type forgedCell struct {
+	name string
+	line uint64
+}
+
+var forgeTable = MustParseTable("k a,b lww together\nk * lww\n* * max")
+
+func (f *forgery) bytes(t *testing.T) []byte {
+	w := newEncoder(nil)
+	w.Array(6)
+	w.Uint(f.version)
+	w.Text(f.key)
+	w.Bytes([]byte(f.print))
+	w.Array(8 * len(f.deletes))
+	for i := range f.deletes {
+		d := &f.deletes[i]
+		w.Text(d.ID)
+		w.Vector(&d.Seen)
+		w.stamp(&d.Stamp)
+		w.Dot(d.Dot)
+	}
+	w.Array(3 * len(f.cells))
+	for i, c := range f.cells {
+		w.Text(c.name)
+		w.Uint(c.line)
+		w.write(&Write{ID: fmt.Sprint(i)})
+	}
+	require.NoError(t, w.Err)
+	return sealed(append(append(w.B, f.rest...), make([]byte, checksumSize)...))
+}
+
+// A record with the right checksum is refused for what is wrong with it, and nothing of it is taken.
+func TestAForgedRecordIsRefusedForWhatIsWrongWithIt(t *testing.T) {
+	at := func(wall int64) Op { return Op{Stamp: lww.Stamp{Time: clock.Timestamp{Wall: wall}}} }
+	for _, c := range []struct {
+		forge func(*forgery)
+		want  string // "" when it is taken
+	}{
+		{func(f *forgery) {}, ""},
+		{func(f *forgery) { f.version = 2 }, "version 2, known is 1"},
+		{func(f *forgery) { f.key = "" }, "it has no key"},
+		{func(f *forgery) { f.key = "other" }, ErrMismatch.Error()},
+		{func(f *forgery) { f.print = "12345678" }, ErrMismatch.Error()},
+		{func(f *forgery) { f.rest = "\x00" }, "1 bytes are left over"},
+		{func(f *forgery) { f.cells = nil }, ""},
+		{func(f *forgery) { f.deletes = nil }, ""},
+		{func(f *forgery) { f.cells, f.deletes = nil, nil }, "it is empty"},
+		{func(f *forgery) { f.deletes = []Op{at(1)} }, ""},
+		{func(f *forgery) { f.deletes = []Op{at(2), at(1), at(3)} }, "deletes are not ascending"},
+		{func(f *forgery) { f.deletes = []Op{at(1), at(1)} }, "deletes are not ascending"},
+		{func(f *forgery) { f.deletes = []Op{at(1), at(3), at(2)} }, "deletes are not ascending"},
+		{func(f *forgery) { f.cells[1].line = 3 }, "line 3 of 3"},
+		{func(f *forgery) { f.cells[1].line = 2 }, `cell "c" is not of its rule`},
+		{func(f *forgery) { f.cells[0].name = "a" }, `cell "a" is not of its rule`},
+		{func(f *forgery) { f.cells[1].name = "a" }, `cell "a" is not of its rule`},
+		{func(f *forgery) { f.cells[2].line = 0 }, `cell "d" is not of its rule`},
+		{func(f *forgery) { f.cells[2].name = "c" }, "cells are not ascending"},
+		{func(f *forgery) { f.cells[1], f.cells[2] = f.cells[2], f.cells[1] }, "cells are not ascending"},
+		{func(f *forgery) { f.cells[1] = forgedCell{"a,b", 1} }, ""}, // a field of that name
+		{func(f *forgery) { f.cells[0], f.cells[1] = forgedCell{"a,b", 1}, f.cells[0] }, "cells are not ascending"},
+		{func(f *forgery) { f.cells = append(f.cells, forgedCell{"c", 1}) }, "cells are not ascending"},
+	} {
+		s := NewState(forgeTable)
+		f := &forgery{version: 1, key: "k", print: s.rulesOf("k").print, deletes: []Op{at(1), at(2)},
+			cells: []forgedCell{{"a,b", 0}, {"c", 1}, {"d", 1}}}
+		f.deletes[0].Dot, f.deletes[1].Dot = clock.Dot{Node: "a", Seq: 1}, clock.Dot{Node: "b", Seq: 1}
+		c.forge(f)
+		data := f.bytes(t)
+		key, changed, err := s.MergeRecord(data, Limits{})
+		if c.want == "" {
+			require.NoError(t, err, "%+v", f)
+			require.Equal(t, "k", key)
+			require.True(t, changed)
+			for i := range f.deletes {
+				require.Equal(t, f.deletes[i].Dot, s.keys["k"].deletes[i].Dot)
+			}
+			continue
+		}
+		require.ErrorContains(t, err, c.want, "%+v", f)
+		sentinel := ErrRecord
+		if c.want == ErrMismatch.Error() {
+			sentinel = ErrMismatch
+		}
+		require.ErrorIs(t, err, sentinel, "%+v", f)
+		require.False(t, changed)
+		require.Empty(t, key)
+		require.Zero(t, s.Len())
+	}
+}
+
+// The dot of a write stands in it, and beside it in the frame of its register: both must be the same.
+func TestAWriteUnderAnothersDotIsRefused(t *testing.T) {
+	table := MustParseTable("* * keep-all")
+	for _, c := range []struct {
+		dot clock.Dot
+		ok  bool
+	}{{clock.Dot{Node: "a", Seq: 1}, true}, {clock.Dot{Node: "a", Seq: 2}, false}} {
+		s := NewState(table)
+		cell := table.Rules[0].NewCell()
+		_, err := cell.more.(*live).register.WriteAt(clock.Dot{Node: "a", Seq: 1}, Write{Dot: c.dot}, clock.Vector{})
+		require.NoError(t, err)
+		s.add("k", &record{rules: s.rulesOf("k"), cells: []namedCell{{"f", cell}}})
+		data, err := s.AppendRecord(nil, "k")
+		require.NoError(t, err)
+		_, _, err = NewState(table).MergeRecord(data, Limits{})
+		require.Equal(t, c.ok, err == nil)
+		if !c.ok {
+			require.ErrorContains(t, err, "a write of another dot than its own")
+		}
+	}
+}
+
 func TestRecordsAreBoundedByTheirLimits(t *testing.T) {
 	s := NewState(MustParseTable("* s add-wins\n* * lww"))
 	var elements []value.Value
