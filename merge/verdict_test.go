@@ -148,7 +148,7 @@ func TestEveryVerdictSaysWhatBecameOfTheOperation(t *testing.T) {
 							kept, ok := cell.Write()
 							require.True(t, ok)
 							require.Equal(t, kept, v.Against)
-							w := e.c.write()
+							w := e.c.Write()
 							order, by := rule.Compare(&w, &kept)
 							require.Negative(t, order)
 							require.Equal(t, by, v.By)
