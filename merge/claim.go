@@ -16,6 +16,8 @@ type Claim struct {
 
 	// Partial says that the op did not write all of the fields that the rule names to be decided together.
 	Partial bool
+
+	ordered bool // see [State.Ordered]
 }
 
 // WholeDelete reports whether op deletes the whole record. It then makes a claim on every cell of its key, those

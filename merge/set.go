@@ -87,12 +87,14 @@ func minus(a, b []value.Value) (rest []value.Value) {
 const dotBlock = MaxElements + 1
 
 func blocks(v clock.Vector) clock.Vector {
-	var wide clock.Vector
+	var few [8]clock.Run
+	runs := few[:0]
 	for node, run := range v.Runs() {
 		if last := min(run.Last, MaxSeq); run.First <= last { // no operation has a dot beyond
-			wide.AddRange(node, clock.Range{First: run.First * dotBlock, Last: last*dotBlock + MaxElements})
+			runs = append(runs, clock.Run{Node: node, Range: clock.Range{First: run.First * dotBlock, Last: last*dotBlock + MaxElements}})
 		}
 	}
+	wide, _ := clock.VectorOf(runs) // they are in its order as those of v are
 	return wide
 }
 
@@ -106,8 +108,12 @@ func (s *set) apply(_ *Rule, c *Claim) {
 	}
 	seen := blocks(c.Op.Seen)
 	dot := clock.Dot{Node: c.Op.Dot.Node, Seq: c.Op.Dot.Seq * dotBlock}
-	whole := clock.Vector{}
-	whole.AddRange(dot.Node, clock.Range{First: dot.Seq, Last: dot.Seq + MaxElements})
+	done := clock.Vector{} // none of it is on its way any more
+	if c.ordered {
+		s.note(seen)
+		done = seen
+	}
+	block := clock.Range{First: dot.Seq, Last: dot.Seq + MaxElements}
 	if c.Kind == Delete {
 		if s.add != nil {
 			s.add.ClearAt(dot, seen)
@@ -131,10 +137,16 @@ func (s *set) apply(_ *Rule, c *Claim) {
 		}
 		dot.Seq++
 	}
+	done.AddRange(dot.Node, block)
+	s.note(done)
+}
+
+// note says that of the dots in delivered none is on its way to s.
+func (s *set) note(delivered clock.Vector) {
 	if s.add != nil {
-		s.add.Note(whole)
+		s.add.Note(delivered)
 	} else {
-		s.remove.Note(whole)
+		s.remove.Note(delivered)
 	}
 }
 
@@ -150,12 +162,12 @@ func (s *set) merge(_ *Rule, from state) (changed bool) {
 }
 
 func (s *set) settle(horizon clock.Vector) {
-	switch {
-	case s.add != nil:
-		s.add.Note(blocks(horizon))
-	case s.remove != nil:
-		wide := blocks(horizon)
-		s.remove.Note(wide)
+	if s.grow != nil {
+		return
+	}
+	wide := blocks(horizon)
+	s.note(wide)
+	if s.remove != nil {
 		s.remove.Forget(wide)
 	}
 }

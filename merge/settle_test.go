@@ -214,6 +214,7 @@ func cluster(seed uint64, steps int) error {
 	oracles := make([]*State, 3)
 	for i := range regions {
 		regions[i] = &region{writer: writer{node: nodeNames[i]}, state: NewState(table)}
+		regions[i].state.Ordered = seed%2 == 0 // which the oracles are not
 		oracles[i] = NewState(table)
 	}
 	var ops []Op

@@ -15,6 +15,14 @@ import (
 // operations that were applied, so replicas that have seen the same ones are equal. One goroutine at a time may use a
 // State.
 type State struct {
+	// Ordered says that each operation is applied after all those that it has seen, as a log delivers them. Then a set need
+	// not remember, element by element, what has been replaced and is yet to arrive, which costs time and memory. It shows
+	// the same with and without; to be equal to the byte, all replicas have it or none. It is set before first use.
+	//
+	// HAZARD: what comes after an operation that had seen it is taken for applied already: an element that it adds does not
+	// appear.
+	Ordered bool
+
 	table *Table
 	keys  map[string]*record
 	order []string // the keys, as they came
@@ -80,6 +88,7 @@ func (s *State) Take(op *Op, verdicts []Verdict, before []Write) ([]Verdict, []W
 		k = s.add(op.Key, &record{rules: s.rulesOf(op.Key)})
 	}
 	for i := range claims {
+		claims[i].ordered = s.Ordered
 		cell := k.cell(s.table, &claims[i])
 		was, _ := cell.Write()
 		cell.Apply(&claims[i])

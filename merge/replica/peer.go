@@ -33,7 +33,7 @@ const (
 
 // messageVersion is the version of all of these, and of what a digest is made of. It moves with every change of either. Before
 // it was written, the first number of a message was its kind.
-const messageVersion = 4
+const messageVersion = 5
 
 // maxAsk bounds what one message asks for, maxBuckets for the records of how many buckets a replica asks at once.
 const (
@@ -777,7 +777,7 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 	if _, err := r.log.Adopt(c.seen); err != nil {
 		return r.fail(err)
 	}
-	r.state, r.digests, r.foreign = merge.NewState(r.opt.Table), nil, true
+	r.state, r.digests, r.foreign = newState(r.opt.Table), nil, true
 	for _, record := range c.records {
 		if _, _, err := r.state.MergeRecord(record, r.opt.Limits); err != nil {
 			return r.fail(err)

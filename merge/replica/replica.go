@@ -222,7 +222,7 @@ func Open(dir string, opt Options) (*Replica, error) {
 	r := &Replica{
 		opt:    opt,
 		self:   opt.Node,
-		state:  merge.NewState(opt.Table),
+		state:  newState(opt.Table),
 		chains: make(map[clock.Node]*chain),
 		floors: make(map[clock.Node]*chain),
 		peers:  make(map[clock.Node]*peer),
@@ -255,6 +255,13 @@ func Open(dir string, opt Options) (*Replica, error) {
 		}
 	}
 	return r, nil
+}
+
+// newState returns an empty state for what the log delivers.
+func newState(table *merge.Table) *merge.State {
+	s := merge.NewState(table)
+	s.Ordered = true
+	return s
 }
 
 func (o *Options) check() error {

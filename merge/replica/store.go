@@ -432,7 +432,7 @@ func (r *Replica) load(from io.Reader, at segment.Position) (h head, err error) 
 		if err := r.isWas(h.table); err != nil {
 			return h, err
 		}
-		into = merge.NewState(r.opt.Was)
+		into = newState(r.opt.Was)
 		r.moved = true
 	}
 	if crdt.Member(h.self) != r.opt.Node {

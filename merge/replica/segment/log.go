@@ -53,6 +53,7 @@ type Log struct {
 	// Invariant: open is what no flush has begun with; flight is what one is writing, or nil.
 	open, flight *batch
 	spare        *batch // to be used again
+	usual        int    // bytes of a batch: those of the largest of late, and less of it with every flush
 	next         uint64 // sequence of the next record
 	synced       uint64 // the last sequence that is durable
 
@@ -176,10 +177,7 @@ func (l *Log) sync(sequence uint64) error {
 			l.segments[len(l.segments)-1].end = b.end()
 			l.synced = through
 			l.flight = nil
-			if cap(b.buf) <= 2*l.room {
-				b.buf = b.buf[:0]
-				l.spare = b
-			}
+			l.reuse(b)
 		}
 		l.done.Broadcast()
 	}
@@ -187,6 +185,20 @@ func (l *Log) sync(sequence uint64) error {
 		return nil
 	}
 	return l.err
+}
+
+// minSpare is how much room for a batch is kept however small the batches are.
+const minSpare = 64 << 10
+
+// reuse keeps the room of a batch that is on disk for a later one, unless it is more than batches have come to need. What
+// a region has missed while it was cut off comes in batches of MiB, and then none of this size for a long time: their room,
+// twice that of the largest batch, would stay for as long as the log is open.
+func (l *Log) reuse(b *batch) {
+	l.usual = max(len(b.buf), l.usual-l.usual/8)
+	if cap(b.buf) <= min(max(2*l.usual, minSpare), 2*l.room) {
+		b.buf = b.buf[:0]
+		l.spare = b
+	}
 }
 
 func (l *Log) poison(err error) {

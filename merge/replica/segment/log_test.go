@@ -356,3 +356,30 @@ func TestAppendAllocatesNothingButTheBuffer(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(900, func() { _, _ = l.Append(body) }))
 	require.NoError(t, l.Close())
 }
+
+// A log kept for good the room of the largest batches that it ever wrote: MiB, since a region once came back.
+func TestTheRoomOfAnUnusualBatchIsGivenBack(t *testing.T) {
+	l, _, err := segment.Open(logDir, segment.Options{FS: &faultfs.Disk{}})
+	require.NoError(t, err)
+	write := func(records int) {
+		for range records {
+			_, err := l.Append(make([]byte, 200))
+			require.NoError(t, err)
+		}
+		require.NoError(t, l.Sync())
+	}
+	for range 2 { // both buffers
+		write(10_000)
+	}
+	room := l.Room()
+	assert.Greater(t, room, 2*10_000*200)
+	for range 3 { // a few small ones between large ones cost no new room
+		write(1)
+	}
+	assert.Equal(t, room, l.Room())
+	for range 16 {
+		write(1)
+	}
+	assert.LessOrEqual(t, l.Room(), 2*64<<10)
+	require.NoError(t, l.Close())
+}
