@@ -160,7 +160,9 @@ func (l *Log[P]) next(s *lane[P]) {
 }
 
 func (l *Log[P]) letGo(s *lane[P], h *held[P]) {
-	delete(s.held, h.op.Dot.Seq)
+	if delete(s.held, h.op.Dot.Seq); len(s.held) == 0 {
+		s.held = nil // a map keeps the room of the most that it ever held
+	}
 	l.backlog.release(h.source, h.isMember, h.op.Size)
 }
 
@@ -181,7 +183,7 @@ func (l *Log[P]) follow() {
 // settle finds out anew what waits for what, and delivers what has nothing more to wait for.
 func (l *Log[P]) settle() {
 	clear(l.waiting)
-	l.ready = l.ready[:0]
+	l.begin()
 	for _, s := range l.lanes {
 		l.next(s)
 	}

@@ -47,7 +47,7 @@ func (l *Log[P]) Apply(source clock.Node, op Operation[P]) (Arrival, []Operation
 	arrival := l.judge(source, &op)
 	switch arrival {
 	case Delivered:
-		l.ready = l.ready[:0]
+		l.begin()
 		l.deliver(l.open(op.Dot.Node), op)
 		if len(l.backlog.accounts) > 0 {
 			l.follow()
@@ -119,6 +119,16 @@ func (l *Log[P]) never(op *Operation[P]) (why Arrival) {
 		}
 	}
 	return why
+}
+
+// begin empties ready for a call that delivers. What many operations at once needed of it is given back, and none of those
+// that it held stays alive for it.
+func (l *Log[P]) begin() {
+	const usual = 64 // operations that one call delivers
+	if clear(l.ready); cap(l.ready) > usual {
+		l.ready = nil
+	}
+	l.ready = l.ready[:0]
 }
 
 // deliver puts down the next operation of a lane, and adds it to ready.

@@ -3,7 +3,9 @@ package crdt
 import (
 	"encoding/binary"
 	"math"
+	"runtime"
 	"testing"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -180,4 +182,40 @@ func TestNothingIsTakenOfAStoppedMemberUntilTheNextEpoch(t *testing.T) {
 	require.NoError(t, l.Enter(Epoch{Number: 2, Members: []clock.Node{"a"}, Lost: clock.Up("b", 2)})) // somebody else had two
 	require.Equal(t, Delivered, apply(2))
 	require.Equal(t, Stranger, apply(3))
+}
+
+// What a region that was cut off had waited for comes all at once. A log kept the room of the most that it ever delivered, and
+// in it what it had forgotten.
+func TestALogKeepsNothingOfALargeDelivery(t *testing.T) {
+	const many = 1000
+	var l Log[*[64]byte]
+	require.NoError(t, l.Enter(Epoch{Number: 1, Members: []clock.Node{"eu", "us"}}))
+	apply := func(seq uint64) (Arrival, weak.Pointer[[64]byte]) {
+		payload := new([64]byte)
+		arrival, _ := l.Apply("us", Operation[*[64]byte]{Dot: clock.Dot{Node: "us", Seq: seq}, Size: 1, Payload: payload})
+		return arrival, weak.Make(payload)
+	}
+	forget := func() {
+		for _, member := range l.Epoch().Members {
+			require.NoError(t, l.Acknowledge(member, l.Seen().Clone()))
+		}
+		l.Compact()
+	}
+	var payloads []weak.Pointer[[64]byte]
+	for seq := uint64(many); seq > 0; seq-- {
+		arrival, payload := apply(seq)
+		require.Equal(t, seq == 1, arrival == Delivered)
+		payloads = append(payloads, payload)
+	}
+	require.Equal(t, many, len(l.ready))
+	arrival, _ := apply(many + 1)
+	require.Equal(t, Delivered, arrival)
+	forget()
+	runtime.GC()
+	for i := range payloads {
+		require.Nil(t, payloads[i].Value(), "of us:%d", many-i)
+	}
+	assert.Less(t, cap(l.ready), many)
+	s, _ := l.lane("us")
+	assert.Nil(t, s.held)
 }
