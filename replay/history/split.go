@@ -15,6 +15,7 @@ type chunk struct {
 	name   string
 	region string
 	format Format
+	packed bool // the source is compressed
 
 	buffer    *buffer // that data is cut from
 	data      []byte
