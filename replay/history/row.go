@@ -47,6 +47,15 @@ func (columns image) find(name string) (int, bool) {
 
 // get returns the value of a column, absent when the row doesn't have it.
 func (columns image) get(name string) value.Value {
+	const few = 16
+	if len(columns) <= few {
+		for i := range columns {
+			if columns[i].Name == name {
+				return columns[i].Value
+			}
+		}
+		return ""
+	}
 	if i, found := columns.find(name); found {
 		return columns[i].Value
 	}
