@@ -412,7 +412,7 @@ func (c *change) rowKey(at finding.Place, out *Batch) (string, *problem) {
 	if bad != nil {
 		return "", bad
 	}
-	return rowKey(table, key), nil
+	return out.rowKey(table, key), nil
 }
 
 // primaryKeyOf returns the columns of a row that the message names as its primary key.

@@ -278,6 +278,17 @@ func TestAFormatIsToldNotGuessed(t *testing.T) {
 	assert.ErrorIs(t, err, ErrFormat)
 }
 
+// closing counts who was closed.
+type closing struct {
+	io.Reader
+	closed *int
+}
+
+func (c *closing) Close() error {
+	*c.closed++
+	return nil
+}
+
 func TestErrorsOfTheMachineEndTheScan(t *testing.T) {
 	none := func(*Batch) error { return nil }
 	_, err := Scan([]Source{File(filepath.Join(t.TempDir(), "missing"))}, Options{}, none)
@@ -293,7 +304,8 @@ func TestErrorsOfTheMachineEndTheScan(t *testing.T) {
 	assert.ErrorIs(t, err, disk, "not damage in the data")
 
 	enough := errors.New("enough")
-	sources := []Source{Reader("a", bytes.NewReader(typical(30_000))), Reader("b", bytes.NewReader(typical(30_000)))}
+	plain := typical(30_000)
+	sources := []Source{Reader("a", bytes.NewReader(plain)), Reader("b", bytes.NewReader(plain))}
 	var calls atomic.Int64
 	_, err = Scan(sources, Options{chunk: 1000, Workers: 2}, func(*Batch) error {
 		calls.Add(1)
@@ -301,6 +313,23 @@ func TestErrorsOfTheMachineEndTheScan(t *testing.T) {
 	})
 	assert.ErrorIs(t, err, enough)
 	assert.LessOrEqual(t, calls.Load(), int64(2), "one of each worker at most")
+
+	closed := 0
+	sources = nil
+	for _, packed := range [][]byte{zstded(t, plain), gzipped(t, plain)} {
+		sources = append(sources, Source{Name: "h", Open: func() (io.ReadCloser, error) {
+			return &closing{bytes.NewReader(packed), &closed}, nil
+		}})
+	}
+	calls.Store(0)
+	_, err = Scan(sources, Options{chunk: 1000, Workers: 2}, func(*Batch) error {
+		if calls.Add(1) < 20 { // until there are chunks that were read ahead
+			return nil
+		}
+		return enough
+	})
+	assert.ErrorIs(t, err, enough)
+	assert.Equal(t, 2, closed, "nobody reads ahead any more")
 }
 
 func TestBatchesCarryTheirPlaceAndRegion(t *testing.T) {
