@@ -232,6 +232,9 @@ func (d *Doc) checkNames(self int) *Error {
 		d.names = append(d.names, i)
 	}
 	names := d.names[first:]
+	if len(names) <= fewNames && d.distinct(names) {
+		return nil
+	}
 	slices.SortStableFunc(names, func(a, b int) int { return bytes.Compare(d.name(a), d.name(b)) })
 	for i := 1; i < len(names); i++ {
 		if again := names[i]; bytes.Equal(d.name(names[i-1]), d.name(again)) {
@@ -239,6 +242,24 @@ func (d *Doc) checkNames(self int) *Error {
 		}
 	}
 	return nil
+}
+
+// fewNames is up to how many names each is compared with each before they are sorted.
+const fewNames = 8
+
+// distinct reports whether names without escapes are all different; with an escape it says no.
+func (d *Doc) distinct(names []int) bool {
+	for i, a := range names {
+		if !d.nodes[a].canonical {
+			return false
+		}
+		for _, b := range names[:i] {
+			if bytes.Equal(d.inner(a), d.inner(b)) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // unexpected returns the error for what stands at text[at] instead of what is wanted.

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -142,15 +143,58 @@ func readMessage(message value.Ref, at finding.Place, opt *Options, out *Batch) 
 	}
 }
 
+// envelope is the members of a message that matter here.
+type envelope struct {
+	crdb, payload, value    value.Ref
+	topic, key              value.Ref
+	after, before, op       value.Ref
+	updated, mvcc, resolved value.Ref
+	source                  value.Ref
+}
+
+// envelopeOf looks at each member once: no name stands twice.
+func envelopeOf(message value.Ref) (e envelope) {
+	for name, v := range message.Members() {
+		switch name {
+		case "__crdb__":
+			e.crdb = v
+		case "payload":
+			e.payload = v
+		case "value":
+			e.value = v
+		case "topic":
+			e.topic = v
+		case "key":
+			e.key = v
+		case "after":
+			e.after = v
+		case "before":
+			e.before = v
+		case "op":
+			e.op = v
+		case "updated":
+			e.updated = v
+		case "mvcc_timestamp":
+			e.mvcc = v
+		case "resolved":
+			e.resolved = v
+		case "source":
+			e.source = v
+		}
+	}
+	return e
+}
+
 // unwrap takes a message out of its envelope. It returns nil when it has dealt with the message: with a watermark.
 func unwrap(message value.Ref, at finding.Place, out *Batch) (*change, *problem) {
 	if message.Kind() != value.KindObject {
 		return nil, newProblem(finding.BadField, "a message is an object, not %s", article(message.Kind()))
 	}
+	e := envelopeOf(message)
 	c := &out.change
-	*c = change{topic: textOf(message.Get("topic")), key: message.Get("key")}
+	*c = change{topic: textOf(e.topic), key: e.key}
 
-	if meta := message.Get("__crdb__"); meta.Kind() == value.KindObject {
+	if meta := e.crdb; meta.Kind() == value.KindObject {
 		if resolved := meta.Get("resolved"); !resolved.IsAbsent() {
 			return nil, watermark(resolved, at, out)
 		}
@@ -160,22 +204,24 @@ func unwrap(message value.Ref, at finding.Place, out *Batch) (*change, *problem)
 		c.deleted = meta.Get("deleted").Kind() == value.KindTrue
 		return c, nil
 	}
-	for _, inside := range []string{"payload", "value"} { // enriched; Pub/Sub
-		if m := message.Get(inside); m.Kind() == value.KindObject && message.Get("after").IsAbsent() {
-			message = m
-			break
+	if e.after.IsAbsent() {
+		for _, inside := range []value.Ref{e.payload, e.value} { // enriched; Pub/Sub
+			if inside.Kind() == value.KindObject {
+				e = envelopeOf(inside)
+				break
+			}
 		}
 	}
 	if c.topic == "" {
-		c.topic = textOf(message.Get("topic"))
+		c.topic = textOf(e.topic)
 	}
-	if k := message.Get("key"); !k.IsAbsent() {
-		c.key = k
+	if !e.key.IsAbsent() {
+		c.key = e.key
 	}
-	c.after, c.before = message.Get("after"), message.Get("before")
+	c.after, c.before = e.after, e.before
 	if c.after.IsAbsent() {
-		if resolved := message.Get("resolved"); !resolved.IsAbsent() {
-			return nil, watermark(resolved, at, out)
+		if !e.resolved.IsAbsent() {
+			return nil, watermark(e.resolved, at, out)
 		}
 		if c.key.Kind() == value.KindArray || c.key.Kind() == value.KindObject {
 			return nil, newProblem(finding.MissingField,
@@ -185,9 +231,9 @@ func unwrap(message value.Ref, at finding.Place, out *Batch) (*change, *problem)
 			"neither \"after\" nor \"__crdb__\": the row envelope tells neither the key nor the time of a write")
 	}
 	c.row, c.deleted = c.after, c.after.Kind() == value.KindNull
-	c.op = textOf(message.Get("op"))
-	c.updated, c.mvcc = message.Get("updated"), message.Get("mvcc_timestamp")
-	if source := message.Get("source"); source.Kind() == value.KindObject {
+	c.op = textOf(e.op)
+	c.updated, c.mvcc = e.updated, e.mvcc
+	if source := e.source; source.Kind() == value.KindObject {
 		c.table, c.cluster = textOf(source.Get("table_name")), textOf(source.Get("cluster_id"))
 		c.primaryKey = source.Get("primary_keys")
 		c.nanos = source.Get("ts_ns")
@@ -272,8 +318,10 @@ func (c *change) images(out *Batch) (bad *problem) {
 	if c.columns, bad = imageOf(c.row, out, asWritten); bad != nil {
 		return bad
 	}
-	if i, found := c.columns.find("__crdb__"); found && c.after.IsAbsent() {
-		c.columns = slices.Delete(c.columns, i, i+1)
+	if c.after.IsAbsent() {
+		if i, found := c.columns.find("__crdb__"); found {
+			c.columns = slices.Delete(c.columns, i, i+1)
+		}
 	}
 	if !c.deleted && len(c.columns) == 0 {
 		return newProblem(finding.MissingField, "a row without columns: nothing says what was written")
@@ -331,7 +379,8 @@ func (c *change) rowKey(at finding.Place, out *Batch) (string, *problem) {
 	if table == "" {
 		table = fileTopic(at.File)
 	}
-	var key []value.Value
+	var few [2]value.Value
+	key := few[:0]
 	var bad *problem
 	switch k := c.key.Kind(); k {
 	case value.KindArray:
@@ -363,7 +412,7 @@ func (c *change) rowKey(at finding.Place, out *Batch) (string, *problem) {
 	if bad != nil {
 		return "", bad
 	}
-	return rowKey(table, key), nil
+	return out.rowKey(table, key), nil
 }
 
 // primaryKeyOf returns the columns of a row that the message names as its primary key.
@@ -388,6 +437,9 @@ func (c *change) time() (t clock.Timestamp, scanned bool, bad *problem) {
 		}
 	}
 	if !c.mvcc.IsAbsent() {
+		if bytes.Equal(c.mvcc.Raw(), c.updated.Raw()) { // as of every write that is none of a scan
+			return t, false, nil
+		}
 		updated := t
 		if t, bad = hlcTime(c.mvcc); bad != nil {
 			return t, false, bad

@@ -8,13 +8,13 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 )
 
-// lineForm is what stands around the values of a line that is a plain write. The lines of a history mostly have one form, so
-// what the last one had is looked for first on the next, sixteen bytes at a time. A form decides nothing: a line that is not
-// just like it is read by [parser.quick].
-type lineForm struct {
+// learnedForm is what stands around the values of a line or a frame that is a plain write. Those of a history mostly have one form,
+// so what the last one had is looked for first in the next, sixteen bytes at a time. A form decides nothing: a line that is
+// not just like it is read by [parser.quick], and a frame by [parser.quickFrame].
+type learnedForm struct {
 	steps  [mostSteps]step
 	count  int // of steps; 0 while there is none
-	missed int // plain lines that had another form since it was learned
+	missed int // plain ones that had another form since it was learned
 	wait   int // so many may have
 }
 
@@ -26,7 +26,7 @@ type step struct {
 	mask   [2]uint64 // of the bytes of lead
 	length int       // of the lead, in bytes
 	member member
-	text   bool // the opening quote is in the lead; else the value may be a text or an integer
+	text   bool // it takes texts alone, of which a line has the opening quote in the lead; else it may be an integer too
 }
 
 // span is where a value stands: of a text, between its quotes.
@@ -37,7 +37,7 @@ func (s span) of(data []byte) []byte { return data[s.from:s.to] }
 // formed reads the line that begins at data[at] as a plain write, and returns where the next one begins, or 0 when the
 // line has not the form.
 func (p *parser) formed(data []byte, at int, place finding.Place, out *Batch) (next int) {
-	f := &p.form
+	f := &p.lineForm
 	start := at
 	w := Plain{Line: place.Line, Op: merge.Set}
 	var id span
@@ -129,18 +129,20 @@ func (p *parser) formed(data []byte, at int, place finding.Place, out *Batch) (n
 	return at + 2
 }
 
-// meet notes a plain line of another form, with which lines begins. When there are many, that form is learned; each time it
+// meet notes a plain write of another form. When there are many, it reports that this form is to be learned; each time it
 // takes more of them, for some histories have no one form.
-func (f *lineForm) meet(lines []byte) {
+func (f *learnedForm) meet() bool {
 	const most = 64
-	if f.missed++; f.missed > f.wait {
-		f.learn(lines)
-		f.missed, f.wait = 0, min(2*f.wait+1, most)
+	f.missed++
+	if f.missed <= f.wait {
+		return false
 	}
+	f.missed, f.wait = 0, min(2*f.wait+1, most)
+	return true
 }
 
-// learn takes the form of a line that [parser.quick] read as a plain write, if it is one for formed.
-func (f *lineForm) learn(line []byte) {
+// learnLine takes the form of a line that [parser.quick] read as a plain write, if it is one for formed.
+func (f *learnedForm) learnLine(line []byte) {
 	f.count = 0
 	n := 0
 	for at := 0; line[at] != '}'; n++ {

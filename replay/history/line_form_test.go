@@ -35,7 +35,7 @@ func requireForms(t require.TestingT, lines []string) (formed int) {
 	var again Batch
 	for at, next := 0, 0; at < len(text); at += next {
 		next = strings.IndexByte(text[at:], '\n') + 1
-		if p.form.count > 0 && p.formed([]byte(text[at:]+strings.Repeat(" ", 40)), 0, finding.Place{}, &again) > 0 {
+		if p.lineForm.count > 0 && p.formed([]byte(text[at:]+strings.Repeat(" ", 40)), 0, finding.Place{}, &again) > 0 {
 			formed++
 		}
 	}
@@ -105,8 +105,8 @@ func TestLinesOfOneFormAreReadLikeAllOthers(t *testing.T) {
 func TestAFormStaysWithinTheChunk(t *testing.T) {
 	line := []byte(`{"id":"eu:7","key":"a/1","field":"f","value":"text","version":9,"time":1750000000000000000,"node":"eu","op":"add"}` + "\n")
 	p := parser{opt: &Options{Plain: true}}
-	p.form.learn(append(slices.Clone(line), make([]byte, 40)...))
-	require.Equal(t, 8, p.form.count)
+	p.lineForm.learnLine(append(slices.Clone(line), make([]byte, 40)...))
+	require.Equal(t, 8, p.lineForm.count)
 	for n := range len(line) {
 		var out Batch
 		require.Zero(t, p.formed(line[:n:n], 0, finding.Place{}, &out))

@@ -54,6 +54,12 @@ func (p *parser) frames(c *chunk, out *Batch) {
 	p.packed.text = out.text
 	defer func() { out.text, p.packed.text = p.packed.text, nil }()
 	for rest := c.data; len(rest) > 0; at.Line++ {
+		if p.frameForm.count > 0 && p.wantsPlain(out) {
+			if size := p.formedFrame(rest, at, out); size > 0 {
+				rest = rest[size:]
+				continue
+			}
+		}
 		header, size := frameSize(rest)
 		frame := rest[header : header+size]
 		rest = rest[header+size:]
@@ -343,7 +349,7 @@ func share(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) 
 
 // value reads one value of any kind, as canonical text.
 func (u *unpacker) value() (value.Value, *problem) {
-	u.room()
+	u.room(2 * (len(u.frame) - u.at))
 	start := len(u.text)
 	if bad := u.append(u.depth); bad != nil {
 		u.text = u.text[:start]
@@ -352,11 +358,11 @@ func (u *unpacker) value() (value.Value, *problem) {
 	return value.Value(share(u.text[start:])), nil
 }
 
-// room makes room for the texts of what is left of the frame.
-func (u *unpacker) room() {
+// room makes room for texts of about size bytes.
+func (u *unpacker) room(size int) {
 	const slab = 64 << 10
-	if left := 2 * (len(u.frame) - u.at); cap(u.text)-len(u.text) < left {
-		u.text = make([]byte, 0, max(slab, left, 2*cap(u.text)))
+	if cap(u.text)-len(u.text) < size {
+		u.text = make([]byte, 0, max(slab, size, 2*cap(u.text)))
 	}
 }
 

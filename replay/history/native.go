@@ -10,21 +10,21 @@ import (
 
 // parser reads the chunks of all formats. Each worker has its own.
 type parser struct {
-	opt     *Options
-	scanner value.Scanner
-	doc     value.Doc
-	draft   draft
-	rec     Record // of the draft, on the quick ways; what a plain write has may be left in it, and nothing else
-	packed  unpacker
-	form    lineForm
-	follow  [len(memberNames) + 1]follower // by the member before, and first of a line
+	opt                 *Options
+	scanner             value.Scanner
+	doc                 value.Doc
+	draft               draft
+	rec                 Record // of the draft, on the quick ways; what a plain write has may be left in it, and nothing else
+	packed              unpacker
+	lineForm, frameForm learnedForm
+	follow              [len(memberNames) + 1]follower // by the member before, and first of a line
 }
 
 // lines reads a chunk of native lines.
 func (p *parser) lines(c *chunk, out *Batch) {
 	place := finding.Place{File: c.name, Line: c.line}
 	for at := 0; at < len(c.data); place.Line++ {
-		if p.form.count > 0 && p.wantsPlain(out) {
+		if p.lineForm.count > 0 && p.wantsPlain(out) {
 			if next := p.formed(c.data, at, place, out); next > 0 {
 				at = next
 				continue

@@ -65,8 +65,8 @@ func (p *parser) quick(data []byte, at int, place finding.Place, out *Batch) (ne
 	if !p.keep(place, out) {
 		return 0
 	}
-	if len(out.Plain) > plain {
-		p.form.meet(data[at:])
+	if len(out.Plain) > plain && p.lineForm.meet() {
+		p.lineForm.learnLine(data[at:])
 	}
 	return next
 }

@@ -3,12 +3,14 @@ package history
 import (
 	"encoding/binary"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
-// quickFrame is [parser.quick] for the frames of a msgpack stream: members with short names, texts of ASCII that need no
-// escapes, and integers from 0 on. Whatever else a frame holds it leaves to [parser.frame], and says no.
+// quickFrame is [parser.quick] for the frames of a msgpack stream: members with short names, short texts, and
+// integers from 0 on. Whatever else a frame holds it leaves to [parser.frame], and says no.
 func (p *parser) quickFrame(frame []byte, place finding.Place, out *Batch) bool {
 	if len(frame) < 16 || frame[0]>>4 != 0x8 {
 		return false
@@ -18,13 +20,20 @@ func (p *parser) quickFrame(frame []byte, place finding.Place, out *Batch) bool 
 	if n := int(frame[0] & 0x0f); n > u.members {
 		return false
 	}
-	u.room()
+	u.room(2 * len(frame))
 	p.start(out)
 	if !p.quickPacked(frame) {
 		p.rec = Record{}
 		return false
 	}
-	return p.keep(place, out)
+	plain := len(out.Plain)
+	if !p.keep(place, out) {
+		return false
+	}
+	if len(out.Plain) > plain && p.frameForm.meet() {
+		p.frameForm.learnFrame(frame)
+	}
+	return true
 }
 
 // quickPacked reads the members of a frame into the draft.
@@ -55,11 +64,21 @@ func (p *parser) quickPacked(frame []byte) bool {
 				length = int(frame[at])
 				at++
 			}
-			if length == 0 || length > len(frame)-at || !plainASCII(frame[at:at+length]) {
+			if length == 0 || length > len(frame)-at {
 				return false
 			}
 			text := frame[at : at+length]
 			at += length
+			if takesValue.has(m) {
+				v, ok := u.quoted(text)
+				if !ok || d.any(m, v) != nil {
+					return false
+				}
+				continue
+			}
+			if !utf8.Valid(text) {
+				return false
+			}
 			switch m {
 			case memberKey:
 				d.rec.Key = shared(text)
@@ -68,25 +87,16 @@ func (p *parser) quickPacked(frame []byte) bool {
 			case memberField:
 				d.field = shared(text)
 			default:
-				if takesValue.has(m) {
-					start := len(u.text)
-					u.text = append(append(append(u.text, '"'), text...), '"')
-					bad = d.any(m, sharedValue(u.text[start:]))
-				} else {
-					bad = d.text(m, shared(text))
-				}
+				bad = d.text(m, shared(text))
 			}
-		case c < 0x80 || c == 0xcf && len(frame)-at >= 9:
-			n := uint64(c)
-			at++
-			if c == 0xcf {
-				n = binary.BigEndian.Uint64(frame[at:])
-				at += 8
+		case c < 0x80 || c>>2 == 0xcc>>2:
+			if len(frame)-at < 9 && c >= 0x80 {
+				return false // the end of the frame
 			}
+			var n uint64
+			n, at = packedUint(frame, at)
 			if takesValue.has(m) {
-				start := len(u.text)
-				u.text = strconv.AppendUint(u.text, n, 10)
-				bad = d.any(m, sharedValue(u.text[start:]))
+				bad = d.any(m, u.digits(n))
 			} else {
 				bad = d.integer(m, n)
 			}
@@ -130,6 +140,37 @@ func (p *parser) quickName(frame []byte, at, before int) (m member, size int) {
 	}
 	p.follow[before] = *known
 	return known.member, length + 1
+}
+
+// quoted returns a text as a value, and whether it is UTF-8.
+func (u *unpacker) quoted(text []byte) (value.Value, bool) {
+	start := len(u.text)
+	switch {
+	case plainASCII(text):
+		u.text = append(append(append(u.text, '"'), text...), '"')
+	case utf8.Valid(text):
+		u.text = value.AppendText(u.text, shared(text))
+	default:
+		return "", false
+	}
+	return sharedValue(u.text[start:]), true
+}
+
+// digits returns an integer as a value.
+func (u *unpacker) digits(n uint64) value.Value {
+	start := len(u.text)
+	u.text = strconv.AppendUint(u.text, n, 10)
+	return sharedValue(u.text[start:])
+}
+
+// packedUint reads the integer from 0 on whose type byte is frame[at]. Nine bytes must be there, unless it is all of it.
+func packedUint(frame []byte, at int) (n uint64, end int) {
+	c := frame[at]
+	if c < 0x80 {
+		return uint64(c), at + 1
+	}
+	size := 1 << (c & 3)
+	return binary.BigEndian.Uint64(frame[at+1:]) >> (64 - 8*size), at + 1 + size
 }
 
 // plainASCII reports whether a text stands for itself between quotes.

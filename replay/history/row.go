@@ -47,6 +47,15 @@ func (columns image) find(name string) (int, bool) {
 
 // get returns the value of a column, absent when the row doesn't have it.
 func (columns image) get(name string) value.Value {
+	const few = 16
+	if len(columns) <= few {
+		for i := range columns {
+			if columns[i].Name == name {
+				return columns[i].Value
+			}
+		}
+		return ""
+	}
 	if i, found := columns.find(name); found {
 		return columns[i].Value
 	}
@@ -133,23 +142,34 @@ func (columns image) origin(opt *Options) (clock.Node, *problem) {
 // for anything else: a "/" in the name of a table becomes "%2F" and a "%" becomes "%25", and a text that is empty or
 // begins like a JSON string or array is written as a JSON string.
 func rowKey(table string, columns []value.Value) string {
-	var key string
-	if len(columns) == 1 {
-		text, isText := columns[0].Text()
-		if !isText || text == "" || text[0] == '"' || text[0] == '[' {
-			text = string(columns[0])
+	return string(appendRowKey(nil, table, columns))
+}
+
+// rowKey is [rowKey], of which the batch keeps the text.
+func (b *Batch) rowKey(table string, columns []value.Value) string {
+	most := len("%2F")*len(table) + len("/[]") + len(columns)
+	for _, v := range columns {
+		most += len(v)
+	}
+	return b.keep(appendRowKey(b.room(most), table, columns))
+}
+
+// appendRowKey appends what [rowKey] returns.
+func appendRowKey(to []byte, table string, columns []value.Value) []byte {
+	if table != "" {
+		if strings.ContainsAny(table, "/%") {
+			table = tableEscapes.Replace(table)
 		}
-		key = text
-	} else {
-		key = string(value.Array(columns...))
+		to = append(append(to, table...), '/')
 	}
-	if table == "" {
-		return key
+	if len(columns) != 1 {
+		return append(to, value.Array(columns...)...)
 	}
-	if strings.ContainsAny(table, "/%") {
-		table = tableEscapes.Replace(table)
+	text, isText := columns[0].Text()
+	if !isText || text == "" || text[0] == '"' || text[0] == '[' {
+		text = string(columns[0])
 	}
-	return table + "/" + key
+	return append(to, text...)
 }
 
 var tableEscapes = strings.NewReplacer("/", "%2F", "%", "%25")

@@ -43,7 +43,8 @@ const (
 // is that of each, which ends the scan; of a source that can't be opened or read; or one that wraps [ErrFormat], for a
 // source that is of no known format or may be of two.
 //
-// Memory is bounded by the number of workers times the larger of 128 KiB and the longest record that the limits allow.
+// Memory is bounded by the number of workers, and of compressed sources that they read at once times [chunksAhead], times the
+// larger of 128 KiB and the longest record that the limits allow.
 func Scan(sources []Source, opt Options, each func(*Batch) error) (Stats, error) {
 	if _, known := importerOf(opt.Format); opt.Format != "" && !known {
 		return Stats{}, fmt.Errorf("%w %q: want one of %s", ErrFormat, opt.Format, join(Formats))
@@ -56,7 +57,7 @@ func Scan(sources []Source, opt Options, each func(*Batch) error) (Stats, error)
 	}
 	s := &scan{
 		sources: sources, opt: &opt,
-		spare:  make(chan *buffer, 2*opt.Workers),
+		spare:  make(chan *buffer, 2*opt.Workers+chunksAhead),
 		stop:   make(chan struct{}),
 		failed: len(sources),
 		users:  make([]atomic.Int32, len(sources)),
@@ -89,19 +90,55 @@ type scan struct {
 }
 
 // feed is a source that is read. Who wants a chunk of it reads it, and then parses it where it is: in the cache of the same
-// processor.
+// processor. Unpacking needs what was unpacked last, which is far more than a chunk; so a compressed source is read by one
+// goroutine alone, a little ahead of those who parse, and what it needs stays where it is.
 type feed struct {
-	mu   sync.Mutex
-	next func() (*chunk, bool)
-	stop func()
+	mu    sync.Mutex
+	next  func() (*chunk, bool)
+	end   func()
+	ahead chan *chunk   // of a compressed source, from its second chunk on
+	quit  chan struct{} // closed when nobody wants what is ahead
 }
+
+// chunksAhead is how many chunks of a compressed source may wait for a worker.
+const chunksAhead = 8
 
 // chunk returns the next chunk; nil when there is none.
 func (f *feed) chunk() *chunk {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	c, _ := f.next()
-	return c
+	if f.ahead == nil {
+		defer f.mu.Unlock()
+		c, _ := f.next()
+		if c != nil && c.packed {
+			f.ahead, f.quit = make(chan *chunk, chunksAhead), make(chan struct{})
+			go f.readAhead()
+		}
+		return c
+	}
+	f.mu.Unlock()
+	return <-f.ahead
+}
+
+// readAhead reads the rest of a source.
+func (f *feed) readAhead() {
+	defer close(f.ahead)
+	for c, ok := f.next(); ok; c, ok = f.next() {
+		select {
+		case f.ahead <- c:
+		case <-f.quit:
+			return
+		}
+	}
+}
+
+// stop ends the reading, when no worker asks for chunks any more.
+func (f *feed) stop() {
+	if f.ahead != nil {
+		close(f.quit)
+		for range f.ahead { // until it is closed
+		}
+	}
+	f.end()
 }
 
 // feed returns a source to read: one that nobody has begun, or else one that another worker reads, and nil when there is
@@ -115,7 +152,7 @@ func (s *scan) feed(ended *feed) *feed {
 	}
 	if s.next < len(s.sources) && !s.stopped() {
 		f := &feed{}
-		f.next, f.stop = iter.Pull(s.chunks(s.next))
+		f.next, f.end = iter.Pull(s.chunks(s.next))
 		s.feeds = append(s.feeds, f)
 		s.next++
 		return f
@@ -207,7 +244,7 @@ func (s *scan) source(i int, send func(*chunk) error) error {
 	if err != nil {
 		return wrap(src.Name, err)
 	}
-	next := chunk{source: i, name: src.Name, region: src.Region, line: 1}
+	next := chunk{source: i, name: src.Name, region: src.Region, line: 1, packed: in != nil && in.packing != ""}
 	if bad != nil {
 		next.find(1, 0, bad)
 		return send(&next)

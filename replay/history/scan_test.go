@@ -278,6 +278,17 @@ func TestAFormatIsToldNotGuessed(t *testing.T) {
 	assert.ErrorIs(t, err, ErrFormat)
 }
 
+// closing counts who was closed.
+type closing struct {
+	io.Reader
+	closed *atomic.Int64
+}
+
+func (c *closing) Close() error {
+	c.closed.Add(1)
+	return nil
+}
+
 func TestErrorsOfTheMachineEndTheScan(t *testing.T) {
 	none := func(*Batch) error { return nil }
 	_, err := Scan([]Source{File(filepath.Join(t.TempDir(), "missing"))}, Options{}, none)
@@ -293,7 +304,8 @@ func TestErrorsOfTheMachineEndTheScan(t *testing.T) {
 	assert.ErrorIs(t, err, disk, "not damage in the data")
 
 	enough := errors.New("enough")
-	sources := []Source{Reader("a", bytes.NewReader(typical(30_000))), Reader("b", bytes.NewReader(typical(30_000)))}
+	plain := typical(30_000)
+	sources := []Source{Reader("a", bytes.NewReader(plain)), Reader("b", bytes.NewReader(plain))}
 	var calls atomic.Int64
 	_, err = Scan(sources, Options{chunk: 1000, Workers: 2}, func(*Batch) error {
 		calls.Add(1)
@@ -301,6 +313,25 @@ func TestErrorsOfTheMachineEndTheScan(t *testing.T) {
 	})
 	assert.ErrorIs(t, err, enough)
 	assert.LessOrEqual(t, calls.Load(), int64(2), "one of each worker at most")
+
+	var opened, closed atomic.Int64
+	sources = nil
+	for _, packed := range [][]byte{zstded(t, plain), gzipped(t, plain)} {
+		sources = append(sources, Source{Name: "h", Open: func() (io.ReadCloser, error) {
+			opened.Add(1)
+			return &closing{bytes.NewReader(packed), &closed}, nil
+		}})
+	}
+	calls.Store(0)
+	_, err = Scan(sources, Options{chunk: 1000, Workers: 2}, func(*Batch) error {
+		if calls.Add(1) < 20 { // until there are chunks that were read ahead
+			return nil
+		}
+		return enough
+	})
+	assert.ErrorIs(t, err, enough)
+	assert.Positive(t, opened.Load())
+	assert.Equal(t, opened.Load(), closed.Load(), "nobody reads ahead any more")
 }
 
 func TestBatchesCarryTheirPlaceAndRegion(t *testing.T) {

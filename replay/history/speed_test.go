@@ -68,33 +68,31 @@ func BenchmarkScanMsgpackOneWorker(b *testing.B) {
 	benchScan(b, packedLike(b, typical(benchLines)), Msgpack, 1)
 }
 
-// BenchmarkParseLines is parsing alone, without reading and cutting: to records, and to plain writes.
-func BenchmarkParseLines(b *testing.B) { benchParseLines(b, false) }
-func BenchmarkParsePlain(b *testing.B) { benchParseLines(b, true) }
-
-func benchParseLines(b *testing.B, plain bool) {
-	data := typical(5_000)
-	p := parser{opt: &Options{Plain: plain}}
-	c := &chunk{format: Native, data: data, line: 1, lines: 5_000}
-	b.ReportAllocs()
-	b.SetBytes(int64(len(data)))
-	for b.Loop() {
-		p.batch(c).Release()
+// BenchmarkParse is parsing alone, without reading and cutting, of the same writes in both native forms: to records, and to
+// plain writes. Bytes a second are of the form at hand.
+func BenchmarkParse(b *testing.B) {
+	const n = 5_000
+	lines := typical(n)
+	for _, form := range []struct {
+		name   string
+		format Format
+		data   []byte
+		plain  bool
+	}{
+		{"lines", Native, lines, false}, {"frames", Msgpack, packedLike(b, lines), false},
+		{"plain/lines", Native, lines, true}, {"plain/frames", Msgpack, packedLike(b, lines), true},
+	} {
+		b.Run(form.name, func(b *testing.B) {
+			p := parser{opt: &Options{Plain: form.plain}}
+			c := &chunk{format: form.format, data: form.data, line: 1, lines: n}
+			b.ReportAllocs()
+			b.SetBytes(int64(len(form.data)))
+			for b.Loop() {
+				p.batch(c).Recycle()
+			}
+			b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mrecords/s")
+		})
 	}
-	b.ReportMetric(5_000*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mrecords/s")
-}
-
-// BenchmarkParseFrames reads the same records as BenchmarkParseLines.
-func BenchmarkParseFrames(b *testing.B) {
-	data := packedLike(b, typical(5_000))
-	p := parser{opt: &Options{}}
-	c := &chunk{format: Msgpack, data: data, line: 1, lines: 5_000}
-	b.ReportAllocs()
-	b.SetBytes(int64(len(data)))
-	for b.Loop() {
-		p.batch(c).Release()
-	}
-	b.ReportMetric(5_000*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mrecords/s")
 }
 
 // BenchmarkStandardLibrary is the floor: encoding/json into a struct of the same members, without any check.

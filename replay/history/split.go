@@ -15,6 +15,7 @@ type chunk struct {
 	name   string
 	region string
 	format Format
+	packed bool // the source is compressed
 
 	buffer    *buffer // that data is cut from
 	data      []byte
@@ -85,6 +86,7 @@ func tooLong(limit int) *problem {
 type documentSplitter struct {
 	limit int // of a document, in bytes
 	lost  bool
+	most  int // documents of one chunk so far, for that many are to be expected of the next
 	items int // documents that began on the last line so far: a place names all but the first by their number
 }
 
@@ -127,6 +129,9 @@ func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
 		size, whole := value.Extent(window)
 		switch {
 		case whole == value.Whole:
+			if c.documents == nil {
+				c.documents = make([]document, 0, min(s.most, len(data)/len("{}"))+1)
+			}
 			c.documents = append(c.documents, document{start: at, end: at + size, line: line, item: s.item()})
 			if n := count(data[at:at+size], '\n'); n > 0 {
 				line += n
@@ -154,6 +159,7 @@ func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
 		}
 		break // the rest of the document has not been read yet
 	}
+	s.most = max(s.most, len(c.documents))
 	c.data = data[:at:at]
 	c.lines = line - c.line
 	if end && at > 0 && data[at-1] != '\n' {
