@@ -34,6 +34,15 @@ func newPattern(text string, quoted bool) pattern {
 	return pattern{text, glob}
 }
 
+// String returns the pattern as a table writes it. A literal is quoted where its text by itself would mean something else;
+// what has a star stood in the table without quotes, and so it does here.
+func (p pattern) String() string {
+	if p.kind != literal {
+		return p.text
+	}
+	return lex.Word{Text: p.text, Quoted: strings.ContainsAny(p.text, "*,")}.String()
+}
+
 func (p pattern) match(s string) bool {
 	switch p.kind {
 	case anything:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tiebreakhq/tiebreak/clock"
@@ -161,7 +162,7 @@ func checkCustom(ms *lex.Mistakes, custom []Custom) {
 func (t *Table) parseRule(line lex.Line, ms *lex.Mistakes) {
 	if len(line.Words) < 3 {
 		help := "a rule line is KEY FIELD RULE, as in: cart/* items add-wins"
-		if near := lex.Nearest(line.Words[0].Text, []string{"nodes", "order", "profile", "check", "unique"}); near != "" {
+		if near := lex.Nearest(line.Words[0].Text, directives); near != "" {
 			help = fmt.Sprintf("did you mean %q?", near)
 		}
 		ms.Add(line.Number, help, "%q has no rule", line.Text(0))
@@ -305,8 +306,6 @@ func (r *Rule) parsePreferred(words []lex.Word) error {
 	return nil
 }
 
-func (p pattern) quoted() bool { return p.kind == literal && strings.Contains(p.text, "*") }
-
 func (r *Rule) matches(key, field string) bool {
 	if !r.keys.match(key) {
 		return false
@@ -341,14 +340,17 @@ func (r *Rule) fieldText() string {
 
 // String returns the line as a table writes it, without what was comment or spacing.
 func (r *Rule) String() string {
-	fields := r.fieldText()
-	if len(r.fields) == 1 {
-		fields = lex.Word{Text: fields, Quoted: r.fields[0].quoted()}.String()
+	keys, fields := r.keys.String(), r.fieldText()
+	if slices.Contains(directives, keys) {
+		keys = strconv.Quote(keys)
 	}
-	s := lex.Word{Text: r.keys.text, Quoted: r.keys.quoted()}.String() + " " + fields + " " + r.Name
+	if len(r.fields) == 1 {
+		fields = r.fields[0].String()
+	}
+	s := keys + " " + fields + " " + r.Name
 	switch {
-	case r.column != "":
-		s += " " + lex.Word{Text: r.column}.String()
+	case r.id == isHighest:
+		s += " " + lex.Word{Text: r.column, Quoted: r.column == "together"}.String()
 	case r.values != nil:
 		texts := make([]string, len(r.values))
 		for i, v := range r.values {

@@ -60,12 +60,12 @@ func (u Unique) Matches(key string) bool { return u.keys.match(key) }
 
 // String returns the check as a table writes it.
 func (c Check) String() string {
-	return fmt.Sprintf("check %s %s %s %s", lex.Word{Text: c.keys.text, Quoted: c.keys.quoted()}, c.Left, c.Op, c.Right)
+	return fmt.Sprintf("check %s %s %s %s", c.keys, c.Left, c.Op, c.Right)
 }
 
 // String returns the constraint as a table writes it.
 func (u Unique) String() string {
-	return fmt.Sprintf("unique %s %s", lex.Word{Text: u.keys.text, Quoted: u.keys.quoted()}, u.Field)
+	return fmt.Sprintf("unique %s %s", u.keys, pattern{u.Field, literal})
 }
 
 // String returns the operand as a table writes it.
@@ -159,6 +159,9 @@ func MustParseTable(text string, custom ...Custom) *Table {
 	}
 	return t
 }
+
+// directives are the words that begin a line which is no rule.
+var directives = []string{"nodes", "order", "profile", "check", "unique"}
 
 func (t *Table) parseLine(line lex.Line, first map[string]int, ms *lex.Mistakes) {
 	word := line.Words[0]

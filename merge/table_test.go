@@ -2,11 +2,16 @@ package merge
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/leanovate/gopter"
+	"github.com/leanovate/gopter/gen"
+	"github.com/leanovate/gopter/prop"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tiebreakhq/tiebreak/lww"
@@ -226,4 +231,71 @@ func FuzzParseTable(f *testing.F) {
 		}
 		table.Rule("any", "field")
 	})
+}
+
+// A line reads back from its text as what it was, whatever words it is made of. The fingerprint is made of these texts: two
+// lines of one text would give two tables one fingerprint.
+func TestEveryLineReadsBackFromItsText(t *testing.T) {
+	rulesOf := func(t *Table) (s string) {
+		for _, r := range t.Rules {
+			s += fmt.Sprintf("%#v %#v %d %t %q %q %q\n", r.keys, r.fields, r.id, r.Together, r.column, r.values, r.nodes)
+		}
+		return s
+	}
+	restOf := func(t *Table) (s string) {
+		for _, c := range t.Checks {
+			s += fmt.Sprintf("%#v %#v %s %#v\n", c.keys, c.Left, c.Op, c.Right)
+		}
+		for _, u := range t.Uniques {
+			s += fmt.Sprintf("%#v %q\n", u.keys, u.Field)
+		}
+		return s
+	}
+	taken := 0
+	printed := make(map[string]string) // the rules of a fingerprint
+	readsBack := func(line string) bool {
+		first, err := ParseTable("t", []byte("rest * max\n"+line+"\n* * lww"))
+		if err != nil {
+			return true
+		}
+		taken++
+		var texts []string
+		for _, l := range first.Lines() {
+			texts = append(texts, l.Text)
+		}
+		second, err := ParseTable("t", []byte(strings.Join(texts, "\n")))
+		if err != nil || rulesOf(first) != rulesOf(second) || restOf(first) != restOf(second) {
+			t.Logf("%q became %q: %v", line, texts, err)
+			return false
+		}
+		print := first.Fingerprint()
+		if rules, known := printed[print]; known && rules != rulesOf(first) {
+			t.Logf("%q has the fingerprint of\n%s", line, rules)
+			return false
+		}
+		printed[print] = rulesOf(first)
+		return true
+	}
+	texts := gen.OneConstOf("a", "a b", "*", "a*", "a,b", "a,", "#*", "user#*", "user#1", `"`, `a"*`, "a\nb", "a\r", "\t", "",
+		"nodes", "order", "check", "together", ">", "3", "true", "null")
+	word := gopter.CombineGens(texts, gen.Bool()).Map(func(v []any) string {
+		if v[1].(bool) {
+			return strconv.Quote(v[0].(string))
+		}
+		return v[0].(string)
+	})
+	properties := gopter.NewProperties(gopter.DefaultTestParametersWithSeed(1))
+	properties.Property("a line is what its text says", prop.ForAll(func(a, b, c string) bool {
+		for _, line := range []string{
+			a + " " + b + " lww", a + " " + b + "," + c + " refuse", a + " * highest " + b, a + " x,y max together",
+			a + " * prefer " + b + " > " + c, a + " " + b + " prefer-node us > eu", "check " + a + " " + b + " <= " + c, "unique " + a + " " + b,
+		} {
+			if !readsBack(line) {
+				return false
+			}
+		}
+		return true
+	}, word, word, word))
+	properties.TestingRun(t)
+	require.Greater(t, taken, 200, "of 800")
 }

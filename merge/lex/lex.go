@@ -43,7 +43,7 @@ func (l Line) Text(i int) string {
 
 // String returns the word as a file writes it: quoted if it needs to be.
 func (w Word) String() string {
-	if w.Quoted || w.Text == "" || strings.ContainsAny(w.Text, " \t#\"") {
+	if w.Quoted || w.Text == "" || strings.ContainsAny(w.Text, " \t\r\n#\"") || strings.HasSuffix(w.Text, ",") {
 		return strconv.Quote(w.Text)
 	}
 	return w.Text
