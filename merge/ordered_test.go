@@ -12,9 +12,9 @@ import (
 // A state that is told that operations come after what they have seen keeps less, the same whatever the order, and shows
 // what one does that was not told.
 func TestOrderedStatesOfTheSameOperationsAreEqualToTheByte(t *testing.T) {
-	runs := uint64(1000)
+	runs := uint64(150)
 	if testing.Short() {
-		runs = 200
+		runs = 50
 	}
 	ordered, otherwise := 0, 0 // bytes
 	for seed := range runs {
