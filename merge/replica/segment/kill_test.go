@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +30,10 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		do := appendForEver
 		if os.Getenv(childEnds) != "" {
-			do = func(dir string) error { return doAll(dir, os.Stdout) }
+			do = func(dir string) error {
+				runtime.LockOSThread() // strace counts the calls of each thread for itself
+				return doAll(dir, os.Stdout)
+			}
 		}
 		if err := do(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
