@@ -74,9 +74,11 @@ func cpu() time.Duration {
 // What a drill costs beside a plain dry run of the same history, on one core: reading included in both, and left out of
 // both. "traffic" is what is done once for many drills.
 //
-// Two rounds, in CPU time for each write over three regions, reading included in both: at a hundred thousand writes 1.3 and
-// 6.2 µs, 4.8 times as much, and at a million 1.4 and 9.2 µs, 6.4 times as much and 9 s in all. We want five times at most:
-// the plain run became faster than the drill did.
+// Two rounds, in CPU time for each write over three regions, reading included in both: at a hundred thousand writes 1.3 to 1.5
+// and 5.3 to 5.4 µs, 3.5 to 4.1 times as much; at a million 1.4 to 1.5 and 6.2 to 6.6 µs, 4.5 to 4.6 times as much and 6 s in
+// all. We want five times at most. It was 5.0 and 5.4 times on a machine where ten others fought for the memory, which a drill
+// waits for more than a plain run does. A tenth is reading, a fifth putting the writes in order and keeping them,
+// and of the rest most is waiting for memory, for a write touches its key, its cell, the operation and the one it replaces.
 func BenchmarkDrill(b *testing.B) {
 	for _, writes := range []int{100_000, 1_000_000} {
 		text := dayOf(writes)
