@@ -84,27 +84,10 @@ func (p *parser) formedFrame(data []byte, place finding.Place, out *Batch) (size
 			}
 		case memberID:
 			id = span{at, at + length}
-		case memberNode:
-			var bad *problem
-			if w.Node, bad = p.draft.nodes.check(shared(text)); bad != nil {
-				return 0
-			}
-		case memberOp:
-			switch string(text) {
-			case "set":
-			case "add":
-				w.Op = merge.Add
-			default:
-				return 0
-			}
-		case memberTime:
-			t, precision, bad := parseTime(shared(text))
-			if bad != nil || t.Logical != 0 {
-				return 0
-			}
-			w.Wall, w.Precision = t.Wall, precision
 		default:
-			return 0
+			if !p.formedText(&w, s.member, text) {
+				return 0
+			}
 		}
 		at += length
 	}

@@ -89,27 +89,10 @@ func (p *parser) formed(data []byte, at int, place finding.Place, out *Batch) (n
 			w.Value = sharedValue(data[at-1 : end+1])
 		case memberID:
 			id = span{at, end}
-		case memberNode:
-			var bad *problem
-			if w.Node, bad = p.draft.nodes.check(shared(text)); bad != nil {
-				return 0
-			}
-		case memberOp:
-			switch string(text) {
-			case "set":
-			case "add":
-				w.Op = merge.Add
-			default:
-				return 0
-			}
-		case memberTime:
-			t, precision, bad := parseTime(shared(text))
-			if bad != nil || t.Logical != 0 {
-				return 0
-			}
-			w.Wall, w.Precision = t.Wall, precision
 		default:
-			return 0
+			if !p.formedText(&w, s.member, text) {
+				return 0
+			}
 		}
 		if end == at && s.member != memberValue {
 			return 0 // an empty text
@@ -127,6 +110,26 @@ func (p *parser) formed(data []byte, at int, place finding.Place, out *Batch) (n
 	}
 	out.Plain = append(out.Plain, w)
 	return at + 2
+}
+
+// formedText takes the text of a member that lines and frames read alike, and reports whether a plain write may have it.
+func (p *parser) formedText(w *Plain, m member, text []byte) bool {
+	switch m {
+	case memberNode:
+		var bad *problem
+		w.Node, bad = p.draft.nodes.check(shared(text))
+		return bad == nil
+	case memberOp:
+		if string(text) == "add" {
+			w.Op = merge.Add
+		}
+		return string(text) == "set" || w.Op == merge.Add
+	case memberTime:
+		t, precision, bad := parseTime(shared(text))
+		w.Wall, w.Precision = t.Wall, precision
+		return bad == nil && t.Logical == 0
+	}
+	return false
 }
 
 // meet notes a plain write of another form. When there are many, it reports that this form is to be learned; each time it
