@@ -84,9 +84,9 @@
 //	                                      encode            decode
 //	ORSet                                 280-600 MB/s      140-200 MB/s
 //	RWSet                                 450-890 MB/s      135-210 MB/s
-//	GSet, which has to sort               250-260 MB/s      190-370 MB/s
+//	GSet, which has to sort               260-410 MB/s      190-370 MB/s
 //	Map of MVRegister                     430-800 MB/s      130-190 MB/s
-//	Map of ResetCounter                   240-280 MB/s      120-160 MB/s
+//	Map of ResetCounter                   200-280 MB/s      110-160 MB/s
 //	AppendLog                             900-1700 MB/s     370-470 MB/s
 //	a plain Go map                                          125-220 MB/s, nothing checked
 //
