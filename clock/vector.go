@@ -42,20 +42,9 @@ type Run struct {
 // VectorOf returns the vector of some runs in the order of [Vector.Runs]: by the spelling of the node and ascending, none
 // empty, and none that touches the one before it. False for others. It allocates once for a few, and twice for many.
 func VectorOf(runs []Run) (Vector, bool) {
-	nodes := 0
-	for i, r := range runs {
-		if r.Node == "" || r.First == 0 || r.First > r.Last {
-			return Vector{}, false
-		}
-		switch {
-		case i == 0 || runs[i-1].Node < r.Node:
-			nodes++
-		case runs[i-1].Node > r.Node || r.First <= runs[i-1].Last || r.First == runs[i-1].Last+1:
-			return Vector{}, false
-		}
-	}
+	nodes, ok := nodesOf(runs)
 	if nodes == 0 {
-		return Vector{}, true
+		return Vector{}, ok
 	}
 	entries, all := roomFor(nodes, len(runs))
 	for i, r := range runs {
@@ -67,6 +56,50 @@ func VectorOf(runs []Run) (Vector, bool) {
 		all = all[len(all):]
 	}
 	return Vector{entries}, true
+}
+
+// SetRuns is [VectorOf] in the memory of v, which it has to itself: for one vector after the other that is needed for a
+// moment. With runs that are in no such order it empties v.
+func (v *Vector) SetRuns(runs []Run) (ok bool) {
+	if cap(v.entries) == 0 {
+		*v, ok = VectorOf(runs)
+		return ok
+	}
+	nodes, ok := nodesOf(runs)
+	room := v.entries[:cap(v.entries)]
+	if len(room) < nodes {
+		room = append(room, make([]entry, nodes-len(room))...)
+	}
+	v.entries = room[:0]
+	if !ok {
+		return false
+	}
+	for i, r := range runs {
+		if i == 0 || runs[i-1].Node != r.Node {
+			e := &room[len(v.entries)]
+			e.node, e.runs = r.Node, e.runs[:0]
+			v.entries = room[:len(v.entries)+1]
+		}
+		e := &room[len(v.entries)-1]
+		e.runs = append(e.runs, r.Range)
+	}
+	return true
+}
+
+// nodesOf returns how many nodes the runs are of, 0 and false if they are not in the order of [Vector.Runs].
+func nodesOf(runs []Run) (nodes int, ok bool) {
+	for i, r := range runs {
+		if r.Node == "" || r.First == 0 || r.First > r.Last {
+			return 0, false
+		}
+		switch {
+		case i == 0 || runs[i-1].Node < r.Node:
+			nodes++
+		case runs[i-1].Node > r.Node || r.First <= runs[i-1].Last || r.First == runs[i-1].Last+1:
+			return 0, false
+		}
+	}
+	return nodes, true
 }
 
 // roomFor returns room for so many entries and all their runs: for a few, as an operation has that has seen the writes of a few

@@ -251,6 +251,44 @@ func TestVectorMergeKeepsTheLaws(t *testing.T) {
 	assert.NoError(t, law.Check(merge, clock.Vector.Equal, samples...))
 }
 
+// One vector is used for many, whatever it held before, and what was copied of it stays.
+func TestVectorSetRuns(t *testing.T) {
+	random := rand.New(rand.NewSource(2))
+	var room clock.Vector
+	copies, wants := []clock.Vector(nil), []clock.Vector(nil)
+	for range 500 {
+		var want clock.Vector
+		for range random.Intn(12) {
+			want.Add(clock.Dot{Node: clock.Node("abcdefghijkl"[random.Intn(12):][:1]), Seq: uint64(random.Intn(9)) + 1})
+		}
+		var runs []clock.Run
+		for node, r := range want.Runs() {
+			runs = append(runs, clock.Run{Node: node, Range: r})
+		}
+		of, ok := clock.VectorOf(runs)
+		require.True(t, ok)
+		require.True(t, of.Equal(want))
+		require.True(t, room.SetRuns(runs))
+		require.True(t, room.Equal(want), "%s, not %s", room, want)
+		copies, wants = append(copies, room.Clone()), append(wants, want)
+		if random.Intn(3) == 0 { // what is added later is gone with the rest
+			room.AddRange("aa", clock.Range{First: 3, Last: 5})
+			room.Add(clock.Dot{Node: "a", Seq: 20})
+		}
+		if len(runs) > 1 && random.Intn(4) == 0 {
+			runs[0], runs[1] = runs[1], runs[0]
+			require.False(t, room.SetRuns(runs))
+			require.True(t, room.IsEmpty())
+		}
+	}
+	for i := range copies {
+		require.True(t, copies[i].Equal(wants[i]), "a copy changed: %s, not %s", copies[i], wants[i])
+	}
+	runs := []clock.Run{{Node: "a", Range: clock.Range{First: 1, Last: 2}}, {Node: "a", Range: clock.Range{First: 4, Last: 5}}}
+	room.SetRuns(runs)
+	assert.Zero(t, testing.AllocsPerRun(100, func() { room.SetRuns(runs) }))
+}
+
 // With more nodes than are walked one by one, and with nodes that only one side has, before, between and after.
 func TestVectorOfManyNodes(t *testing.T) {
 	a, b := dots{}, dots{}

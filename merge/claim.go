@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
@@ -17,7 +18,7 @@ type Claim struct {
 	// Partial says that the op did not write all of the fields that the rule names to be decided together.
 	Partial bool
 
-	ordered bool // see [State.Ordered]
+	ordered *clock.Vector // room for what its writer had seen, when that is applied: see [State.Ordered]
 }
 
 // WholeDelete reports whether op deletes the whole record. It then makes a claim on every cell of its key, those

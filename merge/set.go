@@ -86,7 +86,8 @@ func minus(a, b []value.Value) (rest []value.Value) {
 // a block of them.
 const dotBlock = MaxElements + 1
 
-func blocks(v clock.Vector) clock.Vector {
+// blocks puts into wide the dots that stand for those in v.
+func blocks(wide *clock.Vector, v clock.Vector) {
 	var few [8]clock.Run
 	runs := few[:0]
 	for node, run := range v.Runs() {
@@ -94,8 +95,7 @@ func blocks(v clock.Vector) clock.Vector {
 			runs = append(runs, clock.Run{Node: node, Range: clock.Range{First: run.First * dotBlock, Last: last*dotBlock + MaxElements}})
 		}
 	}
-	wide, _ := clock.VectorOf(runs) // they are in its order as those of v are
-	return wide
+	wide.SetRuns(runs) // they are in its order as those of v are
 }
 
 func (s *set) apply(_ *Rule, c *Claim) {
@@ -106,39 +106,41 @@ func (s *set) apply(_ *Rule, c *Claim) {
 		}
 		return
 	}
-	seen := blocks(c.Op.Seen)
-	dot := clock.Dot{Node: c.Op.Dot.Node, Seq: c.Op.Dot.Seq * dotBlock}
-	done := clock.Vector{} // none of it is on its way any more
-	if c.ordered {
-		s.note(seen)
-		done = seen
+	seen, done := new(clock.Vector), new(clock.Vector) // done: none of it is on its way any more
+	if c.ordered != nil {
+		seen, done = c.ordered, c.ordered
 	}
+	blocks(seen, c.Op.Seen)
+	if c.ordered != nil {
+		s.note(*seen)
+	}
+	dot := clock.Dot{Node: c.Op.Dot.Node, Seq: c.Op.Dot.Seq * dotBlock}
 	block := clock.Range{First: dot.Seq, Last: dot.Seq + MaxElements}
 	if c.Kind == Delete {
 		if s.add != nil {
-			s.add.ClearAt(dot, seen)
+			s.add.ClearAt(dot, *seen)
 		} else {
-			s.remove.ClearAt(dot, seen)
+			s.remove.ClearAt(dot, *seen)
 		}
 	}
 	for _, v := range ch.out {
 		if s.add != nil {
-			s.add.RemoveAt(dot, v, seen)
+			s.add.RemoveAt(dot, v, *seen)
 		} else {
-			_, _ = s.remove.RemoveAt(dot, v, seen)
+			_, _ = s.remove.RemoveAt(dot, v, *seen)
 		}
 		dot.Seq++
 	}
 	for _, v := range ch.in {
 		if s.add != nil {
-			_, _ = s.add.AddAt(dot, v, seen)
+			_, _ = s.add.AddAt(dot, v, *seen)
 		} else {
-			_, _ = s.remove.AddAt(dot, v, seen)
+			_, _ = s.remove.AddAt(dot, v, *seen)
 		}
 		dot.Seq++
 	}
 	done.AddRange(dot.Node, block)
-	s.note(done)
+	s.note(*done)
 }
 
 // note says that of the dots in delivered none is on its way to s.
@@ -165,7 +167,8 @@ func (s *set) settle(horizon clock.Vector) {
 	if s.grow != nil {
 		return
 	}
-	wide := blocks(horizon)
+	var wide clock.Vector
+	blocks(&wide, horizon)
 	s.note(wide)
 	if s.remove != nil {
 		s.remove.Forget(wide)

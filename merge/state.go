@@ -31,6 +31,7 @@ type State struct {
 	matching []byte               // room to find them in
 	buffer   []byte               // room for the bytes of a record
 	claims   []Claim              // room for those of an operation
+	seen     clock.Vector         // room for what its writer had seen
 }
 
 // NewState returns the empty state under a table.
@@ -88,7 +89,9 @@ func (s *State) Take(op *Op, verdicts []Verdict, before []Write) ([]Verdict, []W
 		k = s.add(op.Key, &record{rules: s.rulesOf(op.Key)})
 	}
 	for i := range claims {
-		claims[i].ordered = s.Ordered
+		if s.Ordered {
+			claims[i].ordered = &s.seen
+		}
 		cell := k.cell(s.table, &claims[i])
 		was, _ := cell.Write()
 		cell.Apply(&claims[i])
