@@ -213,6 +213,7 @@ func TestAKeyIsCarriedToATableThatDecidesAlike(t *testing.T) {
 		"nodes a < b\nother/* * max\n* * lww":           true,
 		"nodes b < a\n* * lww":                          false,
 		"nodes a < c\n* * lww":                          false,
+		"nodes b < c\n* * lww":                          false,
 		"nodes b < c < a\n* * lww":                      false,
 		"* * lww":                                       false,
 		"nodes a < b\n* * max":                          false,

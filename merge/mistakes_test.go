@@ -10,7 +10,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
-// Each line is wrong in one way, and the mistake says in which, once.
+// Each line is wrong in one way, or in two, and the mistakes say in which, once each.
 func TestAMistakeInALineSaysWhatIsWrongWithIt(t *testing.T) {
 	const (
 		nodes   = "; write them lowest first, as in: nodes ap-south < eu-west < us-east"
@@ -66,6 +66,7 @@ func TestAMistakeInALineSaysWhatIsWrongWithIt(t *testing.T) {
 		"k f,g longest together":       "",
 		"k f highest rev":              "",
 		"k f,g counter together":       `"counter" combines single fields: "together" makes no sense with it`,
+		"k f,g counter together now":   "counter does not take now" + option + "\nrules.tb:1: " + `"counter" combines single fields: "together" makes no sense with it`,
 		"k f prefer":                   "prefer: 0 values" + prefer,
 		"k f,g prefer together":        "prefer: 0 values" + prefer,
 		"k f prefer a":                 "prefer: 1 values" + prefer,
@@ -104,6 +105,13 @@ rules.tb:1: there is no rule "lwww"; did you mean "lww"?`)
 	assert.Nil(t, MustParseTable("* * lww").Rules[0].Func())
 	assert.NotNil(t, MustParseTable("* * longest", longest).Rules[0].Func())
 	assert.PanicsWithValue(t, "merge: mend the rule table:\ntable:1: there is no rule \"lwww\"; did you mean \"lww\"?", func() { MustParseTable("* * lwww") })
+}
+
+func TestLawsSayTheirNames(t *testing.T) {
+	assert.Equal(t, "idempotent, commutative, associative", AllLaws.String())
+	assert.Equal(t, "idempotent, associative", (Idempotent | Associative).String())
+	assert.Equal(t, "commutative", Commutative.String())
+	assert.Empty(t, Laws(0).String())
 }
 
 // A table promises of a user's rule the laws that it claims, and no others.

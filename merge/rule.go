@@ -194,11 +194,13 @@ func (t *Table) parseRule(line lex.Line, ms *lex.Mistakes) {
 	}
 }
 
+// parseName reads the name of the rule and what follows it. False when r is no rule then.
 func (r *Rule) parseName(line lex.Line, ms *lex.Mistakes) bool {
 	options := line.Words[3:]
 	if i := slices.IndexFunc(r.table.custom, func(c Custom) bool { return c.Name == r.Name }); i >= 0 {
 		r.custom, r.family, r.id = &r.table.custom[i], frontier, isCustom
-		return r.parseOptions(line, options, ms)
+		r.parseOptions(line, options, ms)
+		return true
 	}
 	i := slices.IndexFunc(specs[:], func(s spec) bool { return s.name == r.Name })
 	if i < 0 {
@@ -226,21 +228,18 @@ func (r *Rule) parseName(line lex.Line, ms *lex.Mistakes) bool {
 		}
 		options = options[end:]
 	}
-	return r.parseOptions(line, options, ms)
+	r.parseOptions(line, options, ms)
+	return true
 }
 
-func (r *Rule) parseOptions(line lex.Line, options []lex.Word, ms *lex.Mistakes) bool {
-	ok := true
+func (r *Rule) parseOptions(line lex.Line, options []lex.Word, ms *lex.Mistakes) {
 	for _, w := range options {
 		if w.Quoted || w.Text != "together" {
-			help := "the one option is together"
-			ms.Add(line.Number, help, "%s does not take %s", r.Name, w)
-			ok = false
+			ms.Add(line.Number, "the one option is together", "%s does not take %s", r.Name, w)
 			continue
 		}
 		r.Together = true
 	}
-	return ok
 }
 
 func (r *Rule) parseArgument(words []lex.Word) error {
