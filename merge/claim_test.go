@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
@@ -348,4 +349,93 @@ func TestIncrementsAreWhatACounterShows(t *testing.T) {
 		assert.Equal(t, s.Get("k", "n"), sum.Value(), v)
 	}
 	assert.Equal(t, value.Value("98.5"), sum.Value())
+}
+
+// Deleting some fields of a group is a write of the group without them, and not its end.
+func TestDeletingAFieldOfAGroupWritesTheGroup(t *testing.T) {
+	table := MustParseTable("nodes a < b\n* street,city lww together\n* * lww")
+	s, us := NewState(table), writer{node: "a"}
+	for _, op := range []Op{
+		us.op(Set, "k", 1, field("street", `"Elm"`, ""), field("city", `"Ulm"`, "")),
+		us.op(Delete, "k", 2, field("street", "", "")),
+	} {
+		_, err := s.Apply(op)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, value.Null, s.Get("k", "street"))
+	assert.True(t, s.Get("k", "city").IsAbsent(), "the city is of the write that was replaced")
+	for _, c := range s.Cells() {
+		w, ok := c.Write()
+		assert.True(t, ok)
+		assert.False(t, w.Deleted)
+		assert.Equal(t, value.Value(`{"street":null}`), w.Value)
+	}
+	claims := table.Claims(&Op{Key: "k", Kind: Delete, Fields: []Field{field("street", "", "")}}, nil)
+	require.Len(t, claims, 1)
+	assert.Equal(t, Set, claims[0].Kind)
+	assert.True(t, claims[0].Partial, "what the city is then was not said")
+}
+
+// Claims of many operations may be collected in one list: each has the rule of its own table, key and field, whatever came before.
+func TestClaimsThatFollowOthersHaveTheirOwnRule(t *testing.T) {
+	one := MustParseTable("a/* f max\n* g,h lww together\n* * lww")
+	two := MustParseTable("* f min\n* * lww")
+	var all []Claim
+	var want []*Rule
+	for _, step := range []struct {
+		table      *Table
+		key, field string
+	}{
+		{one, "a/1", "f"}, {one, "a/1", "f"}, {one, "a/2", "f"}, {one, "b/1", "f"}, {two, "b/1", "f"}, {two, "b/1", "f"}, {one, "b/1", "f"},
+		{one, "b/1", "g"}, {one, "b/1", "g,h"}, {one, "b/1", "g,h"}, {one, "b/1", "g"},
+	} {
+		op := Op{Key: step.key, Kind: Set, Fields: []Field{field(step.field, "1", "")}}
+		all = step.table.Claims(&op, all)
+		want = append(want, step.table.Rule(step.key, step.field))
+		require.Len(t, all, len(want))
+	}
+	for i := range want {
+		assert.Same(t, want[i], all[i].Rule, i)
+	}
+}
+
+// What is no number adds nothing to a counter, and nothing is remembered of it.
+func TestWhatIsNoNumberLeavesNoTraceInACounter(t *testing.T) {
+	table := MustParseTable("nodes a < b\n* * counter")
+	with, without := NewState(table), NewState(table)
+	us := writer{node: "a"}
+	for i, op := range []Op{
+		us.op(Add, "k", 1, field("n", "2", "")),
+		us.op(Add, "k", 2, field("n", `"2"`, "")),
+		us.op(Set, "k", 3, field("n", "9", "")),
+		us.op(Set, "k", 4, field("n", "9", `"2"`)),
+		us.op(Set, "k", 5, field("n", "true", "2")),
+		us.op(Insert, "k", 6, field("n", "2", "")),
+	} {
+		_, err := with.Apply(op)
+		require.NoError(t, err)
+		if i == 0 {
+			_, err = without.Apply(op)
+			require.NoError(t, err)
+		}
+	}
+	assert.Equal(t, value.Value("2"), with.Get("k", "n"))
+	want, err := without.AppendRecord(nil, "k")
+	require.NoError(t, err)
+	got, err := with.AppendRecord(nil, "k")
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+}
+
+// A delete that had seen what is known to be of other keys is news to a counter all the same: it undoes nothing, and is told of.
+func TestADeleteThatUndoesNothingIsNewsToACounter(t *testing.T) {
+	var of clock.Vector
+	of.Add(clock.Dot{Node: "x", Seq: 1})
+	mine, theirs := new(count), new(count)
+	mine.settle(of)
+	theirs.apply(nil, &Claim{Op: &Op{Dot: clock.Dot{Node: "b", Seq: 1}, Seen: of}, Kind: Delete})
+	mine.counter.Note(theirs.counter.Seen())
+	assert.True(t, mine.merge(nil, theirs))
+	assert.False(t, mine.merge(nil, theirs))
+	assert.True(t, mine.resets.Equal(of))
 }
