@@ -9,6 +9,7 @@ import (
 	"github.com/leanovate/gopter"
 	"github.com/leanovate/gopter/gen"
 	"github.com/leanovate/gopter/prop"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tiebreakhq/tiebreak/clock"
@@ -501,4 +502,59 @@ func TestDeletesWithoutDotsAreRememberedByTheirClaimsAlone(t *testing.T) {
 	walls := []int64{s.keys["k"].deletes[0].Stamp.Time.Wall, s.keys["k"].deletes[1].Stamp.Time.Wall}
 	slices.Sort(walls)
 	require.Equal(t, []int64{1, 100}, walls)
+}
+
+// A record keeps the deletes that any of its rules may ask for: the greatest by the ladder, the least where the first write wins, whatever
+// rules stand between.
+func TestDeletesAreKeptForEachOrderOfATable(t *testing.T) {
+	table := MustParseTable("nodes x < y\n* p prefer-node x > y\n* n max\n* f fww\n* * lww")
+	us, eu := writer{node: "x"}, writer{node: "y"}
+	early, late := us.op(Delete, "k", 10), us.op(Delete, "k", 30)
+	byEU := eu.op(Delete, "k", 40)
+	us = writer{node: "x", seen: us.seen}
+	first := us.op(Set, "k", 20, field("f", "1", ""))
+	preferred := us.op(Set, "k", 20, field("p", "1", ""))
+	lateOne := us.op(Set, "k", 35, field("g", "1", ""))
+	s := everyOrder(t, table, early, late, byEU, first)
+	assert.True(t, s.Get("k", "f").IsAbsent(), "the delete at 10 was first")
+	s = everyOrder(t, table, early, late, byEU, preferred)
+	assert.True(t, s.Get("k", "p").IsAbsent(), "of the deletes of x the one at 30 is later")
+	s = everyOrder(t, table, early, late, byEU, lateOne)
+	assert.True(t, s.Get("k", "g").IsAbsent(), "the delete at 40 is later")
+}
+
+// What a horizon covers is no longer told apart: a log forgets its holes, and a counter what its deletes had seen.
+func TestSettlingForgetsWhatLiesBelowTheHorizon(t *testing.T) {
+	us := writer{node: "a"}
+	table := MustParseTable("nodes a < b\n* l append\n* n counter\n* * lww")
+	s := NewState(table)
+	for i := range int64(40) {
+		for _, op := range []Op{
+			us.op(Add, "log", i, field("l", "1", "")),
+			us.op(Set, "other", i, field("f", "1", "")),
+		} {
+			_, err := s.Apply(op)
+			require.NoError(t, err)
+		}
+	}
+	before, err := s.AppendRecord(nil, "log")
+	require.NoError(t, err)
+	s.Settle(us.seen)
+	after, err := s.AppendRecord(nil, "log")
+	require.NoError(t, err)
+	assert.Less(t, len(after), len(before)-39, "forty holes are gone")
+
+	n, o := new(count), new(count)
+	eu := writer{node: "b", seen: us.seen}
+	reset := eu.op(Delete, "k", 50)
+	n.apply(nil, &Claim{Op: &reset, Kind: Delete})
+	assert.False(t, n.equal(o))
+	n.settle(us.seen)
+	assert.True(t, n.resets.IsEmpty(), "nobody asks any more what became of them")
+
+	o.counter.Note(n.counter.Seen())
+	assert.True(t, n.equal(o))
+	o.resets.Merge(us.seen)
+	assert.False(t, n.equal(o), "they say other things of the writes of us")
+	assert.False(t, o.equal(n))
 }
