@@ -208,3 +208,42 @@ func TestCellsAreYieldedUntilToldToStop(t *testing.T) {
 	}
 	assert.Equal(t, []string{"a", "a", "b"}, keys)
 }
+
+// One array stays as it was written; several are one array of their elements, each once.
+func TestUnionOfOneWriteIsThatWrite(t *testing.T) {
+	for _, v := range []value.Value{`[3,1,1]`, `5`, `{"a":1}`, `[]`} {
+		us := writer{node: "a"}
+		s := everyOrder(t, MustParseTable("nodes a < b < c\n* * union"), us.op(Set, "k", 1, field("f", v, "")))
+		assert.Equal(t, v, s.Get("k", "f"))
+	}
+	us, eu, ap := writer{node: "a"}, writer{node: "b"}, writer{node: "c"}
+	s := everyOrder(t, MustParseTable("nodes a < b < c\n* * union"), us.op(Set, "k", 1, field("f", `[3,1,1]`, "")),
+		eu.op(Set, "k", 2, field("f", `5`, "")), ap.op(Set, "k", 3, field("f", "", "")))
+	assert.Equal(t, value.Value(`[1,3,5]`), s.Get("k", "f"), "what was not recorded adds nothing")
+}
+
+// An export may say what was deleted. Readers don't see it.
+func TestADeletedFieldIsAbsentWhateverItsRecordHolds(t *testing.T) {
+	for _, rule := range []string{"lww", "fww", "keep-all", "union", "delete-wins", "update-wins", "prefer-node a > b"} {
+		us := writer{node: "a"}
+		set := us.op(Set, "k", 1, field("f", "1", ""))
+		if rule == "fww" {
+			set.Stamp.Time.Wall = 3
+		}
+		s := everyOrder(t, MustParseTable("nodes a < b\n* * "+rule), set, us.op(Delete, "k", 2, field("f", "1", "1")))
+		assert.True(t, s.Get("k", "f").IsAbsent(), rule)
+	}
+}
+
+// A user's function is given what is there, not what was deleted.
+func TestACustomRuleIsNotGivenWhatWasDeleted(t *testing.T) {
+	table, err := ParseTable("rules.tb", []byte("nodes a < b\n* * longest"), longest)
+	require.NoError(t, err)
+	us, eu := writer{node: "a"}, writer{node: "b"}
+	set, gone := us.op(Set, "k", 1, field("f", `"ab"`, "")), eu.op(Delete, "k", 2, field("f", `"abcdef"`, `"abcdef"`))
+	s := everyOrder(t, table, set, gone)
+	assert.Equal(t, value.Value(`"ab"`), s.Get("k", "f"))
+	verdicts, err := s.Apply(set)
+	require.NoError(t, err)
+	assert.Equal(t, Kept, verdicts[0].Outcome, "nothing is longer")
+}
