@@ -3,6 +3,7 @@ package merge
 import (
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tiebreakhq/tiebreak/clock"
@@ -132,4 +133,30 @@ func TestProfileLineIsHeldAgainstTheRest(t *testing.T) {
 	}
 	plain, cassandra := MustParseTable("* * lww"), MustParseTable("profile cassandra\n* * lww")
 	require.NotEqual(t, plain.Fingerprint(), cassandra.Fingerprint())
+}
+
+// The list is the caller's own, and begins with those that a table can name.
+func TestProfilesAreListed(t *testing.T) {
+	all := Profiles()
+	require.NotEmpty(t, all)
+	named := 0
+	for i, p := range all {
+		_, err := ParseTable("t", []byte("nodes a < b\nprofile "+p.Name+"\n* * lww"))
+		if p.Diverges == "" {
+			assert.NoError(t, err, p.Name)
+			assert.Equal(t, named, i, "those come first")
+			named++
+		} else {
+			assert.ErrorContains(t, err, p.Database)
+		}
+	}
+	all[0].Name = "mine"
+	assert.NotEqual(t, "mine", Profiles()[0].Name)
+}
+
+// A database that lets the lower node win turns the ladder around, and not what the table declared.
+func TestAProfileLeavesTheDeclaredNodesAlone(t *testing.T) {
+	table := MustParseTable("nodes a < b < c\nprofile spock\n* * lww")
+	assert.Equal(t, clock.Nodes{"a", "b", "c"}, table.Nodes)
+	assert.Equal(t, clock.Nodes{"c", "b", "a"}, table.Ladder.Nodes)
 }

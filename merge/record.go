@@ -64,7 +64,7 @@ func (k *record) merge(t *Table, from *record) (changed bool) {
 	for i := range k.cells {
 		c := &k.cells[i]
 		if from.has(c) {
-			continue // it brought them along
+			continue // it brought them along, or has settled them
 		}
 		for j := range news {
 			claim := t.Delete(&news[j], c.cell.rule, c.name)
@@ -77,7 +77,7 @@ func (k *record) merge(t *Table, from *record) (changed bool) {
 // has reports whether k has a cell of the same name and rule as c, which may be of another table that decides alike.
 func (k *record) has(c *namedCell) bool {
 	return slices.ContainsFunc(k.cells, func(o namedCell) bool {
-		return o.name == c.name && (o.cell.rule == c.cell.rule || o.cell.rule.Index() == c.cell.rule.Index())
+		return o.name == c.name && o.cell.rule.Index() == c.cell.rule.Index()
 	})
 }
 

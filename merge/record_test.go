@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tiebreakhq/tiebreak/clock"
@@ -81,5 +82,84 @@ func TestADeleteIsForgottenOnlyIfOthersDoItsWork(t *testing.T) {
 				require.Equal(t, want, got, "seed %d\n%+v", seed, ops)
 			}
 		}
+	}
+}
+
+// A state merges what was folded under another table that decides alike: its lines are elsewhere in the file, its cells become cells of this
+// one, and there is one of each.
+func TestMergeTakesCellsOverFromATableThatDecidesAlike(t *testing.T) {
+	mine := NewState(MustParseTable("nodes a < b\nn/* * counter\n* f lww\n* s add-wins\n* * keep-all"))
+	theirs := NewState(MustParseTable("# the same, with a comment\n\nnodes a < b\nn/* * counter\n\n* f lww\n* s add-wins\n* * keep-all"))
+	us, eu := writer{node: "a"}, writer{node: "b"}
+	for s, w := range map[*State]*writer{mine: &us, theirs: &eu} {
+		for _, op := range []Op{
+			w.op(Add, "n/1", 1, field("n", "2", "")),
+			w.op(Set, "k", 1, field("f", "1", ""), field("g", "1", "")),
+			w.op(Insert, "k", 2, field("s", "1", "")),
+			w.op(Delete, "k", 3),
+			w.op(Set, "only/"+string(w.node), 4, field("f", "1", "")),
+		} {
+			_, err := s.Apply(op)
+			require.NoError(t, err)
+		}
+	}
+	require.NoError(t, mine.Merge(theirs))
+	assert.Equal(t, value.Value("4"), mine.Get("n/1", "n"))
+	assert.Equal(t, value.Value("1"), mine.Get("only/b", "f"))
+	names := map[string]bool{}
+	for key, c := range mine.Cells() {
+		assert.Same(t, mine.Table().Rule(key, c.Name), c.Rule(), "%s %s", key, c.Name)
+		assert.False(t, names[key+" "+c.Name], "%s %s stands twice", key, c.Name)
+		names[key+" "+c.Name] = true
+	}
+	assert.Len(t, names, 6)
+}
+
+// Where no rule turns on what writers had seen, a record does not keep it: the delete of somebody who had seen much is as short as that of
+// another who says nothing.
+func TestARecordKeepsWhatDeletersHadSeenOnlyForRulesThatAsk(t *testing.T) {
+	for rules, less := range map[string]bool{"* * lww": false, "* s add-wins\n* * lww": true} {
+		record := func(seen clock.Vector) []byte {
+			us := writer{node: "a", seen: clock.Up("a", 9)}
+			op := us.op(Delete, "k", 3)
+			op.Seen = seen
+			s := NewState(MustParseTable("nodes a < b\n" + rules))
+			_, err := s.Apply(op)
+			require.NoError(t, err)
+			b, err := s.AppendRecord(nil, "k")
+			require.NoError(t, err)
+			return b
+		}
+		without, with := record(clock.Vector{}), record(clock.Up("b", 77))
+		assert.Equal(t, less, len(without) < len(with), rules)
+		assert.Equal(t, !less, string(without) == string(with), rules)
+	}
+}
+
+// What is settled stays so: a delete that a region has settled is not applied to its counter again when another one merges it, be its
+// table the same one or a copy.
+func TestMergeAppliesNoDeleteToWhatItHasSettled(t *testing.T) {
+	const text = "nodes a < b\nx/* * max\n* n counter\n* * lww"
+	table := MustParseTable(text)
+	for name, other := range map[string]*Table{"the same table": table, "a copy": MustParseTable("\n" + text)} {
+		us := writer{node: "a"}
+		theirs := NewState(other)
+		for _, op := range []Op{
+			us.op(Add, "k", 1, field("n", "2", "")),
+			us.op(Delete, "k", 2),
+			us.op(Add, "k", 3, field("n", "5", "")),
+		} {
+			_, err := theirs.Apply(op)
+			require.NoError(t, err, name)
+		}
+		theirs.Settle(us.seen)
+		want, err := theirs.AppendRecord(nil, "k")
+		require.NoError(t, err, name)
+		mine := NewState(table)
+		require.NoError(t, mine.Merge(theirs), name)
+		got, err := mine.AppendRecord(nil, "k")
+		require.NoError(t, err, name)
+		assert.Equal(t, want, got, name)
+		assert.Equal(t, value.Value("5"), mine.Get("k", "n"), name)
 	}
 }
