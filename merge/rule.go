@@ -179,13 +179,10 @@ func (t *Table) parseRule(line lex.Line, ms *lex.Mistakes) {
 			r.fields = append(r.fields, newPattern(name, false))
 		}
 	}
-	ok := r.parseName(line, ms)
+	r.parseName(line, ms)
 	// A line with a mistake still takes part in the search for lines that can never match.
 	r.index = len(t.Rules)
 	t.Rules = append(t.Rules, r)
-	if !ok {
-		return
-	}
 	switch {
 	case r.Together && r.family != selects && r.family != frontier:
 		ms.Add(line.Number, "", "%q combines single fields: %q makes no sense with it", r.Name, "together")
@@ -194,13 +191,13 @@ func (t *Table) parseRule(line lex.Line, ms *lex.Mistakes) {
 	}
 }
 
-// parseName reads the name of the rule and what follows it. False when r is no rule then.
-func (r *Rule) parseName(line lex.Line, ms *lex.Mistakes) bool {
+// parseName reads the name of the rule and what follows it.
+func (r *Rule) parseName(line lex.Line, ms *lex.Mistakes) {
 	options := line.Words[3:]
 	if i := slices.IndexFunc(r.table.custom, func(c Custom) bool { return c.Name == r.Name }); i >= 0 {
 		r.custom, r.family, r.id = &r.table.custom[i], frontier, isCustom
 		r.parseOptions(line, options, ms)
-		return true
+		return
 	}
 	i := slices.IndexFunc(specs[:], func(s spec) bool { return s.name == r.Name })
 	if i < 0 {
@@ -213,7 +210,7 @@ func (r *Rule) parseName(line lex.Line, ms *lex.Mistakes) bool {
 			help = fmt.Sprintf("did you mean %q?", near)
 		}
 		ms.Add(line.Number, help, "there is no rule %q", r.Name)
-		return false
+		return
 	}
 	r.family, r.id = specs[i].family, id(i)
 	if specs[i].argument != "" {
@@ -224,12 +221,11 @@ func (r *Rule) parseName(line lex.Line, ms *lex.Mistakes) bool {
 		}
 		if err := r.parseArgument(options[:end]); err != nil {
 			ms.Add(line.Number, "it wants "+specs[i].argument, "%s: %v", r.Name, err)
-			return false
+			return
 		}
 		options = options[end:]
 	}
 	r.parseOptions(line, options, ms)
-	return true
 }
 
 func (r *Rule) parseOptions(line lex.Line, options []lex.Word, ms *lex.Mistakes) {
