@@ -60,6 +60,14 @@ func (p *part) load(from *shelf) (err error) {
 	return err
 }
 
+// borrow lends memory that load uses: it is good until then.
+func (p *part) borrow(size int) []byte {
+	if cap(p.room) < size {
+		p.room = make([]byte, 0, size)
+	}
+	return p.room[:0]
+}
+
 // index finds the records in some blocks.
 func (p *part) index(blocks [][]byte, want *string) {
 	p.at, p.keys, p.spots = blocks, p.keys[:0], p.spots[:0]

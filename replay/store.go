@@ -129,6 +129,21 @@ func (s *shelf) join(o *shelf) {
 	s.size += o.size
 }
 
+// some returns up to n of the blocks, spread evenly over them.
+func (s *shelf) some(n int) shelf {
+	var some shelf
+	all := len(s.blocks) + len(s.away)
+	n = min(n, all)
+	for i := range n {
+		if at := i * all / n; at < len(s.blocks) {
+			some.blocks = append(some.blocks, s.blocks[at])
+		} else {
+			some.away = append(some.away, s.away[at-len(s.blocks)])
+		}
+	}
+	return some
+}
+
 // each calls visit with the blocks of a shelf one after the other. Those in the spool are read into one memory: visit
 // keeps nothing of a block.
 func (s *store) each(from *shelf, visit func(block []byte) error) error {
