@@ -27,7 +27,7 @@ func (f *folder) foldLong(from *shelf) (others shelf, ok bool, err error) {
 	}
 	f.lines = f.lines[:0]
 	l := &longKey{plainKey: plainKey{folder: f}, store: f.part.history.store}
-	l.limit = min(max(f.limit/2, l.store.most), math.MaxInt32)
+	l.limit = min(max(f.limit/4, l.store.most), math.MaxInt32)
 	defer l.drop()
 	if l.name, ok, err = l.major(from); err != nil || !ok {
 		return others, false, err
@@ -102,7 +102,7 @@ func (l *longKey) major(from *shelf) (name string, ok bool, err error) {
 func (l *longKey) sort(from *shelf) (others shelf, err error) {
 	s, w := &l.folder.room.plain.turns, runWriter{store: l.store}
 	b := l.folder.part.borrow(min(l.limit, from.size))
-	s.begin(cap(b) / 64) // about as many records
+	s.begin(cap(b) / fewBytes)
 	flush := func() error {
 		s.sort()
 		l.sortAgain(s.list, b)
