@@ -42,7 +42,11 @@ func (c *comparison) formContenders() (all []*contender, err error) {
 		if err != nil {
 			return nil, err
 		}
-		one, err := add("run: "+string(f), file, first, c.dryRun()...)
+		args := c.dryRun()
+		if f != native && f != packed {
+			args = append(args, "-origin", "origin") // else nothing in an export says where a write began
+		}
+		one, err := add("run: "+string(f), file, first, args...)
 		if err != nil {
 			return nil, err
 		}
