@@ -31,7 +31,7 @@
 //	run: native .zst                     0.32     0.30 to    0.33     0.59       86       15    1.81x    1.81x  only unpack: .zst
 //
 // A longer history costs its form less: of three million writes, .gz took 1.35 times as long as only unpacking it, and of ten
-// million, msgpack 0.84 of native lines; a third of its time is the fold, which is the same for every form, and a third putting
+// million, msgpack 0.84 to 0.9 of native lines; a third of its time is the fold, which is the same for every form, and a third putting
 // records into parts. One .zst file takes as long as two processors need for unpacking and all else together.
 //
 // # Where the time and the memory go
