@@ -3,11 +3,13 @@ package replay
 import (
 	"cmp"
 	"container/heap"
+	"math"
 	"slices"
 	"strings"
 	"unsafe"
 
 	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
@@ -17,16 +19,17 @@ import (
 //
 // One key's writes depend on each other, so one goroutine folds them, whatever it costs the others in waiting.
 
-// foldLong folds the key that most records of a shelf are of, when it is a plain one, and returns the records of all other
-// keys. It says no, and has counted nothing, when the key is a common one.
+// foldLong folds the key that most records of a shelf seem to be of, when it is a plain one, and returns the records of all
+// other keys. It says no, and has counted nothing, when there is no such key or it is a common one.
 func (f *folder) foldLong(from *shelf) (others shelf, ok bool, err error) {
 	if f.plain == nil {
 		return others, false, nil
 	}
 	f.lines = f.lines[:0]
-	l := &longKey{plainKey: plainKey{folder: f}, store: f.part.history.store, limit: max(f.limit/2, f.part.history.store.most)}
+	l := &longKey{plainKey: plainKey{folder: f}, store: f.part.history.store}
+	l.limit = min(max(f.limit/4, l.store.most), math.MaxInt32)
 	defer l.drop()
-	if l.name, err = l.major(from); err != nil {
+	if l.name, ok, err = l.major(from); err != nil || !ok {
 		return others, false, err
 	}
 	if others, err = l.sort(from); err != nil || l.common {
@@ -72,10 +75,11 @@ func (w *ownOp) set(o *plainOp) {
 	w.value = value.Value(unsafe.String(unsafe.SliceData(w.text), len(w.text)))
 }
 
-// major returns the key that most records of a shelf are of, if there is one that more than half of them are of.
-func (l *longKey) major(from *shelf) (string, error) {
-	name, lead := "", 0
-	err := l.store.each(from, func(b []byte) error {
+// major returns the key that most records of a shelf are of, as far as a few of its blocks tell, if they tell of one.
+func (l *longKey) major(from *shelf) (name string, ok bool, err error) {
+	some := from.some(16)
+	all, lead := 0, 0
+	err = l.store.each(&some, func(b []byte) error {
 		for at := 0; at < len(b); {
 			key, end := skim(b, at)
 			switch {
@@ -87,39 +91,28 @@ func (l *longKey) major(from *shelf) (string, error) {
 				lead--
 			}
 			at = end
+			all++
 		}
 		return nil
 	})
-	return name, err
-}
-
-// longSpot is where a record stands, and what it is sorted by.
-type longSpot struct {
-	number uint64
-	line   int64
-	node   uint32
-	file   uint32
-	start  int
-	end    int
+	return name, lead > all/8, err
 }
 
 // sort puts the records of the key into sorted runs, and those of other keys onto a shelf.
 func (l *longKey) sort(from *shelf) (others shelf, err error) {
-	var b []byte
-	var spots []longSpot
-	texts := l.folder.part.history.names.texts
-	w := runWriter{store: l.store}
+	s, w := &l.folder.room.plain.turns, runWriter{store: l.store}
+	b := l.folder.part.borrow(min(l.limit, from.size))
+	s.begin(cap(b) / fewBytes)
 	flush := func() error {
-		slices.SortFunc(spots, func(a, b longSpot) int {
-			return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(a.number, b.number),
-				strings.Compare(texts[a.file], texts[b.file]), cmp.Compare(a.line, b.line))
-		})
-		for i := range spots {
-			if err := w.put(b[spots[i].start:spots[i].end]); err != nil {
+		s.sort()
+		l.sortAgain(s.list, b)
+		for _, t := range s.list {
+			_, end := skim(b, int(t.at))
+			if err := w.put(b[t.at:end]); err != nil {
 				return err
 			}
 		}
-		b, spots = b[:0], spots[:0]
+		b, s.list = b[:0], s.list[:0]
 		sorted, err := w.close()
 		l.sorted = append(l.sorted, sorted)
 		return err
@@ -136,7 +129,7 @@ func (l *longKey) sort(from *shelf) (others shelf, err error) {
 			var o plainOp
 			r.at = at
 			field, ok := r.plain(&o)
-			if len(l.sorted) == 0 && len(spots) == 0 {
+			if len(l.sorted) == 0 && len(s.list) == 0 {
 				l.field = strings.Clone(field)
 			}
 			if !ok || field != l.field || o.kind != merge.Set && o.kind != merge.Add {
@@ -148,7 +141,7 @@ func (l *longKey) sort(from *shelf) (others shelf, err error) {
 					return err
 				}
 			}
-			spots = append(spots, longSpot{o.number, o.line, o.node, o.file, len(b), len(b) + end - at})
+			s.list = append(s.list, turn{o.number, o.node, uint32(len(b))})
 			b = append(b, block[at:end]...)
 		}
 		return rest.err
@@ -158,6 +151,24 @@ func (l *longKey) sort(from *shelf) (others shelf, err error) {
 	}
 	shelves, fail := rest.close()
 	return shelves[0], cmp.Or(err, fail)
+}
+
+// sortAgain puts deliveries of one write, which stand in b, into the order of their places.
+func (l *longKey) sortAgain(list []turn, b []byte) {
+	r := reader{b: b}
+	place := func(t *turn) finding.Place {
+		var o plainOp
+		r.at = int(t.at)
+		r.plain(&o)
+		return l.place(&o)
+	}
+	for first, after := 0, 0; first < len(list); first = after {
+		for after = first + 1; after < len(list) && !list[first].before(&list[after]); after++ {
+		}
+		if after > first+1 {
+			slices.SortFunc(list[first:after], func(a, b turn) int { return place(&a).Compare(place(&b)) })
+		}
+	}
 }
 
 // find finds, under each table, the write that is kept or the sum, and counts the writes of each node.
@@ -317,8 +328,13 @@ type runHeap []*runCursor
 func (h runHeap) Len() int { return len(h) }
 func (h runHeap) Less(i, j int) bool {
 	a, b := &h[i].op, &h[j].op
-	return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(a.number, b.number),
-		strings.Compare(h[i].texts[a.file], h[i].texts[b.file]), cmp.Compare(a.line, b.line)) < 0
+	if a.node != b.node {
+		return a.node < b.node
+	}
+	if a.number != b.number {
+		return a.number < b.number
+	}
+	return cmp.Or(strings.Compare(h[i].texts[a.file], h[i].texts[b.file]), cmp.Compare(a.line, b.line)) < 0
 }
 func (h runHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 func (h *runHeap) Push(c any)   { *h = append(*h, c.(*runCursor)) }

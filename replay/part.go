@@ -60,10 +60,28 @@ func (p *part) load(from *shelf) (err error) {
 	return err
 }
 
+// borrow lends memory that load uses: it is good until then.
+func (p *part) borrow(size int) []byte {
+	if cap(p.room) < size {
+		p.room = make([]byte, 0, size)
+	}
+	return p.room[:0]
+}
+
+// fewBytes is about how many bytes a short record takes.
+const fewBytes = 64
+
 // index finds the records in some blocks.
 func (p *part) index(blocks [][]byte, want *string) {
 	p.at, p.keys, p.spots = blocks, p.keys[:0], p.spots[:0]
 	clear(p.slots)
+	size := 0
+	for _, b := range blocks {
+		size += len(b)
+	}
+	if want == nil {
+		p.spots = slices.Grow(p.spots, size/fewBytes)
+	}
 	for block, b := range blocks {
 		for at, end := 0, 0; at < len(b); at = end {
 			var name string

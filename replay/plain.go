@@ -50,6 +50,7 @@ type plainKey struct {
 	ops      []plainOp // by node and number
 	again    []plainOp // deliveries beside the first of each
 	runs     []plainRun
+	turns    turns
 	sums     []merge.Increments // by table: of rules that count
 	earliest *plainOp           // nil when nobody has looked
 	a, b     merge.Write        // that are compared
@@ -97,7 +98,7 @@ func (k *plainKey) ended(t int) {
 // read takes the records of a key. It reports whether all are plain, of one field, and sets or increments.
 func (k *plainKey) read(p *part, from *partKey) bool {
 	if cap(k.ops) < from.count {
-		k.ops = make([]plainOp, max(from.count, 2*cap(k.ops)))
+		k.ops = make([]plainOp, more(from.count, cap(k.ops)))
 	}
 	k.ops = k.ops[:from.count]
 	n := from.count
@@ -125,12 +126,7 @@ func (k *plainKey) read(p *part, from *partKey) bool {
 func (k *plainKey) settle() bool {
 	ops := k.ops
 	if len(ops) > fewWrites {
-		slices.SortFunc(ops, func(a, b plainOp) int {
-			if a.node != b.node {
-				return cmp.Compare(a.node, b.node)
-			}
-			return cmp.Compare(a.number, b.number)
-		})
+		k.sort()
 	} else {
 		for i := 1; i < len(ops); i++ {
 			j := i
@@ -170,6 +166,29 @@ func (k *plainKey) settle() bool {
 	k.runs[len(k.runs)-1].after = n
 	k.ops, k.writes = ops[:n], int64(n)
 	return true
+}
+
+// sort sorts the writes: their turns first, which are a fifth as large.
+func (k *plainKey) sort() {
+	ops, s := k.ops, &k.turns
+	s.begin(len(ops))
+	for i := range ops {
+		s.list = append(s.list, turn{ops[i].number, ops[i].node, uint32(i)})
+	}
+	s.sort()
+	// Each round moves to its place the write that the one before it made room for.
+	for i := range ops {
+		if from := int(s.list[i].at); from != i {
+			first, to := ops[i], i
+			for ; from != i; from = int(s.list[to].at) {
+				ops[to] = ops[from]
+				s.list[to].at = uint32(to)
+				to = from
+			}
+			ops[to] = first
+			s.list[to].at = uint32(to)
+		}
+	}
 }
 
 // plainUnder reports whether the rule of every table keeps one write, or counts increments that are all there is.

@@ -3,6 +3,7 @@ package replay
 import (
 	"cmp"
 	"hash/maphash"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -109,7 +110,7 @@ func (h *History) fold(w *work) []*sums {
 			f := h.newFolder(w, seed)
 			f.limit = h.store.fold(workers)
 			for p := range next {
-				if err := f.foldShelf(&h.store.parts[p], 0); err != nil {
+				if err := f.foldShelf(&h.store.parts[p], 0, math.MaxInt); err != nil {
 					h.failed.set(err)
 					break
 				}
@@ -174,34 +175,21 @@ func (h *History) newFolder(w *work, seed maphash.Seed) *folder {
 }
 
 // foldShelf folds all keys of a shelf, in whatever order they are found: no sum depends on it. One that is too large is
-// split before. level is how often what it holds has been split.
-func (f *folder) foldShelf(from *shelf, level int) error {
-	store := f.part.history.store
+// folded by less and less. level is how often what it holds has been split, and was the size of what it was split from.
+func (f *folder) foldShelf(from *shelf, level, was int) error {
 	if f.limit > 0 && from.size > f.limit && level < maxSplits {
-		shelves, err := f.part.split(from, level)
+		others, ok, err := f.foldLong(from)
 		if err != nil {
 			return err
 		}
-		for i := range shelves {
-			part, next := &shelves[i], level+1
-			if part.size > from.size/2 && part.size > f.limit { // it is one key's, but for a little
-				others, ok, err := f.foldLong(part)
-				if err != nil {
-					return err
-				}
-				if ok {
-					store.drop(part)
-					*part = others
-				} else {
-					next = maxSplits
-				}
-			}
-			if err := f.foldShelf(part, next); err != nil {
-				return err
-			}
-			store.drop(part)
+		if ok {
+			defer f.part.history.store.drop(&others)
+			from = &others
 		}
-		return nil
+		// What splitting did not make smaller is one key's, but for a little, and that key a common one.
+		if from.size > f.limit && (ok || from.size <= was/2) {
+			return f.foldSplit(from, level)
+		}
 	}
 	f.lines = f.lines[:0]
 	err := f.part.eachBite(from, func() {
@@ -216,6 +204,21 @@ func (f *folder) foldShelf(from *shelf, level int) error {
 		err = f.state.take(f.lines)
 	}
 	return err
+}
+
+// foldSplit splits a shelf and folds the parts.
+func (f *folder) foldSplit(from *shelf, level int) error {
+	shelves, err := f.part.split(from, level)
+	if err != nil {
+		return err
+	}
+	for i := range shelves {
+		if err := f.foldShelf(&shelves[i], level+1, from.size); err != nil {
+			return err
+		}
+		f.part.history.store.drop(&shelves[i])
+	}
+	return nil
 }
 
 // fold merges all that happened to one key, under each table, and counts it.

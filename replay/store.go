@@ -17,15 +17,22 @@ type store struct {
 	most  int          // bytes of a block, unless one record takes more
 	held  atomic.Int64 // bytes of blocks in memory
 	spool spool
+	reads sync.Pool // of memory to read blocks of the spool into: see each
 
 	mu   sync.Mutex
-	room []byte // for blocks, where nobody has written yet
+	room []byte   // for blocks, where nobody has written yet
+	free [][]byte // blocks that were given back
 }
 
 // block returns memory for a block.
 func (s *store) block() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if n := len(s.free); n > 0 {
+		b := s.free[n-1]
+		s.free = s.free[:n-1]
+		return b[:0]
+	}
 	if len(s.room) < s.most {
 		s.room = make([]byte, s.piece())
 		preferLargePages(s.room)
@@ -33,6 +40,16 @@ func (s *store) block() []byte {
 	b := s.room[:0:s.most]
 	s.room = s.room[s.most:]
 	return b
+}
+
+// giveBack takes the memory of a block that nobody needs any more.
+func (s *store) giveBack(block []byte) {
+	if cap(block) != s.most {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free = append(s.free, block)
 }
 
 // shelf is the blocks of one part. Where a record is does not matter, so blocks have no order.
@@ -129,6 +146,21 @@ func (s *shelf) join(o *shelf) {
 	s.size += o.size
 }
 
+// some returns up to n of the blocks, spread evenly over them.
+func (s *shelf) some(n int) shelf {
+	var some shelf
+	all := len(s.blocks) + len(s.away)
+	n = min(n, all)
+	for i := range n {
+		if at := i * all / n; at < len(s.blocks) {
+			some.blocks = append(some.blocks, s.blocks[at])
+		} else {
+			some.away = append(some.away, s.away[at-len(s.blocks)])
+		}
+	}
+	return some
+}
+
 // each calls visit with the blocks of a shelf one after the other. Those in the spool are read into one memory: visit
 // keeps nothing of a block.
 func (s *store) each(from *shelf, visit func(block []byte) error) error {
@@ -137,13 +169,20 @@ func (s *store) each(from *shelf, visit func(block []byte) error) error {
 			return err
 		}
 	}
-	var b []byte
+	if len(from.away) == 0 {
+		return nil
+	}
+	b, ok := s.reads.Get().(*[]byte)
+	if !ok {
+		b = new([]byte)
+	}
+	defer s.reads.Put(b)
 	for _, e := range from.away {
 		var err error
-		if b, err = s.spool.get(b[:0], e); err != nil {
+		if *b, err = s.spool.get((*b)[:0], e); err != nil {
 			return err
 		}
-		if err := visit(b); err != nil {
+		if err := visit(*b); err != nil {
 			return err
 		}
 	}
@@ -235,7 +274,8 @@ func (f *filler) close() ([]shelf, error) {
 			block = slices.Clone(block)
 		}
 		if f.err == nil {
-			_, f.err = f.store.shelve(&f.shelves[p], block)
+			block, f.err = f.store.shelve(&f.shelves[p], block)
+			f.store.giveBack(block)
 		}
 	}
 	f.open = nil

@@ -29,7 +29,7 @@ var files embed.FS
 type comparison struct {
 	*workload
 	rounds int
-	dir    string // of the history
+	dir    string // of the histories
 	duckdb string // where the package is installed
 	ours   string // the command
 
@@ -44,30 +44,48 @@ type contender struct {
 	times []time.Duration
 	cpu   []time.Duration
 	rss   int64 // the most, in bytes
+
+	bytes  int64      // of its file
+	beside *contender // what it is compared with; nil for the first
 }
 
-func (c *comparison) run() (err error) {
+// within gives what runs a temporary directory to work in.
+func (c *comparison) within(run func() error) (err error) {
 	if c.work, err = os.MkdirTemp("", "tiebreak-bench-"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(c.work)) }()
-	history, err := c.prepare()
-	if err != nil {
-		return err
-	}
-	ours := []string{c.ours, "run", "-json", "-rules", filepath.Join(c.work, "bench.tb"), history}
-	natural, hashed := c.statement("natural", history), c.statement("hashed", history)
-	if err := c.agree(history, ours, natural, hashed); err != nil {
-		return err
-	}
-	all := []*contender{
-		{name: "tiebreak run", args: ours},
-		{name: "DuckDB, as one would write it", args: natural},
-		{name: "DuckDB, the fastest found", args: hashed},
-		{name: "floor: wc -l", args: []string{"wc", "-l", history}},
-		{name: "floor: read", args: []string{c.self, "-floor", "read", "-o", history}},
-		{name: "floor: parse", args: []string{c.self, "-floor", "parse", "-o", history}},
-	}
+	return run()
+}
+
+func (c *comparison) run() error {
+	return c.within(func() error {
+		history, err := c.prepare()
+		if err != nil {
+			return err
+		}
+		ours := append(c.dryRun(), history)
+		natural, hashed := c.statement("natural", history), c.statement("hashed", history)
+		if err := c.agree(history, ours, natural, hashed); err != nil {
+			return err
+		}
+		all := []*contender{
+			{name: "tiebreak run", args: ours},
+			{name: "DuckDB, as one would write it", args: natural},
+			{name: "DuckDB, the fastest found", args: hashed},
+			{name: "floor: wc -l", args: []string{"wc", "-l", history}},
+			{name: "floor: read", args: []string{c.self, "-floor", "read", "-o", history}},
+			{name: "floor: parse", args: []string{c.self, "-floor", "parse", "-o", history}},
+		}
+		if err := c.measure(all); err != nil {
+			return err
+		}
+		return table(os.Stdout, all)
+	})
+}
+
+// measure runs all in turns.
+func (c *comparison) measure(all []*contender) error {
 	for round := range c.rounds {
 		for _, one := range all {
 			if err := one.measure(); err != nil {
@@ -76,22 +94,13 @@ func (c *comparison) run() (err error) {
 		}
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, c.rounds)
 	}
-	return table(os.Stdout, all)
+	return nil
 }
 
 // prepare builds and makes what is compared, and returns the name of the history.
 func (c *comparison) prepare() (history string, err error) {
-	if err := c.unpack(); err != nil {
+	if err := c.build(); err != nil {
 		return "", err
-	}
-	if c.self, err = os.Executable(); err != nil {
-		return "", err
-	}
-	if c.ours == "" {
-		c.ours = filepath.Join(c.work, "tiebreak")
-		if err := quietly("", "go", "build", "-o", c.ours, "github.com/tiebreakhq/tiebreak/replay/cmd/tiebreak"); err != nil {
-			return "", err
-		}
 	}
 	if c.duckdb == "" {
 		c.duckdb = c.work
@@ -102,12 +111,34 @@ func (c *comparison) prepare() (history string, err error) {
 	if c.duckdb, err = filepath.Abs(c.duckdb); err != nil {
 		return "", err
 	}
-	history = filepath.Join(cmp.Or(c.dir, c.work), "history.ndjson")
+	return c.make("history.ndjson", native)
+}
+
+// build makes the command and what it needs besides a history.
+func (c *comparison) build() (err error) {
+	if err := c.unpack(); err != nil {
+		return err
+	}
+	if c.self, err = os.Executable(); err != nil || c.ours != "" {
+		return err
+	}
+	c.ours = filepath.Join(c.work, "tiebreak")
+	return quietly("", "go", "build", "-o", c.ours, "github.com/tiebreakhq/tiebreak/replay/cmd/tiebreak")
+}
+
+// make makes the history in a form, and returns the name of its file.
+func (c *comparison) make(name string, f form) (history string, err error) {
+	history = filepath.Join(cmp.Or(c.dir, c.work), name)
 	// A process of its own makes it: what is measured inherits the high-water mark of who starts it.
-	return history, quietly("", c.self, "-o", history, fmt.Sprintf("-writes=%d", c.writes), fmt.Sprintf("-keys=%d", c.keys),
-		fmt.Sprintf("-zipf=%v", c.zipf), fmt.Sprintf("-hot=%v", c.hot), fmt.Sprintf("-conflicts=%v", c.conflicts),
-		fmt.Sprintf("-ties=%v", c.ties), fmt.Sprintf("-duplicates=%v", c.duplicates), fmt.Sprintf("-counters=%v", c.counters),
-		fmt.Sprintf("-seed=%d", c.seed), fmt.Sprintf("-mixed=%v", c.mixed))
+	return history, quietly("", c.self, "-o", history, fmt.Sprintf("-form=%s", f), fmt.Sprintf("-writes=%d", c.writes),
+		fmt.Sprintf("-keys=%d", c.keys), fmt.Sprintf("-zipf=%v", c.zipf), fmt.Sprintf("-hot=%v", c.hot),
+		fmt.Sprintf("-conflicts=%v", c.conflicts), fmt.Sprintf("-ties=%v", c.ties), fmt.Sprintf("-duplicates=%v", c.duplicates),
+		fmt.Sprintf("-counters=%v", c.counters), fmt.Sprintf("-seed=%d", c.seed), fmt.Sprintf("-mixed=%v", c.mixed))
+}
+
+// dryRun returns the command of the dry run, but for the history.
+func (c *comparison) dryRun() []string {
+	return []string{c.ours, "run", "-json", "-rules", filepath.Join(c.work, "bench.tb")}
 }
 
 // unpack writes the embedded files to the working directory.
@@ -162,14 +193,25 @@ func median(list []time.Duration) time.Duration {
 	return slices.Sorted(slices.Values(list))[len(list)/2]
 }
 
+// over returns how many times as long as another contender takes this one does.
+func (c *contender) over(o *contender) float64 {
+	return median(c.times).Seconds() / median(o.times).Seconds()
+}
+
+// heading is of the columns that a contender has in any table.
+var heading = fmt.Sprintf("%-32s %8s %19s %8s %8s", "", "seconds", "spread", "CPU s", "MB")
+
+func (c *contender) String() string {
+	return fmt.Sprintf("%-32s %8.2f %8.2f to %7.2f %8.2f %8.0f", c.name, median(c.times).Seconds(),
+		slices.Min(c.times).Seconds(), slices.Max(c.times).Seconds(), median(c.cpu).Seconds(), float64(c.rss)/1e6)
+}
+
 // table writes what was measured: the first of all is what the others are compared with.
 func table(to io.Writer, all []*contender) error {
 	out := bufio.NewWriter(to)
-	fmt.Fprintf(out, "%-32s %8s %19s %8s %8s %8s\n", "", "seconds", "spread", "CPU s", "MB", "ratio")
+	fmt.Fprintf(out, "%s %8s\n", heading, "ratio")
 	for _, c := range all {
-		fmt.Fprintf(out, "%-32s %8.2f %8.2f to %7.2f %8.2f %8.0f %7.2fx\n", c.name, median(c.times).Seconds(),
-			slices.Min(c.times).Seconds(), slices.Max(c.times).Seconds(), median(c.cpu).Seconds(), float64(c.rss)/1e6,
-			median(c.times).Seconds()/median(all[0].times).Seconds())
+		fmt.Fprintf(out, "%s %7.2fx\n", c, c.over(all[0]))
 	}
 	return out.Flush()
 }

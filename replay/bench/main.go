@@ -24,7 +24,7 @@ func bench(args []string) error {
 	w := workload{form: native}
 	c := comparison{workload: &w}
 	var to, floor string
-	var compare bool
+	var compare, beside bool
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.IntVar(&w.writes, "writes", 10_000_000, "how many writes, besides those that come again")
 	fs.IntVar(&w.keys, "keys", 0, "how many keys may be written; half as many as writes when 0")
@@ -45,11 +45,12 @@ func bench(args []string) error {
 	})
 	fs.StringVar(&to, "o", "", "`file` to write the history to")
 	fs.BoolVar(&compare, "compare", false, "compare with other ways to the same answers")
+	fs.BoolVar(&beside, "forms", false, "compare the forms with each other, and compressed ones with only unpacking them")
 	fs.IntVar(&c.rounds, "rounds", 5, "how often each is run")
-	fs.StringVar(&c.dir, "dir", "", "`directory` for the history; a temporary one when not given")
+	fs.StringVar(&c.dir, "dir", "", "`directory` for the histories; a temporary one when not given")
 	fs.StringVar(&c.duckdb, "duckdb", "", "`directory` with an installed "+duckdbPackage+"; it is installed when not given")
 	fs.StringVar(&c.ours, "ours", "", "the command to compare, when it is not to be built")
-	fs.StringVar(&floor, "floor", "", "run one floor, read or parse, over the `file` named by -o")
+	fs.StringVar(&floor, "floor", "", "run one floor, read, unpack or parse, over the `file` named by -o")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -59,17 +60,21 @@ func bench(args []string) error {
 	if w.keys == 0 {
 		w.keys = max(w.writes/2, 1)
 	}
-	switch {
-	case floor != "":
+	if floor != "" {
 		return runFloor(floor, to)
-	case compare == (to != ""):
-		return errors.New("want either -o FILE or -compare")
+	}
+	chosen := slices.DeleteFunc([]bool{to != "", compare, beside}, func(given bool) bool { return !given })
+	if len(chosen) != 1 {
+		return errors.New("want one of -o FILE, -compare and -forms")
 	}
 	if err := w.check(); err != nil {
 		return err
 	}
-	if compare {
+	switch {
+	case compare:
 		return c.run()
+	case beside:
+		return c.runForms(os.Stdout)
 	}
 	return w.writeTo(to)
 }

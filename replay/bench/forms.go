@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+)
+
+// runForms runs the dry run over the same writes in each form, and over compressed ones beside only unpacking them.
+func (c *comparison) runForms(to io.Writer) error {
+	return c.within(func() error {
+		all, err := c.formContenders()
+		if err != nil {
+			return err
+		}
+		if err := c.measure(all); err != nil {
+			return err
+		}
+		return formTable(to, all)
+	})
+}
+
+// formContenders makes the histories and returns what is to be run, each beside what it is compared with.
+func (c *comparison) formContenders() (all []*contender, err error) {
+	if err := c.build(); err != nil {
+		return nil, err
+	}
+	add := func(name, file string, beside *contender, args ...string) (*contender, error) {
+		info, err := os.Stat(file)
+		if err != nil {
+			return nil, err
+		}
+		one := &contender{name: name, args: append(args, file), bytes: info.Size(), beside: beside}
+		all = append(all, one)
+		return one, nil
+	}
+	var first *contender // the native form
+	for _, f := range forms {
+		file, err := c.make(string(f), f)
+		if err != nil {
+			return nil, err
+		}
+		args := c.dryRun()
+		if f != native && f != packed {
+			args = append(args, "-origin", "origin") // else nothing in an export says where a write began
+		}
+		one, err := add("run: "+string(f), file, first, args...)
+		if err != nil {
+			return nil, err
+		}
+		first = cmp.Or(first, one)
+	}
+	for _, ending := range []string{".gz", ".zst"} {
+		file, err := c.make("packed"+ending, native)
+		if err != nil {
+			return nil, err
+		}
+		bare, err := add("only unpack: "+ending, file, first, c.self, "-floor", "unpack", "-o")
+		if err != nil {
+			return nil, err
+		}
+		if _, err := add("run: native "+ending, file, bare, c.dryRun()...); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// formTable writes what was measured, and how much longer each takes than what it is compared with, as a whole and for
+// each byte of its file.
+func formTable(to io.Writer, all []*contender) error {
+	out := bufio.NewWriter(to)
+	fmt.Fprintf(out, "%s %8s %8s %8s  %s\n", heading, "file MB", "ratio", "a byte", "of")
+	for _, c := range all {
+		beside := cmp.Or(c.beside, c)
+		ratio := c.over(beside)
+		fmt.Fprintf(out, "%s %8.0f %7.2fx %7.2fx  %s\n", c, float64(c.bytes)/1e6, ratio,
+			ratio*float64(beside.bytes)/float64(c.bytes), beside.name)
+	}
+	return out.Flush()
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The comparisons run this very program to make histories and for the floors.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-test.") {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestFormsAreMeasuredBesideEachOther(t *testing.T) {
+	w := small()
+	c := comparison{workload: &w, rounds: 3, dir: t.TempDir()}
+	var all []*contender
+	require.NoError(t, c.within(func() (err error) {
+		if all, err = c.formContenders(); err != nil {
+			return err
+		}
+		return c.measure(all)
+	}))
+	require.NoDirExists(t, c.work)
+	require.Len(t, all, len(forms)+4)
+	for i, one := range all {
+		require.Len(t, one.times, c.rounds)
+		require.Positive(t, one.bytes)
+		require.Equal(t, i == 0, one.beside == nil, one.name)
+	}
+	require.Less(t, all[1].bytes, all[0].bytes) // msgpack
+	require.Less(t, all[len(forms)].bytes, all[0].bytes/2)
+	require.Equal(t, all[len(forms)], all[len(forms)+1].beside) // a run beside only unpacking the same file
+	require.Equal(t, all[len(forms)].bytes, all[len(forms)+1].bytes)
+
+	var said bytes.Buffer
+	require.NoError(t, formTable(&said, all))
+	lines := strings.Split(strings.TrimSpace(said.String()), "\n")
+	require.Len(t, lines, 1+len(all))
+	require.Contains(t, lines[1], "1.00x    1.00x  run: native")
+	for _, one := range all {
+		require.Contains(t, said.String(), one.name)
+	}
+}
+
+func TestOneThingIsAskedForAtATime(t *testing.T) {
+	for _, args := range [][]string{{}, {"-compare", "-forms"}, {"-forms", "-o", "x"}, {"-compare", "-o", "x"}} {
+		require.ErrorContains(t, bench(args), "want one of -o FILE, -compare and -forms")
+	}
+	require.ErrorContains(t, bench([]string{"-floor", "sweep", "-o", "x"}), "read, unpack or parse")
+}
