@@ -58,6 +58,8 @@ func TestNoteEndsTheWaitForDotsThatAreNotForUs(t *testing.T) {
 		func(v clock.Vector) clock.Vector { var f DWFlag; f.Note(v); return f.Seen() },
 		func(v clock.Vector) clock.Vector { var r MVRegister[int]; r.Note(v); return r.Seen() },
 		func(v clock.Vector) clock.Vector { var c ResetCounter; c.Note(v); return c.Seen() },
+		func(v clock.Vector) clock.Vector { var l AppendLog[int]; l.Note(v); return l.Seen() },
+		func(v clock.Vector) clock.Vector { var s ORSet[int]; s.Note(v); return s.Seen() },
 		func(v clock.Vector) clock.Vector { return m.Seen() },
 		func(v clock.Vector) clock.Vector { return w.Seen() },
 	} {
@@ -72,6 +74,11 @@ func TestAnOperationThatHasSeenItselfStillCounts(t *testing.T) {
 	must(delta.AddAt(d, "x", clock.Up("us", 3)))
 	s.Merge(delta)
 	assert.Equal(t, []string{"x"}, s.Elements())
+	assert.False(t, s.Merge(delta))
+	assert.False(t, must(s.AddAt(d, "x", clock.Up("us", 3))))
+	assert.False(t, must(delta.AddAt(d, "x", clock.Up("us", 3))))
+	assert.Equal(t, []string{"x"}, s.Elements(), "when it comes again too")
+	assert.Equal(t, []string{"x"}, delta.Elements())
 	var m, n Map[string, MVRegister[string]]
 	write := func(r *MVRegister[string]) { _, _ = r.WriteAt(d, "x", clock.Up("us", 3)) }
 	must(m.WriteAt("k", d, clock.Up("us", 3), write))
@@ -131,11 +138,14 @@ func TestClonesShareNoMemory(t *testing.T) {
 
 func TestAWriteWithoutANodePanicsWithAdvice(t *testing.T) {
 	for name, write := range map[string]func(){
-		"ORSet":          func() { _, _ = new(ORSet[int]).Add("", 1) },
-		"GCounter":       func() { _, _ = new(GCounter).Add("", DecimalOf(1)) },
-		"PNCounter":      func() { _, _ = new(PNCounter).Add("", DecimalOf(1)) },
-		"BoundedCounter": func() { _, _ = new(BoundedCounter).Transfer("us", "", Decimal{}) },
-		"IDs":            func() { _, _ = new(IDs).Next() },
+		"ORSet":           func() { _, _ = new(ORSet[int]).Add("", 1) },
+		"GCounter":        func() { _, _ = new(GCounter).Add("", DecimalOf(1)) },
+		"PNCounter":       func() { _, _ = new(PNCounter).Add("", DecimalOf(1)) },
+		"an add of stock": func() { _, _ = new(BoundedCounter).Add("", DecimalOf(1)) },
+		"a take":          func() { _, _ = new(BoundedCounter).Take("", Decimal{}) },
+		"a transfer from": func() { _, _ = new(BoundedCounter).Transfer("", "us", Decimal{}) },
+		"a transfer to":   func() { _, _ = new(BoundedCounter).Transfer("us", "", Decimal{}) },
+		"IDs":             func() { _, _ = new(IDs).Next() },
 	} {
 		assert.PanicsWithValue(t, "crdt: a write needs the name of its node; two nameless writers would be taken for one", write, name)
 	}
@@ -181,6 +191,7 @@ func TestALargeTableFindsWhatASmallOneDoes(t *testing.T) {
 	for i := range 50 {
 		must(s.Add("us", i))
 		assert.Equal(t, i+1, s.Len())
+		assert.True(t, i < fewRows || s.state.body.held.slots != nil, "many are not walked over")
 	}
 	for i := range 50 {
 		assert.True(t, s.Has(i))
@@ -344,6 +355,54 @@ func TestAResetOfAPartOfASettledSumUndoesNothing(t *testing.T) {
 	assert.Equal(t, "2", us.Value().String())
 }
 
+// Sums of unequal reach, and increments of one dot with two amounts, come to one state whoever merges whom, and say so.
+func TestSettledCountersMergeTheSameEitherWay(t *testing.T) {
+	of := func(upTo uint64, amounts ...int64) (c ResetCounter) {
+		for i, n := range amounts {
+			c.AddAt(clock.Dot{Node: "us", Seq: uint64(i) + 1}, DecimalOf(n))
+		}
+		c.Settle(clock.Up("us", upTo))
+		return c
+	}
+	reset := of(3, 1, 1, 1)
+	reset.Reset()
+	partly := of(0, 1, 1, 1, 1)
+	partly.ResetAt(clock.Dot{}, clock.Up("us", 2))
+	many := of(0, 2, 2)
+	many.AddAt(clock.Dot{Node: "eu", Seq: 1}, DecimalOf(5))
+	states := []ResetCounter{{}, of(0, 1), of(1, 1), of(0, 1, 1, 1), of(2, 1, 1, 1), of(3, 1, 1, 1), of(3, 1, 1, 1, 4), reset, many,
+		of(0, 7, 1, 1), of(0, 1, 7, 1), of(3, 1, 1, 5)}
+	for i := range states {
+		for j := range states {
+			here, there := states[i].Clone(), states[j].Clone()
+			before := must(here.Encode(nil))
+			changed := here.Merge(states[j])
+			there.Merge(states[i])
+			require.Equal(t, string(must(here.Encode(nil))) != string(before), changed, "%d and %d", i, j)
+			require.True(t, here.Equal(there), "%d and %d: %s and %s", i, j, here.Value(), there.Value())
+			require.False(t, here.Merge(states[j]))
+			require.Equal(t, i == j, states[i].Equal(states[j]), "%d and %d", i, j)
+			var read ResetCounter
+			require.NoError(t, read.Decode(must(here.Encode(nil)), Limits{}))
+			require.True(t, read.Equal(here) && read.Value().Equal(here.Value()))
+		}
+	}
+	settled := of(2, 1, 2)
+	assert.False(t, settled.AddAt(clock.Dot{Node: "us", Seq: 1}, DecimalOf(9)), "it is folded")
+	assert.True(t, many.AddAt(clock.Dot{Node: "us", Seq: 1}, DecimalOf(9)))
+	assert.Equal(t, "16", many.Value().String())
+	assert.False(t, many.AddAt(clock.Dot{Node: "us", Seq: 1}, DecimalOf(9)))
+	assert.False(t, reset.AddAt(clock.Dot{Node: "us", Seq: 1}, DecimalOf(9)), "it is undone")
+	assert.Equal(t, "2", partly.Value().String())
+	var stable ResetCounter
+	stable.Settle(clock.Up("eu", 4))
+	assert.Equal(t, "{eu:1-4}", stable.Seen().String(), "what is stable has arrived, or never will")
+	sum := of(3, 1, 1, 1)
+	undone := sum.Reset()
+	assert.Equal(t, "{us:1-3}", undone.Seen().String(), "a reset undoes a sum")
+	assert.Equal(t, "0", sum.Value().String())
+}
+
 func TestSettlingFurtherFoldsTheRest(t *testing.T) {
 	var us ResetCounter
 	for range 6 {
@@ -443,11 +502,19 @@ func TestAmountsThatMakeNoSenseAreRefused(t *testing.T) {
 	require.ErrorIs(t, err, ErrAmount)
 	_, err = b.Take("us", DecimalOf(-1))
 	require.ErrorIs(t, err, ErrAmount)
-	_, err = b.Transfer("us", "eu", DecimalOf(-1))
-	require.ErrorIs(t, err, ErrAmount)
+	for _, to := range []clock.Node{"eu", "us"} {
+		_, err = b.Transfer("us", to, DecimalOf(-1))
+		require.ErrorIs(t, err, ErrAmount)
+	}
 	must(b.Add("us", huge))
 	_, err = b.Add("us", huge)
 	require.ErrorIs(t, err, ErrOverflow)
+	assert.Equal(t, huge, b.Value())
+	must(b.Add("eu", huge))
+	must(b.Transfer("eu", "us", huge))
+	must(b.Take("us", huge))
+	_, err = b.Take("us", huge)
+	require.ErrorIs(t, err, ErrOverflow, "it has the rights, and no frame would hold what it took")
 	assert.Equal(t, huge, b.Value())
 }
 
@@ -458,6 +525,9 @@ func TestNothingIsAddedByZero(t *testing.T) {
 	var p PNCounter
 	must(p.Add("us", Decimal{}))
 	assert.True(t, p.Equal(PNCounter{}))
+	must(p.Add("us", DecimalOf(5)))
+	delta := must(p.Add("us", Decimal{}))
+	assert.True(t, delta.Equal(PNCounter{}))
 	var b BoundedCounter
 	must(b.Add("us", Decimal{}))
 	must(b.Take("us", Decimal{}))
@@ -521,7 +591,7 @@ func TestLongLogsMergeLikeShortOnes(t *testing.T) {
 		must(us.Append("us", clock.Timestamp{Wall: int64(2 * i)}, i))
 		must(eu.Append("eu", clock.Timestamp{Wall: int64(3 * i)}, i))
 	}
-	one := us.Clone()
+	half, one := us.Clone(), us.Clone()
 	for _, e := range eu.Entries() {
 		must(one.AppendAt(e.Dot, e.Time, e.Value))
 	}
@@ -529,11 +599,18 @@ func TestLongLogsMergeLikeShortOnes(t *testing.T) {
 	assert.True(t, us.Equal(one))
 	assert.False(t, us.Merge(eu))
 	assert.Equal(t, 200, us.Len())
+	assert.True(t, eu.Merge(half), "the other way around, where what comes ends first")
+	assert.True(t, eu.Equal(us))
 	trimmed := us.Clone()
 	must(trimmed.Trim(clock.Timestamp{Wall: 100}))
 	want := trimmed.Clone()
 	trimmed.Merge(eu)
 	assert.True(t, trimmed.Equal(want))
+	assert.True(t, eu.Merge(trimmed), "it has nothing new but the trim")
+	assert.True(t, eu.Equal(want))
+	must(trimmed.Trim(clock.Timestamp{Wall: 1000}))
+	assert.False(t, trimmed.Merge(us), "all of it is too old")
+	assert.Zero(t, trimmed.Len())
 }
 
 func TestACounterInAMapIsTakenBackOnlyAsFarAsItWasSeen(t *testing.T) {
@@ -633,6 +710,7 @@ func TestOneMapOfEachKind(t *testing.T) {
 	wireMap(t, registers, MVRegisters(Int[int]()))
 	must(registers.Write(1, func(r *MVRegister[int]) (MVRegister[int], error) { return r.Clear(), nil }))
 	assert.False(t, registers.Has(1))
+	assert.Empty(t, registers.state.body.held.rows, "it leaves nothing behind")
 	wireMap(t, registers, MVRegisters(Int[int]()))
 }
 
@@ -644,6 +722,12 @@ func wireMap[V Nestable](t *testing.T, m Map[int, V], inner Inner[V]) {
 	cleared := read.Clone()
 	cleared.Clear()
 	assert.Empty(t, cleared.Keys())
+	deleted := read.Clone()
+	must(deleted.Delete("us", 1))
+	_, ok := deleted.Get(1)
+	assert.False(t, ok || deleted.Has(1))
+	assert.Zero(t, deleted.Len())
+	assert.Empty(t, deleted.Keys())
 	read.Merge(cleared)
 	assert.Empty(t, read.Keys())
 }
@@ -671,7 +755,9 @@ func TestIDsNeverRepeatAcrossRestarts(t *testing.T) {
 func TestNoIDIsIssuedThatCouldNotBeReserved(t *testing.T) {
 	full := errors.New("disk full")
 	fail := true
-	g := IDs{Node: "us", Reserve: func(uint64) error {
+	var asked uint64
+	g := IDs{Node: "us", Reserve: func(upTo uint64) error {
+		asked = upTo
 		if fail {
 			return full
 		}
@@ -682,15 +768,18 @@ func TestNoIDIsIssuedThatCouldNotBeReserved(t *testing.T) {
 	fail = false
 	id, err := g.Next()
 	require.NoError(t, err)
+	assert.Equal(t, uint64(1024), asked, "so many at a time, unless it is told otherwise")
 	assert.Equal(t, clock.Dot{Node: "us", Seq: 1}, id)
 }
 
 func TestIDsEndBeforeTheyWrap(t *testing.T) {
-	g := IDs{Node: "us"}
+	var reserved uint64
+	g := IDs{Node: "us", Reserve: func(upTo uint64) error { reserved = upTo; return nil }}
 	g.Restore(math.MaxUint64 - 1)
 	id, err := g.Next()
 	require.NoError(t, err)
 	assert.Equal(t, uint64(math.MaxUint64), id.Seq)
+	assert.Equal(t, uint64(math.MaxUint64), reserved)
 	_, err = g.Next()
 	require.ErrorIs(t, err, ErrExhausted)
 }
@@ -787,6 +876,7 @@ func TestForgettingLeavesARemoveAsLongAsItBeatsAnAddThatNotAllHave(t *testing.T)
 	s.Forget(clock.Up("us", 1))
 	require.False(t, s.Has("apple"))
 
+	assert.Empty(t, s.state.body.held.rows[1:])
 	var f DWFlag
 	f.DisableAt(clock.Dot{Node: "us", Seq: 1}, clock.Vector{})
 	f.EnableAt(clock.Dot{Node: "eu", Seq: 1}, clock.Vector{})
@@ -797,4 +887,140 @@ func TestForgettingLeavesARemoveAsLongAsItBeatsAnAddThatNotAllHave(t *testing.T)
 	f.Forget(all)
 	require.False(t, f.On())
 	require.True(t, f.state.body.isEmpty())
+}
+
+// The dot of an operation that only takes away is seen as any other.
+func TestAClearCountsAsSeen(t *testing.T) {
+	d := clock.Dot{Node: "us", Seq: 1}
+	var r MVRegister[int]
+	assert.True(t, r.ClearAt(d, clock.Vector{}))
+	var f EWFlag
+	assert.True(t, f.DisableAt(d, clock.Vector{}))
+	var s ORSet[int]
+	assert.True(t, s.ClearAt(d, clock.Vector{}))
+	var w RWSet[int]
+	assert.True(t, w.ClearAt(d, clock.Vector{}))
+	var c ResetCounter
+	assert.True(t, c.ResetAt(d, clock.Vector{}))
+	for _, seen := range []clock.Vector{r.Seen(), f.Seen(), s.Seen(), w.Seen(), c.Seen()} {
+		assert.Equal(t, "{us:1-1}", seen.String())
+	}
+}
+
+// A write without a dot can't be told from another one: it replaces what it had seen, and brings nothing.
+func TestAWriteWithoutADotBringsNothing(t *testing.T) {
+	none, seen := clock.Dot{}, clock.Up("us", 1)
+	var r MVRegister[int]
+	must(r.Write("us", 1))
+	assert.True(t, must(r.WriteAt(none, 2, seen)))
+	assert.Empty(t, r.Values())
+	var f EWFlag
+	f.Enable("us")
+	assert.True(t, f.EnableAt(none, seen))
+	assert.False(t, f.On())
+	var g DWFlag
+	assert.False(t, g.EnableAt(none, clock.Vector{}))
+	assert.False(t, g.On())
+	assert.True(t, g.Equal(DWFlag{}))
+	var s ORSet[int]
+	must(s.Add("us", 1))
+	assert.True(t, must(s.AddAt(none, 1, seen)))
+	assert.Empty(t, s.Elements())
+}
+
+// The delta of a remove says nothing but what it takes away, and that changes a set that has it.
+func TestARemoveChangesWhoHasTheElement(t *testing.T) {
+	var us ORSet[string]
+	add := must(us.Add("us", "x"))
+	remove := us.Remove("x")
+	var eu ORSet[string]
+	eu.Merge(add)
+	assert.True(t, eu.Merge(remove))
+	assert.False(t, eu.Has("x"))
+	assert.False(t, eu.Merge(remove))
+	assert.Empty(t, eu.state.body.waiting.rows)
+}
+
+// The add comes as a delta: the remove that waited for it has nothing more to wait for.
+func TestADeltaEndsTheWaitThatItAnswers(t *testing.T) {
+	var us, eu ORSet[string]
+	add := must(us.Add("us", "apple"))
+	eu.Merge(us.Remove("apple"))
+	require.Len(t, eu.state.body.waiting.rows, 1)
+	eu.Merge(add)
+	assert.False(t, eu.Has("apple"))
+	assert.Empty(t, eu.state.body.waiting.rows)
+}
+
+// Six writers are more than a write to a map keeps marks of in place.
+func TestManyWritersOfAMapReplaceEachOther(t *testing.T) {
+	type registers = Map[string, MVRegister[string]]
+	nodes := []clock.Node{"a", "b", "c", "d", "e", "f"}
+	for n := 1; n <= len(nodes); n++ {
+		states := make([]registers, n)
+		var all registers
+		write := func(m *registers, node clock.Node, k string) registers {
+			return must(m.Write(k, func(r *MVRegister[string]) (MVRegister[string], error) { return r.Write(node, string(node)) }))
+		}
+		for i := range states {
+			write(&states[i], nodes[i], "other")
+			write(&states[i], nodes[i], "k")
+			all.Merge(states[i])
+		}
+		r, _ := all.Get("k")
+		require.Equal(t, n, r.Len())
+		for i := range states {
+			here, peer := all.Clone(), all.Clone()
+			delta := write(&here, nodes[i], "k")
+			assert.True(t, peer.Merge(delta))
+			assert.True(t, peer.Equal(here), "%d writers, %s again", n, nodes[i])
+			r, _ := peer.Get("k")
+			assert.Equal(t, []string{string(nodes[i])}, r.Values())
+			states[i].Merge(delta)
+			states[i].Merge(all)
+			assert.True(t, states[i].Equal(here))
+		}
+	}
+}
+
+// What a walk has found gone is not taken for what is still there, and is forgotten when it takes too much room.
+func TestWhatIsGoneIsRememberedDotByDot(t *testing.T) {
+	s := orSetOf("us", elements(0, 6)) // us:1 to us:6
+	peer := s.Clone()
+	both := peer.Remove("element-00004")
+	both.Merge(peer.Remove("element-00005"))
+	both.state.seen.AddRange("us", clock.Range{First: 5, Last: 6})
+	assert.True(t, s.Merge(both))
+	one := ORSet[string]{}
+	one.state.seen.AddRange("us", clock.Range{First: 4, Last: 4})
+	assert.True(t, s.Merge(one), "a peer that has seen us:4 come and go")
+	assert.Equal(t, elements(0, 3), s.Elements())
+
+	var many ORSet[int]
+	for i := range 3000 {
+		must(many.Add("us", i))
+	}
+	many.Remove(0)
+	for i := range uint64(2900) {
+		if i%2 == 0 { // every second dot: a run each
+			var gone ORSet[int]
+			gone.state.seen.Add(clock.Dot{Node: "us", Seq: i + 1})
+			many.Merge(gone)
+		}
+	}
+	_, runs := size(&many.state.body.gone)
+	assert.Greater(t, runs, uint64(100))
+	assert.LessOrEqual(t, runs, uint64(1025))
+	assert.Equal(t, 3000-1450, many.Len())
+}
+
+// Three nodes can have more dots than a number of 64 bits counts.
+func TestAStateThatHasSeenMoreThanCanBeCountedIsMerged(t *testing.T) {
+	s := orSetOf("c", elements(0, 100))
+	var all ORSet[string]
+	all.state.seen.AddUp("a", MaxSeq)
+	all.state.seen.AddUp("b", MaxSeq)
+	all.state.seen.AddUp("c", 66)
+	assert.True(t, s.Merge(all))
+	assert.Equal(t, elements(66, 34), s.Elements())
 }

@@ -13,6 +13,9 @@ import (
 func TestASetOfOneHasIt(t *testing.T) {
 	var g GSet[string]
 	_, _ = g.Add("a")
+	again := must(g.Add("a"))
+	assert.Zero(t, again.Len(), "nothing is added by adding it again")
+	assert.Equal(t, 1, g.Len())
 	assert.True(t, g.Has("a"))
 	assert.False(t, g.Has("b"))
 	var s ORSet[string]
@@ -22,6 +25,8 @@ func TestASetOfOneHasIt(t *testing.T) {
 	var r RWSet[string]
 	_, _ = r.Add("us", "a")
 	assert.True(t, r.Has("a"))
+	_, _ = r.Remove("us", "c")
+	assert.Equal(t, []int{1, 1}, []int{s.Len(), r.Len()})
 	assert.False(t, r.Has("b"))
 	var m Map[string, EWFlag]
 	must(m.Write("a", func(f *EWFlag) (EWFlag, error) { return f.Enable("us"), nil }))

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/clock"
 )
 
 // What a merge tells is the difference between what a reader sees before it and after it, whatever was merged.
@@ -37,7 +39,8 @@ func TestMergeFuncTellsWhatCameAndWent(t *testing.T) {
 
 		got = nil
 		before = rw[0].Elements()
-		rw[0].MergeFunc(rw[1], each)
+		again := rw[0].Clone()
+		require.Equal(t, again.Merge(rw[1]), rw[0].MergeFunc(rw[1], each))
 		require.Equal(t, difference(before, rw[0].Elements()), got)
 		told += len(got)
 
@@ -55,6 +58,19 @@ func TestMergeFuncTellsWhatCameAndWent(t *testing.T) {
 		require.False(t, m[0].MergeFunc(m[1], func(k string) { require.Fail(t, "nothing is new", k) }))
 	}
 	assert.Greater(t, told, 300)
+
+	// eu has forgotten a remove of x and then the rest of its state, and waits for the add that it had replaced. What us has under
+	// x goes in two steps: after the first, but not before and not at the end, x is there.
+	var us, eu RWSet[string]
+	must(us.AddAt(clock.Dot{Node: "ap", Seq: 1}, "x", clock.Vector{}))
+	remove := clock.Dot{Node: "eu", Seq: 1}
+	must(us.RemoveAt(remove, "x", clock.Vector{}))
+	must(eu.RemoveAt(remove, "x", clock.Vector{}))
+	must(eu.AddAt(clock.Dot{Node: "eu", Seq: 2}, "x", clock.Up("ap", 1)))
+	eu.ClearAt(clock.Dot{}, clock.Up("eu", 2))
+	assert.True(t, us.MergeFunc(eu, func(e string, isIn bool) { assert.Fail(t, "nothing came or went", "%s %v", e, isIn) }))
+	assert.Nil(t, us.state.body.watch, "what is told of a merge is not kept")
+	assert.False(t, us.MergeFunc(eu, func(string, bool) {}))
 
 	var g, h GSet[string]
 	must(g.Add("b"))

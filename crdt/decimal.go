@@ -53,9 +53,6 @@ func ParseDecimal(text string) (Decimal, error) {
 	if !ok {
 		return Decimal{}, fmt.Errorf("%w: %s", ErrNumber, quoteShort(text))
 	}
-	if len(whole)+len(fraction) > MaxDigits {
-		return Decimal{}, fmt.Errorf("%w: %d digits, the limit is %d", ErrNumber, len(whole)+len(fraction), MaxDigits)
-	}
 	e, ok := parseExponent(exponent)
 	if !ok {
 		return Decimal{}, fmt.Errorf("%w: the exponent of %s is beyond %d", ErrNumber, quoteShort(text), MaxExponent)
@@ -182,9 +179,6 @@ func (d Decimal) Cmp(e Decimal) int {
 		}
 		return compareScaled(d, e)
 	}
-	if c := cmp.Compare(d.Sign(), e.Sign()); c != 0 {
-		return c
-	}
 	scale := max(d.scale, e.scale)
 	return d.digitsAt(scale).Cmp(e.digitsAt(scale))
 }
@@ -255,17 +249,11 @@ func (d Decimal) append(b []byte) []byte {
 	return b
 }
 
-// digits returns how many digits String would write.
-func (d Decimal) digits() int {
-	if d.wide == nil && d.scale < MaxDigits/2 {
-		return 20 + int(d.scale) // more than enough to tell that it is within the limit
-	}
-	n := len(d.digitsAt(d.scale).Append(nil, 10))
-	return max(n, int(d.scale)+1)
+// isWithinLimits reports whether [ParseDecimal] would take d.String(). No sum has more digits after the point than one of its
+// parts, so only all of them can be too many.
+func (d Decimal) isWithinLimits() bool {
+	return d.wide == nil || len(d.wide.Append(nil, 10)) <= MaxDigits
 }
-
-// isWithinLimits reports whether [ParseDecimal] would take d.String().
-func (d Decimal) isWithinLimits() bool { return d.digits() <= MaxDigits }
 
 // shift returns d, which has no fraction, with n more zeros.
 func (d Decimal) shift(n int) Decimal {
@@ -347,13 +335,13 @@ func addScaled(d, e Decimal) (sum int64, scale int32, ok bool) {
 
 // compareScaled compares numbers of unequal scale, in 128 bits.
 func compareScaled(d, e Decimal) int {
-	if c := cmp.Compare(d.Sign(), e.Sign()); c != 0 || d.small == 0 {
+	if c := cmp.Compare(d.Sign(), e.Sign()); c != 0 {
 		return c
 	}
 	if d.scale > e.scale {
 		return -compareScaled(e, d)
 	}
-	// The same sign, and d has to be widened by some digits. Nineteen more digits than e can have is greater.
+	// The same sign, neither is 0 (it has no scale), and d has to be widened by some digits. Nineteen more digits than e can have is greater.
 	c := 1
 	if by := int(e.scale - d.scale); by < len(powers) {
 		hi, lo := bits.Mul64(magnitude(d.small), powers[by])

@@ -14,29 +14,39 @@ import (
 
 func TestParseDecimalKeepsEveryDigit(t *testing.T) {
 	for text, want := range map[string]string{
-		"0":                                    "0",
-		"-0":                                   "0",
-		"-0.000e5":                             "0",
-		"1.50":                                 "1.5",
-		"100":                                  "100",
-		"1e2":                                  "100",
-		"1.5E+3":                               "1500",
-		"1.5e-3":                               "0.0015",
-		"12.34e1":                              "123.4",
-		"1e18":                                 "1000000000000000000",
-		"1e19":                                 "10000000000000000000",
-		"1e-30":                                "0.000000000000000000000000000001",
-		"9223372036854775807":                  "9223372036854775807",
-		"-9223372036854775808":                 "-9223372036854775808",
-		"9223372036854775808":                  "9223372036854775808",
-		"0.1000000000000000000000000000010":    "0.100000000000000000000000000001",
-		"123456789012345678901234567890.0":     "123456789012345678901234567890",
-		"-5e-1":                                "-0.5",
-		"5000000000000000000000e-21":           "5",
-		"1" + strings.Repeat("0", 9_999):       "1" + strings.Repeat("0", 9_999),
-		"1e0000000000000000000000000000001":    "10",
-		"1e" + fmt.Sprint(MaxExponent):         "1" + strings.Repeat("0", MaxExponent),
-		"0." + strings.Repeat("0", 9998) + "7": "0." + strings.Repeat("0", 9998) + "7",
+		"0":                                     "0",
+		"-0":                                    "0",
+		"-0.000e5":                              "0",
+		"1.50":                                  "1.5",
+		"100":                                   "100",
+		"1e2":                                   "100",
+		"1.5E+3":                                "1500",
+		"1.5e-3":                                "0.0015",
+		"12.34e1":                               "123.4",
+		"1e18":                                  "1000000000000000000",
+		"1e19":                                  "10000000000000000000",
+		"1e-30":                                 "0.000000000000000000000000000001",
+		"9223372036854775807":                   "9223372036854775807",
+		"-9223372036854775808":                  "-9223372036854775808",
+		"9223372036854775808":                   "9223372036854775808",
+		"0.1000000000000000000000000000010":     "0.100000000000000000000000000001",
+		"123456789012345678901234567890.0":      "123456789012345678901234567890",
+		"-5e-1":                                 "-0.5",
+		"5000000000000000000000e-21":            "5",
+		"1" + strings.Repeat("0", 9_999):        "1" + strings.Repeat("0", 9_999),
+		"1e0000000000000000000000000000001":     "10",
+		"1e" + fmt.Sprint(MaxExponent):          "1" + strings.Repeat("0", MaxExponent),
+		"0." + strings.Repeat("0", 9998) + "7":  "0." + strings.Repeat("0", 9998) + "7",
+		"1e-" + fmt.Sprint(MaxExponent):         "0." + strings.Repeat("0", MaxExponent-1) + "1",
+		strings.Repeat("9", MaxDigits-1) + "e1": strings.Repeat("9", MaxDigits-1) + "0",
+		"0." + strings.Repeat("9", MaxDigits-2) + "e-1": "0.0" + strings.Repeat("9", MaxDigits-2),
+		"2.0":                            "2",
+		"-3e2":                           "-300",
+		"999999999999999999e1":           "9999999999999999990",  // beyond an int64, and not a uint64
+		"20e18":                          "20000000000000000000", // what is beyond 64 bits is less than an int64
+		"123456789012345678e18":          "123456789012345678000000000000000000",
+		"123456789012345678901234567e2":  "12345678901234567890123456700",
+		"-123456789012345678901234567e2": "-12345678901234567890123456700",
 	} {
 		d, err := ParseDecimal(text)
 		require.NoError(t, err, text)
@@ -55,6 +65,10 @@ func TestParseDecimalRefusesWhatIsNoJSONNumber(t *testing.T) {
 		"1" + strings.Repeat("0", MaxDigits),
 		"0." + strings.Repeat("0", MaxDigits-1) + "1",
 		strings.Repeat("9", MaxDigits-1) + "e1000",
+		strings.Repeat("9", MaxDigits) + "e1",
+		"0." + strings.Repeat("9", MaxDigits-1) + "e-1",
+		"1." + strings.Repeat("9", MaxDigits-999) + "e-1000",
+		fmt.Sprintf("1e-%d", MaxExponent+1),
 	} {
 		_, err := ParseDecimal(text)
 		require.ErrorIs(t, err, ErrNumber, "%.60q", text)
@@ -115,6 +129,61 @@ func TestDecimalArithmeticAgreesWithRationalNumbers(t *testing.T) {
 		require.Equal(t, rat(a).Sign(), a.Sign())
 		require.Equal(t, rat(a).IsInt(), a.IsInt())
 		require.Equal(t, a.Cmp(b) == 0, a.Equal(b))
+	}
+}
+
+// Where the digits no longer fit 64 bits, or one number needs many more of them than the other to be beside it.
+func TestSumsAndOrderAtTheEdgesOf64Bits(t *testing.T) {
+	for _, c := range []struct {
+		a, b, sum string
+		order     int
+	}{
+		{"6148914691236517205", "6148914691236517205", "12297829382473034410", 0},
+		{"9223372036854775807", "1", "9223372036854775808", 1},
+		{"-9223372036854775807", "-1", "-9223372036854775808", -1},
+		{"-9223372036854775808", "1", "-9223372036854775807", -1},
+		{"1", "0.5", "1.5", 1},
+		{"1", "1.5", "2.5", -1},
+		{"1", "-0.5", "0.5", 1},
+		{"-1", "0.5", "-0.5", -1},
+		{"-1", "-0.5", "-1.5", -1},
+		{"-1", "-1.5", "-2.5", 1},
+		{"0", "0.5", "0.5", -1},
+		{"0", "-0.5", "-0.5", 1},
+		{"0.25", "0.3", "0.55", -1},
+		{"0.5", "0.005", "0.505", 1},
+		{"0.5", "-0.5", "0", 1},
+		{"10", "0.000000000000000001", "10.000000000000000001", 1},     // 19 digits: beyond an int64, and not a uint64
+		{"10", "9.000000000000000001", "19.000000000000000001", 1},     //
+		{"20", "2.000000000000000001", "22.000000000000000001", 1},     // 20 digits: what is beyond 64 bits is less
+		{"-20", "-2.000000000000000001", "-22.000000000000000001", -1}, //
+		{"1", "0.0000000000000000001", "1.0000000000000000001", 1},     // 19 more digits than there are powers for
+		{"1", "0.0000000000000000000000001", "1.0000000000000000000000001", 1},
+		{"-1", "-0.0000000000000000000000001", "-1.0000000000000000000000001", -1},
+		{"0.1", "0.00000000000000000001", "0.10000000000000000001", 1},
+		{"1e30", "-1e30", "0", 1},
+		{"1e30", "1", "1000000000000000000000000000001", 1},
+		{"-1e30", "1", "-999999999999999999999999999999", -1},
+		{"1e30", "-1e-30", "999999999999999999999999999999." + strings.Repeat("9", 30), 1},
+	} {
+		a, b := must(ParseDecimal(c.a)), must(ParseDecimal(c.b))
+		assert.Equal(t, must(ParseDecimal(c.sum)), a.Add(b), "%s + %s", c.a, c.b)
+		assert.Equal(t, must(ParseDecimal(c.sum)), b.Add(a), "%s + %s", c.b, c.a)
+		assert.Equal(t, a, must(ParseDecimal(c.sum)).Sub(b), "%s - %s", c.sum, c.b)
+		assert.Equal(t, c.order, a.Cmp(b), "%s against %s", c.a, c.b)
+		assert.Equal(t, -c.order, b.Cmp(a), "%s against %s", c.b, c.a)
+		assert.Equal(t, !strings.ContainsAny(c.sum, "."), a.Add(b).IsInt(), c.sum)
+	}
+}
+
+func TestARefusedNumberIsQuotedAsFarAsItSaysAnything(t *testing.T) {
+	for text, want := range map[string]string{
+		"x":                     `"x"`,
+		strings.Repeat("x", 40): `"` + strings.Repeat("x", 40) + `"`,
+		strings.Repeat("x", 41): `"` + strings.Repeat("x", 40) + `"...`,
+	} {
+		_, err := ParseDecimal(text)
+		assert.EqualError(t, err, "not a number: "+want)
 	}
 }
 

@@ -161,19 +161,20 @@ func (c *contest) isEmpty() bool { return c.yes.isEmpty() && c.no.isEmpty() }
 // agreed reports whether there is an answer, and no "no" that nobody has replaced.
 func (c *contest) agreed() bool { return !c.yes.isEmpty() && c.no.isEmpty() }
 
-// forget removes what is in stable from a contest that ends in no, and reports whether there was any. As long as there is
-// an answer yes that is not stable, all stays:
+// forget removes what is in stable from a contest that ends in no. As long as there is an answer yes that is not stable, all stays:
 //
 //	us: no, of which all have heard        eu: yes, which had not seen it, and of which not all have heard
 //
 // Without the no the answer would be yes.
-func (c *contest) forget(stable *clock.Vector) bool {
+func (c *contest) forget(stable *clock.Vector) {
 	for i := range c.yes.len() {
 		if !stable.Has(c.yes.at(i)) {
-			return false
+			return
 		}
 	}
-	return !c.agreed() && c.drop(stable)
+	if !c.agreed() {
+		c.drop(stable)
+	}
 }
 
 func (c *contest) drop(seen *clock.Vector) bool {

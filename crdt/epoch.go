@@ -214,6 +214,5 @@ func (l *Log[P]) Enter(e Epoch) error {
 	}
 	l.epoch, l.acks = e, make([]acknowledged, len(e.Members))
 	l.readmit()
-	l.advance()
 	return nil
 }

@@ -87,9 +87,6 @@ func siblingsForm[V comparable](values Codec[V]) form[siblings[V]] {
 		read: func(r *reader, s *siblings[V]) {
 			for range r.groups(3) {
 				sibling := Sibling[V]{Dot: r.dot(), Value: readValue(r, values)}
-				if r.err != nil {
-					return
-				}
 				if n := len(*s); n > 0 && compareSiblings((*s)[n-1], sibling) >= 0 {
 					r.fail("values are not ascending")
 					return
@@ -136,9 +133,6 @@ var talliesForm = form[tallies]{
 		for range r.groups(4) {
 			place, upTo, folded := r.uint(), r.uint(), r.decimal()
 			n := r.groups(2)
-			if r.err != nil {
-				return
-			}
 			if place >= uint64(len(r.nodes)) || upTo == 0 && (folded.Sign() != 0 || n == 0) || len(t.nodes) > 0 && t.nodes[len(t.nodes)-1].node >= r.nodes[place] {
 				r.fail("increments of no node, or none")
 				return
@@ -151,7 +145,11 @@ var talliesForm = form[tallies]{
 			if upTo > 0 {
 				r.use(int(place), 1, upTo)
 			}
-			of := tally{node: node, upTo: upTo, folded: folded, added: make([]increment, 0, r.room(n))}
+			of := t.need(node)
+			of.upTo, of.folded = upTo, folded
+			if n > cap(of.added) {
+				of.added = make([]increment, 0, r.room(n))
+			}
 			t.total = t.total.Add(folded)
 			last := upTo
 			for range n {
@@ -167,7 +165,6 @@ var talliesForm = form[tallies]{
 				t.total = t.total.Add(a.amount)
 				last = a.seq
 			}
-			t.nodes = append(t.nodes, of)
 		}
 	},
 }
@@ -217,7 +214,6 @@ func keyedForm[K comparable, S any, P slot[S]](keys Codec[K], content form[S]) f
 			t.held.grow(r.room(n))
 			var last clock.Dot
 			var lastKey []byte
-			outer := r.key
 			if r.used == nil {
 				r.used = make([]usedRange, 0, r.room(n))
 			}
@@ -226,9 +222,6 @@ func keyedForm[K comparable, S any, P slot[S]](keys Codec[K], content form[S]) f
 				before := r.b
 				k := readValue(r, keys)
 				key := before[:len(before)-len(r.b)]
-				if r.err != nil {
-					return
-				}
 				at, isNew := t.held.need(k)
 				if !isNew {
 					r.fail("a key stands twice")
@@ -247,9 +240,6 @@ func keyedForm[K comparable, S any, P slot[S]](keys Codec[K], content form[S]) f
 					r.fail("a key without content")
 				}
 				last, lastKey = d, key
-			}
-			if outer == 0 {
-				r.key = 0
 			}
 			readWaiting(r, keys, &t.waiting)
 		},
@@ -283,9 +273,6 @@ func readWaiting[K comparable](r *reader, keys Codec[K], waiting *table[K, clock
 		k := readValue(r, keys)
 		key := before[:len(before)-len(r.b)]
 		v, _ := r.vector()
-		if r.err != nil {
-			return
-		}
 		if last != nil && bytes.Compare(last, key) >= 0 {
 			r.fail("keys are not in order")
 		}

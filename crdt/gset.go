@@ -125,9 +125,6 @@ func (s *GSet[E]) Decode(data []byte, elements Codec[E], limits Limits) error {
 			if last != nil && bytes.Compare(last, bytesOf) >= 0 {
 				r.fail("elements are not ascending")
 			}
-			if r.err != nil {
-				return
-			}
 			if _, isNew := read.held.need(e); !isNew {
 				r.fail("an element stands twice")
 				return

@@ -61,8 +61,8 @@ func (l *Log[P]) hasAllThatOthersHaveOf(at int) bool {
 // before its acknowledgement must be delivered here, and all of [Epoch.Lost]. So below the horizon nothing is asked for
 // again, and nothing concurrent will come.
 //
-// [Log.Acknowledge], [Log.Enter] and [Log.Compact] move it, and it never goes back. It is shared: only to be read, and only
-// until the next of these.
+// [Log.Acknowledge] and [Log.Compact] move it, and it never goes back. It is shared: only to be read, and only until the next
+// of these.
 func (l *Log[P]) Horizon() clock.Vector { return l.horizon }
 
 // Compact forgets the operations at or below the horizon and returns how many there were. One that comes again is

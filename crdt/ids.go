@@ -31,8 +31,8 @@ type IDs struct {
 	Block uint64
 
 	mu       sync.Mutex
-	last     uint64
-	reserved uint64 // Invariant: reserved >= last.
+	last     uint64 // the greatest that was issued or restored
+	reserved uint64 // up to where ids may be issued without another call of Reserve
 }
 
 // Restore continues after upTo: what Reserve was last called with, or the greatest number known to be issued. It never goes
@@ -41,7 +41,6 @@ func (g *IDs) Restore(upTo uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.last = max(g.last, upTo)
-	g.reserved = max(g.reserved, upTo)
 }
 
 // Next returns an id greater than every one issued and restored before. The error is what Reserve returned, or

@@ -107,13 +107,6 @@ func covers(mine, theirs, v *clock.Vector) bool {
 	return !theirs.IsEmpty() && mine.Covers(v.Minus(*theirs))
 }
 
-// removeKey takes out the slot of k, if there is one.
-func (t *keyed[K, S, P]) removeKey(k K) {
-	if at := t.held.find(k); at >= 0 {
-		t.held.remove(at)
-	}
-}
-
 // settle looks at some of the keys with dots to wait for, and forgets those for which nothing is left to arrive.
 func (t *keyed[K, S, P]) settle(mine, theirs *clock.Vector, some int) {
 	for range min(some, len(t.waiting.rows)) {

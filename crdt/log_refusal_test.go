@@ -34,6 +34,7 @@ func TestAnEpochThatContradictsItselfOrAnEarlierOneIsRefused(t *testing.T) {
 		{"a member without a name", of(3, clock.Vector{}, ""), "name"},
 		{"a member of no good name", of(3, clock.Vector{}, "us", "a b"), "node"},
 		{"a member twice", of(3, clock.Vector{}, "us", "eu", "us"), `member "us" stands twice`},
+		{"a member twice, and no other", of(3, clock.Vector{}, "us", "us"), `member "us" stands twice`},
 		{"a member as two incarnations", of(3, clock.Vector{}, "us", "eu", "us~2"), `member "us" stands twice`},
 		{"a member that is closed", of(3, up("us", 7), "us", "eu"), `"us" is a member, and closed`},
 		{"a member that is closed after one", of(3, up("us", 1), "us", "eu"), `"us" is a member, and closed`},
@@ -65,8 +66,12 @@ func TestAnEpochThatContradictsItselfOrAnEarlierOneIsRefused(t *testing.T) {
 	}
 	var l Log[string]
 	require.NoError(t, l.Enter(of(2, up("ap", 3), "us", "eu")))
-	require.NoError(t, l.Acknowledge("us", clock.Vector{}))
-	require.NoError(t, l.Enter(of(2, up("ap", 3), "eu", "us")), "the same epoch, its members in another order")
+	require.NoError(t, l.Acknowledge("us", up("us", 1)))
+	before := must(l.Encode(nil))
+	members := []clock.Node{"us", "eu"}
+	require.NoError(t, l.Enter(of(2, up("ap", 3), members...)), "the same epoch, its members in another order")
+	assert.Equal(t, before, must(l.Encode(nil)), "what was acknowledged stays")
+	assert.Equal(t, []clock.Node{"us", "eu"}, members, "what the caller has is the caller's")
 	require.NoError(t, l.Enter(of(7, up("ap", 3), "us~2", "eu", "sa")), "numbers may be left out")
 	assert.Equal(t, uint64(7), l.Epoch().Number)
 	assert.ErrorIs(t, l.Acknowledge("ap", clock.Vector{}), ErrEpoch, "it is no member")
@@ -235,6 +240,8 @@ func TestWhatIsLargerThanAllRoomIsRefused(t *testing.T) {
 	assert.Equal(t, Held, arrival, "eu has its share, whatever us has taken")
 	arrival, _ = l.Apply("eu", of(4, 1))
 	assert.Equal(t, Busy, arrival)
+	arrival, _ = l.Apply("us", of(5, math.MaxInt))
+	assert.Equal(t, Busy, arrival, "beyond arithmetic, with what us has already")
 	arrival, ready := l.Apply("us", of(1, math.MaxInt))
 	assert.Equal(t, Delivered, arrival, "what need not wait takes no room")
 	assert.Len(t, ready, 3)
@@ -293,6 +300,7 @@ func TestTwoOperationsOfOneDotAreNotPutBack(t *testing.T) {
 	require.NoError(t, restored.Decode(must(l.Encode(nil)), Limits{}))
 	_, err := restored.Retain([]Operation[string]{said("us:1", "us:1"), said("us:1", "another")})
 	assert.ErrorIs(t, err, ErrOperation)
+	assert.ErrorContains(t, err, "two operations are called us:1")
 	count, _ := restored.Retained()
 	assert.Zero(t, count)
 	rest, err := restored.Retain([]Operation[string]{said("us:1", "us:1"), said("us:3", "c"), said("us:1", "us:1"), said("sa:1", "d")})
@@ -300,6 +308,8 @@ func TestTwoOperationsOfOneDotAreNotPutBack(t *testing.T) {
 	assert.Equal(t, []string{"us:3", "sa:1"}, dots(rest))
 	count, _ = restored.Retained()
 	assert.Equal(t, 1, count, "what comes twice is put back once")
+	_, err = restored.Retain([]Operation[string]{said("us:2", "us:2")})
+	assert.ErrorContains(t, err, "keeps operations already")
 }
 
 func TestAnAcknowledgementOfWhatHasNoPlaceTakesNoRoom(t *testing.T) {
@@ -404,4 +414,224 @@ func TestWhatAStoppedMemberWroteStillCounts(t *testing.T) {
 	require.NoError(t, l.Acknowledge("a", clock.Up("b", 1)))
 	require.NoError(t, l.Acknowledge("b", clock.Up("b", 1)))
 	assert.Equal(t, "{b:1-1}", l.Horizon().String())
+}
+
+// What is put back is handed out each after what it depends on, though a log was never told in which order it came.
+func TestWhatIsPutBackIsInAnOrderInWhichItCanBeApplied(t *testing.T) {
+	restored := func(ops ...Operation[string]) (order map[string]int) {
+		var l, again Log[string]
+		for _, op := range ops {
+			op.After = clock.Vector{}
+			arrival, _ := l.Apply("us", op)
+			require.Equal(t, Delivered, arrival)
+		}
+		require.NoError(t, again.Decode(must(l.Encode(nil)), Limits{}))
+		rest, err := again.Retain(ops)
+		require.NoError(t, err)
+		require.Empty(t, rest)
+		order = map[string]int{}
+		for op := range again.Since(clock.Vector{}) {
+			order[op.Dot.String()] = len(order)
+		}
+		require.Len(t, order, len(ops))
+		return order
+	}
+	inOrder := func(order map[string]int, dots ...string) {
+		for i := range dots[1:] {
+			assert.Less(t, order[dots[i]], order[dots[i+1]], "%s before %s in %v", dots[i], dots[i+1], order)
+		}
+	}
+	inOrder(restored(said("us:1", "x"), said("ap:1", "x", "us:1"), said("us:2", "x", "ap:1"), said("eu:1", "x", "us:2"), said("ap:2", "x", "eu:1")),
+		"us:1", "ap:1", "us:2", "eu:1", "ap:2")
+	// Of what contradicts itself any order will do; all else is in order.
+	order := restored(said("ap:1", "x", "eu:1"), said("ap:2", "x", "us:2"), said("eu:1", "x", "ap:1"), said("us:1", "x"), said("us:2", "x", "eu:1"))
+	inOrder(order, "us:1", "us:2", "ap:2")
+	inOrder(order, "eu:1", "us:2")
+}
+
+// A member that lost its disk acknowledges less than it did. That counts at once, unless others may give it back what it lost.
+func TestAMemberThatLostItsDiskIsNotWaitedForUnlessOthersHaveWhatItWrote(t *testing.T) {
+	of := func(us, eu uint64) clock.Vector {
+		v := clock.Up("us", us)
+		v.AddUp("eu", eu)
+		return v
+	}
+	for name, c := range map[string]struct {
+		eu      []clock.Vector // what eu acknowledges before
+		horizon string
+	}{
+		"nobody has more":                       {[]clock.Vector{of(2, 1)}, "{eu:1-1 us:1-2}"},
+		"eu has more, counted":                  {[]clock.Vector{of(4, 1)}, "{}"},
+		"eu has more, to be counted next":       {[]clock.Vector{of(4, 5)}, "{}"},
+		"eu has more, to be counted after that": {[]clock.Vector{of(1, 5), of(4, 6)}, "{}"},
+	} {
+		var l Log[string]
+		require.NoError(t, l.Enter(Epoch{Number: 1, Members: []clock.Node{"eu", "us"}}))
+		for _, dot := range []string{"us:1", "us:2", "eu:1"} {
+			l.Apply("us", said(dot, "x"))
+		}
+		require.NoError(t, l.Acknowledge("us", clock.Up("us", 5)), "of which three are lost")
+		for _, seen := range c.eu {
+			require.NoError(t, l.Acknowledge("eu", seen))
+		}
+		assert.Equal(t, "{}", l.Horizon().String(), name)
+		require.NoError(t, l.Acknowledge("us", of(2, 1)))
+		assert.Equal(t, c.horizon, l.Horizon().String(), name)
+	}
+}
+
+// What an acknowledgement waits for may come without another one.
+func TestCompactCountsWhatWasWaitedFor(t *testing.T) {
+	var l Log[string]
+	require.NoError(t, l.Enter(Epoch{Number: 1, Members: []clock.Node{"eu", "us"}}))
+	l.Apply("us", said("eu:1", "x"))
+	require.NoError(t, l.Acknowledge("us", clock.Up("eu", 1)))
+	require.NoError(t, l.Acknowledge("eu", clock.Up("eu", 2)))
+	assert.Zero(t, l.Compact(), "eu:2 was written before eu acknowledged eu:1")
+	l.Apply("us", said("eu:2", "y"))
+	assert.Equal(t, 1, l.Compact())
+	arrival, _ := l.Apply("us", said("eu:1", "x"))
+	assert.Equal(t, BelowHorizon, arrival)
+	require.NoError(t, l.Acknowledge("us", clock.Up("eu", 2)))
+	assert.Equal(t, 1, l.Compact())
+	arrival, _ = l.Apply("us", said("eu:2", "y"))
+	assert.Equal(t, BelowHorizon, arrival, "the last one of a node too")
+
+	ahead := clock.Up("us", 9)
+	ahead.AddUp("eu", 2)
+	require.NoError(t, l.Acknowledge("us", ahead))
+	assert.Equal(t, "{us:1-9}", l.acks[1].next.String(), "what counts already does not wait")
+}
+
+// What waits is the affair of members, not of their incarnations, and is dropped with those who leave.
+func TestAnEpochKeepsWhatFitsAndNothingElse(t *testing.T) {
+	l := Log[string]{Limits: LogLimits{Held: 10}}
+	require.NoError(t, l.Enter(Epoch{Number: 1, Members: []clock.Node{"a"}}))
+	dot := func(node clock.Node, seq uint64) Operation[string] {
+		return Operation[string]{Dot: clock.Dot{Node: node, Seq: seq}, Size: 1}
+	}
+	for seq := uint64(11); seq > 1; seq-- {
+		require.Equal(t, Held, l.Check("a~2", dot("a", seq)))
+		assert.Equal(t, seq == 11, l.backlog.accounts == nil || len(l.backlog.accounts) == 0)
+		arrival, _ := l.Apply("a~2", dot("a", seq))
+		require.Equal(t, Held, arrival)
+	}
+	assert.Equal(t, []Backlog{{"a", 10, 10}}, l.Waiting().Sources)
+	require.NoError(t, l.Enter(Epoch{Number: 2, Members: []clock.Node{"e", "d", "c", "b", "a"}}))
+	assert.Equal(t, []Backlog{{"a", 6, 6}}, l.Waiting().Sources, "its share of one, and the common half")
+	for seq := uint64(2); seq <= 11; seq++ {
+		_, known := l.Sum(clock.Dot{Node: "a", Seq: seq})
+		assert.Equal(t, seq <= 7, known, "the first are kept: a:%d", seq)
+	}
+	for _, node := range []clock.Node{"e", "b", "d", "c"} {
+		arrival, _ := l.Apply(node+"~3", dot(node, 2))
+		require.Equal(t, Held, arrival)
+	}
+	arrival, _ := l.Apply("b~4", dot("b", 3))
+	assert.Equal(t, Busy, arrival, "it has its share, as another incarnation")
+	assert.Equal(t, []Backlog{{"a", 6, 6}, {"b", 1, 1}, {"c", 1, 1}, {"d", 1, 1}, {"e", 1, 1}}, l.Waiting().Sources)
+
+	waits := dot("e", 1)
+	waits.After = clock.Up("d", 5)
+	l.Limits.Held = 12
+	require.NoError(t, l.Enter(Epoch{Number: 3, Members: []clock.Node{"a", "d", "e"}}))
+	arrival, _ = l.Apply("e", waits)
+	require.Equal(t, Held, arrival)
+	assert.Len(t, l.waiting, 1)
+	require.NoError(t, l.Enter(Epoch{Number: 4, Members: []clock.Node{"a", "e"}}))
+	assert.Empty(t, l.waiting, "d, which it waited for, is no more")
+	for _, s := range l.lanes {
+		assert.Contains(t, []clock.Node{"a", "e"}, s.node, "nobody who has nothing here takes room")
+	}
+	l.Stop("f")
+	require.NoError(t, l.Enter(Epoch{Number: 5, Members: []clock.Node{"a", "e", "f"}}))
+	arrival, _ = l.Apply("f", dot("f", 1))
+	assert.Equal(t, Delivered, arrival, "it was stopped for an epoch")
+	l.Stop("f~3")
+	arrival, _ = l.Apply("f", dot("f", 2))
+	assert.Equal(t, Stranger, arrival, "whichever incarnation is named")
+	var held uint64
+	for _, s := range l.lanes {
+		held += uint64(len(s.held))
+	}
+	sources := 0
+	for _, own := range l.Waiting().Sources {
+		sources += own.Count
+	}
+	assert.EqualValues(t, held, sources)
+}
+
+// A delivery, and a state that is taken over, end the wait for what they bring.
+func TestNothingIsWaitedForThatHasCome(t *testing.T) {
+	var l Log[string]
+	l.Apply("us", said("us:1", "a", "eu:1"))
+	l.Apply("us", said("us:2", "b", "eu:3"))
+	require.Len(t, l.waiting, 1)
+	l.Apply("eu", said("eu:1", "c"))
+	assert.Len(t, l.waiting, 1, "eu:3 now")
+	_, err := l.Adopt(clock.Up("eu", 3))
+	require.NoError(t, err)
+	assert.Empty(t, l.waiting)
+	assert.Equal(t, "{eu:1-3 us:1-2}", l.Seen().String())
+}
+
+func TestTheSmallestLimitsAreLimits(t *testing.T) {
+	for limits, second := range map[LogLimits]Arrival{{}: Held, {Held: 1}: Busy, {Held: 2}: Held, {HeldBytes: 1}: Busy, {HeldBytes: 2}: Held, {Held: -1, HeldBytes: -1}: Held} {
+		l := Log[string]{Limits: limits}
+		arrival, _ := l.Apply("us", said("us:2", "b"))
+		assert.Equal(t, Held, arrival)
+		arrival, _ = l.Apply("us", said("us:3", "c"))
+		assert.Equal(t, second, arrival, "%+v", limits)
+	}
+}
+
+func TestAnEpochHasItsMembersAsAnyIncarnation(t *testing.T) {
+	e := Epoch{Number: 1, Members: []clock.Node{"us~2", "eu"}}
+	for node, want := range map[clock.Node]bool{"us": true, "us~2": true, "us~7": true, "eu": true, "eu~1": true, "ap": false, "us~x": false, "": false} {
+		assert.Equal(t, want, e.Has(node), "%q", node)
+	}
+	assert.False(t, Epoch{}.Has("us"))
+}
+
+// What may still come is waited for; what never will is not.
+func TestAnOperationWhoseCauseCannotComeIsRefused(t *testing.T) {
+	var l Log[string]
+	require.NoError(t, l.Enter(Epoch{Number: 1, Members: []clock.Node{"us", "eu"}, Lost: clock.Up("ap", 3)}))
+	for cause, want := range map[string]Arrival{
+		"ap:3": Held, "ap:4": Stranger, "sa:1": Stranger, "eu:1": Held, "eu~9:1": Held,
+		"eu:9223372036854775807": Held, "us:1": Invalid, "us:2": Invalid,
+	} {
+		assert.Equal(t, want, l.Check("us", said("us:1", "x", cause)), cause)
+	}
+	l.Stop("eu")
+	assert.Equal(t, Stranger, l.Check("us", said("us:1", "x", "eu:1")))
+}
+
+func TestAnArrivalSaysWhatBecomesOfTheOperation(t *testing.T) {
+	for a, want := range map[Arrival]struct {
+		text string
+		err  error
+	}{
+		0:            {"arrival(0)", ErrOperation},
+		Delivered:    {"delivered", nil},
+		Duplicate:    {"duplicate", nil},
+		Held:         {"held", nil},
+		Reused:       {"reused", ErrOperation},
+		BelowHorizon: {"below horizon", ErrOperation},
+		Busy:         {"busy", ErrBusy},
+		Stranger:     {"stranger", ErrOperation},
+		Invalid:      {"invalid", ErrOperation},
+		9:            {"arrival(9)", ErrOperation},
+		255:          {"arrival(255)", ErrOperation},
+	} {
+		assert.Equal(t, want.text, a.String())
+		if want.err == nil {
+			assert.NoError(t, a.Err(), a.String())
+			continue
+		}
+		assert.ErrorIs(t, a.Err(), want.err, a.String())
+		if want.err == ErrOperation {
+			assert.ErrorContains(t, a.Err(), want.text)
+		}
+	}
 }

@@ -74,7 +74,7 @@ func (m *Map[K, V]) Write(k K, change func(v *V) (V, error)) (Map[K, V], error) 
 	case isNew && !f.isEmpty():
 		*m.state.body.held.add(k) = *f
 	case !isNew && f.isEmpty():
-		m.state.body.removeKey(k)
+		m.state.body.held.remove(m.state.body.held.find(k))
 	}
 	return delta, nil
 }

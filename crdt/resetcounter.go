@@ -147,11 +147,26 @@ func (t *tallies) find(node clock.Node) *tally {
 }
 
 func (t *tallies) need(node clock.Node) *tally {
+	if len(t.nodes) == 0 {
+		return t.first(node)
+	}
 	i, ok := t.search(node)
 	if !ok {
 		t.nodes = slices.Insert(t.nodes, i, tally{node: node})
 	}
 	return &t.nodes[i]
+}
+
+// first adds the first node, with room for one increment beside it: of the counters in a map most have no more, and those
+// two are then one allocation, and near to each other.
+func (t *tallies) first(node clock.Node) *tally {
+	room := new(struct {
+		node  [1]tally
+		added [1]increment
+	})
+	room.node[0] = tally{node: node, added: room.added[:0]}
+	t.nodes = room.node[:]
+	return &t.nodes[0]
 }
 
 // raise makes an increment that is there count amount, if that is more.
@@ -279,7 +294,8 @@ func (t *tallies) drop(seen *clock.Vector) bool {
 func (t *tallies) isEmpty() bool { return len(t.nodes) == 0 }
 
 func (t *tallies) least() (d clock.Dot) {
-	for _, n := range t.nodes {
+	for i := range t.nodes {
+		n := &t.nodes[i]
 		first := clock.Dot{Node: n.node, Seq: 1}
 		if n.upTo == 0 {
 			first.Seq = n.added[0].seq

@@ -63,8 +63,8 @@ func (s *RWSet[E]) ClearAt(d clock.Dot, seen clock.Vector) bool { return s.state
 // what all nodes have acknowledged is. Otherwise an add that a remove should have beaten may come back.
 func (s *RWSet[E]) Forget(stable clock.Vector) {
 	for i := len(s.state.body.held.rows) - 1; i >= 0; i-- {
-		c := s.state.body.held.rows[i].held
-		if c.forget(&stable) && c.isEmpty() {
+		c := &s.state.body.held.rows[i].held
+		if c.forget(&stable); c.isEmpty() {
 			s.state.body.held.remove(i)
 		}
 	}

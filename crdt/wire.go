@@ -234,7 +234,7 @@ type reader struct {
 
 	page strings.Builder // of short strings, so that not each of them is an allocation
 
-	key  int         // which of all keys is being read, from 1; 0 outside of them
+	key  int         // which of all keys is being read, from 1; 0 before the first
 	used []usedRange // the dots of content under keys
 }
 

@@ -28,6 +28,7 @@ func mutate(stdout, stderr io.Writer, args []string) int {
 	also := flags.String("also", "", "packages, by commas, whose tests are tried on what survives")
 	least := flags.Float64("least", 95, "the per cent that must be killed")
 	parallel := flags.Int("parallel", 1, "how many mutants are tried at once")
+	quick := flags.Duration("quick", 0, "leave out the tests that compute longer than this by themselves; 0: none")
 	list := flags.Bool("list", false, "print the mutants, run nothing")
 	if err := flags.Parse(args); err != nil || flags.NArg() == 0 {
 		fmt.Fprintln(stderr, "mutate: name the packages, as in: go run ./fuzz/mutate -sample 150 ./clock")
@@ -65,7 +66,7 @@ func mutate(stdout, stderr io.Writer, args []string) int {
 		if *also != "" {
 			others = strings.Split(*also, ",")
 		}
-		score, err := p.run(chosen, others, max(1, *parallel), stdout, stderr)
+		score, err := p.run(chosen, others, max(1, *parallel), *quick, stdout, stderr)
 		if err != nil {
 			fmt.Fprintf(stderr, "mutate: %s: %v\n", path, err)
 			return 2

@@ -123,8 +123,9 @@ func (p *pkg) drop(complaint, dir string) (any bool) {
 	return any
 }
 
-// begin compiles the tests of path, and runs each by itself.
-func (p *pkg) begin(path, dir string) (*suite, error) {
+// begin compiles the tests of path, and runs each by itself. Those that compute longer than quick, unless it is 0, are left
+// out.
+func (p *pkg) begin(path, dir string, quick time.Duration) (*suite, error) {
 	binary, err := p.compile(path, dir)
 	if err != nil {
 		return nil, err
@@ -144,11 +145,21 @@ func (p *pkg) begin(path, dir string) (*suite, error) {
 		}
 		asked := filepath.Join(dir, "asked."+name)
 		cmd := s.command(context.Background(), 0, asked, "-test.short", "-test.run", "^"+name+"$")
+		if quick > 0 {
+			s.limit(cmd, quick)
+		}
 		out, err := cmd.CombinedOutput()
+		if cmd.ProcessState == nil {
+			return nil, err
+		}
+		took := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		if quick > 0 && took > quick {
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s fails without a mutant:\n%s", name, out)
 		}
-		t := &test{name: name, took: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), asked: make(map[int]bool)}
+		t := &test{name: name, took: took, asked: make(map[int]bool)}
 		ids, _ := os.ReadFile(asked)
 		for _, id := range strings.Fields(string(ids)) {
 			n, _ := strconv.Atoi(id)
@@ -165,6 +176,12 @@ func (s *suite) command(ctx context.Context, mutant int, asked string, args ...s
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "MUTANT="+strconv.Itoa(mutant), "MUTANTS_ASKED="+asked, "GOMAXPROCS=1", "GOMEMLIMIT=1GiB")
 	return cmd
+}
+
+// limit ends a command that computes longer than t, which is rounded up to seconds.
+func (s *suite) limit(cmd *exec.Cmd, t time.Duration) {
+	ulimit := fmt.Sprintf("ulimit -t %d; exec \"$0\" \"$@\"", int(t.Seconds())+1)
+	cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", ulimit, s.binary}, cmd.Args[1:]...)
 }
 
 // kill runs the tests that pass the switch of a mutant, a few fast ones first, and returns what killed it: "" if nothing
@@ -187,9 +204,8 @@ func (s *suite) kill(m *mutant) (by string, took time.Duration, err error) {
 		}
 		// What computes no longer than this may wait for other work of the machine a hundred times as long.
 		ctx, cancel := context.WithTimeout(context.Background(), 100*limit)
-		shell := s.command(ctx, m.id, "")
-		shell.Path, shell.Args = "/bin/sh", []string{"sh", "-c", fmt.Sprintf("ulimit -t %d; exec \"$0\" \"$@\"", int(limit.Seconds())+1),
-			s.binary, "-test.short", "-test.failfast", "-test.run", "^(" + strings.Join(names, "|") + ")$"}
+		shell := s.command(ctx, m.id, "", "-test.short", "-test.failfast", "-test.run", "^("+strings.Join(names, "|")+")$")
+		s.limit(shell, limit)
 		out, err := shell.CombinedOutput()
 		cancel()
 		if shell.ProcessState == nil {
@@ -216,14 +232,14 @@ type trial struct {
 }
 
 // run tries mutants on the tests of the package, and on those of others where they survive.
-func (p *pkg) run(chosen []*mutant, others []string, parallel int, stdout, stderr io.Writer) (score, error) {
+func (p *pkg) run(chosen []*mutant, others []string, parallel int, quick time.Duration, stdout, stderr io.Writer) (score, error) {
 	result := score{path: p.path}
 	dir, err := os.MkdirTemp("", "mutate")
 	if err != nil {
 		return result, err
 	}
 	defer os.RemoveAll(dir)
-	own, err := p.begin(p.path, dir)
+	own, err := p.begin(p.path, dir, quick)
 	if err != nil {
 		return result, err
 	}
@@ -281,7 +297,7 @@ func (p *pkg) run(chosen []*mutant, others []string, parallel int, stdout, stder
 		if err := os.Mkdir(sub, 0o755); err != nil {
 			return result, err
 		}
-		s, err := p.begin(path, sub)
+		s, err := p.begin(path, sub, quick)
 		if err != nil {
 			return result, err
 		}
