@@ -128,3 +128,15 @@ func TestNoDotIsToldThatOneWriterGave(t *testing.T) {
 		}
 	}
 }
+
+// An operation that finds nothing to remove may still be news: it is waited for what it removes.
+func TestARemoveThatOvertakesItsAddIsAChange(t *testing.T) {
+	var s ORSet[string]
+	assert.True(t, s.RemoveAt(clock.Dot{}, "apple", clock.Up("us", 1)))
+	assert.False(t, s.RemoveAt(clock.Dot{}, "apple", clock.Up("us", 1)))
+	assert.True(t, s.RemoveAt(clock.Dot{}, "apple", clock.Up("us", 2)), "it has seen more")
+	changed, err := s.AddAt(clock.Dot{Node: "us", Seq: 2}, "apple", clock.Vector{})
+	require.NoError(t, err)
+	assert.True(t, changed, "its dot is new")
+	assert.Empty(t, s.Elements())
+}

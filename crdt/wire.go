@@ -328,9 +328,6 @@ func (r *reader) text() string {
 	}
 	r.b = rest
 	r.check(err)
-	if r.err != nil {
-		return ""
-	}
 	const page, many = 1024, 8
 	if len(raw) > page/many {
 		return string(raw)
