@@ -247,3 +247,19 @@ func TestACustomRuleIsNotGivenWhatWasDeleted(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Kept, verdicts[0].Outcome, "nothing is longer")
 }
+
+// An element that a value names twice is added once.
+func TestASetTakesAnElementThatStandsTwiceOnce(t *testing.T) {
+	for _, rule := range []string{"add-wins", "remove-wins", "grow-only"} {
+		record := func(v value.Value) []byte {
+			us := writer{node: "a"}
+			s := NewState(MustParseTable("nodes a < b\n* * " + rule))
+			_, err := s.Apply(us.op(Set, "k", 1, field("f", v, "null")))
+			require.NoError(t, err)
+			b, err := s.AppendRecord(nil, "k")
+			require.NoError(t, err)
+			return b
+		}
+		assert.Equal(t, record(`[1,2]`), record(`[2,1,2,1]`), rule)
+	}
+}
