@@ -279,9 +279,6 @@ func readWaiting[K comparable](r *reader, keys Codec[K], waiting *table[K, clock
 		if rest := v.Minus(*r.seen); v.IsEmpty() || !rest.Equal(v) {
 			r.fail("it waits for what it has seen")
 		}
-		if r.err != nil {
-			return
-		}
 		*waiting.add(k) = v
 		last = key
 	}

@@ -866,3 +866,67 @@ func TestFrozenFramesStillReadTheSame(t *testing.T) {
 		}
 	}
 }
+
+// The keys of a frame stand in the order of their writes, whatever they are and whatever is under them.
+func TestKeysStandInTheOrderOfTheirWrites(t *testing.T) {
+	texts := Text[string]()
+	order := []string{"zz", "yy", "xx", "ww"}
+	for name, frame := range map[string]func() []byte{
+		"ORSet": func() []byte {
+			var s ORSet[string]
+			for _, k := range order {
+				must(s.Add("us", k))
+			}
+			return must(s.Encode(nil, texts))
+		},
+		"RWSet": func() []byte {
+			var s RWSet[string]
+			for _, k := range order {
+				must(s.Add("us", k))
+			}
+			return must(s.Encode(nil, texts))
+		},
+		"Map of MVRegister": func() []byte {
+			var m Map[string, MVRegister[string]]
+			for _, k := range order {
+				must(m.Write(k, func(r *MVRegister[string]) (MVRegister[string], error) { return r.Write("us", "v") }))
+			}
+			return must(m.Encode(nil, texts, MVRegisters(texts)))
+		},
+	} {
+		b := frame()
+		last := -1
+		for _, k := range order {
+			at := bytes.Index(b, []byte(k))
+			assert.Greater(t, at, last, "%s: %s", name, k)
+			last = at
+		}
+	}
+}
+
+// A remove under a key that can't be there is seen, and nothing is waited for.
+func TestARemoveUnderANaNLeavesNothingBehind(t *testing.T) {
+	var m, seen Map[float64, EWFlag]
+	d := clock.Dot{Node: "us", Seq: 3}
+	assert.True(t, m.RemoveAt(d, math.NaN(), clock.Up("eu", 9)))
+	assert.False(t, m.RemoveAt(d, math.NaN(), clock.Up("eu", 9)))
+	var v clock.Vector
+	v.Add(d)
+	seen.Note(v)
+	assert.Equal(t, must(seen.Encode(nil, Float[float64](), EWFlags())), must(m.Encode(nil, Float[float64](), EWFlags())))
+}
+
+// Of one total it matters up to which dot it was settled.
+func TestTotalsThatWereSettledFurtherAreNotEqual(t *testing.T) {
+	settled := func(upTo uint64) ResetCounter {
+		var c ResetCounter
+		c.AddAt(clock.Dot{Node: "us", Seq: 1}, DecimalOf(5))
+		c.Note(clock.Up("us", 2))
+		c.Settle(clock.Up("us", upTo))
+		return c
+	}
+	one, two := settled(1), settled(2)
+	assert.True(t, one.Equal(settled(1)))
+	assert.False(t, one.Equal(two))
+	assert.NotEqual(t, must(one.Encode(nil)), must(two.Encode(nil)))
+}

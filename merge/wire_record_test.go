@@ -577,3 +577,49 @@ func FuzzDecodeOp(f *testing.F) {
 		}
 	})
 }
+
+// A state that took a record keeps nothing of the bytes it came in: they may be overwritten.
+func TestARecordIsTakenWithoutItsBytes(t *testing.T) {
+	from := NewState(MustParseTable("nodes a < b\n* s add-wins\n* * lww"))
+	us := writer{node: "a"}
+	for _, op := range []Op{
+		us.op(Set, "a key of some length", 1, field("f", `"a text of some length"`, "")),
+		us.op(Insert, "a key of some length", 2, field("s", `"an element of some length"`, "")),
+	} {
+		_, err := from.Apply(op)
+		require.NoError(t, err)
+	}
+	data, err := from.AppendRecord(nil, "a key of some length")
+	require.NoError(t, err)
+	want := string(data)
+	to := NewState(from.Table())
+	_, _, err = to.MergeRecord(data, Limits{})
+	require.NoError(t, err)
+	for i := range data {
+		data[i] = '?'
+	}
+	got, err := to.AppendRecord(nil, "a key of some length")
+	require.NoError(t, err)
+	require.Equal(t, want, string(got))
+}
+
+// The record of a set does not grow with the number of its operations: no hole is left between the dots of one and those of the next.
+func TestTheRecordOfASetDoesNotGrowWithItsOperations(t *testing.T) {
+	for _, ordered := range []bool{false, true} {
+		for _, rule := range []string{"add-wins", "remove-wins"} {
+			s, us := NewState(MustParseTable("nodes a < b\n* * "+rule)), writer{node: "a"}
+			s.Ordered = ordered
+			sizes := make([]int, 2)
+			for i := range 200 {
+				_, err := s.Apply(us.op(Insert, "k", int64(i), field("f", "1", "")))
+				require.NoError(t, err)
+				if i == 20 || i == 199 {
+					b, err := s.AppendRecord(nil, "k")
+					require.NoError(t, err)
+					sizes[i/199] = len(b)
+				}
+			}
+			require.LessOrEqual(t, sizes[1], sizes[0]+8, "%s, ordered: %v", rule, ordered)
+		}
+	}
+}
