@@ -464,3 +464,40 @@ func TestRangeAndVectorText(t *testing.T) {
 	assert.Equal(t, "5-5", clock.Range{First: 5, Last: 5}.String())
 	assert.Equal(t, 1, strings.Count(v.String(), ","))
 }
+
+// A vector is made of runs in its own order alone: of any others neither a new vector nor one that is used again holds anything.
+func TestVectorOfRunsInAnotherOrder(t *testing.T) {
+	run := func(node clock.Node, first, last uint64) clock.Run {
+		return clock.Run{Node: node, Range: clock.Range{First: first, Last: last}}
+	}
+	for name, runs := range map[string][]clock.Run{
+		"no node":                   {run("", 1, 2)},
+		"a dot without a number":    {run("a", 0, 2)},
+		"an empty run":              {run("a", 3, 2)},
+		"an empty run after others": {run("a", 1, 2), run("b", 3, 2)},
+		"nodes that descend":        {run("b", 1, 2), run("a", 1, 2)},
+		"runs that descend":         {run("a", 5, 6), run("a", 1, 2)},
+		"runs that overlap":         {run("a", 1, 3), run("a", 3, 5)},
+		"runs that touch":           {run("a", 1, 3), run("a", 4, 5)},
+		"a node that comes back":    {run("a", 1, 3), run("b", 4, 5), run("a", 7, 8)},
+	} {
+		v, ok := clock.VectorOf(runs)
+		assert.False(t, ok, name)
+		assert.True(t, v.IsEmpty(), name)
+		used := clock.Up("a", 9)
+		assert.False(t, used.SetRuns(runs), name)
+		assert.True(t, used.IsEmpty(), name)
+		assert.False(t, new(clock.Vector).SetRuns(runs), name)
+	}
+	v, ok := clock.VectorOf([]clock.Run{run("a", 1, 3), run("a", 5, 5)})
+	assert.True(t, ok)
+	assert.Equal(t, "{a:1-3,5-5}", v.String())
+	for _, runs := range [][]clock.Run{nil, {}} {
+		v, ok := clock.VectorOf(runs)
+		assert.True(t, ok)
+		assert.True(t, v.IsEmpty())
+		used := clock.Up("a", 9)
+		assert.True(t, used.SetRuns(runs))
+		assert.True(t, used.IsEmpty())
+	}
+}
