@@ -517,7 +517,7 @@ func TestAnEpochKeepsWhatFitsAndNothingElse(t *testing.T) {
 	}
 	for seq := uint64(11); seq > 1; seq-- {
 		require.Equal(t, Held, l.Check("a~2", dot("a", seq)))
-		assert.Equal(t, seq == 11, l.backlog.accounts == nil || len(l.backlog.accounts) == 0)
+		assert.Equal(t, seq == 11, len(l.backlog.accounts) == 0)
 		arrival, _ := l.Apply("a~2", dot("a", seq))
 		require.Equal(t, Held, arrival)
 	}
