@@ -241,10 +241,14 @@ func exchange(b *testing.B, w *world, write func(i int) replica.Write) (messages
 //
 //	go test ./merge/replica -run xxx -bench Apply -benchtime 4x
 //
-// Under lww, on two cores that others used too, at a load average of 8 to 11: 490,000 to 690,000 operations for each second of the
-// processor, beside a floor of 1,050,000 to 1,100,000, and 350,000 to 420,000 a second as time passed.
-// With a core of its own, at a load average of 23: under lww 660,000 for each second of the processor, under counter 450,000 to
-// 490,000, and under add-wins 390,000 to 400,000, beside floors of 1,040,000 to 1,210,000.
+// On two cores with nothing else on them, five runs, a second of time that passed and a second of the processor:
+//
+//	lww       660,000 to 834,000    595,000 to 720,000
+//	counter   548,000 to 631,000    480,000 to 530,000
+//	add-wins  496,000 to 506,000    447,000 to 456,000   two runs; before what was seen got a room of its own, 456,000 to 559,000
+//	floor   1,190,000 to 1,230,000
+//
+// At a load average of 8 to 11, lww gets 350,000 to 420,000 a second as time passes.
 func BenchmarkApply(b *testing.B) {
 	for _, kind := range []struct {
 		name  string

@@ -16,22 +16,22 @@
 // # The forms
 //
 // The same writes take as long as their form makes them: an export holds two images of a row where a native line holds one
-// value, and no ids, without which no key is a plain one. What -forms -writes 500000 -rounds 3 printed, on two threads of a busy
-// machine, ahead of all else on it:
+// value, and no ids, without which no key is a plain one. What -forms -writes 1000000 -rounds 3 printed, with nothing else on the
+// machine:
 //
 //	                                  seconds              spread    CPU s       MB  file MB    ratio   a byte  of
-//	run: native                          0.23     0.23 to    0.28     0.44       76       86    1.00x    1.00x  run: native
-//	run: msgpack                         0.23     0.22 to    0.25     0.42       76       68    0.99x    1.26x  run: native
-//	run: cockroachdb                     0.90     0.90 to    1.03     1.72      143      152    3.84x    2.17x  run: native
-//	run: dynamodb                        1.39     1.37 to    1.51     2.51      140      314    5.91x    1.62x  run: native
-//	run: spanner                         2.25     2.24 to    2.26     4.20      177      464    9.61x    1.78x  run: native
-//	only unpack: .gz                     0.19     0.17 to    0.19     0.19        5       12    0.80x    5.67x  run: native
-//	run: native .gz                      0.31     0.31 to    0.31     0.59       80       12    1.65x    1.65x  only unpack: .gz
-//	only unpack: .zst                    0.18     0.13 to    0.19     0.19       15       15    0.75x    4.38x  run: native
-//	run: native .zst                     0.32     0.30 to    0.33     0.59       86       15    1.81x    1.81x  only unpack: .zst
+//	run: native                          0.35     0.30 to    0.36     0.63      113      173    1.00x    1.00x  run: native
+//	run: msgpack                         0.30     0.27 to    0.33     0.55      113      136    0.84x    1.07x  run: native
+//	run: cockroachdb                     1.37     1.33 to    1.62     2.65      157      304    3.88x    2.20x  run: native
+//	run: dynamodb                        1.94     1.89 to    2.46     3.78      179      629    5.50x    1.51x  run: native
+//	run: spanner                         3.16     3.05 to    3.22     6.15      214      929    8.95x    1.66x  run: native
+//	only unpack: .gz                     0.30     0.30 to    0.30     0.30        5       24    0.85x    5.97x  run: native
+//	run: native .gz                      0.44     0.44 to    0.52     0.82      114       24    1.47x    1.47x  only unpack: .gz
+//	only unpack: .zst                    0.21     0.20 to    0.24     0.22       15       30    0.60x    3.51x  run: native
+//	run: native .zst                     0.45     0.43 to    0.57     0.83      124       30    2.09x    2.09x  only unpack: .zst
 //
-// A longer history costs its form less: of three million writes, .gz took 1.35 times as long as only unpacking it, and of ten
-// million, msgpack 0.84 to 0.9 of native lines; a third of its time is the fold, which is the same for every form, and a third putting
+// A longer history costs its form less: of three million writes, .gz took 1.35 times as long as only unpacking it; of ten million,
+// msgpack 0.84 to 0.9 of native lines. A third of its time is the fold, which is the same for every form, and a third putting
 // records into parts. One .zst file takes as long as two processors need for unpacking and all else together.
 //
 // # Where the time and the memory go
