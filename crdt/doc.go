@@ -66,29 +66,30 @@
 // "go test -run '^$' -bench . ./crdt":
 //
 //	                                      a plain Go map    here
-//	merge, all elements the same          14-30 ms          18-23 ms
-//	merge, half of them the same          60-63 ms          43-50 ms
-//	merge, none the same                  59-62 ms          104-105 ms
-//	add all, one by one, with deltas      27-28 ms          109-112 ms
-//	make the delta of one add             0.05-0.12 us      0.6 us, 3 allocations
-//	merge the delta of one add                              0.4-0.5 us, 1 allocation
-//	make the delta of one remove                            0.4-0.5 us, 2 allocations
-//	merge the delta of one remove                           0.3-0.7 us, 1 allocation
+//	merge, all elements the same          7 ms              8 ms
+//	merge, half of them the same          30 ms             21 ms
+//	merge, none the same                  28-31 ms          80-92 ms
+//	add all, one by one, with deltas      11 ms             119 ms
+//	make the delta of one add             0.03 us           0.4 us, 3 allocations
+//	merge the delta of one add                              0.4 us, 1 allocation
+//	make the delta of one remove                            0.2 us, 2 allocations
+//	merge the delta of one remove                           0.3 us, 1 allocation
 //	make the delta of a write to a register
-//	in a map                                                0.7-0.8 us, 5 allocations
-//	merge it                                                0.5-1.0 us, 2 allocations
-//	add to a ResetCounter                                   0.2-0.3 us, none
+//	in a map                                                0.6 us, 5 allocations
+//	merge it                                                0.6 us, 2 allocations
+//	add to a ResetCounter of two million
+//	increments that nobody settles                          1.2-2.0 us, none but growth
 //
 // and of the wire form, for elements, keys and values of 49 bytes (values of a register: 20), added in no order:
 //
 //	                                      encode            decode
-//	ORSet                                 280-600 MB/s      140-200 MB/s
-//	RWSet                                 450-890 MB/s      135-210 MB/s
-//	GSet, which has to sort               260-410 MB/s      190-370 MB/s
-//	Map of MVRegister                     430-800 MB/s      130-190 MB/s
-//	Map of ResetCounter                   200-280 MB/s      110-160 MB/s
-//	AppendLog                             900-1700 MB/s     370-470 MB/s
-//	a plain Go map                                          125-220 MB/s, nothing checked
+//	ORSet                                 670-860 MB/s      220-240 MB/s
+//	RWSet                                 710-800 MB/s      200-220 MB/s
+//	GSet, which has to sort               330-410 MB/s      340-390 MB/s
+//	Map of MVRegister                     620-760 MB/s      180-200 MB/s
+//	Map of ResetCounter                   300-330 MB/s      125-155 MB/s
+//	AppendLog                             1500-1800 MB/s    230-500 MB/s
+//	a plain Go map                                          170-220 MB/s, nothing checked
 //
 // with 4 to 11 allocations in all to encode. To decode one takes an allocation for twenty short strings, and one or two for
 // each register or counter of a map. In memory an element takes, besides its own bytes:
@@ -97,8 +98,8 @@
 //	in memory            35 bytes         48     93      134     143
 //	encoded, besides                      1      7       9       12
 //
-// The machine was very busy with other work, up to fifteen jobs to a processor; two figures are the least and the greatest of
-// several runs, of the floor in the same runs too.
+// Nothing else was on the machine; two figures are the least and the greatest of several runs. When others keep both processors busy, all
+// of them, the floors too, take up to twice as long.
 //
 // # Wire form
 //
