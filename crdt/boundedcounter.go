@@ -136,7 +136,7 @@ func (c *BoundedCounter) Rights(node clock.Node) Decimal {
 // Value returns what was added less what was taken. It is never negative: a replica that has heard of a take, and not yet
 // of the transfer that allowed it, leaves that take out as far as the node's rights don't cover it.
 func (c *BoundedCounter) Value() (value Decimal) {
-	for _, node := range c.holders() {
+	for _, node := range c.nodes() {
 		if rights := c.Rights(node); rights.Sign() > 0 {
 			value = value.Add(rights)
 		}
@@ -144,11 +144,14 @@ func (c *BoundedCounter) Value() (value Decimal) {
 	return value
 }
 
-// holders returns the nodes that were ever given rights. No other has any.
-func (c *BoundedCounter) holders() []clock.Node {
+// nodes returns all nodes that c has heard of.
+func (c *BoundedCounter) nodes() []clock.Node {
 	var nodes []clock.Node
 	for _, g := range c.given {
-		nodes = append(nodes, g.to)
+		nodes = append(nodes, g.from, g.to)
+	}
+	for _, t := range c.taken {
+		nodes = append(nodes, t.node)
 	}
 	slices.Sort(nodes)
 	return slices.Compact(nodes)
