@@ -81,23 +81,12 @@ func packedNumber(n uint64, kind int) string {
 
 func TestFramesOfOneFormAreReadLikeAllOthers(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 1))
-	pick := func(s ...string) string { return s[r.IntN(len(s))] }
-	odd := func(plain string, others ...string) string {
-		if r.IntN(20) > 0 {
-			return plain
-		}
-		return pick(others...)
-	}
+	draw := drawn{r}
+	pick, odd := draw.pick, draw.odd
 	text := func(s string) string { return packedText(s, r.IntN(4) == 0) }
 	formed := 0
 	for range 300 {
-		members := []string{"id", "key", "value", "node"}
-		for _, m := range []string{"field", "version", "time", "op"} {
-			if r.IntN(3) > 0 {
-				members = append(members, m)
-			}
-		}
-		r.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
+		members := draw.members()
 		var frames [][]byte
 		for i := range 40 {
 			node := pick("eu", "us-east-1")

@@ -42,6 +42,31 @@ func requireForms(t require.TestingT, lines []string) (formed int) {
 	return formed
 }
 
+// drawn is what a program writes, and now and then what it does not, for lines and frames alike.
+type drawn struct{ *rand.Rand }
+
+func (d drawn) pick(of ...string) string { return of[d.IntN(len(of))] }
+
+// odd returns plain, and one time in twenty one of the others.
+func (d drawn) odd(plain string, others ...string) string {
+	if d.IntN(20) > 0 {
+		return plain
+	}
+	return d.pick(others...)
+}
+
+// members returns the members that each record of one form has, in their order.
+func (d drawn) members() []string {
+	members := []string{"id", "key", "value", "node"}
+	for _, m := range []string{"field", "version", "time", "op"} {
+		if d.IntN(3) > 0 {
+			members = append(members, m)
+		}
+	}
+	d.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
+	return members
+}
+
 func TestLinesOfOneFormAreReadLikeAllOthers(t *testing.T) {
 	for _, line := range quickLines {
 		for _, other := range quickLines {
@@ -51,22 +76,11 @@ func TestLinesOfOneFormAreReadLikeAllOthers(t *testing.T) {
 		}
 	}
 	r := rand.New(rand.NewPCG(3, 1))
-	pick := func(s ...string) string { return s[r.IntN(len(s))] }
-	odd := func(plain string, others ...string) string {
-		if r.IntN(20) > 0 {
-			return plain
-		}
-		return pick(others...)
-	}
+	draw := drawn{r}
+	pick, odd := draw.pick, draw.odd
 	formed := 0
 	for range 300 {
-		members := []string{"id", "key", "value", "node"}
-		for _, m := range []string{"field", "version", "time", "op"} {
-			if r.IntN(3) > 0 {
-				members = append(members, m)
-			}
-		}
-		r.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
+		members := draw.members()
 		space, comma := pick("", " "), pick(",", ", ")
 		var lines []string
 		for i := range 40 {
