@@ -47,6 +47,9 @@ type past struct {
 func (p *past) low(op, node int) int32  { return p.lo[op*p.nodes+node] }
 func (p *past) high(op, node int) int32 { return p.hi[op*p.nodes+node] }
 
+func (p *past) lows(op int) []int32  { return p.lo[op*p.nodes : (op+1)*p.nodes] }
+func (p *past) highs(op int) []int32 { return p.hi[op*p.nodes : (op+1)*p.nodes] }
+
 // relation says what is known of two operations of two nodes, or of one.
 type relation uint8
 
@@ -58,13 +61,13 @@ const (
 )
 
 func (k *key) relate(a, b int) relation {
-	x, y := k.ops[a], k.ops[b]
+	x, y := &k.ops[a], &k.ops[b]
 	switch {
-	case k.past.low(b, x.node) >= x.index:
+	case k.past.low(b, int(x.node)) >= x.index:
 		return before
-	case k.past.low(a, y.node) >= y.index:
+	case k.past.low(a, int(y.node)) >= y.index:
 		return after
-	case k.past.high(b, x.node) < x.index && k.past.high(a, y.node) < y.index:
+	case k.past.high(b, int(x.node)) < x.index && k.past.high(a, int(y.node)) < y.index:
 		return concurrent
 	}
 	return unknown
@@ -75,26 +78,31 @@ func (k *key) relate(a, b int) relation {
 func (k *key) arrange(opt *Options, t *tally) {
 	k.divide()
 	k.inOrder, k.numbered = k.room.lists.raw(len(k.nodes)), k.room.flags.raw(len(k.nodes))
-	places := k.room.ints.raw(len(k.ops))
-	count := k.room.ints.take(len(k.nodes))
-	for _, o := range k.ops {
-		count[o.node]++
+	places := k.room.counts.raw(len(k.ops))
+	count := k.room.counts.take(len(k.nodes))
+	for i := range k.ops {
+		k.room.tick()
+		count[k.ops[i].node]++
 	}
 	for n, c := range count {
 		k.inOrder[n], places = places[:0:c], places[c:]
 	}
-	for i, o := range k.ops {
-		k.inOrder[o.node] = append(k.inOrder[o.node], i)
+	for i := range k.ops {
+		k.room.tick()
+		n := k.ops[i].node
+		k.inOrder[n] = append(k.inOrder[n], int32(i))
 	}
 	for n, list := range k.inOrder {
-		k.numbered[n] = k.order(k.nodes[n], list, t)
+		k.numbered[n] = k.order(k.nodes[n], k.numbers[n], list, t)
 		for at, i := range list {
+			k.room.tick()
 			k.ops[i].index = int32(at + 1)
 		}
 		named, until := int32(len(list)), int32(len(list))
 		for at, i := range slices.Backward(list) {
-			o := k.ops[i]
-			if o.ID != "" {
+			k.room.tick()
+			o := &k.ops[i]
+			if o.hash != 0 {
 				named = int32(at)
 			}
 			o.named, o.until = named, until
@@ -104,28 +112,33 @@ func (k *key) arrange(opt *Options, t *tally) {
 			k.tied = k.tied || o.after+1 < o.until
 		}
 	}
-	k.context(opt)
+	k.learn(opt)
 }
 
 // divide finds the nodes of k, in the order of their names, and the node of each operation.
 func (k *key) divide() {
 	r := k.room
-	k.nodes, k.numbers = r.nodes.raw(len(k.ops))[:0], r.numbers.raw(len(k.ops))[:0]
-	for _, o := range k.ops {
-		if r.slots[o.node] == 0 {
-			k.nodes, k.numbers = append(k.nodes, o.Stamp.Node), append(k.numbers, uint32(o.node))
-			r.slots[o.node] = int32(len(k.nodes))
+	k.nodes, k.numbers = r.nodes, r.numbers
+	for i := range k.ops {
+		r.tick()
+		o := &k.ops[i]
+		if r.slots[o.writer] == 0 {
+			k.nodes, k.numbers = append(k.nodes, k.writer(o)), append(k.numbers, o.writer)
+			r.slots[o.writer] = int32(len(k.nodes))
 		}
 	}
+	r.nodes, r.numbers = k.nodes, k.numbers
 	if !slices.IsSorted(k.nodes) {
-		slices.SortFunc(k.numbers, func(a, b uint32) int { return cmp.Compare(k.nodes[r.slots[a]-1], k.nodes[r.slots[b]-1]) })
 		slices.Sort(k.nodes)
+		slices.SortFunc(k.numbers, func(a, b uint32) int { return cmp.Compare(k.texts[a], k.texts[b]) })
 		for n, number := range k.numbers {
 			r.slots[number] = int32(n + 1)
 		}
 	}
-	for _, o := range k.ops {
-		o.node = int(r.slots[o.node] - 1)
+	for i := range k.ops {
+		r.tick()
+		o := &k.ops[i]
+		o.node = r.slots[o.writer] - 1
 	}
 	for _, number := range k.numbers {
 		r.slots[number] = 0
@@ -135,92 +148,97 @@ func (k *key) divide() {
 // order sorts the operations of one node into the order in which the node made them: by the numbers of their ids, else
 // by their position in the export of the node's own region, else by version, else by time. It reports whether all have
 // numbers.
-func (k *key) order(node clock.Node, list []int, t *tally) (numbered bool) {
+func (k *key) order(node clock.Node, number uint32, list []int32, t *tally) (numbered bool) {
 	numbered, placed, versioned := true, true, true
 	for _, i := range list {
+		k.room.tick()
 		numbered = numbered && k.ops[i].number > 0
 	}
 	if len(list) < 2 {
 		return numbered
 	}
 	for _, i := range list {
-		op := k.ops[i]
-		placed = placed && op.at(string(node)) > 0
-		versioned = versioned && op.Stamp.Version > 0
+		k.room.tick()
+		o := &k.ops[i]
+		placed = placed && k.arrived(o, number) > 0
+		versioned = versioned && o.version > 0
 	}
-	compare := func(i, j int) int {
-		a, b := k.ops[i], k.ops[j]
+	compare := func(i, j int32) int {
+		k.room.tick()
+		a, b := &k.ops[i], &k.ops[j]
 		order := 0
 		switch {
 		case numbered:
 			order = cmp.Compare(a.number, b.number)
 		case placed:
-			order = cmp.Compare(a.at(string(node)), b.at(string(node)))
+			order = cmp.Compare(k.arrived(a, number), k.arrived(b, number))
 		case versioned:
-			order = cmp.Compare(a.Stamp.Version, b.Stamp.Version)
+			order = cmp.Compare(a.version, b.version)
 		}
-		return cmp.Or(order, a.Stamp.Time.Compare(b.Stamp.Time))
+		return cmp.Or(order, a.time().Compare(b.time()))
 	}
 	slices.SortStableFunc(list, compare) // stable: k.ops is in canonical order
 	for at := 1; at < len(list); at++ {
-		a, b := k.ops[list[at-1]], k.ops[list[at]]
+		a, b := &k.ops[list[at-1]], &k.ops[list[at]]
 		if compare(list[at-1], list[at]) != 0 {
 			b.after = int32(at)
 			continue
 		}
 		b.after = a.after
-		if samePayload(a, b) {
+		if k.samePayload(a, b) {
 			continue
 		}
 		switch {
 		case node == "":
 			continue // told as unknown_node
 		case b.precision > 0 && b.precision <= coarse:
-			if t.wants(finding.AmbiguousOrder, b.place) {
-				t.keep(finding.Finding{Code: finding.AmbiguousOrder, Place: b.place, Key: k.name,
-					Detail: "node " + quote(string(node)) + " wrote twice at " + clockText(b.Stamp.Time) +
+			if t.wants(finding.AmbiguousOrder, k.place(b)) {
+				t.keep(finding.Finding{Code: finding.AmbiguousOrder, Place: k.place(b), Key: k.name,
+					Detail: "node " + quote(string(node)) + " wrote twice at " + clockText(b.time()) +
 						" by a clock of whole " + precisionNames[b.precision] + ", and nothing says which came first"})
 			}
-		case t.wants(finding.StampCollision, b.place):
-			t.keep(finding.Finding{Code: finding.StampCollision, Place: b.place, Key: k.name,
-				Detail: "node " + quote(string(node)) + " wrote two payloads under one stamp (" + stampText(b.Stamp) +
+		case t.wants(finding.StampCollision, k.place(b)):
+			t.keep(finding.Finding{Code: finding.StampCollision, Place: k.place(b), Key: k.name,
+				Detail: "node " + quote(string(node)) + " wrote two payloads under one stamp (" + stampText(k.stamp(b)) +
 					"): one node name, two writers"})
 		}
 	}
 	return numbered
 }
 
-// context fills k.past from the best source that each operation has.
-func (k *key) context(opt *Options) {
+// learn fills k.past from the best source that each operation has.
+func (k *key) learn(opt *Options) {
 	m := len(k.nodes)
 	k.past = past{nodes: m, lo: k.room.counts.take(len(k.ops) * m), hi: k.room.counts.take(len(k.ops) * m)}
-	for i, op := range k.ops {
-		lo, hi := k.past.lo[i*m:(i+1)*m], k.past.hi[i*m:(i+1)*m]
-		op.source = k.seen(opt, op, lo, hi)
-		own := op.index - 1
-		if op.Stamp.Node == "" { // whoever wrote it, nothing says that they wrote the others
-			lo[op.node], hi[op.node] = 0, int32(len(k.inOrder[op.node]))
-			op.source = Unknown
+	for i := range k.ops {
+		k.room.tick()
+		o := &k.ops[i]
+		lo, hi := k.past.lows(i), k.past.highs(i)
+		o.source = k.seen(opt, o, lo, hi)
+		own := o.index - 1
+		if o.writer == 0 { // whoever wrote it, nothing says that they wrote the others
+			lo[o.node], hi[o.node] = 0, int32(len(k.inOrder[o.node]))
+			o.source = Unknown
 			continue
 		}
-		lo[op.node], hi[op.node] = op.after, own // of those that nothing puts in order it may have seen any
+		lo[o.node], hi[o.node] = o.after, own // of those that nothing puts in order it may have seen any
 	}
 	k.close()
 }
 
-// seen fills in what op had seen of the other nodes and returns the source that told.
-func (k *key) seen(opt *Options, op *op, lo, hi []int32) Source {
+// seen fills in what an operation had seen of the other nodes and returns the source that told.
+func (k *key) seen(opt *Options, o *op, lo, hi []int32) Source {
 	switch {
-	case op.context != nil:
-		k.seenExactly(op, lo, hi)
+	case o.told > 0:
+		k.seenExactly(k.context(o), lo, hi)
 		return Exact
-	case op.hasBase && k.seenBase(op, lo, hi):
+	case o.hasBase && k.seenBase(o, lo, hi):
 		return Base
-	case op.at(string(op.Stamp.Node)) > 0:
-		k.seenDeliveries(op, lo, hi)
+	case k.arrived(o, o.writer) > 0:
+		k.seenDeliveries(o, lo, hi)
 		return Deliveries
-	case opt.Lag > 0 && !op.Stamp.Time.IsZero():
-		k.seenByLag(op, opt.Lag, lo, hi)
+	case opt.Lag > 0 && !o.time().IsZero():
+		k.seenByLag(o, opt.Lag, lo, hi)
 		return Lag
 	}
 	for n := range k.nodes {
@@ -232,17 +250,16 @@ func (k *key) seen(opt *Options, op *op, lo, hi []int32) Source {
 // seenExactly takes the record's own context. A context says nothing of operations that it could not have named: those
 // without an id, and those without a number when it is told by numbers. They may have been seen or not. An empty context
 // alone says of all that they had not.
-func (k *key) seenExactly(op *op, lo, hi []int32) {
-	seen := op.context
+func (k *key) seenExactly(seen *context, lo, hi []int32) {
 	for n, node := range k.nodes {
 		if k.numbered[n] {
 			up := seen.upTo(node)
-			count := int32(sortedCount(k.inOrder[n], func(i int) bool { return k.ops[i].number <= up }))
+			count := int32(sortedCount(k.inOrder[n], func(i int32) bool { return k.ops[i].number <= up }))
 			lo[n], hi[n] = count, count
 		}
 	}
 	for _, id := range seen.ids {
-		if i, ok := k.find(id); ok {
+		if i, ok := k.findID(id); ok {
 			n := k.ops[i].node
 			lo[n], hi[n] = max(lo[n], k.ops[i].index), max(hi[n], k.ops[i].index)
 		}
@@ -262,7 +279,7 @@ func (k *key) seenExactly(op *op, lo, hi []int32) {
 }
 
 // sortedCount returns how many of list, from its start, satisfy has.
-func sortedCount(list []int, has func(i int) bool) int {
+func sortedCount[T any](list []T, has func(of T) bool) int {
 	lo, hi := 0, len(list)
 	for lo < hi {
 		mid := int(uint(lo+hi) / 2)
@@ -277,24 +294,25 @@ func sortedCount(list []int, has func(i int) bool) int {
 
 // seenBase takes the version that the writer had read: it had seen the write that made it. When several made one
 // version, it had seen one of them. A base that no write of the history made, with older versions in it, tells nothing.
-func (k *key) seenBase(op *op, lo, hi []int32) bool {
+func (k *key) seenBase(o *op, lo, hi []int32) bool {
 	if k.byVersion == nil {
-		k.byVersion = k.room.ints.raw(len(k.ops))
+		k.byVersion = k.room.counts.raw(len(k.ops))
 		for i := range k.ops {
-			k.byVersion[i] = i
+			k.byVersion[i] = int32(i)
 		}
-		slices.SortStableFunc(k.byVersion, func(i, j int) int {
-			return cmp.Compare(k.ops[i].Stamp.Version, k.ops[j].Stamp.Version)
+		slices.SortStableFunc(k.byVersion, func(i, j int32) int {
+			k.room.tick()
+			return cmp.Compare(k.ops[i].version, k.ops[j].version)
 		})
 	}
-	first := sortedCount(k.byVersion, func(i int) bool { return k.ops[i].Stamp.Version < op.base })
+	first := sortedCount(k.byVersion, func(i int32) bool { return k.ops[i].version < o.base })
 	made := 0
 	for _, i := range k.byVersion[first:] {
-		b := k.ops[i]
-		if b.Stamp.Version != op.base || op.base == 0 {
+		b := &k.ops[i]
+		if b.version != o.base || o.base == 0 {
 			break
 		}
-		if b == op {
+		if b == o {
 			continue
 		}
 		if made++; made == 1 {
@@ -304,7 +322,7 @@ func (k *key) seenBase(op *op, lo, hi []int32) bool {
 			hi[b.node] = max(hi[b.node], b.index)
 		}
 	}
-	older := first > 0 && k.ops[k.byVersion[first-1]].Stamp.Version > 0
+	older := first > 0 && k.ops[k.byVersion[first-1]].version > 0
 	return made > 0 || !older
 }
 
@@ -315,9 +333,10 @@ type arrivals struct {
 	earliest []int64 // of the operations from this one on: never falls
 }
 
-func (r *room) arrive(list []int, when func(i int) int64) arrivals {
+func (r *room) arrive(list []int32, when func(i int32) int64) arrivals {
 	a := arrivals{latest: r.times.raw(len(list)), earliest: r.times.raw(len(list))}
 	for at, i := range list {
+		r.tick()
 		w := when(i)
 		a.latest[at], a.earliest[at] = w, w
 		if at > 0 {
@@ -325,6 +344,7 @@ func (r *room) arrive(list []int, when func(i int) int64) arrivals {
 		}
 	}
 	for at := len(list) - 2; at >= 0; at-- {
+		r.tick()
 		a.earliest[at] = min(a.earliest[at], a.earliest[at+1])
 	}
 	return a
@@ -344,39 +364,39 @@ func (a arrivals) by(then int64) (lo, hi int32) {
 }
 
 // seenDeliveries compares positions in the export of the writer's own region: what stands before op there had arrived.
-func (k *key) seenDeliveries(op *op, lo, hi []int32) {
-	home := string(op.Stamp.Node)
+func (k *key) seenDeliveries(o *op, lo, hi []int32) {
+	home := o.writer
 	if k.delivered == nil {
 		k.delivered = make([][]arrivals, len(k.nodes))
 	}
-	came := k.delivered[op.node]
+	came := k.delivered[o.node]
 	if came == nil {
 		came = k.room.arrivals.raw(len(k.nodes))
 		for n := range k.nodes {
-			came[n] = k.room.arrive(k.inOrder[n], func(i int) int64 {
-				if at := k.ops[i].at(home); at > 0 {
+			came[n] = k.room.arrive(k.inOrder[n], func(i int32) int64 {
+				if at := k.arrived(&k.ops[i], home); at > 0 {
 					return at
 				}
 				return math.MaxInt64 // never
 			})
 		}
-		k.delivered[op.node] = came
+		k.delivered[o.node] = came
 	}
 	for n := range k.nodes {
-		lo[n], hi[n] = came[n].by(op.at(home) - 1)
+		lo[n], hi[n] = came[n].by(k.arrived(o, home) - 1)
 	}
 }
 
 // seenByLag takes a stated lag: a write is seen by all once it is that old, and not before.
-func (k *key) seenByLag(op *op, lag time.Duration, lo, hi []int32) {
+func (k *key) seenByLag(o *op, lag time.Duration, lo, hi []int32) {
 	if k.written == nil {
 		k.written = k.room.arrivals.raw(len(k.nodes))
 		for n := range k.nodes {
-			k.written[n] = k.room.arrive(k.inOrder[n], func(i int) int64 { return k.ops[i].Stamp.Time.Wall })
+			k.written[n] = k.room.arrive(k.inOrder[n], func(i int32) int64 { return k.ops[i].wall })
 		}
 	}
 	for n := range k.nodes {
-		lo[n], hi[n] = k.written[n].by(op.Stamp.Time.Wall - int64(lag))
+		lo[n], hi[n] = k.written[n].by(o.wall - int64(lag))
 	}
 }
 
@@ -388,12 +408,13 @@ func (k *key) close() {
 	if m < 2 {
 		return
 	}
-	lo := func(op int) []int32 { return k.past.lo[op*m : (op+1)*m] }
-	hi := func(op int) []int32 { return k.past.hi[op*m : (op+1)*m] }
+	lo := func(op int32) []int32 { return k.past.lows(int(op)) }
+	hi := func(op int32) []int32 { return k.past.highs(int(op)) }
 	for changed := true; changed; {
 		changed = false
 		for n, list := range k.inOrder {
 			for at, i := range list {
+				k.room.tick()
 				if at > 0 && k.nodes[n] != "" {
 					changed = raise(lo(i), lo(list[at-1]), n) || changed
 				}
@@ -406,8 +427,9 @@ func (k *key) close() {
 		}
 	}
 	for i := range k.ops {
-		n := k.ops[i].node
-		for o, seen := range lo(i) {
+		k.room.tick()
+		n := int(k.ops[i].node)
+		for o, seen := range lo(int32(i)) {
 			if o != n && seen > 0 {
 				last := hi(k.inOrder[o][seen-1])
 				last[n] = min(last[n], k.ops[i].index-1)
@@ -416,6 +438,7 @@ func (k *key) close() {
 	}
 	for n, list := range k.inOrder {
 		for at := len(list) - 1; at >= 0; at-- {
+			k.room.tick()
 			mine := hi(list[at])
 			for o := range mine {
 				if o == n {
@@ -427,6 +450,7 @@ func (k *key) close() {
 			}
 		}
 		for _, i := range list { // what was told may contradict itself: to have seen counts for more
+			k.room.tick()
 			raise(hi(i), lo(i), n)
 		}
 	}

@@ -18,8 +18,9 @@ type cell struct {
 	key    *key
 	name   string
 	rule   *merge.Rule
-	claims []merge.Claim
-	op     []int // of each claim, its operation
+	claims []merge.Claim // nil when the payloads are not kept: see claim
+	op     []int32       // of each claim, its operation
+	nth    []int32       // and, when claims is nil, which of the operation's claims it is; -1 for a delete of the whole record
 
 	count   int  // how many claims there are room for, but for the deletes of the whole record
 	partial bool // some claims are not on all fields that are decided together
@@ -34,7 +35,7 @@ type cell struct {
 
 // nodeClaims are the claims of one node on one cell, in the order in which the node made them.
 type nodeClaims struct {
-	claims []int
+	claims []int32
 	index  []int32 // of their operations, among those of the node on the key
 }
 
@@ -59,38 +60,74 @@ func (c *nodeClaims) upTo(n int32) int {
 	return at
 }
 
+// claim returns a claim. One whose payload is not kept is good until another is asked for.
+func (c *cell) claim(i int) *merge.Claim { return c.claimOf(i, 0) }
+
+// claimOf returns a claim: two can be looked at beside each other, as number 0 and 1.
+func (c *cell) claimOf(i, number int) *merge.Claim {
+	if c.claims != nil {
+		return &c.claims[i]
+	}
+	k := c.key
+	at := int(c.op[i])
+	op := &k.payloadOf(k.ops[at].slot, number).Op
+	s := &k.room.scratch[number]
+	if n := c.nth[i]; n < 0 {
+		s.claims = append(s.claims[:0], k.table.Delete(op, c.rule, c.name))
+	} else {
+		s.claims = k.table.Claims(op, s.claims[:0])
+		s.claims = s.claims[n : n+1]
+	}
+	claim := &s.claims[0]
+	c.complete(claim, at)
+	return claim
+}
+
+// complete says of a claim's operation what a service knows of its own: its dot and, for the rules that look at it, what
+// its writer had seen.
+func (c *cell) complete(claim *merge.Claim, at int) {
+	k, op := c.key, claim.Op
+	op.Dot.Node, op.Dot.Seq = op.Stamp.Node, uint64(k.ops[at].index)
+	if c.rule.NeedsSeen(claim.Kind) && op.Seen.IsEmpty() {
+		for n, node := range k.nodes {
+			op.Seen.AddUp(node, uint64(k.past.low(at, n)))
+		}
+	}
+}
+
+// opOf returns the operation of a claim.
+func (c *cell) opOf(claim int) *op { return &c.key.ops[c.op[claim]] }
+
 // fold applies the claims to the state of the cell. This is the fold that services run: see [merge.Cell].
 func (c *cell) fold() {
-	k := c.key
 	c.state = c.rule.NewCell()
-	for i := range c.claims {
-		o := k.ops[c.op[i]]
-		o.Dot.Node, o.Dot.Seq = o.Stamp.Node, uint64(o.index)
-		if c.rule.NeedsSeen(c.claims[i].Kind) && o.Seen.IsEmpty() {
-			for n, node := range k.nodes {
-				o.Seen.AddUp(node, uint64(k.past.low(c.op[i], n)))
-			}
+	for i, at := range c.op {
+		c.key.room.tick()
+		claim := c.claim(i)
+		if c.claims != nil {
+			c.complete(claim, int(at))
 		}
-		c.state.Apply(&c.claims[i])
+		c.state.Apply(claim)
 	}
 	c.shown = c.state.Value()
 	c.divide()
 }
 
 // tellFaults tells what a verdict says of the rule rather than of the claim.
-func (c *cell) tellFaults(i int, v *merge.Verdict, t *tally) {
-	o := c.key.ops[c.op[i]]
+func (c *cell) tellFaults(i int, kind merge.Kind, v *merge.Verdict, t *tally) {
+	o := c.opOf(i)
+	place := c.key.place(o)
 	switch {
 	case v.Panicked != "":
-		if t.wants(finding.RulePanic, o.place) {
+		if t.wants(finding.RulePanic, place) {
 			t.keep(c.finding(finding.RulePanic, o, "rule "+c.rule.Name+" panicked: "+quote(v.Panicked)+"; the ladder decided"))
 		}
 	case v.Missing:
-		if t.wants(finding.MissingBeforeImage, o.place) {
-			t.keep(c.finding(finding.MissingBeforeImage, o, c.rule.Name+" wants the difference that "+c.claims[i].Kind.String()+" made, and the write has no before-image"))
+		if t.wants(finding.MissingBeforeImage, place) {
+			t.keep(c.finding(finding.MissingBeforeImage, o, c.rule.Name+" wants the difference that "+kind.String()+" made, and the write has no before-image"))
 		}
 	case v.NotMonotonic:
-		if t.wants(finding.NotMonotonic, o.place) {
+		if t.wants(finding.NotMonotonic, place) {
 			t.keep(c.finding(finding.NotMonotonic, o, c.rule.Name+" only grows; what the write takes away stays"))
 		}
 	}
@@ -100,9 +137,10 @@ func (c *cell) tellFaults(i int, v *merge.Verdict, t *tally) {
 func (c *cell) divide() {
 	k := c.key
 	c.byNode = k.room.byNode.raw(len(k.nodes))
-	claims, index := k.room.places.raw(len(c.claims)), k.room.indexes.raw(len(c.claims))
-	count := k.room.places.take(len(k.nodes))
+	claims, index := k.room.indexes.raw(len(c.op)), k.room.indexes.raw(len(c.op))
+	count := k.room.indexes.take(len(k.nodes))
 	for _, at := range c.op {
+		k.room.tick()
 		count[k.ops[at].node]++
 	}
 	for n, m := range count {
@@ -110,20 +148,25 @@ func (c *cell) divide() {
 		claims, index = claims[m:], index[m:]
 	}
 	for i, at := range c.op {
+		k.room.tick()
 		nc := &c.byNode[k.ops[at].node]
-		nc.claims = append(nc.claims, i)
+		nc.claims = append(nc.claims, int32(i))
 	}
 	for n := range c.byNode {
 		nc := &c.byNode[n]
-		slices.SortFunc(nc.claims, func(i, j int) int { return cmp.Compare(k.ops[c.op[i]].index, k.ops[c.op[j]].index) })
+		slices.SortFunc(nc.claims, func(i, j int32) int {
+			k.room.tick()
+			return cmp.Compare(k.ops[c.op[i]].index, k.ops[c.op[j]].index)
+		})
 		for at, i := range nc.claims {
+			k.room.tick()
 			nc.index[at] = k.ops[c.op[i]].index
 		}
 	}
 }
 
 func (c *cell) finding(code finding.Code, o *op, detail string) finding.Finding {
-	return finding.Finding{Code: code, Place: o.place, Key: c.key.name, Field: c.name, Detail: detail}
+	return finding.Finding{Code: code, Place: c.key.place(o), Key: c.key.name, Field: c.name, Detail: detail}
 }
 
 // conflicts counts the pairs of claims of which neither writer had seen the other's, and the claims in such pairs. Both
@@ -141,7 +184,9 @@ func (c *cell) conflicts() (pairs, writes Count) {
 			}
 		}
 		for _, i := range mine.claims {
-			at, index := c.op[i], k.ops[c.op[i]].index
+			k.room.tick()
+			at := int(c.op[i])
+			index := k.ops[at].index
 			sure, possible := false, k.nodes[n] == "" && len(mine.claims) > 1
 			if tied := mine.upTo(k.ops[at].until) - mine.upTo(k.ops[at].after) - 1; tied > 0 && k.nodes[n] != "" {
 				pairs.Max += int64(tied) // of one node, and perhaps not of one writer
@@ -174,45 +219,45 @@ func (c *cell) conflicts() (pairs, writes Count) {
 // that index, going by what is known in one of the two ways: those that had are the end of the list. The list isn't empty.
 func (c *cell) unaware(theirs *nodeClaims, known []int32, n int, index int32) int {
 	nodes := c.key.past.nodes
-	if known[c.op[theirs.claims[0]]*nodes+n] >= index { // mostly it is none of them, or all
+	had := func(j int32) int32 { return known[int(c.op[j])*nodes+n] }
+	if had(theirs.claims[0]) >= index { // mostly it is none of them, or all
 		return 0
 	}
-	if known[c.op[theirs.claims[len(theirs.claims)-1]]*nodes+n] < index {
+	if had(theirs.claims[len(theirs.claims)-1]) < index {
 		return len(theirs.claims)
 	}
-	return sortedCount(theirs.claims, func(j int) bool { return known[c.op[j]*nodes+n] < index })
+	return sortedCount(theirs.claims, func(j int32) bool { return had(j) < index })
 }
 
 // replaced reports whether some claim on the cell (in a set: on the element) was made by a writer that had seen claim i: for certain, or perhaps.
 func (c *cell) replaced(i int) (certain, perhaps bool) {
 	k := c.key
-	o := k.ops[c.op[i]]
+	o := c.opOf(i)
 	for n := range c.byNode {
 		claims := c.byNode[n].claims
 		last := len(claims) - 1 // the node's last has seen most
-		for last >= 0 && !c.sameElement(i, claims[last]) {
+		for last >= 0 && !c.sameElement(i, int(claims[last])) {
 			last--
 		}
 		if last < 0 {
 			continue
 		}
-		if last := claims[last]; last == i {
+		if last := int(claims[last]); last == i {
 			if k.nodes[n] == "" && len(claims) > 1 {
 				perhaps = true
 			}
 			continue
 		}
-		last = claims[last]
-		at := c.op[last]
-		certain = certain || k.past.low(at, o.node) >= o.index
-		perhaps = perhaps || k.past.high(at, o.node) >= o.index
+		at := int(c.op[claims[last]])
+		certain = certain || k.past.low(at, int(o.node)) >= o.index
+		perhaps = perhaps || k.past.high(at, int(o.node)) >= o.index
 	}
 	return certain, perhaps || certain
 }
 
 // sameElement reports whether two claims are about one thing: in a set, about one element; else always.
 func (c *cell) sameElement(i, j int) bool {
-	a, b := &c.claims[i], &c.claims[j]
+	a, b := c.claimOf(i, 0), c.claimOf(j, 1)
 	single := func(k merge.Kind) bool { return k == merge.Insert || k == merge.Remove }
 	return !single(a.Kind) || !single(b.Kind) || a.Value == b.Value
 }
@@ -240,13 +285,14 @@ func (c *cell) fate(i int, v *merge.Verdict) fate {
 // contested reports whether another claim that is refused is concurrent with claim i for certain.
 func (c *cell) contested(i int) bool {
 	if c.refused == nil {
-		c.refused = c.key.room.refusals.raw(len(c.claims))
-		for j := range c.claims {
-			c.refused[j] = c.state.Judge(&c.claims[j]).Outcome == merge.Refused
+		c.refused = c.key.room.refusals.raw(len(c.op))
+		for j := range c.op {
+			c.key.room.tick()
+			c.refused[j] = c.state.Judge(c.claim(j)).Outcome == merge.Refused
 		}
 	}
 	for j, refused := range c.refused {
-		if refused && j != i && c.key.relate(c.op[i], c.op[j]) == concurrent {
+		if refused && j != i && c.key.relate(int(c.op[i]), int(c.op[j])) == concurrent {
 			return true
 		}
 	}
@@ -255,7 +301,7 @@ func (c *cell) contested(i int) bool {
 
 // agrees reports whether what claim i wrote is what is kept.
 func (c *cell) agrees(i int) bool {
-	claim := &c.claims[i]
+	claim := c.claim(i)
 	switch claim.Kind {
 	case merge.Delete:
 		return c.shown.IsAbsent()
@@ -273,14 +319,16 @@ func (c *cell) tell(s *sums) {
 		pairs, writes = c.conflicts()
 	}
 	rule := &s.rules[c.rule.Index()]
-	one := RuleSum{Cells: 1, Writes: int64(len(c.claims)), Conflicts: pairs}
+	one := RuleSum{Cells: 1, Writes: int64(len(c.op)), Conflicts: pairs}
 	total := &Totals{Cells: 1, Conflicts: pairs, Conflicting: writes}
-	only := len(c.claims) == 1 && !c.rule.NeedsDots() // of a rule that keeps one write: it is that one
-	for i := range c.claims {
+	only := len(c.op) == 1 && !c.rule.NeedsDots() // of a rule that keeps one write: it is that one
+	for i := range c.op {
+		k.room.tick()
 		var v merge.Verdict // kept
 		if !only {
-			v = c.state.Judge(&c.claims[i])
-			c.tellFaults(i, &v, &s.told)
+			claim := c.claim(i)
+			v = c.state.Judge(claim)
+			c.tellFaults(i, claim.Kind, &v, &s.told)
 		}
 		f := c.fate(i, &v)
 		count := Count{1, 1}
@@ -320,7 +368,7 @@ func (c *cell) tell(s *sums) {
 	if c.rule.Name == "lww" {
 		total.Inversions = c.inversions(&s.told)
 	}
-	if first := k.ops[c.op[0]]; c.rule.NeedsDots() && pairs.Min != pairs.Max && s.told.wants(finding.UnknownCausality, first.place) {
+	if first := c.opOf(0); c.rule.NeedsDots() && pairs.Min != pairs.Max && s.told.wants(finding.UnknownCausality, k.place(first)) {
 		s.told.keep(c.finding(finding.UnknownCausality, first, unknownDetail(c.rule)))
 	}
 	total.Diverged = c.diverged()
@@ -341,7 +389,7 @@ func unknownDetail(r *merge.Rule) string {
 // decided counts the rung that decided against claim i, which lost or perhaps lost.
 func (c *cell) decided(i int, v *merge.Verdict, s *sums) {
 	k := c.key
-	loser := k.ops[c.op[i]]
+	loser := c.opOf(i)
 	s.decided.count(v.By)
 	switch v.By {
 	case lww.Time:
@@ -350,11 +398,11 @@ func (c *cell) decided(i int, v *merge.Verdict, s *sums) {
 			return
 		}
 		s.close(pair{k.numbers[loser.node], k.numbers[winner.node]}, v.Margin)
-		if mixed(loser.precision, winner.precision, v.Margin) && s.told.wants(finding.MixedPrecision, loser.place) {
-			s.told.keep(c.finding(finding.MixedPrecision, loser, mixedDetail(loser.precision, winner.precision, v.Margin, winner.place)))
+		if mixed(loser.precision, winner.precision, v.Margin) && s.told.wants(finding.MixedPrecision, k.place(loser)) {
+			s.told.keep(c.finding(finding.MixedPrecision, loser, mixedDetail(loser.precision, winner.precision, v.Margin, k.place(winner))))
 		}
 	case lww.Value:
-		if s.told.wants(finding.ValueDependentWinner, loser.place) {
+		if s.told.wants(finding.ValueDependentWinner, k.place(loser)) {
 			s.told.keep(c.finding(finding.ValueDependentWinner, loser, valueDependentDetail))
 		}
 	}
@@ -379,21 +427,22 @@ func (c *cell) find(w *merge.Write) *op {
 	if !ok || w.Dot.Seq == 0 || w.Dot.Seq > uint64(len(k.inOrder[n])) {
 		return nil
 	}
-	return k.ops[k.inOrder[n][w.Dot.Seq-1]] // the dots are those that fold gave
+	return &k.ops[k.inOrder[n][w.Dot.Seq-1]] // the dots are those that fold gave
 }
 
 // inversions counts the claims that lose by their stamps to one that their writer had seen.
 func (c *cell) inversions(t *tally) int64 {
 	k := c.key
-	if len(c.claims) < 2 {
+	if len(c.op) < 2 {
 		return 0
 	}
 	// Of each node, the claim with the greatest stamp among its first few.
 	greatest := k.room.greatest.raw(len(c.byNode))
 	for n := range c.byNode {
-		greatest[n] = k.room.places.raw(len(c.byNode[n].claims))
-		best := -1
+		greatest[n] = k.room.indexes.raw(len(c.byNode[n].claims))
+		best := int32(-1)
 		for at, i := range c.byNode[n].claims {
+			k.room.tick()
 			if best < 0 || c.compare(best, i) < 0 {
 				best = i
 			}
@@ -401,15 +450,15 @@ func (c *cell) inversions(t *tally) int64 {
 		}
 	}
 	count := int64(0)
-	for i := range c.claims {
-		at := c.op[i]
-		worst := -1
+	for i, at := range c.op {
+		k.room.tick()
+		worst := int32(-1)
 		for n := range c.byNode {
-			seen := c.byNode[n].upTo(k.past.low(at, n))
+			seen := c.byNode[n].upTo(k.past.low(int(at), n))
 			if seen == 0 {
 				continue
 			}
-			if g := greatest[n][seen-1]; c.compare(g, i) > 0 && (worst < 0 || c.compare(g, worst) > 0) {
+			if g := greatest[n][seen-1]; c.compare(g, int32(i)) > 0 && (worst < 0 || c.compare(g, worst) > 0) {
 				worst = g
 			}
 		}
@@ -417,9 +466,9 @@ func (c *cell) inversions(t *tally) int64 {
 			continue
 		}
 		count++
-		if first, later := k.ops[c.op[worst]], k.ops[at]; t.wants(finding.Inversion, later.place) {
-			order, by := c.rule.Ladder().Compare(first.Stamp, later.Stamp)
-			t.keep(c.finding(finding.Inversion, later, inversionDetail(c.rule.Ladder(), first.place, first.Stamp, later.Stamp, order, by)))
+		if first, later := c.opOf(int(worst)), &k.ops[at]; t.wants(finding.Inversion, k.place(later)) {
+			order, by := c.rule.Ladder().Compare(k.stamp(first), k.stamp(later))
+			t.keep(c.finding(finding.Inversion, later, inversionDetail(c.rule.Ladder(), k.place(first), k.stamp(first), k.stamp(later), order, by)))
 		}
 	}
 	return count
@@ -436,49 +485,61 @@ func (c *cell) regressions(t *tally) {
 	for n := range c.byNode {
 		last := -1
 		for _, i := range c.byNode[n].claims {
-			if c.claims[i].Kind != merge.Set {
+			c.key.room.tick()
+			claim := c.claimOf(int(i), 0)
+			if claim.Kind != merge.Set {
 				continue
 			}
-			if last >= 0 && c.state.Judge(&c.claims[i]).Missing {
-				was, err := c.claims[last].Value.Decimal()
-				now, err2 := c.claims[i].Value.Decimal()
-				if o := c.key.ops[c.op[i]]; err == nil && err2 == nil && now.Cmp(was) < 0 && t.wants(finding.CounterRegressed, o.place) {
+			if last >= 0 && c.state.Judge(claim).Missing {
+				then := c.claimOf(last, 1).Value
+				was, err := then.Decimal()
+				now, err2 := claim.Value.Decimal()
+				if o := c.opOf(int(i)); err == nil && err2 == nil && now.Cmp(was) < 0 && t.wants(finding.CounterRegressed, c.key.place(o)) {
 					t.keep(c.finding(finding.CounterRegressed, o,
-						"the count went down from "+quote(string(c.claims[last].Value))+" to "+quote(string(c.claims[i].Value))+", and nothing says by which decrement"))
+						"the count went down from "+quote(string(then))+" to "+quote(string(claim.Value))+", and nothing says by which decrement"))
 				}
 			}
-			last = i
+			last = int(i)
 		}
 	}
 }
 
 // compare orders two claims by version, time and node.
-func (c *cell) compare(i, j int) int {
-	order, _ := c.rule.Ladder().Compare(c.claims[i].Op.Stamp, c.claims[j].Op.Stamp)
+func (c *cell) compare(i, j int32) int {
+	k := c.key
+	order, _ := c.rule.Ladder().Compare(k.stamp(&k.ops[c.op[i]]), k.stamp(&k.ops[c.op[j]]))
 	return order
 }
 
 // diverged returns 1 when the exports of two regions end with different writes to the cell, and 0 otherwise.
 func (c *cell) diverged() int64 {
 	type last struct {
-		region string
+		region uint32
 		at     int64
 		claim  int
 	}
 	var few [4]last
 	lasts := few[:0]
-	for i, at := range c.op {
-		for _, a := range c.key.ops[at].arrived {
-			n := slices.IndexFunc(lasts, func(l last) bool { return l.region == a.region })
-			if n < 0 {
-				lasts = append(lasts, last{a.region, a.at, i})
-			} else if a.at > lasts[n].at {
-				lasts[n].at, lasts[n].claim = a.at, i
-			}
+	note := func(region uint32, at int64, claim int) {
+		n := slices.IndexFunc(lasts, func(l last) bool { return l.region == region })
+		if n < 0 {
+			lasts = append(lasts, last{region, at, claim})
+		} else if at > lasts[n].at {
+			lasts[n].at, lasts[n].claim = at, claim
+		}
+	}
+	for i := range c.op {
+		c.key.room.tick()
+		o := c.opOf(i)
+		if o.region > 0 {
+			note(o.region, o.at, i)
+		}
+		for at := o.echo; at > 0; at = c.key.room.echoes[at-1].next {
+			note(c.key.room.echoes[at-1].region, c.key.room.echoes[at-1].at, i)
 		}
 	}
 	for _, l := range lasts {
-		a, b := &c.claims[l.claim], &c.claims[lasts[0].claim]
+		a, b := c.claimOf(l.claim, 0), c.claimOf(lasts[0].claim, 1)
 		if a.Kind != b.Kind || a.Value != b.Value {
 			return 1
 		}

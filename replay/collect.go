@@ -31,6 +31,8 @@ type History struct {
 	links  links
 	seqs   clock.Vector // the numbers of all ids "node:seq"
 
+	lengths lengths
+
 	mu     sync.Mutex // held to take what was collected
 	failed failure    // of reading back
 }
@@ -92,7 +94,7 @@ func Collect(sources []history.Source, opt history.Options) (*History, error) {
 
 // newHistory returns a history of sources of which nothing has been read.
 func newHistory(sources []history.Source, opt history.Options) *History {
-	h := &History{store: newStore(memoryOf(&opt), opt.Temp, opt.Workers), names: newNames(), inputs: make([]collected, len(sources))}
+	h := &History{store: newStore(memoryOf(&opt), opt.Temp, opt.Workers), names: newNames(), lengths: usualLengths, inputs: make([]collected, len(sources))}
 	for i, s := range sources {
 		h.inputs[i].Input = Input{Name: s.Name, Region: s.Region, Unread: unreadAll}
 	}

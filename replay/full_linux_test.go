@@ -56,3 +56,15 @@ func TestACheckpointOnAFullDiskIsSaid(t *testing.T) {
 	require.Contains(t, r.said[0], "no space left")
 	requireRoom(t, dir)
 }
+
+// Nor is anything left of a key that is too long for memory and disk: it is an error.
+func TestAKeyTooLongForTheDiskIsAnError(t *testing.T) {
+	us, _ := commonHistory(3)
+	dir := smallDisk(t)
+	h, err := Collect([]history.Source{sourceOf("us", us)}, history.Options{Memory: 32 << 10, Temp: dir})
+	require.NoError(t, err)
+	h.Run(lwwTable, Options{})
+	require.ErrorIs(t, h.Err(), syscall.ENOSPC)
+	require.NoError(t, h.Close())
+	requireRoom(t, dir)
+}

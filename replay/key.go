@@ -2,6 +2,7 @@ package replay
 
 import (
 	"cmp"
+	"container/heap"
 	"slices"
 
 	"github.com/tiebreakhq/tiebreak/clock"
@@ -22,16 +23,26 @@ var precisionNanos = map[history.Precision]int64{
 	history.Second: 1e9, history.Millisecond: 1e6, history.Microsecond: 1e3, history.Nanosecond: 1,
 }
 
-// op is one operation of a history, delivered once or more.
+// op is one operation of a history, delivered once or more: all of it that is counted and compared. It holds no pointers, so
+// that the operations of a long key may be in a file: see [far]. Its texts are in its record: see [key.payload].
 type op struct {
-	merge.Op
-	place   finding.Place // the lowest of its deliveries
-	arrived []arrival
-	context *context // what its record says that the writer had seen; nil when it says nothing
-	base    uint64
+	wall    int64
+	version uint64
 	number  uint64 // of the id, when that is "node:number" of the op's own node; else 0
+	base    uint64
+	line    int64 // of the lowest place of its deliveries, and so are file and item
+	at      int64 // its position in the export of its region, from 1; 0 when it is in none
+	item    int32
+	file    uint32 // the number of its name, as are the next two
+	writer  uint32
+	region  uint32
+	logical uint32
+	hash    uint32 // of its id; 0 when it has none
+	echo    int32  // the first of its arrivals in other regions, among those of the key, from 1; 0 when there are none
+	slot    int32  // of its payload or, when that is read again whenever it is wanted, of its record
+	told    int32  // the same of the delivery that says what its writer had seen, from 1; 0 when none does
 
-	node   int   // among the nodes of the key; until they are known, the number of its name
+	node   int32 // among the nodes of the key
 	index  int32 // among the operations of its node on the key, from 1
 	after  int32 // how many of those came before it for certain: index-1, but where nothing puts them in order
 	until  int32 // up to which of those nothing puts it in order: index then
@@ -39,7 +50,29 @@ type op struct {
 	source Source
 
 	hasBase   bool
+	kind      merge.Kind
 	precision history.Precision
+}
+
+func (o *op) time() clock.Timestamp { return clock.Timestamp{Wall: o.wall, Logical: o.logical} }
+
+// place returns the lowest place of its deliveries.
+func (k *key) place(o *op) finding.Place {
+	return finding.Place{File: k.texts[o.file], Line: o.line, Item: int(o.item)}
+}
+
+// stamp returns what the operation claims to win with.
+func (k *key) stamp(o *op) lww.Stamp {
+	return lww.Stamp{Version: o.version, Time: o.time(), Node: k.writer(o)}
+}
+
+func (k *key) writer(o *op) clock.Node { return clock.Node(k.texts[o.writer]) }
+
+// echo is a position in the export of a further region.
+type echo struct {
+	at     int64
+	region uint32
+	next   int32 // among those of the key, from 1
 }
 
 // context is what a record says that its writer had seen.
@@ -57,17 +90,19 @@ func (c *context) upTo(node clock.Node) uint64 {
 	return c.up[at].Seq
 }
 
-// arrival is the position of an operation in the export of a region.
-type arrival struct {
-	region string
-	at     int64
+// take takes the ids of a record, and up to which numbers its writer had seen, into room that is there.
+func (c *context) take(rec *history.Record, up []clock.Dot) {
+	c.ids, c.up = append(c.ids, rec.Seen...), append(c.up, up...)
 }
 
-// at returns the position of op in the export of a region, from 1; 0 when it isn't there.
-func (op *op) at(region string) int64 {
-	for _, a := range op.arrived {
-		if a.region == region && region != "" {
-			return a.at
+// arrived returns the position of an operation in the export of a region, from 1; 0 when it isn't there.
+func (k *key) arrived(o *op, region uint32) int64 {
+	if o.region == region && region > 0 {
+		return o.at
+	}
+	for at := o.echo; at > 0; at = k.room.echoes[at-1].next {
+		if e := &k.room.echoes[at-1]; e.region == region {
+			return e.at
 		}
 	}
 	return 0
@@ -75,66 +110,121 @@ func (op *op) at(region string) int64 {
 
 // key holds all operations on one key, in canonical order, and what is known of who had seen what.
 type key struct {
-	name string
-	ops  []*op
-	room *room
+	name  string
+	ops   []op
+	texts []string // by number: the names of nodes, files and regions
+	room  *room
+	part  *part
+	kept  []payload // by slot; nil when there are so many that they are read again
 
 	nodes    []clock.Node
-	numbers  []uint32 // of the names of the nodes
-	inOrder  [][]int  // of each node, its operations in the order in which it made them
-	numbered []bool   // of each node, whether all its operations have the ids node:1, node:2, ...
-	tied     bool     // nothing puts some operations of one node in order
-	deletes  int      // how many operations delete the whole record
+	numbers  []uint32  // of the names of the nodes
+	inOrder  [][]int32 // of each node, its operations in the order in which it made them
+	numbered []bool    // of each node, whether all its operations have the ids node:1, node:2, ...
+	tied     bool      // nothing puts some operations of one node in order
+	deletes  int       // how many operations delete the whole record
 	past     past
 
 	byID      *ids // nil while there are few operations
-	byVersion []int
+	byVersion []int32
 	delivered [][]arrivals // by node, in the export of its own region; then by node
 	written   []arrivals   // by node
+	table     *merge.Table // under which it is folded
 }
 
-// add takes one record of the key, which was found at a position of its export. node is the number of its node's name, and
-// number that of its id.
-func (k *key) add(rec *history.Record, node uint32, number uint64, at int64, l *links) {
-	r := k.room
-	o := &r.spare[len(k.ops)]
-	*o = op{
-		Op: merge.Op{
-			Key:    k.name,
-			Kind:   rec.Op,
-			Fields: r.fields.raw(len(rec.Fields)),
-			Stamp:  lww.Stamp{Version: rec.Version, Time: rec.Time, Node: rec.Node},
-			ID:     rec.ID,
-		},
-		place:     rec.Place,
-		precision: rec.Precision,
-		number:    number,
-		node:      int(node),
-		hasBase:   rec.HasBase,
-		base:      rec.Base,
+// payload is what an operation does, and what its record says that the writer had seen, if it says so: see [key.context].
+type payload struct {
+	merge.Op
+	context *context
+}
+
+// scratch is where a payload is read into that is not kept.
+type scratch struct {
+	payload
+	slot   int32 // whose it is; -1 for none
+	rec    history.Record
+	own    context
+	claims []merge.Claim
+}
+
+// payload returns what an operation does. What isn't kept is good until it is asked for another.
+func (k *key) payload(o *op) *merge.Op { return &k.payloadOf(o.slot, 0).Op }
+
+// payloadOf returns the payload of a slot. Two that are not kept can be looked at beside each other: as number 0 and 1.
+func (k *key) payloadOf(slot int32, number int) *payload {
+	if k.kept != nil {
+		return &k.kept[slot]
 	}
-	for i, f := range rec.Fields {
-		o.Fields[i] = merge.Field(f)
+	s := &k.room.scratch[number]
+	if s.slot == slot {
+		return &s.payload
+	}
+	k.part.record(slot, &s.rec)
+	s.slot = slot
+	s.Op = merge.Op{Fields: s.Fields[:0]}
+	k.set(&s.payload, &s.rec)
+	return &s.payload
+}
+
+// context returns what the writer of an operation had seen, as a record of it says.
+func (k *key) context(o *op) *context {
+	p := k.payloadOf(o.told-1, 0)
+	if k.kept != nil {
+		return p.context
+	}
+	s := &k.room.scratch[0]
+	s.own.ids, s.own.up = s.own.ids[:0], s.own.up[:0]
+	s.own.take(&s.rec, k.upOf(&s.rec))
+	return &s.own
+}
+
+// set takes what an operation does from its record. Of p it uses the room for the fields.
+func (k *key) set(p *payload, rec *history.Record) {
+	fields := p.Fields
+	for _, f := range rec.Fields {
+		fields = append(fields, merge.Field(f))
+	}
+	p.Op = merge.Op{Key: k.name, Kind: rec.Op, Fields: fields, ID: rec.ID,
+		Stamp: lww.Stamp{Version: rec.Version, Time: rec.Time, Node: rec.Node}}
+}
+
+// add takes a record that the reader read, and its slot; it stands at a position of its export.
+func (k *key) add(r *reader, rec *history.Record, slot int32, at int64) {
+	room := k.room
+	k.ops = append(k.ops, op{
+		wall: rec.Time.Wall, logical: rec.Time.Logical, version: rec.Version, writer: r.node, number: r.number,
+		base: rec.Base, hasBase: rec.HasBase,
+		file: r.file, line: rec.Place.Line, item: int32(rec.Place.Item),
+		region: r.region, at: at,
+		kind: rec.Op, precision: rec.Precision, slot: slot, hash: room.ids.hash(rec.ID),
+	})
+	o := &k.ops[len(k.ops)-1]
+	if rec.Region == "" {
+		o.region, o.at = 0, 0
 	}
 	if rec.Knows {
-		o.context = k.told(rec, l)
+		o.told = slot + 1
 	}
-	if rec.Region != "" {
-		o.arrived = r.arrived.raw(1)
-		o.arrived[0] = arrival{rec.Region, at}
+	if k.kept == nil {
+		return
 	}
-	k.ops = append(k.ops, o)
+	p := &k.kept[slot]
+	*p = payload{Op: merge.Op{Fields: room.fields.raw(len(rec.Fields))[:0]}}
+	k.set(p, rec)
+	if rec.Knows {
+		up := k.upOf(rec)
+		p.context = &room.contexts.raw(1)[0]
+		*p.context = context{ids: room.texts.raw(len(rec.Seen))[:0], up: room.dots.raw(len(up))[:0]}
+		p.context.take(rec, up)
+	}
 }
 
-// told takes the context of a record.
-func (k *key) told(rec *history.Record, l *links) *context {
+// upOf returns up to which number of each node the writer of a record had seen, by node. It is good until the next.
+func (k *key) upOf(rec *history.Record) []clock.Dot {
 	r := k.room
-	c := &r.contexts.take(1)[0]
-	c.ids = r.texts.raw(len(rec.Seen))
-	copy(c.ids, rec.Seen)
 	up := append(r.up[:0], rec.SeenUp...)
 	if len(rec.Seen) > 0 {
-		for node, run := range l.seen(rec.ID).Runs() {
+		for node, run := range k.part.history.links.seen(rec.ID).Runs() {
 			up = append(up, clock.Dot{Node: node, Seq: run.Last})
 		}
 		for _, id := range rec.Seen {
@@ -144,28 +234,113 @@ func (k *key) told(rec *history.Record, l *links) *context {
 		}
 	}
 	slices.SortFunc(up, func(a, b clock.Dot) int { return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(b.Seq, a.Seq)) })
-	up = slices.CompactFunc(up, func(a, b clock.Dot) bool { return a.Node == b.Node })
-	c.up, r.up = r.dots.raw(len(up)), up
-	copy(c.up, up)
-	return c
+	r.up = up
+	return slices.CompactFunc(up, func(a, b clock.Dot) bool { return a.Node == b.Node })
+}
+
+// id returns the id of an operation.
+func (k *key) id(o *op) string {
+	if o.hash == 0 {
+		return ""
+	}
+	return k.payload(o).ID
 }
 
 // comparePayload orders operations by all that they do and claim, and by nothing of where they were found.
-func comparePayload(a, b *op) int {
-	if c := a.Stamp.Time.Compare(b.Stamp.Time); c != 0 { // mostly
+func (k *key) comparePayload(a, b *op) int {
+	if a.wall != b.wall { // mostly
+		return cmp.Compare(a.wall, b.wall)
+	}
+	if c := cmp.Or(cmp.Compare(a.logical, b.logical), cmp.Compare(a.version, b.version), cmp.Compare(k.writer(a), k.writer(b))); c != 0 {
 		return c
 	}
-	if c := cmp.Or(cmp.Compare(a.Stamp.Version, b.Stamp.Version), cmp.Compare(a.Stamp.Node, b.Stamp.Node),
-		cmp.Compare(a.ID, b.ID), cmp.Compare(a.Kind, b.Kind)); c != 0 {
+	x, y := &k.payloadOf(a.slot, 0).Op, &k.payloadOf(b.slot, 1).Op
+	if c := cmp.Or(cmp.Compare(x.ID, y.ID), cmp.Compare(a.kind, b.kind)); c != 0 {
 		return c
 	}
-	return slices.CompareFunc(a.Fields, b.Fields, func(f, g merge.Field) int {
+	return slices.CompareFunc(x.Fields, y.Fields, func(f, g merge.Field) int {
 		return cmp.Or(cmp.Compare(f.Name, g.Name), cmp.Compare(f.Value, g.Value), cmp.Compare(f.Before, g.Before))
 	})
 }
 
-func samePayload(a, b *op) bool {
-	return a.Stamp == b.Stamp && a.Kind == b.Kind && slices.Equal(a.Fields, b.Fields)
+func (k *key) samePayload(a, b *op) bool {
+	return a.wall == b.wall && a.logical == b.logical && a.version == b.version && a.writer == b.writer && a.kind == b.kind &&
+		slices.Equal(k.payloadOf(a.slot, 0).Fields, k.payloadOf(b.slot, 1).Fields)
+}
+
+// compare is comparePayload, and among equal ones by their places.
+func (k *key) compare(a, b *op) int {
+	if c := k.comparePayload(a, b); c != 0 {
+		return c
+	}
+	return k.place(a).Compare(k.place(b))
+}
+
+// sort puts the operations into canonical order, deliveries of equal ones by their places.
+func (k *key) sort() {
+	if len(k.ops) > fewOps {
+		k.sortRuns()
+		return
+	}
+	for i := 1; i < len(k.ops); i++ {
+		j := i
+		for ; j > 0 && k.compare(&k.ops[j-1], &k.ops[i]) > 0; j-- {
+		}
+		if j < i {
+			o := k.ops[i]
+			copy(k.ops[j+1:i+1], k.ops[j:i])
+			k.ops[j] = o
+		}
+	}
+}
+
+// sortRuns sorts a long list. In far memory that is done as it is for what is in files: in runs, which are merged.
+func (k *key) sortRuns() {
+	all := k.ops
+	run := len(all)
+	if k.room.far != nil {
+		run = k.part.history.lengths.run
+	}
+	open := opHeap{key: k}
+	for at := 0; at < len(all); at += run {
+		part := all[at:min(at+run, len(all))]
+		slices.SortFunc(part, func(a, b op) int {
+			k.room.tick()
+			return k.compare(&a, &b)
+		})
+		open.runs = append(open.runs, part)
+	}
+	if len(open.runs) == 1 {
+		return
+	}
+	heap.Init(&open)
+	k.ops = listOf[op](k.room.far, len(all))[:0]
+	for len(open.runs) > 0 {
+		k.room.tick()
+		first := &open.runs[0]
+		k.ops = append(k.ops, (*first)[0])
+		if *first = (*first)[1:]; len(*first) == 0 {
+			heap.Pop(&open)
+		} else {
+			heap.Fix(&open, 0)
+		}
+	}
+}
+
+// opHeap is runs of operations, the one with the least first operation at the top.
+type opHeap struct {
+	key  *key
+	runs [][]op
+}
+
+func (h *opHeap) Len() int           { return len(h.runs) }
+func (h *opHeap) Less(i, j int) bool { return h.key.compare(&h.runs[i][0], &h.runs[j][0]) < 0 }
+func (h *opHeap) Swap(i, j int)      { h.runs[i], h.runs[j] = h.runs[j], h.runs[i] }
+func (h *opHeap) Push(r any)         { h.runs = append(h.runs, r.([]op)) }
+func (h *opHeap) Pop() any {
+	last := h.runs[len(h.runs)-1]
+	h.runs = h.runs[:len(h.runs)-1]
+	return last
 }
 
 // settle puts the operations into canonical order and counts every one once: deliveries of one id become one operation.
@@ -175,55 +350,53 @@ func (k *key) settle(sum *Totals, t *tally) {
 		sum.Writes++
 		return
 	}
-	slices.SortFunc(k.ops, func(a, b *op) int {
-		if c := comparePayload(a, b); c != 0 {
-			return c
-		}
-		return a.place.Compare(b.place)
-	})
+	k.sort()
 	all := k.ops
 	if len(all) > fewOps {
 		k.byID = &k.room.ids
-		k.byID.begin(len(all))
+		k.byID.begin(all, k.part.history.lengths.many, k.room.far)
 	}
 	k.ops = all[:0] // those that are kept so far
-	for _, o := range all {
-		at, known := k.find(o.ID)
+	for i := range all {
+		k.room.tick()
+		o := &all[i]
+		at, known := k.find(o)
 		if !known {
-			if n := len(k.ops); o.ID == "" && n > 0 && k.ops[n-1].ID == "" && comparePayload(k.ops[n-1], o) == 0 && t.wants(finding.ProbableDuplicate, o.place) {
-				t.keep(finding.Finding{Code: finding.ProbableDuplicate, Place: o.place, Key: k.name,
-					Detail: "equal to the write at " + k.ops[n-1].place.String() + ", and neither has an id"})
+			n := len(k.ops)
+			if o.hash == 0 && n > 0 && k.ops[n-1].hash == 0 && k.comparePayload(&k.ops[n-1], o) == 0 && t.wants(finding.ProbableDuplicate, k.place(o)) {
+				t.keep(finding.Finding{Code: finding.ProbableDuplicate, Place: k.place(o), Key: k.name,
+					Detail: "equal to the write at " + k.place(&k.ops[n-1]).String() + ", and neither has an id"})
 			}
-			if k.byID != nil && o.ID != "" {
-				k.byID.put(o.ID, len(k.ops))
+			if k.byID != nil && o.hash != 0 && !k.byID.alone(o.hash) {
+				k.byID.put(o.hash, n)
 			}
-			k.ops = append(k.ops, o)
+			k.ops = append(k.ops, *o)
 			continue
 		}
-		first := k.ops[at]
-		if !samePayload(first, o) {
+		first := &k.ops[at]
+		if !k.samePayload(first, o) {
 			code, detail := finding.OpIDReused, " with another payload; the lower claim is set aside"
-			if first.Stamp.Node != o.Stamp.Node {
+			if first.writer != o.writer {
 				code, detail = finding.SourceMismatch, " as a write of another node; the lower claim is set aside"
 			}
-			if t.wants(code, o.place) {
-				t.keep(finding.Finding{Code: code, Place: o.place, Key: k.name, Detail: "id " + quote(o.ID) + " stands at " + first.place.String() + detail})
+			if t.wants(code, k.place(o)) {
+				t.keep(finding.Finding{Code: code, Place: k.place(o), Key: k.name, Detail: "id " + quote(k.id(o)) + " stands at " + k.place(first).String() + detail})
 			}
 			// In canonical order the later one has the greater time, then version: it is the one that counts.
-			o.arrived = append(o.arrived, first.arrived...)
-			k.ops[at] = o
+			k.arriveAlso(o, first)
+			*first = *o
 			continue
 		}
 		if k.arriveAt(first, o) {
 			sum.Echoes++
 		} else {
 			sum.Duplicates++
-			if t.wants(finding.DuplicateOp, o.place) {
-				t.keep(finding.Finding{Code: finding.DuplicateOp, Place: o.place, Key: k.name, Detail: againDetail(o.ID, first.place)})
+			if t.wants(finding.DuplicateOp, k.place(o)) {
+				t.keep(finding.Finding{Code: finding.DuplicateOp, Place: k.place(o), Key: k.name, Detail: againDetail(k.id(o), k.place(first))})
 			}
 		}
-		if first.context == nil {
-			first.context = o.context
+		if first.told == 0 {
+			first.told = o.told
 		}
 	}
 	sum.Writes += int64(len(k.ops))
@@ -236,16 +409,37 @@ func againDetail(id string, first finding.Place) string {
 // fewOps is up to how many operations walking them finds an id sooner than a map that has to be made.
 const fewOps = 16
 
-// find returns the operation with the id.
-func (k *key) find(id string) (int, bool) {
+// find returns the operation, of those that are kept so far, that has the id of another.
+func (k *key) find(o *op) (int, bool) {
+	if o.hash == 0 || k.byID != nil && k.byID.alone(o.hash) {
+		return 0, false
+	}
+	return k.findWhere(o.hash, func(other *op) bool {
+		if o.number > 0 && other.number > 0 {
+			return o.number == other.number && o.writer == other.writer
+		}
+		return k.payloadOf(o.slot, 0).ID == k.payloadOf(other.slot, 1).ID
+	})
+}
+
+// findID returns the operation with an id.
+func (k *key) findID(id string) (int, bool) {
 	if id == "" {
 		return 0, false
 	}
-	if k.byID != nil {
-		return k.byID.find(id, k.ops)
+	if k.byID != nil && len(k.byID.met) > 0 {
+		k.byID.complete(k.ops)
 	}
-	for i, o := range k.ops {
-		if o.ID == id {
+	return k.findWhere(k.room.ids.hash(id), func(o *op) bool { return k.payloadOf(o.slot, 1).ID == id })
+}
+
+// findWhere returns the operation, of those with an id of that hash, which is the one.
+func (k *key) findWhere(hash uint32, is func(o *op) bool) (int, bool) {
+	if k.byID != nil {
+		return k.byID.find(hash, k.ops, is)
+	}
+	for i := range k.ops {
+		if o := &k.ops[i]; o.hash == hash && is(o) {
 			return i, true
 		}
 	}
@@ -253,20 +447,37 @@ func (k *key) find(id string) (int, bool) {
 }
 
 // arriveAt notes that again is a delivery of first, and reports whether it was one to another region.
-func (k *key) arriveAt(first, again *op) bool {
-	echo := false
-	for _, a := range again.arrived {
-		switch known := first.at(a.region); {
-		case known == 0:
-			first.arrived = append(first.arrived, a)
-			echo = true
-		case a.at < known:
-			for i := range first.arrived {
-				if first.arrived[i].region == a.region {
-					first.arrived[i].at = a.at
-				}
+func (k *key) arriveAt(first, again *op) (echo bool) {
+	known := k.arrived(first, again.region)
+	switch {
+	case again.region == 0:
+	case known == 0:
+		k.arriveAlso(first, again)
+		return true
+	case again.at < known:
+		if first.region == again.region {
+			first.at = again.at
+		}
+		for at := first.echo; at > 0; at = k.room.echoes[at-1].next {
+			if e := &k.room.echoes[at-1]; e.region == again.region {
+				e.at = again.at
 			}
 		}
 	}
-	return echo
+	return false
+}
+
+// arriveAlso gives an operation all arrivals of another, behind its own.
+func (k *key) arriveAlso(o, other *op) {
+	r := k.room
+	chain := other.echo
+	if other.region > 0 {
+		r.echoes = append(r.echoes, echo{other.at, other.region, chain})
+		chain = int32(len(r.echoes))
+	}
+	last := &o.echo
+	for *last > 0 {
+		last = &r.echoes[*last-1].next
+	}
+	*last = chain
 }

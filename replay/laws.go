@@ -63,7 +63,7 @@ func (h *History) Laws(table *merge.Table, opt Options) *Laws {
 	visit := func(cells []cell) {
 		for i := range cells {
 			c := &cells[i]
-			if len(c.claims) < 2 {
+			if len(c.op) < 2 {
 				continue
 			}
 			lc := c.sample()
@@ -111,11 +111,12 @@ func (c *cell) sample() lawCell {
 		value value.Value
 	}
 	changes := make(map[change]bool)
-	for i := len(c.claims) - 1; i >= 0 && len(lc.claims) < maxLawSamples; i-- {
-		ch := change{c.claims[i].Kind, c.claims[i].Value}
+	for i := len(c.op) - 1; i >= 0 && len(lc.claims) < maxLawSamples; i-- {
+		claim := c.claim(i)
+		ch := change{claim.Kind, claim.Value}
 		if !changes[ch] {
 			changes[ch] = true
-			lc.claims = append(lc.claims, ownClaim(&c.claims[i]))
+			lc.claims = append(lc.claims, ownClaim(claim))
 		}
 	}
 	slices.Reverse(lc.claims)

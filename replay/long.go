@@ -3,6 +3,7 @@ package replay
 import (
 	"cmp"
 	"container/heap"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -11,28 +12,195 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
+	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
-// A plain key may have more writes than fit into memory. They are then sorted as all that is too large is sorted: in runs,
-// which are merged. Two passes over the sorted writes take the same steps as over those of a short key: the first finds
-// what is kept, the second what became of each. Of the writes themselves only a few are in memory at once.
+// A key may have more writes than fit into memory. Those of a plain one are sorted as all that is too large is sorted: in
+// runs, which are merged. Two passes over the sorted writes take the same steps as over those of a short key: the first
+// finds what is kept, the second what became of each. Of the writes themselves only a few are in memory at once. A common
+// key is folded as all common ones are, but in far memory: see [far].
 //
 // One key's writes depend on each other, so one goroutine folds them, whatever it costs the others in waiting.
 
-// foldLong folds the key that most records of a shelf seem to be of, when it is a plain one, and returns the records of all
-// other keys. It says no, and has counted nothing, when there is no such key or it is a common one.
+// foldLong folds the key that most records of a shelf seem to be of, and returns the records of all other keys. It says no
+// when there is no such key.
 func (f *folder) foldLong(from *shelf) (others shelf, ok bool, err error) {
+	name, ok, err := f.major(from)
+	if err != nil || !ok {
+		return others, false, err
+	}
+	f.lines = f.lines[:0]
+	alike := newAlike(name)
+	if others, ok, err = f.foldRuns(from, name, alike); err == nil && !ok {
+		others, err = f.foldFar(from, name, alike)
+	}
+	if err == nil {
+		err = f.part.tellAlike(from, alike, &f.common.told)
+	}
+	if err != nil {
+		f.part.history.store.drop(&others)
+	}
+	return others, err == nil, err
+}
+
+// major returns the key that most records of a shelf are of, as far as a few of its blocks tell, if they tell of one.
+func (f *folder) major(from *shelf) (name string, ok bool, err error) {
+	some := from.some(16)
+	all, lead := 0, 0
+	err = f.part.history.store.each(&some, func(b []byte) error {
+		for at := 0; at < len(b); {
+			key, end := skim(b, at)
+			switch {
+			case lead == 0:
+				name, lead = strings.Clone(key), 1
+			case key == name:
+				lead++
+			default:
+				lead--
+			}
+			at = end
+			all++
+		}
+		return nil
+	})
+	return name, lead > all/8, err
+}
+
+// foldFar folds a common key and returns the records of all others.
+func (f *folder) foldFar(from *shelf, name string, alike *alike) (others shelf, err error) {
+	store := f.part.history.store
+	count, size := 0, 0
+	err = store.each(from, func(b []byte) error {
+		for at, end := 0, 0; at < len(b); at = end {
+			var key string
+			if key, end = skim(b, at); key == name {
+				count++
+				size += end - at
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return others, err
+	}
+	memory, err := newFar(store.spool.dir, store.far())
+	if err != nil {
+		return others, err
+	}
+	defer func() { err = cmp.Or(err, memory.close()) }()
+	rest := newFiller(store, 1)
+	err = guarded(func() error {
+		p := part{history: f.part.history, ranks: f.part.ranks, spots: listOf[spot](memory, count)[:0]}
+		if err := store.each(from, func(b []byte) error { return p.pick(b, name, memory, rest, alike) }); err != nil {
+			return err
+		}
+		if count > 0 {
+			p.spots[count-1].before = 0
+		}
+		p.keys = []partKey{{name: name, count: count, last: 1}}
+		f.fold(p.key(0, f.room.newFar(memory)))
+		return f.take()
+	})
+	shelves, fail := rest.close()
+	if err = cmp.Or(err, fail); err != nil {
+		store.drop(&shelves[0])
+		return shelf{}, err
+	}
+	return shelves[0], nil
+}
+
+// pick copies the records of one key to far memory, and those of others to a filler.
+func (p *part) pick(b []byte, name string, memory *far, rest *filler, alike *alike) error {
+	const piece = 1 << 20
+	for at, end := 0, 0; at < len(b); at = end {
+		var key string
+		if key, end = skim(b, at); key != name {
+			alike.see(key, b[at:end], p.history.names.texts)
+			rest.put(0, b[at:end])
+			continue
+		}
+		last := len(p.at) - 1
+		if last < 0 || end-at > cap(p.at[last])-len(p.at[last]) {
+			p.at = append(p.at, listOf[byte](memory, max(piece, end-at))[:0])
+			last++
+		}
+		next := int32(len(p.spots)) + 2 // they are read in the order in which they stand
+		p.spots = append(p.spots, spot{before: next, block: int32(last), offset: uint32(len(p.at[last]))})
+		p.at[last] = append(p.at[last], b[at:end]...)
+		if memory != nil {
+			memory.tick()
+		}
+	}
+	return rest.err
+}
+
+// alike is the keys of a shelf that look like one that is folded apart from them, with the lowest place of each.
+type alike struct {
+	name  string
+	hash  uint64
+	look  string
+	names map[string]finding.Place
+}
+
+func newAlike(name string) *alike {
+	return &alike{name: name, hash: look(name), look: skeleton(name), names: make(map[string]finding.Place)}
+}
+
+// see looks at a record of another key.
+func (a *alike) see(key string, record []byte, texts []string) {
+	if hash, ok := hashPlain(key); ok && hash != a.hash || skeleton(key) != a.look {
+		return
+	}
+	a.note(key, record, texts)
+}
+
+func (a *alike) note(key string, record []byte, texts []string) {
+	var rec history.Record
+	r := reader{b: record, names: texts}
+	r.record(&rec)
+	if known, ok := a.names[key]; !ok || rec.Place.Compare(known) < 0 {
+		a.names[strings.Clone(key)] = rec.Place
+	}
+}
+
+// tellAlike tells keys that look like one that was folded apart, and remembers that.
+func (p *part) tellAlike(from *shelf, a *alike, t *tally) error {
+	if len(a.names) == 0 || p.told[a.look] {
+		return nil
+	}
+	err := p.history.store.each(from, func(b []byte) error {
+		for at, end := 0, 0; at < len(b); at = end {
+			var key string
+			if key, end = skim(b, at); key == a.name {
+				a.note(key, b[at:end], p.history.names.texts)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	names := slices.Sorted(maps.Keys(a.names))
+	for _, name := range names[1:] {
+		tellConfusable(name, names[0], a.names[name], t)
+	}
+	if p.told == nil {
+		p.told = make(map[string]bool)
+	}
+	p.told[a.look] = true
+	return nil
+}
+
+// foldRuns folds a key if it is a plain one, and returns the records of all others. It says no, and has counted nothing,
+// when it is a common one.
+func (f *folder) foldRuns(from *shelf, name string, alike *alike) (others shelf, ok bool, err error) {
 	if f.plain == nil {
 		return others, false, nil
 	}
-	f.lines = f.lines[:0]
-	l := &longKey{plainKey: plainKey{folder: f}, store: f.part.history.store}
+	l := &longKey{plainKey: plainKey{folder: f, name: name}, store: f.part.history.store}
 	l.limit = min(max(f.limit/4, l.store.most), math.MaxInt32)
 	defer l.drop()
-	if l.name, ok, err = l.major(from); err != nil || !ok {
-		return others, false, err
-	}
-	if others, err = l.sort(from); err != nil || l.common {
+	if others, err = l.sort(from, alike); err != nil || l.common {
 		l.store.drop(&others)
 		return others, false, err
 	}
@@ -41,9 +209,7 @@ func (f *folder) foldLong(from *shelf) (others shelf, ok bool, err error) {
 		return others, false, l.err
 	}
 	l.fold()
-	if l.err == nil && f.state != nil {
-		l.err = f.state.take(f.lines)
-	}
+	l.err = cmp.Or(l.err, f.take())
 	return others, l.err == nil, l.err
 }
 
@@ -75,31 +241,8 @@ func (w *ownOp) set(o *plainOp) {
 	w.value = value.Value(unsafe.String(unsafe.SliceData(w.text), len(w.text)))
 }
 
-// major returns the key that most records of a shelf are of, as far as a few of its blocks tell, if they tell of one.
-func (l *longKey) major(from *shelf) (name string, ok bool, err error) {
-	some := from.some(16)
-	all, lead := 0, 0
-	err = l.store.each(&some, func(b []byte) error {
-		for at := 0; at < len(b); {
-			key, end := skim(b, at)
-			switch {
-			case lead == 0:
-				name, lead = strings.Clone(key), 1
-			case key == name:
-				lead++
-			default:
-				lead--
-			}
-			at = end
-			all++
-		}
-		return nil
-	})
-	return name, lead > all/8, err
-}
-
 // sort puts the records of the key into sorted runs, and those of other keys onto a shelf.
-func (l *longKey) sort(from *shelf) (others shelf, err error) {
+func (l *longKey) sort(from *shelf, alike *alike) (others shelf, err error) {
 	s, w := &l.folder.room.plain.turns, runWriter{store: l.store}
 	b := l.folder.part.borrow(min(l.limit, from.size))
 	s.begin(cap(b) / fewBytes)
@@ -123,6 +266,7 @@ func (l *longKey) sort(from *shelf) (others shelf, err error) {
 		for at, end := 0, 0; at < len(block) && !l.common; at = end {
 			var key string
 			if key, end = skim(block, at); key != l.name {
+				alike.see(key, block[at:end], l.folder.part.history.names.texts)
 				rest.put(0, block[at:end])
 				continue
 			}

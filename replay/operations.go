@@ -56,11 +56,14 @@ func (h *History) Operations(opt Options, each func(*KeyOperations)) {
 			ops.Key, ops.Nodes, ops.Ops = k.name, k.nodes, ops.Ops[:0]
 			for n, list := range k.inOrder {
 				for _, at := range list {
-					o := k.ops[at]
-					o.Dot = clock.Dot{Node: o.Stamp.Node, Seq: uint64(o.index)}
-					ops.Ops = append(ops.Ops, Operation{Op: o.Op, Place: o.place, Node: n, Known: o.source,
-						Low:  k.past.lo[at*len(k.nodes) : (at+1)*len(k.nodes)],
-						High: k.past.hi[at*len(k.nodes) : (at+1)*len(k.nodes)]})
+					o := &k.ops[at]
+					op := *k.payload(o)
+					if k.kept == nil {
+						op.Fields = slices.Clone(op.Fields)
+					}
+					op.Dot = clock.Dot{Node: op.Stamp.Node, Seq: uint64(o.index)}
+					ops.Ops = append(ops.Ops, Operation{Op: op, Place: k.place(o), Node: n, Known: o.source,
+						Low: k.past.lows(int(at)), High: k.past.highs(int(at))})
 				}
 			}
 			each(&ops)

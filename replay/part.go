@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
 // part finds the records of each key in one part of a history. It is read twice: once to see which records are of which
@@ -21,6 +22,8 @@ type part struct {
 	keys   []partKey
 	spots  []spot  // in the order of reading
 	slots  []int32 // an open table of the keys by hash: the number of the key, from 1; 0 is free
+
+	told map[string]bool // the looks of keys that were folded apart, and were told to look like others
 
 	bites []bite
 	odd   bool     // some key at hand may not look like itself
@@ -238,19 +241,33 @@ func (p *part) find(name string) (int, bool) {
 // key reads key number i into a room.
 func (p *part) key(i int, room *room) *key {
 	from := &p.keys[i]
-	k := room.begin(from.name, from.count)
-	r := reader{names: p.history.names.texts, ids: &room.built}
+	k := room.begin(from.name, from.count, p)
+	r := reader{names: k.texts, ids: &room.built}
 	for at := from.last; at > 0; {
-		s := p.spots[at-1]
+		spot := at - 1
+		s := p.spots[spot]
 		at = s.before
 		r.b, r.at = p.at[s.block], int(s.offset)
 		position := r.record(&room.rec)
 		if position > 0 {
 			position |= p.ranks[room.rec.Place.File] << fileBits
 		}
-		k.add(&room.rec, r.node, r.number, position, &p.history.links)
+		if k.kept != nil {
+			spot = int32(len(k.ops))
+		} else {
+			room.built = room.built[:0]
+		}
+		k.add(&r, &room.rec, spot, position)
+		room.tick()
 	}
 	return k
+}
+
+// record reads the record at a spot.
+func (p *part) record(spot int32, rec *history.Record) {
+	s := &p.spots[spot]
+	r := reader{b: p.at[s.block], at: int(s.offset), names: p.history.names.texts}
+	r.record(rec)
 }
 
 // tellConfusable tells keys that look like others.
@@ -270,6 +287,9 @@ func (p *part) tellConfusable(room *room, t *tally) {
 		}
 	}
 	for look, list := range alike {
+		if p.told[look] {
+			continue
+		}
 		if i, ok := p.find(look); ok && skeleton(look) == look {
 			list = append(list, i)
 		}
@@ -277,11 +297,20 @@ func (p *part) tellConfusable(room *room, t *tally) {
 		first := p.keys[list[0]].name
 		for _, i := range list[1:] {
 			k := p.key(i, room)
-			place := slices.MinFunc(k.ops, func(a, b *op) int { return a.place.Compare(b.place) }).place
-			t.tell(finding.Finding{Code: finding.ConfusableKeys, Place: place, Key: k.name,
-				Detail: quote(k.name) + " looks like " + quote(first) + ", and they are two keys"})
+			place := k.place(&k.ops[0])
+			for i := range k.ops {
+				if other := k.place(&k.ops[i]); other.Compare(place) < 0 {
+					place = other
+				}
+			}
+			tellConfusable(k.name, first, place, t)
 		}
 	}
+}
+
+func tellConfusable(name, first string, place finding.Place, t *tally) {
+	t.tell(finding.Finding{Code: finding.ConfusableKeys, Place: place, Key: name,
+		Detail: quote(name) + " looks like " + quote(first) + ", and they are two keys"})
 }
 
 // A shelf that is too large to be folded at once is split in so many, each of which may be split again. Keys that look

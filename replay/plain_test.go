@@ -163,7 +163,7 @@ func TestLongKeysAreCountedLikeShortOnes(t *testing.T) {
 			require.Equal(t, report(whole), report(bounded), "seed %d, under\n%s", seed, rules)
 			f := bounded.newFolder(&work{tables: []*merge.Table{table}, opt: &Options{}}, maphash.MakeSeed())
 			f.limit = 2 << 10
-			others, ok, err := f.foldLong(&bounded.store.parts[partition(hot)])
+			others, ok, err := f.foldRuns(&bounded.store.parts[partition(hot)], hot, newAlike(hot))
 			require.NoError(t, err)
 			if ok {
 				long++

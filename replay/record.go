@@ -248,8 +248,9 @@ type reader struct {
 	ids   *[]byte // where ids are put together; the reader's own memory when nil
 	bad   bool
 
-	node   uint32 // the number of the last record's node
-	number uint64 // of the last record's id, when that is its node and a number
+	// Of the last record: the numbers of its node's, file's and region's names, and that of its id, when it is its node's.
+	node, file, region uint32
+	number             uint64
 }
 
 func (r *reader) more() bool { return r.at < len(r.b) && !r.bad }
@@ -396,7 +397,7 @@ func (r *reader) record(rec *history.Record) (at int64) {
 	if at = one.write(rec); one.bad || one.at < len(one.b) {
 		r.fail()
 	}
-	r.node, r.number = one.node, one.number
+	r.node, r.file, r.region, r.number = one.node, one.file, one.region, one.number
 	return at
 }
 
@@ -438,7 +439,7 @@ func (r *reader) fixed(rec *history.Record) {
 	}
 	var o plainOp
 	r.at += o.fixed(b) - atNode
-	r.node, r.number = o.node, o.number
+	r.node, r.file, r.region, r.number = o.node, o.file, 0, o.number
 	rec.Op, rec.Node, rec.Place = o.kind, clock.Node(r.nameOf(uint64(o.node))), finding.Place{File: r.nameOf(uint64(o.file)), Line: o.line}
 	rec.ID = r.id(rec.Node, o.number)
 	rec.Version, rec.Time.Wall = o.version, o.wall
@@ -467,12 +468,15 @@ func (r *reader) write(rec *history.Record) (at int64) {
 	} else {
 		rec.ID = r.text()
 	}
-	rec.Place.File, rec.Place.Line = r.name(), int64(r.uint())
+	file := r.uint()
+	rec.Place.File, r.file = r.nameOf(file), uint32(file)
+	rec.Place.Line = int64(r.uint())
 	if flags&hasItem != 0 {
 		rec.Place.Item = int(r.uint())
 	}
-	if flags&hasRegion != 0 {
-		rec.Region = r.name()
+	if r.region = 0; flags&hasRegion != 0 {
+		region := r.uint()
+		rec.Region, r.region = r.nameOf(region), uint32(region)
 		at = int64(r.uint())
 	}
 	for n := r.count(); n > 0; n-- {

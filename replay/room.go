@@ -1,8 +1,6 @@
 package replay
 
 import (
-	"slices"
-
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/replay/history"
@@ -19,20 +17,21 @@ type room struct {
 	up    []clock.Dot
 	ids   ids
 	slots []int32 // by the number of a node's name: its place among the nodes of the key, from 1; 0 when it has none
+	far   *far    // nil but for a key that is too long for ordinary memory
 
 	ops      slab[op]
-	spare    []op // for the operations of the key at hand
+	echoes   []echo
+	kept     slab[payload]
+	scratch  [2]scratch
 	contexts slab[context]
 	fields   slab[merge.Field]
-	arrived  slab[arrival]
 	texts    slab[string]
 	built    []byte // ids that are not written out
 	dots     slab[clock.Dot]
-	nodes    slab[clock.Node]
-	numbers  slab[uint32]
+	nodes    []clock.Node
+	numbers  []uint32
 	flags    slab[bool]
-	ints     slab[int]
-	lists    slab[[]int]
+	lists    slab[[]int32]
 	counts   slab[int32]
 	times    slab[int64]
 	arrivals slab[arrivals]
@@ -46,39 +45,65 @@ type room struct {
 	own      slab[merge.Claim]
 	refusals slab[bool]
 	byNode   slab[nodeClaims]
-	places   slab[int]
 	indexes  slab[int32]
-	greatest slab[[]int]
+	greatest slab[[]int32]
 }
 
-// manyOps is from how many operations on the memory of a key is given back when it is done, for the next such key may
-// never come.
-const manyOps = 1 << 15
+// lengths says from how many operations on a key is a long one.
+type lengths struct {
+	// keep is up to how many the payloads are kept. Of a longer key they are read again whenever they are wanted: that they
+	// take more memory than all else is the greater evil then.
+	keep int
+
+	// many is from how many on ids that stand alone are not looked for (see [ids]), and from how many on the memory of a key is
+	// given back when it is done: the next such key may never come.
+	many int
+
+	run int // how many are sorted at once in far memory
+}
+
+var usualLengths = lengths{keep: 1 << 10, many: 1 << 15, run: 1 << 15}
+
+// newFar returns a room for one long key: lists that may be long are in far memory.
+func (r *room) newFar(f *far) *room {
+	n := &room{slots: r.slots, ids: ids{seed: r.ids.seed}, far: f}
+	n.ops.far, n.flags.far, n.counts.far, n.times.far = f, f, f, f
+	n.refusals.far, n.indexes.far = f, f
+	return n
+}
+
+// tick is to be called by all that walks over the operations of a key, at each step: see [far.tick].
+func (r *room) tick() {
+	if r.far != nil {
+		r.far.tick()
+	}
+}
 
 // begin takes all memory back and returns the key of that name, empty, with room for so many operations.
-func (r *room) begin(name string, ops int) *key {
+func (r *room) begin(name string, ops int, p *part) *key {
+	if cap(r.key.ops) > p.history.lengths.many {
+		*r = room{slots: r.slots, ids: ids{seed: r.ids.seed}, plain: r.plain, far: r.far}
+	}
 	r.ops.reset()
+	r.echoes = r.echoes[:0]
+	r.kept.reset()
+	r.scratch[0].slot, r.scratch[1].slot = -1, -1
 	r.contexts.reset()
 	r.fields.reset()
-	r.arrived.reset()
 	r.texts.reset()
 	r.built = r.built[:0]
 	r.dots.reset()
-	r.nodes.reset()
-	r.numbers.reset()
+	r.nodes, r.numbers = r.nodes[:0], r.numbers[:0]
 	r.flags.reset()
-	r.ints.reset()
 	r.lists.reset()
 	r.counts.reset()
 	r.times.reset()
 	r.arrivals.reset()
-	if len(r.spare) > manyOps {
-		*r = room{slots: r.slots, ids: ids{seed: r.ids.seed}, plain: r.plain}
+	r.key = key{name: name, room: r, part: p, texts: p.history.names.texts, ops: r.ops.raw(ops)[:0]}
+	if ops <= p.history.lengths.keep {
+		r.key.kept = r.kept.raw(ops)
+		r.fields.reserve(ops)
 	}
-	r.key = key{name: name, room: r, ops: slices.Grow(r.key.ops[:0], ops)}
-	r.ops.reserve(ops)
-	r.spare = r.ops.raw(ops)
-	r.fields.reserve(ops)
 	return &r.key
 }
 
@@ -88,7 +113,6 @@ func (r *room) beginCells() {
 	r.own.reset()
 	r.refusals.reset()
 	r.byNode.reset()
-	r.places.reset()
 	r.indexes.reset()
 	r.greatest.reset()
 }

@@ -200,9 +200,16 @@ func (f *folder) foldShelf(from *shelf, level, was int) error {
 			}
 		}
 	})
-	if err == nil && f.state != nil {
-		err = f.state.take(f.lines)
+	return cmp.Or(err, f.take())
+}
+
+// take takes the lines of the state, whose texts are good no longer than what they were folded from.
+func (f *folder) take() error {
+	if f.state == nil {
+		return nil
 	}
+	err := f.state.take(f.lines)
+	f.lines = f.lines[:0]
 	return err
 }
 
@@ -258,6 +265,7 @@ func (k *key) know(opt *Options, s *sums) {
 // fold merges the key under a table and counts what comes of it. The cells are good until the next fold.
 func (k *key) fold(table *merge.Table, s *sums) []cell {
 	k.room.beginCells()
+	k.table = table
 	s.nodesOf(k, table)
 	cells := k.cells(table)
 	for i := range cells {
@@ -277,69 +285,114 @@ func (k *key) cells(table *merge.Table) []cell {
 	r := k.room
 	k.deletes = 0
 	last := 0
-	cellOf := func(rule *merge.Rule, name string) int {
+	cellOf := func(claim *merge.Claim) int {
 		// The fields of a record mostly come in one order.
 		for range r.cells {
 			if last++; last >= len(r.cells) {
 				last = 0
 			}
-			if c := &r.cells[last]; c.name == name && c.rule == rule {
+			if c := &r.cells[last]; c.name == claim.Cell && c.rule == claim.Rule {
 				return last
 			}
 		}
-		r.cells = append(r.cells, cell{key: k, rule: rule, name: name})
+		r.cells = append(r.cells, cell{key: k, rule: claim.Rule, name: claim.Cell})
 		last = len(r.cells) - 1
 		return last
 	}
-	r.claims, r.claimed = slices.Grow(r.claims, len(k.ops)), slices.Grow(r.claimed, len(k.ops))
-	for i, o := range k.ops {
-		if o.WholeDelete() {
+	if k.kept != nil {
+		r.claims, r.claimed = slices.Grow(r.claims, len(k.ops)), slices.Grow(r.claimed, len(k.ops))
+	}
+	for i := range k.ops {
+		r.tick()
+		op := k.payload(&k.ops[i])
+		if op.WholeDelete() {
 			k.deletes++
 			continue
 		}
+		if k.kept == nil {
+			r.claims = r.claims[:0]
+		}
 		made := len(r.claims)
-		r.claims = table.Claims(&o.Op, r.claims)
+		r.claims = table.Claims(op, r.claims)
 		for j := made; j < len(r.claims); j++ {
-			claim := &r.claims[j]
-			at := cellOf(claim.Rule, claim.Cell)
-			r.cells[at].count++
-			r.cells[at].partial = r.cells[at].partial || claim.Partial
-			r.claimed = append(r.claimed, claimed{int32(i), int32(at)})
+			at := cellOf(&r.claims[j])
+			c := &r.cells[at]
+			c.count++
+			c.partial = c.partial || r.claims[j].Partial
+			if k.kept != nil {
+				r.claimed = append(r.claimed, claimed{int32(i), int32(at)})
+			}
 		}
 	}
 	if k.deletes > 0 && len(r.cells) == 0 {
 		rule := table.Rule(k.name, "")
-		cellOf(rule, rule.Cell(""))
+		cellOf(&merge.Claim{Rule: rule, Cell: rule.Cell("")})
 	}
-	if len(r.cells) == 1 && k.deletes == 0 { // mostly: the claims are all of it
+	if len(r.cells) == 1 && k.deletes == 0 && k.kept != nil { // mostly: the claims are all of it
 		c := &r.cells[0]
-		c.claims, c.op = r.claims, r.places.raw(len(r.claims))
+		c.claims, c.op = r.claims, r.indexes.raw(len(r.claims))
 		for j := range r.claimed {
-			c.op[j] = int(r.claimed[j].op)
+			c.op[j] = r.claimed[j].op
 		}
 		return r.cells
 	}
 	for i := range r.cells {
 		c := &r.cells[i]
-		c.claims, c.op = r.own.raw(c.count + k.deletes)[:0], r.places.raw(c.count + k.deletes)[:0]
+		c.op = r.indexes.raw(c.count + k.deletes)[:0]
+		if k.kept != nil {
+			c.claims = r.own.raw(c.count + k.deletes)[:0]
+		} else {
+			c.nth = r.indexes.raw(c.count + k.deletes)[:0]
+		}
 	}
-	at := 0
-	for i, o := range k.ops {
-		if o.WholeDelete() {
-			for j := range r.cells {
-				c := &r.cells[j]
-				c.claims, c.op = append(c.claims, table.Delete(&o.Op, c.rule, c.name)), append(c.op, i)
-			}
-		}
-		for ; at < len(r.claimed) && int(r.claimed[at].op) == i; at++ {
-			c := &r.cells[r.claimed[at].cell]
-			c.claims, c.op = append(c.claims, r.claims[at]), append(c.op, i)
-		}
+	if k.kept != nil {
+		k.deal()
+	} else {
+		k.dealAgain(cellOf)
 	}
 	slices.SortFunc(r.cells, func(a, b cell) int {
 		return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.rule.Line, b.rule.Line))
 	})
 	return r.cells
+}
+
+// deal gives the cells their claims.
+func (k *key) deal() {
+	r := k.room
+	at := 0
+	for i := range k.ops {
+		if op := k.payload(&k.ops[i]); op.WholeDelete() {
+			for j := range r.cells {
+				c := &r.cells[j]
+				c.claims, c.op = append(c.claims, k.table.Delete(op, c.rule, c.name)), append(c.op, int32(i))
+			}
+		}
+		for ; at < len(r.claimed) && int(r.claimed[at].op) == i; at++ {
+			c := &r.cells[r.claimed[at].cell]
+			c.claims, c.op = append(c.claims, r.claims[at]), append(c.op, int32(i))
+		}
+	}
+}
+
+// dealAgain tells the cells of which claims of the operations they are, when there are too many to keep them.
+func (k *key) dealAgain(cellOf func(*merge.Claim) int) {
+	r := k.room
+	for i := range k.ops {
+		r.tick()
+		op := k.payload(&k.ops[i])
+		if op.WholeDelete() {
+			for j := range r.cells {
+				c := &r.cells[j]
+				c.op, c.nth = append(c.op, int32(i)), append(c.nth, -1)
+			}
+			continue
+		}
+		r.claims = k.table.Claims(op, r.claims[:0])
+		for j := range r.claims {
+			c := &r.cells[cellOf(&r.claims[j])]
+			c.op, c.nth = append(c.op, int32(i)), append(c.nth, int32(j))
+		}
+	}
 }
 
 // check evaluates what the table says of the merged record: its checks, its unique fields, and whether a record that
@@ -402,10 +455,10 @@ func from(c *cell) string {
 func (c *cell) lastPlace() finding.Place {
 	if w, ok := c.state.Write(); ok {
 		if o := c.find(&w); o != nil {
-			return o.place
+			return c.key.place(o)
 		}
 	}
-	return c.key.ops[c.op[0]].place
+	return c.key.place(c.opOf(0))
 }
 
 // partial tells of records that were deleted as a whole and live on in some of their fields, and of groups of fields that
@@ -423,12 +476,12 @@ func (k *key) partial(cells []cell, s *sums) {
 		}
 		switch o := c.find(&w); {
 		case o == nil:
-		case o.WholeDelete():
+		case k.payload(o).WholeDelete():
 			gone = i
 		case !w.Deleted:
 			alive = i
-			for j := range c.claims {
-				if c.claims[j].Partial && k.ops[c.op[j]] == o && s.told.wants(finding.PartialRow, o.place) {
+			for j := range c.op {
+				if c.opOf(j) == o && c.claim(j).Partial && s.told.wants(finding.PartialRow, k.place(o)) {
 					s.told.keep(c.finding(finding.PartialRow, o, "the write that is kept wrote only some of the fields decided together, and the rest is gone with it"))
 				}
 			}
@@ -436,7 +489,7 @@ func (k *key) partial(cells []cell, s *sums) {
 	}
 	if gone >= 0 && alive >= 0 {
 		w, _ := cells[gone].state.Write()
-		if o := cells[gone].find(&w); s.told.wants(finding.PartialRow, o.place) {
+		if o := cells[gone].find(&w); s.told.wants(finding.PartialRow, k.place(o)) {
 			s.told.keep(cells[alive].finding(finding.PartialRow, o, "the record was deleted, and "+quote(cells[alive].name)+" lives on without the rest of it"))
 		}
 	}
@@ -458,15 +511,16 @@ func (s *sums) nodesOf(k *key, table *merge.Table) {
 			continue
 		}
 		for _, i := range k.inOrder[n] {
-			o := k.ops[i]
-			if !s.told.wants(finding.UnknownNode, o.place) {
+			k.room.tick()
+			o := &k.ops[i]
+			if !s.told.wants(finding.UnknownNode, k.place(o)) {
 				continue
 			}
 			detail := "nothing says where this write began: name the export's region or the column that holds the origin"
 			if node != "" {
 				detail = "node " + quote(string(node)) + " is not in the table's order, so it loses every tie"
 			}
-			s.told.keep(finding.Finding{Code: finding.UnknownNode, Place: o.place, Key: k.name, Detail: detail})
+			s.told.keep(finding.Finding{Code: finding.UnknownNode, Place: k.place(o), Key: k.name, Detail: detail})
 		}
 	}
 }
@@ -474,8 +528,8 @@ func (s *sums) nodesOf(k *key, table *merge.Table) {
 // clocks compares the clocks of the nodes: a writer that had seen a write with a later time than its own shows by how
 // much, at least, the clocks differ. A stated lag shows nothing, for it is itself told by the times.
 func (s *sums) clocks(k *key, opt *Options) {
-	tells := func(o *op) bool { return o.source <= Deliveries && !o.Stamp.Time.IsZero() }
-	if len(k.nodes) < 2 || !slices.ContainsFunc(k.ops, tells) {
+	tells := func(o *op) bool { return o.source <= Deliveries && !o.time().IsZero() }
+	if len(k.nodes) < 2 || !k.any(tells) {
 		return
 	}
 	bound := opt.MaxDrift
@@ -484,28 +538,31 @@ func (s *sums) clocks(k *key, opt *Options) {
 	}
 	latest := k.room.lists.raw(len(k.nodes)) // of each node, which of its first few operations has the latest time
 	for n, list := range k.inOrder {
-		latest[n] = k.room.ints.raw(len(list))
-		best := -1
+		latest[n] = k.room.counts.raw(len(list))
+		best := int32(-1)
 		for at, i := range list {
-			if best < 0 || k.ops[best].Stamp.Time.Before(k.ops[i].Stamp.Time) {
+			k.room.tick()
+			if best < 0 || k.ops[best].time().Before(k.ops[i].time()) {
 				best = i
 			}
 			latest[n][at] = best
 		}
 	}
 	told := k.room.flags.take(len(k.ops))
-	for i, o := range k.ops {
+	for i := range k.ops {
+		k.room.tick()
+		o := &k.ops[i]
 		if !tells(o) {
 			continue
 		}
 		for n := range k.nodes {
 			seen := k.past.low(i, n)
-			if n == o.node || seen == 0 {
+			if n == int(o.node) || seen == 0 {
 				continue
 			}
 			at := latest[n][seen-1]
-			a := k.ops[at]
-			d := a.Stamp.Time.Sub(o.Stamp.Time)
+			a := &k.ops[at]
+			d := a.time().Sub(o.time())
 			if d <= 0 {
 				continue
 			}
@@ -514,10 +571,21 @@ func (s *sums) clocks(k *key, opt *Options) {
 				continue
 			}
 			told[at] = true
-			if s.told.wants(finding.ClockAhead, a.place) {
-				s.told.keep(finding.Finding{Code: finding.ClockAhead, Place: a.place, Key: k.name,
-					Detail: "stamped " + d.String() + " after a write of " + quote(string(o.Stamp.Node)) + " that had seen it (" + o.place.String() + "); the bound is " + bound.String()})
+			if s.told.wants(finding.ClockAhead, k.place(a)) {
+				s.told.keep(finding.Finding{Code: finding.ClockAhead, Place: k.place(a), Key: k.name,
+					Detail: "stamped " + d.String() + " after a write of " + quote(string(k.writer(o))) + " that had seen it (" + k.place(o).String() + "); the bound is " + bound.String()})
 			}
 		}
 	}
+}
+
+// any reports whether an operation is so.
+func (k *key) any(is func(*op) bool) bool {
+	for i := range k.ops {
+		k.room.tick()
+		if is(&k.ops[i]) {
+			return true
+		}
+	}
+	return false
 }

@@ -7,10 +7,14 @@ package replay
 type slab[T any] struct {
 	room []T
 	used int
+	far  *far // where long lists are, of what holds no pointers; nil for ordinary memory
 }
 
 // take returns room for n, zeroed.
 func (s *slab[T]) take(n int) []T {
+	if s.far != nil {
+		return listOf[T](s.far, n) // as it comes: to clear a list is to touch all of it
+	}
 	list := s.raw(n)
 	clear(list)
 	return list
@@ -20,7 +24,7 @@ func (s *slab[T]) take(n int) []T {
 func (s *slab[T]) raw(n int) []T {
 	const least = 64
 	if n > len(s.room)-s.used {
-		s.room, s.used = make([]T, max(n, 2*len(s.room), least)), 0
+		s.room, s.used = listOf[T](s.far, max(n, 2*len(s.room), least)), 0
 	}
 	list := s.room[s.used : s.used+n : s.used+n]
 	s.used += n
@@ -30,7 +34,7 @@ func (s *slab[T]) raw(n int) []T {
 // reserve makes room for n at once, when nothing is handed out.
 func (s *slab[T]) reserve(n int) {
 	if n > len(s.room) {
-		s.room = make([]T, n)
+		s.room = listOf[T](s.far, n)
 	}
 }
 

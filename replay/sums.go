@@ -112,7 +112,7 @@ func (s *sums) skewed(k *key, ahead, behind *op, nanos int64) {
 	nodes := pair{k.numbers[ahead.node], k.numbers[behind.node]}
 	known := s.skew[nodes]
 	if known == nil {
-		known = &Skew{Ahead: strings.Clone(string(ahead.Stamp.Node)), Behind: strings.Clone(string(behind.Stamp.Node))}
+		known = &Skew{Ahead: string(k.writer(ahead)), Behind: string(k.writer(behind))}
 		s.skew[nodes] = known
 	}
 	known.Nanos, known.Seen = max(known.Nanos, nanos), known.Seen+1

@@ -128,31 +128,31 @@ func (c *cell) story() FieldStory {
 	k := c.key
 	pairs, _ := c.conflicts()
 	f := FieldStory{Field: c.name, Line: c.rule.Line, Rule: c.rule.String(), Value: c.shown, Conflicts: pairs, Writes: []Step{}}
-	order, fates := make([]int, len(c.claims)), make([]fate, len(c.claims))
+	order, fates := make([]int, len(c.op)), make([]fate, len(c.op))
 	for i := range order {
-		v := c.state.Judge(&c.claims[i])
+		v := c.state.Judge(c.claim(i))
 		order[i], fates[i] = i, c.fate(i, &v)
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return c.compare(i, j) })
+	slices.SortStableFunc(order, func(i, j int) int { return c.compare(int32(i), int32(j)) })
 	for _, least := range []merge.Outcome{merge.Overwritten, merge.Combined, merge.Lost, merge.Refused, merge.Kept} {
 		order = slices.DeleteFunc(order, func(i int) bool {
-			untold := len(c.claims)-f.Untold > MaxSteps && fates[i].outcome == least
+			untold := len(c.op)-f.Untold > MaxSteps && fates[i].outcome == least
 			if untold {
 				f.Untold++
 			}
 			return untold
 		})
 	}
-	names := make(map[int]string, len(order)) // by operation
+	names := make(map[int32]string, len(order)) // by operation
 	for n, i := range order {
 		names[c.op[i]] = fmt.Sprintf("W%d", n+1)
 	}
 	for _, i := range order {
-		o := k.ops[c.op[i]]
-		claim, v := &c.claims[i], c.state.Judge(&c.claims[i])
+		o, claim := c.opOf(i), c.claim(i)
+		v := c.state.Judge(claim)
 		step := Step{
-			Name: names[c.op[i]], ID: o.ID, Place: o.place, Kind: claim.Kind.String(), Value: claim.Value,
-			Version: o.Stamp.Version, Time: o.Stamp.Time, Node: o.Stamp.Node, Knowledge: o.source.String(),
+			Name: names[c.op[i]], ID: claim.Op.ID, Place: k.place(o), Kind: claim.Kind.String(), Value: claim.Value,
+			Version: o.version, Time: o.time(), Node: k.writer(o), Knowledge: o.source.String(),
 			Saw: []string{}, Perhaps: []string{},
 			Outcome: fates[i].outcome.String(), Unsure: fates[i].perhaps,
 		}
@@ -160,10 +160,10 @@ func (c *cell) story() FieldStory {
 			if j == i {
 				continue
 			}
-			switch rel := k.relate(c.op[j], c.op[i]); {
+			switch rel := k.relate(int(c.op[j]), int(c.op[i])); {
 			case rel == before:
 				step.Saw = append(step.Saw, names[c.op[j]])
-			case rel == unknown && k.past.high(c.op[i], k.ops[c.op[j]].node) >= k.ops[c.op[j]].index:
+			case rel == unknown && k.past.high(int(c.op[i]), int(c.opOf(j).node)) >= c.opOf(j).index:
 				step.Perhaps = append(step.Perhaps, names[c.op[j]])
 			}
 		}
@@ -171,8 +171,8 @@ func (c *cell) story() FieldStory {
 			step.By, step.Margin = v.By.String(), v.Margin
 			if w := c.find(&v.Against); w != nil {
 				for at := range k.ops {
-					if k.ops[at] == w {
-						step.Against = names[at]
+					if &k.ops[at] == w {
+						step.Against = names[int32(at)]
 					}
 				}
 			}

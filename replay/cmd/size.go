@@ -49,8 +49,8 @@ func (s *size) history() int64 {
 }
 
 // limit tells the garbage collector of this process to stay within the size. What it doesn't count, such as the program
-// itself, takes some of it.
-func (s *size) limit() { debug.SetMemoryLimit(s.history() * 7 / 8) }
+// itself and the far memory of a long key, takes some of it.
+func (s *size) limit() { debug.SetMemoryLimit(s.history() * 3 / 4) }
 
 // unlimit takes the limit back, for what has to be in memory as a whole: against one that it can't keep to, the garbage
 // collector does little but run.

@@ -41,7 +41,7 @@ func TestADrillRunsWithoutTheLimitOfTheReading(t *testing.T) {
 	script := file("s.drill", "region all = *\ncheck lost == 0\n")
 	day := file("h.ndjson", `{"key":"k","field":"f","value":1,"node":"a","time":1779235200000000000}`+"\n")
 	require.Equal(t, exitDone, Tiebreak(strings.NewReader(""), io.Discard, io.Discard, []string{"run", "-rules", table, day}))
-	require.EqualValues(t, 256<<20*7/8, debug.SetMemoryLimit(-1))
+	require.EqualValues(t, 256<<20*3/4, debug.SetMemoryLimit(-1))
 	require.Equal(t, exitDone, Tiebreak(strings.NewReader(""), io.Discard, io.Discard, []string{"drill", "-rules", table, script, day}))
 	require.EqualValues(t, math.MaxInt64, debug.SetMemoryLimit(-1))
 }

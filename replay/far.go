@@ -1,0 +1,113 @@
+package replay
+
+import (
+	"fmt"
+	"os"
+	"unsafe"
+
+	"github.com/tiebreakhq/tiebreak/replay/whole"
+)
+
+// far is memory for one key that is too long for ordinary memory: it stands in a temporary file, of which the system keeps in
+// memory what it likes, and of which this process keeps no more than a bound: what it touches beyond that it lets go of. One
+// goroutine uses it. Where there is no such thing, a nil one stands for ordinary memory.
+//
+// HAZARD: what is in it holds no pointers, and is gone when it is closed.
+type far struct {
+	file   *os.File
+	remove func() error
+	all    []byte // addresses: of the file, from its start, and of what it may grow to
+	used   int    // bytes that were handed out
+	end    int    // bytes of the file
+	ticks  uint
+	usage  usage
+	most   int64 // bytes that may be held of it
+}
+
+// farFailure is what is raised when the file can't grow: [far.guard] makes an error of it.
+type farFailure struct{ error }
+
+// newFar returns an empty one in a directory, "" for the system's, of which up to most bytes are held in memory; nil where
+// there is no such thing.
+func newFar(dir string, most int64) (*far, error) {
+	file, remove, err := whole.Temp(dir)
+	if err != nil {
+		return nil, farError(err)
+	}
+	f := &far{file: file, remove: remove}
+	f.most = most + f.usage.bytes()
+	if f.all, err = reserve(file); err != nil { // a system that knows no such thing, or grants no addresses
+		_ = f.close()
+		return nil, nil
+	}
+	return f, nil
+}
+
+func farError(err error) error { return fmt.Errorf("keep what does not fit into memory: %w", err) }
+
+// take hands out n bytes, all zero.
+func (f *far) take(n int) []byte {
+	const step, align = 16 << 20, 64
+	if n > len(f.all)-f.used {
+		panic(farFailure{farError(fmt.Errorf("one key needs more than %d GiB", len(f.all)>>30))})
+	}
+	if need := f.used + n; need > f.end {
+		end := min((need+step-1)&^(step-1), len(f.all))
+		if err := grow(f.file, f.end, end); err != nil {
+			panic(farFailure{farError(err)})
+		}
+		f.end = end
+	}
+	b := f.all[f.used : f.used+n : f.used+n]
+	f.used = min((f.used+n+align-1)&^(align-1), len(f.all))
+	return b
+}
+
+// tick is to be called by all that walks over what is here: once for each step.
+func (f *far) tick() {
+	const often = 1 << 8
+	if f.ticks++; f.ticks%often == 0 && f.usage.bytes() > f.most {
+		letGo(f.all, f.used)
+	}
+}
+
+// close gives memory and disk space back.
+func (f *far) close() error {
+	if f == nil {
+		return nil
+	}
+	f.usage.close()
+	if f.all != nil {
+		if err := unreserve(f.all); err != nil {
+			return err
+		}
+	}
+	if err := f.file.Close(); err != nil {
+		return err
+	}
+	return f.remove()
+}
+
+// guarded calls what uses far memory and returns its error, or that of a file that couldn't grow.
+func guarded(use func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			failure, ok := r.(farFailure)
+			if !ok {
+				panic(r)
+			}
+			err = failure.error
+		}
+	}()
+	return use()
+}
+
+// listOf makes a list of n, which holds no pointers if it is to be far.
+func listOf[T any](f *far, n int) []T {
+	if f == nil || n == 0 {
+		return make([]T, n)
+	}
+	var one T
+	b := f.take(n * int(unsafe.Sizeof(one)))
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), n)
+}

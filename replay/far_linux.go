@@ -1,0 +1,78 @@
+package replay
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// farAddresses is how far a file may grow. Addresses cost nothing, where they are of 64 bits.
+const farAddresses = 1 << (30 + 10*(^uint(0)>>63))
+
+// reserve gives addresses to a file and to what it may grow to.
+func reserve(file *os.File) ([]byte, error) {
+	all, err := unix.Mmap(int(file.Fd()), 0, farAddresses, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE)
+	if err == nil {
+		_ = unix.Madvise(all, unix.MADV_NOHUGEPAGE) // to touch a byte is to hold a page
+	}
+	return all, err
+}
+
+func unreserve(all []byte) error { return unix.Munmap(all) }
+
+// grow makes a file longer. The space is there when it returns: what is written to a page for which there is none ends the
+// process.
+func grow(file *os.File, from, to int) error {
+	for {
+		err := unix.Fallocate(int(file.Fd()), 0, int64(from), int64(to-from))
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EOPNOTSUPP):
+			return fill(file, from, to)
+		default:
+			return &os.PathError{Op: "grow", Path: file.Name(), Err: err}
+		}
+	}
+}
+
+// fill writes zeros, on a file system that promises no space.
+func fill(file *os.File, from, to int) error {
+	zeros := make([]byte, 1<<16)
+	for at := from; at < to; at += len(zeros) {
+		if _, err := file.WriteAt(zeros[:min(len(zeros), to-at)], int64(at)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// letGo has the system take back what stays in the file: the first bytes, in whole pages. It is a wish.
+func letGo(all []byte, used int) {
+	page := os.Getpagesize()
+	_ = unix.Madvise(all[:(used+page-1)&^(page-1)], unix.MADV_DONTNEED)
+}
+
+// usage asks how much of files this process holds in memory.
+type usage struct{ statm *os.File }
+
+// bytes returns 0 when the system doesn't say.
+func (u *usage) bytes() int64 {
+	if u.statm == nil {
+		u.statm, _ = os.Open("/proc/self/statm")
+	}
+	var room [128]byte
+	n, _ := u.statm.ReadAt(room[:], 0)
+	fields := bytes.Fields(room[:n])
+	if len(fields) < 3 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(string(fields[2]), 10, 64)
+	return pages * int64(os.Getpagesize())
+}
+
+func (u *usage) close() { _ = u.statm.Close() }

@@ -1,0 +1,146 @@
+package replay
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/replay/history"
+)
+
+// commonHistory is the exports of two regions, mostly writes to one key with all that a common key may hold, and writes to
+// keys that look like it.
+func commonHistory(seed uint64) (us, eu string) {
+	r := rand.New(rand.NewPCG(seed, 11))
+	ops := simulate(seed, 60+r.IntN(200), []string{"map", "list", "nothing"})
+	var a, b strings.Builder
+	for i, o := range ops {
+		line := strings.Replace(o.line(ops), fmt.Sprintf("k/%d", o.key), []string{"k/hot", "k/hot", "k/hot", "K/hot", "k/h​ot", "k/1"}[r.IntN(6)], 1)
+		key := line[strings.Index(line, `"key":`):]
+		key = key[:strings.Index(key, ",")]
+		who := fmt.Sprintf(`%s,"node":%q,"time":%d`, key, simNodes[o.node], o.time)
+		switch r.IntN(12) {
+		case 0:
+			line = fmt.Sprintf(`{%s,"op":"delete","id":%q}`, who, o.id())
+		case 1:
+			line = fmt.Sprintf(`{%s,"op":"set","fields":{"f":%d,"g":%d,"items":["x"]},"before":{"f":1,"g":2}}`, who, r.IntN(3), r.IntN(3))
+		case 2:
+			line = fmt.Sprintf(`{%s,"field":"items","op":%q,"value":"e%d","id":"x%d"}`, who, []string{"insert", "remove"}[r.IntN(2)], r.IntN(4), r.IntN(i+1))
+		case 3:
+			line = fmt.Sprintf(`{%s,"field":"f","value":%d,"version":%d,"base":%d,"id":"x%d"}`, who, r.IntN(5), r.IntN(4), r.IntN(4), r.IntN(i+1))
+		case 4:
+			line = strings.Replace(line, fmt.Sprintf(`"id":%q`, o.id()), `"tx":"t"`, 1)
+		}
+		if r.IntN(8) > 0 {
+			a.WriteString(line + "\n")
+		}
+		if r.IntN(3) > 0 {
+			b.WriteString(line + "\n")
+		}
+		if r.IntN(10) == 0 {
+			a.WriteString(line + "\n")
+		}
+	}
+	return a.String(), b.String()
+}
+
+// How long a key is must not show in any report: whether its payloads are kept or read again, and whether it is folded in
+// ordinary memory or in far memory.
+func TestLongCommonKeysAreFoldedLikeShortOnes(t *testing.T) {
+	tables := []string{
+		"nodes ap < eu < us\n* items add-wins\n* g max\n* * lww\nunique k/* f\ncheck k/* f <= g",
+		"* items remove-wins\n* f counter\n* * keep-all",
+		"nodes us < eu < ap\norder time version node\n* f,g lww together\n* items grow-only\n* * fww",
+		"nodes ap < eu < us\n* items append\n* * refuse",
+		"* items union\n* * delete-wins",
+	}
+	far := 0
+	for seed := range uint64(12) {
+		us, eu := commonHistory(seed)
+		read := func(memory int64, l lengths) *History {
+			h, err := Collect([]history.Source{
+				{Name: "us", Region: "us", Open: sourceOf("", us).Open},
+				{Name: "eu", Region: []string{"eu", ""}[seed%2], Open: sourceOf("", eu).Open},
+			}, history.Options{Workers: 2, Memory: memory, Temp: t.TempDir()})
+			require.NoError(t, err)
+			h.lengths = l
+			return h
+		}
+		short, long, bounded := read(-1, usualLengths), read(-1, lengths{many: 3, run: 5}), read(16<<10, lengths{many: 3, run: 5})
+		require.Zero(t, short.Inputs()[0].SetAside, "%v", short.inputs[0].told.list())
+		for i, rules := range tables {
+			table := merge.MustParseTable(rules)
+			says := func(h *History) string {
+				var state strings.Builder
+				r := h.Run(table, Options{Worst: 50, Lag: []time.Duration{0, 0, 40}[(int(seed)+i)%3],
+					State: func(l StateLine) { fmt.Fprintf(&state, "%+v\n", l) }})
+				require.NoError(t, h.Err())
+				b, err := json.MarshalIndent(r, "", " ")
+				require.NoError(t, err)
+				why, err := h.Why(table, "k/hot", nil, Options{})
+				require.NoError(t, err)
+				story, err := json.MarshalIndent(why, "", " ")
+				require.NoError(t, err)
+				laws, err := json.MarshalIndent(h.Laws(table, Options{}), "", " ")
+				require.NoError(t, err)
+				return fmt.Sprintf("%s\n%s\n%s\n%s", b, state.String(), story, laws)
+			}
+			want := says(short)
+			requireSame(t, want, says(long), seed, rules)
+			requireSame(t, want, says(bounded), seed, rules)
+		}
+		if bounded.store.parts[partition("k/hot")].size > bounded.store.fold(2) {
+			far++
+		}
+		require.NoError(t, bounded.Close())
+	}
+	require.Greater(t, far, 8)
+}
+
+// requireSame shows the first line in which two long texts differ.
+func requireSame(t *testing.T, want, got string, seed uint64, rules string) {
+	t.Helper()
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range min(len(w), len(g)) {
+		require.Equal(t, w[i], g[i], "line %d, seed %d, under\n%s", i, seed, rules)
+	}
+	require.Len(t, g, len(w))
+}
+
+// Far memory is zero when it is handed out, keeps what is in it when the system takes its pages, and says so when there is
+// no room for more.
+func TestFarMemoryKeepsWhatIsInIt(t *testing.T) {
+	f, err := newFar(t.TempDir(), 1) // all is too much: every tick that looks lets go
+	require.NoError(t, err)
+	if f == nil {
+		t.Skip("no far memory on this system")
+	}
+	var lists [][]int64
+	for i := range 50 {
+		list := listOf[int64](f, 1+i*997)
+		for j := range list {
+			require.Zero(t, list[j])
+			list[j] = int64(i<<32 | j)
+			f.tick()
+		}
+		lists = append(lists, list)
+	}
+	for i, list := range lists {
+		for j := range list {
+			require.Equal(t, int64(i<<32|j), list[j])
+		}
+	}
+	before := f.usage.bytes()
+	letGo(f.all, f.used)
+	require.Less(t, f.usage.bytes(), before)
+	err = guarded(func() error { f.take(len(f.all)); return nil })
+	require.ErrorContains(t, err, "one key needs more than")
+	require.Panics(t, func() { _ = guarded(func() error { panic("another") }) })
+	require.NoError(t, f.close())
+}
