@@ -172,7 +172,7 @@ func (p *part) bite(to *bite, record []byte) {
 			to.last = p.spare[n-1][:0]
 			p.spare = p.spare[:n-1]
 		} else if len(record) <= p.history.store.most {
-			to.last = p.history.store.block()
+			to.last = p.history.store.block(p.history.store.most)
 		} else {
 			to.last = make([]byte, 0, len(record))
 		}

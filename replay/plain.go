@@ -284,11 +284,35 @@ func (k *plainKey) write(w *merge.Write, o *plainOp) {
 	w.Value = o.value
 }
 
-// beats reports whether an operation takes the place of the one that is kept, of which k.b is the write.
+// order orders two writes as the rule does, and says by which rung. Under the usual ladder the versions and the times of most
+// tell, without making merge's writes of them.
+func (k *plainKey) order(rule *merge.Rule, a, b *plainOp) (order int, by lww.Rung) {
+	if usual(rule) {
+		if order, by = a.claims(b); order != 0 {
+			return order, by
+		}
+	}
+	k.write(&k.a, a)
+	k.write(&k.b, b)
+	return rule.Compare(&k.a, &k.b)
+}
+
+// usual reports whether the version and then the time are the first that a rule looks at.
+func usual(rule *merge.Rule) bool {
+	return rule.Name == "lww" && rule.Ladder().Order == [3]lww.Rung{}
+}
+
+// claims orders two writes by version and time, the first rungs of the usual ladder.
+func (o *plainOp) claims(p *plainOp) (order int, by lww.Rung) {
+	if o.version != p.version {
+		return cmp.Compare(o.version, p.version), lww.Version
+	}
+	return cmp.Compare(o.wall, p.wall), lww.Time
+}
+
+// beats reports whether an operation takes the place of the one that is kept.
 func (k *plainKey) beats(rule *merge.Rule, o, kept *plainOp) bool {
-	k.write(&k.a, o)
-	order, _ := rule.Compare(&k.a, &k.b)
-	if order != 0 {
+	if order, _ := k.order(rule, o, kept); order != 0 {
 		return order > 0
 	}
 	a, b := k.a, k.b
@@ -303,11 +327,9 @@ func (k *plainKey) fold(t int, table *merge.Table, s *sums) {
 	var one RuleSum
 	if rule.Selects() {
 		kept = &k.ops[0]
-		k.write(&k.b, kept)
 		for i := 1; i < len(k.ops); i++ {
 			if o := &k.ops[i]; k.beats(rule, o, kept) {
 				kept = o
-				k.write(&k.b, kept)
 			}
 		}
 		for _, run := range k.runs {
@@ -390,7 +412,7 @@ func (f *folder) shows(c *Cell, s *sums) bool {
 	return f.state != nil || f.visit != nil || s.worst.wants(c)
 }
 
-// judge counts what became of a write; k.b is the one that is kept, and last says that its node made none after it.
+// judge counts what became of a write; last says that its node made none after it.
 func (k *plainKey) judge(rule *merge.Rule, o, kept *plainOp, last bool, one *RuleSum, s *sums) {
 	if o.node != kept.node || o.version != kept.version || o.wall != kept.wall {
 		if !last {
@@ -401,8 +423,7 @@ func (k *plainKey) judge(rule *merge.Rule, o, kept *plainOp, last bool, one *Rul
 		s.totals.Kept++
 		return
 	}
-	k.write(&k.a, o)
-	order, by := rule.Compare(&k.a, &k.b)
+	order, by := k.order(rule, o, kept)
 	others := len(k.runs) > 1
 	switch {
 	case order == 0: // the same in all that counts
@@ -430,6 +451,8 @@ func (k *plainKey) decided(rule *merge.Rule, loser, winner *plainOp, order int, 
 	s.decided.count(by)
 	switch by {
 	case lww.Time:
+		k.write(&k.a, loser)
+		k.write(&k.b, winner)
 		margin := lww.Judge(rule.Ladder(), k.a.Stamp, k.b.Stamp, order, by).Margin
 		s.close(pair{loser.node, winner.node}, margin)
 		if mixed(loser.precision, winner.precision, margin) && s.told.wants(finding.MixedPrecision, k.place(loser)) {
@@ -448,10 +471,12 @@ func (k *plainKey) finding(code finding.Code, o *plainOp, detail string) finding
 
 // invert counts a write that loses by its stamp to the greatest of its node so far, and returns the greatest with it.
 func (k *plainKey) invert(rule *merge.Rule, greatest, o *plainOp, s *sums) *plainOp {
-	ladder := rule.Ladder()
-	if ladder.Order == [3]lww.Rung{} && o.version >= greatest.version && o.wall > greatest.wall {
-		return o
+	if usual(rule) {
+		if order, _ := greatest.claims(o); order < 0 {
+			return o
+		}
 	}
+	ladder := rule.Ladder()
 	k.write(&k.a, greatest)
 	k.write(&k.b, o)
 	order, by := ladder.Compare(k.a.Stamp, k.b.Stamp)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
@@ -178,4 +179,34 @@ func TestLongKeysAreCountedLikeShortOnes(t *testing.T) {
 	}
 	require.Greater(t, long, 8)
 	require.Greater(t, common, 5)
+}
+
+// What a plain key is ordered by is what the rule says of the writes, to the rung.
+func TestPlainWritesAreOrderedAsTheirRuleSays(t *testing.T) {
+	h := &History{names: newNames()}
+	nodes := []uint32{uint32(h.names.of("eu")), uint32(h.names.of("us")), uint32(h.names.of("xx"))}
+	k := plainKey{folder: &folder{part: part{history: h}}}
+	r := rand.New(rand.NewPCG(5, 1))
+	draw := func() *plainOp {
+		return &plainOp{
+			version: r.Uint64N(3), wall: int64(r.IntN(3)) - 1, node: nodes[r.IntN(3)],
+			value: value.Value(fmt.Sprint(r.IntN(3))), kind: merge.Set,
+		}
+	}
+	for _, text := range []string{
+		"nodes eu < us\n* * lww", "* * lww", "nodes eu < us\norder time version node\n* * lww",
+		"nodes eu < us\n* * fww", "nodes eu < us\n* * max", "profile couchbase\n* * lww", "profile cosmosdb\n* * lww",
+	} {
+		rule := merge.MustParseTable(text).Rules[0]
+		for range 2000 {
+			a, b := draw(), draw()
+			var one, other merge.Write
+			k.write(&one, a)
+			k.write(&other, b)
+			want, wantBy := rule.Compare(&one, &other)
+			order, by := k.order(rule, a, b)
+			require.Equal(t, want, order, text)
+			require.Equal(t, wantBy, by, text)
+		}
+	}
 }

@@ -20,36 +20,38 @@ type store struct {
 	reads sync.Pool // of memory to read blocks of the spool into: see each
 
 	mu   sync.Mutex
-	room []byte   // for blocks, where nobody has written yet
-	free [][]byte // blocks that were given back
+	room []byte           // for blocks, where nobody has written yet
+	free map[int][][]byte // blocks that were given back, by their size
 }
 
-// block returns memory for a block.
-func (s *store) block() []byte {
+// block returns memory for a block of that size, which is no more than most. All sizes come from large pieces: to the runtime
+// the small blocks of all shelves would be pages of their own, and each page a fault.
+func (s *store) block(size int) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n := len(s.free); n > 0 {
-		b := s.free[n-1]
-		s.free = s.free[:n-1]
+	if free := s.free[size]; len(free) > 0 {
+		b := free[len(free)-1]
+		s.free[size] = free[:len(free)-1]
 		return b[:0]
 	}
-	if len(s.room) < s.most {
+	if len(s.room) < size {
 		s.room = make([]byte, s.piece())
 		preferLargePages(s.room)
 	}
-	b := s.room[:0:s.most]
-	s.room = s.room[s.most:]
+	b := s.room[:0:size]
+	s.room = s.room[size:]
 	return b
 }
 
 // giveBack takes the memory of a block that nobody needs any more.
 func (s *store) giveBack(block []byte) {
-	if cap(block) != s.most {
+	size := cap(block)
+	if size == 0 || size > s.most { // of one record
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.free = append(s.free, block)
+	s.free[size] = append(s.free[size], block)
 }
 
 // shelf is the blocks of one part. Where a record is does not matter, so blocks have no order.
@@ -108,7 +110,7 @@ func newStore(m memory, dir string, workers int) *store {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	return &store{memory: m, most: m.block(workers), spool: spool{dir: dir}}
+	return &store{memory: m, most: m.block(workers), spool: spool{dir: dir}, free: make(map[int][][]byte)}
 }
 
 // shelve takes a full block of a shelf that the caller alone uses. It returns memory for the next block when the block is
@@ -255,31 +257,39 @@ func (f *filler) next(p, size int) []byte {
 	if cap(block) > 0 {
 		most = min(2*cap(block), f.most)
 	}
+	for most < min(size, f.most) {
+		most = min(2*most, f.most)
+	}
 	if f.err == nil {
 		block, f.err = f.store.shelve(&f.shelves[p], block)
 	}
 	if f.err != nil {
 		block = block[:0]
 	}
-	if most = max(most, size); cap(block) >= most {
+	if cap(block) >= max(most, size) {
 		return block
 	}
-	if most == f.store.most {
-		return f.store.block()
+	f.store.giveBack(block)
+	if size > most {
+		return make([]byte, 0, size)
 	}
-	return make([]byte, 0, most)
+	return f.store.block(most)
 }
 
 // close puts all blocks at hand away. The shelves are the caller's then.
 func (f *filler) close() ([]shelf, error) {
 	for p, block := range f.open {
-		if f.tight && cap(block)-len(block) > cap(block)/8 {
-			block = slices.Clone(block)
+		kept, roomy := block, f.tight && cap(block)-len(block) > cap(block)/8
+		if roomy {
+			kept = slices.Clone(block)
 		}
 		if f.err == nil {
-			block, f.err = f.store.shelve(&f.shelves[p], block)
-			f.store.giveBack(block)
+			kept, f.err = f.store.shelve(&f.shelves[p], kept)
 		}
+		if roomy {
+			kept = block
+		}
+		f.store.giveBack(kept)
 	}
 	f.open = nil
 	return f.shelves, f.err

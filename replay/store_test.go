@@ -122,3 +122,41 @@ func TestOpenBlocksFitIntoTheMemory(t *testing.T) {
 	require.Equal(t, mostBlock, memory(256<<20).block(2))
 	require.Equal(t, mostBlock, memory(-1).block(64))
 }
+
+// Blocks of every size are cut from the store's pieces and go back to it; what was made for one long record does not.
+func TestBlocksThatAreGivenBackAreUsedAgain(t *testing.T) {
+	s := newStore(32<<20, t.TempDir(), 2)
+	for size := firstBlock; size <= s.most; size *= 2 {
+		b := s.block(size)
+		require.Empty(t, b)
+		require.Equal(t, size, cap(b))
+		s.giveBack(append(b, 1))
+		again := s.block(size)
+		require.Empty(t, again)
+		require.Same(t, &b[:1][0], &again[:1][0])
+		require.NotSame(t, &again[:1][0], &s.block(size)[:1][0])
+	}
+	s.giveBack(make([]byte, 0, s.most+1))
+	s.giveBack(nil)
+	for _, free := range s.free {
+		require.Empty(t, free)
+	}
+}
+
+// A shelf that leaves no room in its blocks gives the roomy ones back, and one that is in the spool gives back all.
+func TestAShelfGivesBackWhatItDoesNotHold(t *testing.T) {
+	for _, m := range []memory{32 << 20, 1} {
+		s := newStore(m, t.TempDir(), 1)
+		f := newFiller(s, 2)
+		f.tight = m > 1
+		f.put(0, make([]byte, firstBlock/2))
+		f.put(1, make([]byte, firstBlock/2))
+		shelves, err := f.close()
+		require.NoError(t, err)
+		require.Len(t, s.free[firstBlock], 2)
+		for i := range shelves {
+			require.Equal(t, firstBlock/2, shelves[i].size)
+		}
+		require.NoError(t, s.spool.close())
+	}
+}

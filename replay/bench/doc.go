@@ -37,9 +37,9 @@
 // # Where the time and the memory go
 //
 // Of the processor time that ten million writes take, a profile gives a quarter to the parser, most of it looking for the
-// ends of texts; a quarter to putting records into parts, a quarter of which is writing what does not fit into memory to a
-// temporary file, and most of the rest waiting for memory that no cache holds; a third to the fold, of which reading back and
-// sorting the records into bites is a third and the rules are a quarter; and the rest to reading the file, faults and collecting
+// ends of texts; three tenths to putting records into parts, a fifth of which is writing what does not fit into memory to a
+// temporary file, and most of the rest waiting for memory that no cache holds; three tenths to the fold, of which reading back
+// and sorting the records into bites is two fifths and the rules are a fifth; and the rest to reading the file, faults and collecting
 // garbage. Of 256 MiB, 80 hold records, 32 are blocks that are being filled, and each folding goroutine has 8 for records
 // and a little more to find its way in them; what is left is for the collector of garbage to be late.
 //
