@@ -21,7 +21,7 @@ func commonHistory(seed uint64) (us, eu string) {
 	ops := simulate(seed, 60+r.IntN(200), []string{"map", "list", "nothing"})
 	var a, b strings.Builder
 	for i, o := range ops {
-		line := strings.Replace(o.line(ops), fmt.Sprintf("k/%d", o.key), []string{"k/hot", "k/hot", "k/hot", "K/hot", "k/h​ot", "k/1"}[r.IntN(6)], 1)
+		line := strings.Replace(o.line(ops), fmt.Sprintf("k/%d", o.key), []string{"k/hot", "k/hot", "k/hot", "K/hot", "k/h\u200bot", "k/1"}[r.IntN(6)], 1)
 		key := line[strings.Index(line, `"key":`):]
 		key = key[:strings.Index(key, ",")]
 		who := fmt.Sprintf(`%s,"node":%q,"time":%d`, key, simNodes[o.node], o.time)
