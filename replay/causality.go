@@ -61,7 +61,7 @@ const (
 )
 
 func (k *key) relate(a, b int) relation {
-	x, y := &k.ops[a], &k.ops[b]
+	x, y := &k.stand[a], &k.stand[b]
 	switch {
 	case k.past.low(b, int(x.node)) >= x.index:
 		return before
@@ -80,32 +80,28 @@ func (k *key) arrange(opt *Options, t *tally) {
 	k.inOrder, k.numbered = k.room.lists.raw(len(k.nodes)), k.room.flags.raw(len(k.nodes))
 	places := k.room.counts.raw(len(k.ops))
 	count := k.room.counts.take(len(k.nodes))
-	for i := range k.ops {
+	for i := range k.stand {
 		k.room.tick()
-		count[k.ops[i].node]++
+		count[k.stand[i].node]++
 	}
 	for n, c := range count {
 		k.inOrder[n], places = places[:0:c], places[c:]
 	}
-	for i := range k.ops {
+	for i := range k.stand {
 		k.room.tick()
-		n := k.ops[i].node
+		n := k.stand[i].node
 		k.inOrder[n] = append(k.inOrder[n], int32(i))
 	}
 	for n, list := range k.inOrder {
 		k.numbered[n] = k.order(k.nodes[n], k.numbers[n], list, t)
-		for at, i := range list {
-			k.room.tick()
-			k.ops[i].index = int32(at + 1)
-		}
 		named, until := int32(len(list)), int32(len(list))
 		for at, i := range slices.Backward(list) {
 			k.room.tick()
-			o := &k.ops[i]
-			if o.hash != 0 {
+			o := &k.stand[i]
+			if o.named > 0 {
 				named = int32(at)
 			}
-			o.named, o.until = named, until
+			o.index, o.named, o.until = int32(at+1), named, until
 			if int(o.after) == at {
 				until = o.after
 			}
@@ -135,10 +131,14 @@ func (k *key) divide() {
 			r.slots[number] = int32(n + 1)
 		}
 	}
+	k.stand = r.stand.raw(len(k.ops))
 	for i := range k.ops {
 		r.tick()
 		o := &k.ops[i]
-		o.node = r.slots[o.writer] - 1
+		k.stand[i] = standing{node: r.slots[o.writer] - 1}
+		if o.hash != 0 {
+			k.stand[i].named = 1 // that it is, until arrange has walked over all
+		}
 	}
 	for _, number := range k.numbers {
 		r.slots[number] = 0
@@ -152,20 +152,26 @@ func (k *key) order(node clock.Node, number uint32, list []int32, t *tally) (num
 	numbered, placed, versioned := true, true, true
 	for _, i := range list {
 		k.room.tick()
-		numbered = numbered && k.ops[i].number > 0
+		o := &k.ops[i]
+		numbered = numbered && o.number > 0
+		placed = placed && k.arrived(o, number) > 0
+		versioned = versioned && o.version > 0
 	}
 	if len(list) < 2 {
 		return numbered
 	}
-	for _, i := range list {
-		k.room.tick()
-		o := &k.ops[i]
-		placed = placed && k.arrived(o, number) > 0
-		versioned = versioned && o.version > 0
+	if numbered || placed || versioned { // else k.ops is in canonical order, and that is by time
+		k.rank(list, func(o *op) uint64 {
+			switch {
+			case numbered:
+				return o.number
+			case placed:
+				return uint64(k.arrived(o, number))
+			}
+			return o.version
+		})
 	}
-	compare := func(i, j int32) int {
-		k.room.tick()
-		a, b := &k.ops[i], &k.ops[j]
+	compare := func(a, b *op) int {
 		order := 0
 		switch {
 		case numbered:
@@ -177,14 +183,15 @@ func (k *key) order(node clock.Node, number uint32, list []int32, t *tally) (num
 		}
 		return cmp.Or(order, a.time().Compare(b.time()))
 	}
-	slices.SortStableFunc(list, compare) // stable: k.ops is in canonical order
 	for at := 1; at < len(list); at++ {
-		a, b := &k.ops[list[at-1]], &k.ops[list[at]]
-		if compare(list[at-1], list[at]) != 0 {
-			b.after = int32(at)
+		k.room.tick()
+		i, j := list[at-1], list[at]
+		a, b := &k.ops[i], &k.ops[j]
+		if compare(a, b) != 0 {
+			k.stand[j].after = int32(at)
 			continue
 		}
-		b.after = a.after
+		k.stand[j].after = k.stand[i].after
 		if k.samePayload(a, b) {
 			continue
 		}
@@ -206,17 +213,45 @@ func (k *key) order(node clock.Node, number uint32, list []int32, t *tally) (num
 	return numbered
 }
 
+// ranked is an operation, and what is to put it in order.
+type ranked struct {
+	rank uint64
+	op   int32
+}
+
+// rank sorts operations, which are in canonical order, by what rank returns, and those that are equal in it by time.
+func (k *key) rank(list []int32, rank func(o *op) uint64) {
+	ranks := k.room.ranks.raw(len(list))
+	sorted := true
+	for at, i := range list {
+		k.room.tick()
+		ranks[at] = ranked{rank(&k.ops[i]), i}
+		sorted = sorted && (at == 0 || ranks[at-1].rank <= ranks[at].rank)
+	}
+	if sorted {
+		return
+	}
+	slices.SortFunc(ranks, func(a, b ranked) int {
+		k.room.tick()
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.op, b.op)) // canonical order is by time
+	})
+	for at := range ranks {
+		k.room.tick()
+		list[at] = ranks[at].op
+	}
+}
+
 // learn fills k.past from the best source that each operation has.
 func (k *key) learn(opt *Options) {
 	m := len(k.nodes)
 	k.past = past{nodes: m, lo: k.room.counts.take(len(k.ops) * m), hi: k.room.counts.take(len(k.ops) * m)}
 	for i := range k.ops {
 		k.room.tick()
-		o := &k.ops[i]
 		lo, hi := k.past.lows(i), k.past.highs(i)
-		o.source = k.seen(opt, o, lo, hi)
+		o := &k.stand[i]
+		o.source = k.seen(opt, i, lo, hi)
 		own := o.index - 1
-		if o.writer == 0 { // whoever wrote it, nothing says that they wrote the others
+		if k.nodes[o.node] == "" { // whoever wrote it, nothing says that they wrote the others
 			lo[o.node], hi[o.node] = 0, int32(len(k.inOrder[o.node]))
 			o.source = Unknown
 			continue
@@ -227,7 +262,8 @@ func (k *key) learn(opt *Options) {
 }
 
 // seen fills in what an operation had seen of the other nodes and returns the source that told.
-func (k *key) seen(opt *Options, o *op, lo, hi []int32) Source {
+func (k *key) seen(opt *Options, i int, lo, hi []int32) Source {
+	o := &k.ops[i]
 	switch {
 	case o.told > 0:
 		k.seenExactly(k.context(o), lo, hi)
@@ -235,7 +271,7 @@ func (k *key) seen(opt *Options, o *op, lo, hi []int32) Source {
 	case o.hasBase && k.seenBase(o, lo, hi):
 		return Base
 	case k.arrived(o, o.writer) > 0:
-		k.seenDeliveries(o, lo, hi)
+		k.seenDeliveries(i, lo, hi)
 		return Deliveries
 	case opt.Lag > 0 && !o.time().IsZero():
 		k.seenByLag(o, opt.Lag, lo, hi)
@@ -260,8 +296,8 @@ func (k *key) seenExactly(seen *context, lo, hi []int32) {
 	}
 	for _, id := range seen.ids {
 		if i, ok := k.findID(id); ok {
-			n := k.ops[i].node
-			lo[n], hi[n] = max(lo[n], k.ops[i].index), max(hi[n], k.ops[i].index)
+			o := &k.stand[i]
+			lo[o.node], hi[o.node] = max(lo[o.node], o.index), max(hi[o.node], o.index)
 		}
 	}
 	if len(seen.ids) == 0 && len(seen.up) == 0 {
@@ -273,7 +309,7 @@ func (k *key) seenExactly(seen *context, lo, hi []int32) {
 		case len(seen.ids) == 0:
 			hi[n] = int32(len(list))
 		case int(lo[n]) < len(list):
-			hi[n] = k.ops[list[lo[n]]].named
+			hi[n] = k.stand[list[lo[n]]].named
 		}
 	}
 }
@@ -308,13 +344,13 @@ func (k *key) seenBase(o *op, lo, hi []int32) bool {
 	first := sortedCount(k.byVersion, func(i int32) bool { return k.ops[i].version < o.base })
 	made := 0
 	for _, i := range k.byVersion[first:] {
-		b := &k.ops[i]
-		if b.version != o.base || o.base == 0 {
+		if k.ops[i].version != o.base || o.base == 0 {
 			break
 		}
-		if b == o {
+		if &k.ops[i] == o {
 			continue
 		}
+		b := &k.stand[i]
 		if made++; made == 1 {
 			lo[b.node], hi[b.node] = b.index, b.index
 		} else {
@@ -364,12 +400,13 @@ func (a arrivals) by(then int64) (lo, hi int32) {
 }
 
 // seenDeliveries compares positions in the export of the writer's own region: what stands before op there had arrived.
-func (k *key) seenDeliveries(o *op, lo, hi []int32) {
+func (k *key) seenDeliveries(i int, lo, hi []int32) {
+	o, node := &k.ops[i], k.stand[i].node
 	home := o.writer
 	if k.delivered == nil {
 		k.delivered = make([][]arrivals, len(k.nodes))
 	}
-	came := k.delivered[o.node]
+	came := k.delivered[node]
 	if came == nil {
 		came = k.room.arrivals.raw(len(k.nodes))
 		for n := range k.nodes {
@@ -380,7 +417,7 @@ func (k *key) seenDeliveries(o *op, lo, hi []int32) {
 				return math.MaxInt64 // never
 			})
 		}
-		k.delivered[o.node] = came
+		k.delivered[node] = came
 	}
 	for n := range k.nodes {
 		lo[n], hi[n] = came[n].by(k.arrived(o, home) - 1)
@@ -426,13 +463,13 @@ func (k *key) close() {
 			}
 		}
 	}
-	for i := range k.ops {
+	for i := range k.stand {
 		k.room.tick()
-		n := int(k.ops[i].node)
+		n := int(k.stand[i].node)
 		for o, seen := range lo(int32(i)) {
 			if o != n && seen > 0 {
 				last := hi(k.inOrder[o][seen-1])
-				last[n] = min(last[n], k.ops[i].index-1)
+				last[n] = min(last[n], k.stand[i].index-1)
 			}
 		}
 	}

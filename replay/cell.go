@@ -87,7 +87,7 @@ func (c *cell) claimOf(i, number int) *merge.Claim {
 // its writer had seen.
 func (c *cell) complete(claim *merge.Claim, at int) {
 	k, op := c.key, claim.Op
-	op.Dot.Node, op.Dot.Seq = op.Stamp.Node, uint64(k.ops[at].index)
+	op.Dot.Node, op.Dot.Seq = op.Stamp.Node, uint64(k.stand[at].index)
 	if c.rule.NeedsSeen(claim.Kind) && op.Seen.IsEmpty() {
 		for n, node := range k.nodes {
 			op.Seen.AddUp(node, uint64(k.past.low(at, n)))
@@ -141,7 +141,7 @@ func (c *cell) divide() {
 	count := k.room.indexes.take(len(k.nodes))
 	for _, at := range c.op {
 		k.room.tick()
-		count[k.ops[at].node]++
+		count[k.stand[at].node]++
 	}
 	for n, m := range count {
 		c.byNode[n] = nodeClaims{claims[:0:m], index[:m:m]}
@@ -149,18 +149,18 @@ func (c *cell) divide() {
 	}
 	for i, at := range c.op {
 		k.room.tick()
-		nc := &c.byNode[k.ops[at].node]
+		nc := &c.byNode[k.stand[at].node]
 		nc.claims = append(nc.claims, int32(i))
 	}
 	for n := range c.byNode {
 		nc := &c.byNode[n]
 		slices.SortFunc(nc.claims, func(i, j int32) int {
 			k.room.tick()
-			return cmp.Compare(k.ops[c.op[i]].index, k.ops[c.op[j]].index)
+			return cmp.Compare(k.stand[c.op[i]].index, k.stand[c.op[j]].index)
 		})
 		for at, i := range nc.claims {
 			k.room.tick()
-			nc.index[at] = k.ops[c.op[i]].index
+			nc.index[at] = k.stand[c.op[i]].index
 		}
 	}
 }
@@ -186,9 +186,9 @@ func (c *cell) conflicts() (pairs, writes Count) {
 		for _, i := range mine.claims {
 			k.room.tick()
 			at := int(c.op[i])
-			index := k.ops[at].index
+			index := k.stand[at].index
 			sure, possible := false, k.nodes[n] == "" && len(mine.claims) > 1
-			if tied := mine.upTo(k.ops[at].until) - mine.upTo(k.ops[at].after) - 1; tied > 0 && k.nodes[n] != "" {
+			if tied := mine.upTo(k.stand[at].until) - mine.upTo(k.stand[at].after) - 1; tied > 0 && k.nodes[n] != "" {
 				pairs.Max += int64(tied) // of one node, and perhaps not of one writer
 				possible = true
 			}
@@ -232,7 +232,7 @@ func (c *cell) unaware(theirs *nodeClaims, known []int32, n int, index int32) in
 // replaced reports whether some claim on the cell (in a set: on the element) was made by a writer that had seen claim i: for certain, or perhaps.
 func (c *cell) replaced(i int) (certain, perhaps bool) {
 	k := c.key
-	o := c.opOf(i)
+	o := &k.stand[c.op[i]]
 	for n := range c.byNode {
 		claims := c.byNode[n].claims
 		last := len(claims) - 1 // the node's last has seen most
@@ -397,7 +397,7 @@ func (c *cell) decided(i int, v *merge.Verdict, s *sums) {
 		if winner == nil {
 			return
 		}
-		s.close(pair{k.numbers[loser.node], k.numbers[winner.node]}, v.Margin)
+		s.close(pair{loser.writer, winner.writer}, v.Margin)
 		if mixed(loser.precision, winner.precision, v.Margin) && s.told.wants(finding.MixedPrecision, k.place(loser)) {
 			s.told.keep(c.finding(finding.MixedPrecision, loser, mixedDetail(loser.precision, winner.precision, v.Margin, k.place(winner))))
 		}

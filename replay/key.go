@@ -42,16 +42,20 @@ type op struct {
 	slot    int32  // of its payload or, when that is read again whenever it is wanted, of its record
 	told    int32  // the same of the delivery that says what its writer had seen, from 1; 0 when none does
 
+	hasBase   bool
+	kind      merge.Kind
+	precision history.Precision
+}
+
+// standing is where an operation stands among those of its node. What was read of it stands apart, in [op]: much of what is
+// worked out needs this alone.
+type standing struct {
 	node   int32 // among the nodes of the key
 	index  int32 // among the operations of its node on the key, from 1
 	after  int32 // how many of those came before it for certain: index-1, but where nothing puts them in order
 	until  int32 // up to which of those nothing puts it in order: index then
 	named  int32 // how many of those come before the next that has an id, from this one on
 	source Source
-
-	hasBase   bool
-	kind      merge.Kind
-	precision history.Precision
 }
 
 func (o *op) time() clock.Timestamp { return clock.Timestamp{Wall: o.wall, Logical: o.logical} }
@@ -117,6 +121,7 @@ type key struct {
 	part  *part
 	kept  []payload // by slot; nil when there are so many that they are read again
 
+	stand    []standing // of each operation
 	nodes    []clock.Node
 	numbers  []uint32  // of the names of the nodes
 	inOrder  [][]int32 // of each node, its operations in the order in which it made them
@@ -370,7 +375,9 @@ func (k *key) settle(sum *Totals, t *tally) {
 			if k.byID != nil && o.hash != 0 && !k.byID.alone(o.hash) {
 				k.byID.put(o.hash, n)
 			}
-			k.ops = append(k.ops, *o)
+			if k.ops = all[:n+1]; n < i {
+				k.ops[n] = *o
+			}
 			continue
 		}
 		first := &k.ops[at]

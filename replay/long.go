@@ -83,9 +83,11 @@ func (f *folder) foldFar(from *shelf, name string, alike *alike) (others shelf, 
 	if err != nil {
 		return others, err
 	}
-	memory, err := newFar(store.spool.dir, store.far())
-	if err != nil {
-		return others, err
+	var memory *far
+	if count*opBytes+size > store.far() {
+		if memory, err = newFar(store.spool.dir, int64(store.far())); err != nil {
+			return others, err
+		}
 	}
 	defer func() { err = cmp.Or(err, memory.close()) }()
 	rest := newFiller(store, 1)
@@ -108,6 +110,9 @@ func (f *folder) foldFar(from *shelf, name string, alike *alike) (others shelf, 
 	}
 	return shelves[0], nil
 }
+
+// opBytes is about how many bytes an operation of a common key takes, beside its record, when its payload is not kept.
+const opBytes = 256
 
 // pick copies the records of one key to far memory, and those of others to a filler.
 func (p *part) pick(b []byte, name string, memory *far, rest *filler, alike *alike) error {

@@ -61,8 +61,8 @@ func (h *History) Operations(opt Options, each func(*KeyOperations)) {
 					if k.kept == nil {
 						op.Fields = slices.Clone(op.Fields)
 					}
-					op.Dot = clock.Dot{Node: op.Stamp.Node, Seq: uint64(o.index)}
-					ops.Ops = append(ops.Ops, Operation{Op: op, Place: k.place(o), Node: n, Known: o.source,
+					op.Dot = clock.Dot{Node: op.Stamp.Node, Seq: uint64(k.stand[at].index)}
+					ops.Ops = append(ops.Ops, Operation{Op: op, Place: k.place(o), Node: n, Known: k.stand[at].source,
 						Low: k.past.lows(int(at)), High: k.past.highs(int(at))})
 				}
 			}

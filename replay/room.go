@@ -20,6 +20,8 @@ type room struct {
 	far   *far    // nil but for a key that is too long for ordinary memory
 
 	ops      slab[op]
+	stand    slab[standing]
+	ranks    slab[ranked]
 	echoes   []echo
 	kept     slab[payload]
 	scratch  [2]scratch
@@ -67,7 +69,7 @@ var usualLengths = lengths{keep: 1 << 10, many: 1 << 15, run: 1 << 15}
 // newFar returns a room for one long key: lists that may be long are in far memory.
 func (r *room) newFar(f *far) *room {
 	n := &room{slots: r.slots, ids: ids{seed: r.ids.seed}, far: f}
-	n.ops.far, n.flags.far, n.counts.far, n.times.far = f, f, f, f
+	n.ops.far, n.stand.far, n.ranks.far, n.flags.far, n.counts.far, n.times.far = f, f, f, f, f, f
 	n.refusals.far, n.indexes.far = f, f
 	return n
 }
@@ -85,6 +87,8 @@ func (r *room) begin(name string, ops int, p *part) *key {
 		*r = room{slots: r.slots, ids: ids{seed: r.ids.seed}, plain: r.plain, far: r.far}
 	}
 	r.ops.reset()
+	r.stand.reset()
+	r.ranks.reset()
 	r.echoes = r.echoes[:0]
 	r.kept.reset()
 	r.scratch[0].slot, r.scratch[1].slot = -1, -1

@@ -499,8 +499,9 @@ func (s *sums) known(k *key) {
 	if len(k.nodes) < 2 {
 		return
 	}
-	for i := range k.ops {
-		s.sources[k.ops[i].source]++
+	for i := range k.stand {
+		k.room.tick()
+		s.sources[k.stand[i].source]++
 	}
 }
 
@@ -528,7 +529,7 @@ func (s *sums) nodesOf(k *key, table *merge.Table) {
 // clocks compares the clocks of the nodes: a writer that had seen a write with a later time than its own shows by how
 // much, at least, the clocks differ. A stated lag shows nothing, for it is itself told by the times.
 func (s *sums) clocks(k *key, opt *Options) {
-	tells := func(o *op) bool { return o.source <= Deliveries && !o.time().IsZero() }
+	tells := func(i int) bool { return k.stand[i].source <= Deliveries && !k.ops[i].time().IsZero() }
 	if len(k.nodes) < 2 || !k.any(tells) {
 		return
 	}
@@ -551,13 +552,13 @@ func (s *sums) clocks(k *key, opt *Options) {
 	told := k.room.flags.take(len(k.ops))
 	for i := range k.ops {
 		k.room.tick()
-		o := &k.ops[i]
-		if !tells(o) {
+		if !tells(i) {
 			continue
 		}
+		o := &k.ops[i]
 		for n := range k.nodes {
 			seen := k.past.low(i, n)
-			if n == int(o.node) || seen == 0 {
+			if n == int(k.stand[i].node) || seen == 0 {
 				continue
 			}
 			at := latest[n][seen-1]
@@ -580,10 +581,10 @@ func (s *sums) clocks(k *key, opt *Options) {
 }
 
 // any reports whether an operation is so.
-func (k *key) any(is func(*op) bool) bool {
+func (k *key) any(is func(i int) bool) bool {
 	for i := range k.ops {
 		k.room.tick()
-		if is(&k.ops[i]) {
+		if is(i) {
 			return true
 		}
 	}

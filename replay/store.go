@@ -103,8 +103,8 @@ func (m memory) fold(workers int) int {
 	return max(int(m)/16/max(workers, 2), 1)
 }
 
-// far returns how many bytes of far memory may be held: see [far].
-func (m memory) far() int64 { return int64(m) / 16 }
+// far returns how many bytes one long key may hold in memory: what takes more is in far memory.
+func (m memory) far() int { return int(m) / 16 }
 
 func newStore(m memory, dir string, workers int) *store {
 	if workers <= 0 {

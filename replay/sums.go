@@ -109,7 +109,7 @@ func (s *sums) counts(node clock.Node) {
 }
 
 func (s *sums) skewed(k *key, ahead, behind *op, nanos int64) {
-	nodes := pair{k.numbers[ahead.node], k.numbers[behind.node]}
+	nodes := pair{ahead.writer, behind.writer}
 	known := s.skew[nodes]
 	if known == nil {
 		known = &Skew{Ahead: string(k.writer(ahead)), Behind: string(k.writer(behind))}

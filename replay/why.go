@@ -152,7 +152,7 @@ func (c *cell) story() FieldStory {
 		v := c.state.Judge(claim)
 		step := Step{
 			Name: names[c.op[i]], ID: claim.Op.ID, Place: k.place(o), Kind: claim.Kind.String(), Value: claim.Value,
-			Version: o.version, Time: o.time(), Node: k.writer(o), Knowledge: o.source.String(),
+			Version: o.version, Time: o.time(), Node: k.writer(o), Knowledge: k.stand[c.op[i]].source.String(),
 			Saw: []string{}, Perhaps: []string{},
 			Outcome: fates[i].outcome.String(), Unsure: fates[i].perhaps,
 		}
@@ -163,7 +163,7 @@ func (c *cell) story() FieldStory {
 			switch rel := k.relate(int(c.op[j]), int(c.op[i])); {
 			case rel == before:
 				step.Saw = append(step.Saw, names[c.op[j]])
-			case rel == unknown && k.past.high(int(c.op[i]), int(c.opOf(j).node)) >= c.opOf(j).index:
+			case rel == unknown && k.past.high(int(c.op[i]), int(k.stand[c.op[j]].node)) >= k.stand[c.op[j]].index:
 				step.Perhaps = append(step.Perhaps, names[c.op[j]])
 			}
 		}
