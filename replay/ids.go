@@ -2,10 +2,11 @@ package replay
 
 import "hash/maphash"
 
-// ids finds the operations of a key by their ids: an open table of their numbers, from 1, by the hash of the id.
+// ids finds the operations of a key by their ids: an open table by the hash of the id, which stands in it above the number of
+// the operation, from 1.
 type ids struct {
 	seed  maphash.Seed
-	slots []int32
+	slots []uint64
 
 	// Of a long list, for each hash, as far as these bits tell it, whether it was met, and whether it was met again. Most
 	// ids are met once, and need not be looked for in a table that no cache holds.
@@ -22,37 +23,55 @@ func (t *ids) hash(id string) uint32 {
 
 // begin makes an empty table for the ids of some operations: when they are many, only of those that are not alone.
 func (t *ids) begin(ops []op, many int, far *far) {
-	n := len(ops)
-	if t.met = t.met[:0]; n > many {
-		t.meet(ops, far)
+	t.met, t.again = t.met[:0], t.again[:0]
+	if len(ops) > many {
+		t.room(t.meet(ops, far), nil)
+	} else {
+		t.room(len(ops), far)
 	}
+}
+
+// room makes an empty table for n.
+func (t *ids) room(n int, far *far) {
 	size := 1 << 6
 	for size < 2*n {
 		size *= 2
 	}
 	if size > cap(t.slots) {
-		t.slots = listOf[int32](far, size)
+		t.slots = listOf[uint64](far, size)
 	}
 	t.slots = t.slots[:size]
 	clear(t.slots)
 }
 
-func (t *ids) meet(ops []op, far *far) {
+// meet finds which ids are met again, as far as the bits tell, and returns of how many operations they are.
+func (t *ids) meet(ops []op, far *far) (n int) {
 	words := 1 << 10
 	for words*64 < 8*len(ops) {
 		words *= 2
 	}
 	t.met, t.again = make([]uint64, words), make([]uint64, words)
-	for i := range ops {
-		if far != nil {
-			far.tick()
-		}
-		if hash := ops[i].hash; hash > 0 {
-			word, bit := t.bit(hash)
-			t.again[word] |= t.met[word] & bit
-			t.met[word] |= bit
+	each := func(visit func(hash uint32)) {
+		for i := range ops {
+			if far != nil {
+				far.tick()
+			}
+			if ops[i].hash > 0 {
+				visit(ops[i].hash)
+			}
 		}
 	}
+	each(func(hash uint32) {
+		word, bit := t.bit(hash)
+		t.again[word] |= t.met[word] & bit
+		t.met[word] |= bit
+	})
+	each(func(hash uint32) {
+		if !t.alone(hash) {
+			n++
+		}
+	})
+	return n
 }
 
 func (t *ids) bit(hash uint32) (word int, bit uint64) {
@@ -69,14 +88,15 @@ func (t *ids) alone(hash uint32) bool {
 	return t.again[word]&bit == 0
 }
 
-// complete puts those operations into the table that were passed over because they are alone.
-func (t *ids) complete(ops []op) {
+// complete makes a table of all operations, of which some were passed over because they are alone.
+func (t *ids) complete(ops []op, far *far) {
+	t.met, t.again = nil, nil
+	t.room(len(ops), far)
 	for i := range ops {
-		if hash := ops[i].hash; hash > 0 && t.alone(hash) {
-			t.put(hash, i)
+		if ops[i].hash > 0 {
+			t.put(ops[i].hash, i)
 		}
 	}
-	t.met, t.again = nil, nil
 }
 
 // put enters an operation whose id is not in the table.
@@ -86,15 +106,17 @@ func (t *ids) put(hash uint32, number int) {
 	for t.slots[at] > 0 {
 		at = (at + 1) & mask
 	}
-	t.slots[at] = int32(number + 1)
+	t.slots[at] = uint64(hash)<<32 | uint64(number+1)
 }
 
 // find returns the number of the operation with an id of that hash which is the one.
 func (t *ids) find(hash uint32, ops []op, is func(*op) bool) (int, bool) {
 	mask := uint32(len(t.slots) - 1)
 	for at := hash & mask; t.slots[at] > 0; at = (at + 1) & mask {
-		if n := int(t.slots[at] - 1); ops[n].hash == hash && is(&ops[n]) {
-			return n, true
+		if slot := t.slots[at]; uint32(slot>>32) == hash {
+			if n := int(uint32(slot)) - 1; is(&ops[n]) {
+				return n, true
+			}
 		}
 	}
 	return 0, false

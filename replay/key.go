@@ -435,7 +435,7 @@ func (k *key) findID(id string) (int, bool) {
 		return 0, false
 	}
 	if k.byID != nil && len(k.byID.met) > 0 {
-		k.byID.complete(k.ops)
+		k.byID.complete(k.ops, k.room.far)
 	}
 	return k.findWhere(k.room.ids.hash(id), func(o *op) bool { return k.payloadOf(o.slot, 1).ID == id })
 }

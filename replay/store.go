@@ -104,7 +104,7 @@ func (m memory) fold(workers int) int {
 }
 
 // far returns how many bytes one long key may hold in memory: what takes more is in far memory.
-func (m memory) far() int { return int(m) / 16 }
+func (m memory) far() int { return int(m) / 10 }
 
 func newStore(m memory, dir string, workers int) *store {
 	if workers <= 0 {
