@@ -16,7 +16,9 @@ const farAddresses = 1 << (30 + 10*(^uint(0)>>63))
 func reserve(file *os.File) ([]byte, error) {
 	all, err := unix.Mmap(int(file.Fd()), 0, farAddresses, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE)
 	if err == nil {
-		_ = unix.Madvise(all, unix.MADV_NOHUGEPAGE) // to touch a byte is to hold a page
+		// To touch a byte is to hold a page, or a few, and not all that the system would read ahead.
+		_ = unix.Madvise(all, unix.MADV_NOHUGEPAGE)
+		_ = unix.Madvise(all, unix.MADV_RANDOM)
 	}
 	return all, err
 }
