@@ -342,24 +342,48 @@ func (k *key) seenBase(o *op, lo, hi []int32) bool {
 		})
 	}
 	first := sortedCount(k.byVersion, func(i int32) bool { return k.ops[i].version < o.base })
-	made := 0
-	for _, i := range k.byVersion[first:] {
-		if k.ops[i].version != o.base || o.base == 0 {
-			break
+	same := k.byVersion[first:]
+	if o.base == 0 {
+		same = nil
+	}
+	same = same[:sortedCount(same, func(i int32) bool { return k.ops[i].version == o.base })]
+	made := len(same)
+	if o.version == o.base && made > 0 {
+		made-- // itself
+	}
+	switch {
+	case made == 1:
+		for _, i := range same {
+			if b := &k.stand[i]; &k.ops[i] != o {
+				lo[b.node], hi[b.node] = b.index, b.index
+			}
 		}
-		if &k.ops[i] == o {
-			continue
-		}
-		b := &k.stand[i]
-		if made++; made == 1 {
-			lo[b.node], hi[b.node] = b.index, b.index
-		} else {
-			clear(lo) // one of several: which is not known
-			hi[b.node] = max(hi[b.node], b.index)
+	case made > 1: // one of several: which is not known
+		for n, last := range k.lastOf(first, same) {
+			hi[n] = max(hi[n], last)
 		}
 	}
 	older := first > 0 && k.ops[k.byVersion[first-1]].version > 0
 	return made > 0 || !older
+}
+
+// lastOf returns of each node the index of its last operation among those of one version, which begin at first in that order;
+// 0 when there is none. It walks over them once, however many go by that version.
+func (k *key) lastOf(first int, same []int32) []int32 {
+	if last, ok := k.lastBy[first]; ok {
+		return last
+	}
+	last := make([]int32, len(k.nodes))
+	for _, i := range same {
+		k.room.tick()
+		b := &k.stand[i]
+		last[b.node] = max(last[b.node], b.index)
+	}
+	if k.lastBy == nil {
+		k.lastBy = make(map[int][]int32)
+	}
+	k.lastBy[first] = last
+	return last
 }
 
 // arrivals says when the operations of one node came, in their node's order, so that "which came by then" is two

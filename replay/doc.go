@@ -41,9 +41,13 @@
 //
 // A record is read once, kept as about a hundred bytes by part of the keys, in memory or on disk, and each part is then
 // folded on its own. Most keys are plain: their writes set or raise one field, are numbered by their nodes, and say nothing
-// of what their writers had seen. Of those each write is looked at in 64 bytes; of all others in about half a KiB.
+// of what their writers had seen. Of those each write is looked at in 64 bytes; of all others in about 200, beside the record.
 //
-// HAZARD: the writes of one key that is not plain are in memory at once while it is merged. A plain key of any length, and
-// any number of keys, keep within the limit. One key is folded by one goroutine: where a key holds half of a history's
-// writes, the other processors have nothing to do meanwhile.
+// Any number of keys, and a key of any length, keep within the limit. A key that doesn't fit is folded in runs when it is a
+// plain one, and else in a temporary file that is mapped, at twice the time. What its cell remembers is in memory all the
+// same, and that may be much: a set of its elements, a keep-all of its siblings.
+//
+// HAZARD: one key is folded by one goroutine: where a key holds half of a history's writes, the other processors have nothing
+// to do meanwhile. Where there is no mapping of files (on systems other than Linux), the writes of a long key that is not plain
+// are in memory.
 package replay

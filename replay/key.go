@@ -132,9 +132,10 @@ type key struct {
 
 	byID      *ids // nil while there are few operations
 	byVersion []int32
-	delivered [][]arrivals // by node, in the export of its own region; then by node
-	written   []arrivals   // by node
-	table     *merge.Table // under which it is folded
+	lastBy    map[int][]int32 // see lastOf
+	delivered [][]arrivals    // by node, in the export of its own region; then by node
+	written   []arrivals      // by node
+	table     *merge.Table    // under which it is folded
 }
 
 // payload is what an operation does, and what its record says that the writer had seen, if it says so: see [key.context].

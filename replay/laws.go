@@ -129,7 +129,7 @@ func ownClaim(c *merge.Claim) merge.Claim {
 	claim, op := *c, *c.Op
 	op.Key, op.ID, op.Fields = strings.Clone(op.Key), strings.Clone(op.ID), nil
 	claim.Op, claim.Cell = &op, strings.Clone(claim.Cell)
-	claim.Value, claim.Before = value.Value(strings.Clone(string(claim.Value))), value.Value(strings.Clone(string(claim.Before)))
+	claim.Value, claim.Before = own(claim.Value), own(claim.Before)
 	return claim
 }
 

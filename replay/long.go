@@ -68,6 +68,22 @@ func (f *folder) major(from *shelf) (name string, ok bool, err error) {
 
 // foldFar folds a common key and returns the records of all others.
 func (f *folder) foldFar(from *shelf, name string, alike *alike) (others shelf, err error) {
+	rest := newFiller(f.part.history.store, 1)
+	err = f.pick(from, name, rest, alike, func(k *key) error {
+		f.fold(k)
+		return f.take()
+	})
+	shelves, fail := rest.close()
+	if err = cmp.Or(err, fail); err != nil {
+		f.part.history.store.drop(&shelves[0])
+		return shelf{}, err
+	}
+	return shelves[0], nil
+}
+
+// pick calls use with one key of a shelf, unless the shelf has no record of it. The records of others go to rest, when it is
+// not nil. Of the key nothing may be kept, not even texts.
+func (f *folder) pick(from *shelf, name string, rest *filler, alike *alike, use func(*key) error) (err error) {
 	store := f.part.history.store
 	count, size := 0, 0
 	err = store.each(from, func(b []byte) error {
@@ -80,48 +96,40 @@ func (f *folder) foldFar(from *shelf, name string, alike *alike) (others shelf, 
 		}
 		return nil
 	})
-	if err != nil {
-		return others, err
+	if err != nil || count == 0 {
+		return err
 	}
 	var memory *far
-	if count*opBytes+size > store.far() {
+	if store.memory > 0 && count*opBytes+size > store.far() {
 		if memory, err = newFar(store.spool.dir, int64(store.far())); err != nil {
-			return others, err
+			return err
 		}
 	}
 	defer func() { err = cmp.Or(err, memory.close()) }()
-	rest := newFiller(store, 1)
-	err = guarded(func() error {
+	return guarded(func() error {
 		p := part{history: f.part.history, ranks: f.part.ranks, spots: listOf[spot](memory, count)[:0]}
 		if err := store.each(from, func(b []byte) error { return p.pick(b, name, memory, rest, alike) }); err != nil {
 			return err
 		}
-		if count > 0 {
-			p.spots[count-1].before = 0
-		}
+		p.spots[count-1].before = 0
 		p.keys = []partKey{{name: name, count: count, last: 1}}
-		f.fold(p.key(0, f.room.newFar(memory)))
-		return f.take()
+		return use(p.key(0, f.room.newFar(memory)))
 	})
-	shelves, fail := rest.close()
-	if err = cmp.Or(err, fail); err != nil {
-		store.drop(&shelves[0])
-		return shelf{}, err
-	}
-	return shelves[0], nil
 }
 
 // opBytes is about how many bytes an operation of a common key takes, beside its record, when its payload is not kept.
 const opBytes = 256
 
-// pick copies the records of one key to far memory, and those of others to a filler.
+// pick copies the records of one key, in memory or far memory, and gives those of others to a filler, when it is not nil.
 func (p *part) pick(b []byte, name string, memory *far, rest *filler, alike *alike) error {
 	const piece = 1 << 20
 	for at, end := 0, 0; at < len(b); at = end {
 		var key string
 		if key, end = skim(b, at); key != name {
-			alike.see(key, b[at:end], p.history.names.texts)
-			rest.put(0, b[at:end])
+			if rest != nil {
+				alike.see(key, b[at:end], p.history.names.texts)
+				rest.put(0, b[at:end])
+			}
 			continue
 		}
 		last := len(p.at) - 1
@@ -135,6 +143,9 @@ func (p *part) pick(b []byte, name string, memory *far, rest *filler, alike *ali
 		if memory != nil {
 			memory.tick()
 		}
+	}
+	if rest == nil {
+		return nil
 	}
 	return rest.err
 }

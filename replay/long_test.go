@@ -3,6 +3,7 @@ package replay
 import (
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -143,4 +144,52 @@ func TestFarMemoryKeepsWhatIsInIt(t *testing.T) {
 	require.ErrorContains(t, err, "one key needs more than")
 	require.Panics(t, func() { _ = guarded(func() error { panic("another") }) })
 	require.NoError(t, f.close())
+}
+
+// What a base tells is the same whether all writes of its version are walked over for each write that names it or once.
+func TestABaseTellsWhatAllWritesOfItsVersionSay(t *testing.T) {
+	several := 0
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 13))
+		var lines []string
+		for i := range 40 {
+			lines = append(lines, fmt.Sprintf(`{"key":"k","field":"f","value":%d,"node":%q,"id":"x%d","time":%d,"version":%d,"base":%d}`,
+				i, []string{"ap", "eu", "us", ""}[r.IntN(4)], i, r.IntN(50), r.IntN(6), r.IntN(7)))
+		}
+		h, err := Collect([]history.Source{sourceOf("h", strings.Join(lines, "\n"))}, history.Options{})
+		require.NoError(t, err)
+		f := h.newFolder(&work{tables: []*merge.Table{lwwTable}, opt: &Options{}}, maphash.MakeSeed())
+		require.NoError(t, f.pick(&h.store.parts[partition("k")], "k", nil, nil, func(k *key) error {
+			k.know(&Options{}, f.common)
+			for i := range k.ops {
+				o := &k.ops[i]
+				lo, hi := make([]int32, len(k.nodes)), make([]int32, len(k.nodes))
+				got := k.seenBase(o, lo, hi)
+				wantLow, wantHigh := make([]int32, len(k.nodes)), make([]int32, len(k.nodes))
+				made, older := 0, false
+				for j := range k.ops {
+					b := &k.stand[j]
+					older = older || k.ops[j].version > 0 && k.ops[j].version < o.base
+					if j == i || o.base == 0 || k.ops[j].version != o.base {
+						continue
+					}
+					made++
+					wantLow[b.node] = b.index
+					wantHigh[b.node] = max(wantHigh[b.node], b.index)
+				}
+				if made > 1 {
+					several++
+					clear(wantLow)
+				}
+				// Of its own node a write has seen all before it, whatever its base.
+				own := k.stand[i].node
+				lo[own], hi[own], wantLow[own], wantHigh[own] = 0, 0, 0, 0
+				require.Equal(t, made > 0 || !older, got)
+				require.Equal(t, wantLow, lo)
+				require.Equal(t, wantHigh, hi)
+			}
+			return nil
+		}))
+	}
+	require.Greater(t, several, 100)
 }

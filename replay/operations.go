@@ -39,7 +39,7 @@ func (h *History) Operations(opt Options, each func(*KeyOperations)) {
 	var ops KeyOperations
 	for number := range h.store.parts {
 		f.part.room = nil // texts are kept, so what they were read into is not read into again
-		if err := f.part.read(&h.store.parts[number], nil); err != nil {
+		if err := f.part.read(&h.store.parts[number]); err != nil {
 			h.failed.set(err)
 			return
 		}

@@ -48,12 +48,12 @@ type spot struct {
 // hash returns a hash of a key that nobody outside can foresee, so that no choice of keys makes the engine slow.
 func (p *part) hash(key string) uint64 { return maphash.String(p.seed, key) }
 
-// read finds the records of a shelf: of all keys, or of the one that is wanted.
-func (p *part) read(from *shelf, want *string) error {
+// read finds the records of a shelf.
+func (p *part) read(from *shelf) error {
 	if err := p.load(from); err != nil {
 		return err
 	}
-	p.index(p.blocks, want)
+	p.index(p.blocks)
 	return nil
 }
 
@@ -75,22 +75,18 @@ func (p *part) borrow(size int) []byte {
 const fewBytes = 64
 
 // index finds the records in some blocks.
-func (p *part) index(blocks [][]byte, want *string) {
+func (p *part) index(blocks [][]byte) {
 	p.at, p.keys, p.spots = blocks, p.keys[:0], p.spots[:0]
 	clear(p.slots)
 	size := 0
 	for _, b := range blocks {
 		size += len(b)
 	}
-	if want == nil {
-		p.spots = slices.Grow(p.spots, size/fewBytes)
-	}
+	p.spots = slices.Grow(p.spots, size/fewBytes)
 	for block, b := range blocks {
 		for at, end := 0, 0; at < len(b); at = end {
 			var name string
-			if name, end = skim(b, at); want != nil && name != *want {
-				continue
-			}
+			name, end = skim(b, at)
 			k := &p.keys[p.enter(name)]
 			p.spots = append(p.spots, spot{k.last, int32(block), uint32(at)})
 			k.last = int32(len(p.spots))
@@ -116,7 +112,7 @@ func (p *part) eachBite(from *shelf, visit func()) error {
 		if err := p.load(from); err != nil {
 			return err
 		}
-		p.index(p.blocks, nil)
+		p.index(p.blocks)
 		p.odd = true
 		visit()
 		return nil
@@ -148,7 +144,7 @@ func (p *part) eachBite(from *shelf, visit func()) error {
 		return err
 	}
 	for i := range bites {
-		p.index(bites[i].end(), nil)
+		p.index(bites[i].end())
 		p.odd = bites[i].odd
 		visit()
 	}

@@ -99,7 +99,7 @@ func TestPlainKeysAreCountedLikeAllOthers(t *testing.T) {
 			require.Equal(t, report(func([]cell) {}), report(nil), "seed %d, under\n%s", seed, rules)
 			f := h.newFolder(&work{tables: []*merge.Table{table}, opt: &Options{}}, maphash.MakeSeed())
 			for p := range h.store.parts {
-				require.NoError(t, f.part.read(&h.store.parts[p], nil))
+				require.NoError(t, f.part.read(&h.store.parts[p]))
 				for i := range f.part.keys {
 					if all++; f.foldPlain(i) {
 						plain++

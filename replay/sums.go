@@ -11,7 +11,6 @@ import (
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
-	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
 // sums is what one worker counts while it folds. Sums join, in any order, to the same report.
@@ -191,7 +190,7 @@ func (w *worst) offer(c *Cell) {
 	at, _ := slices.BinarySearchFunc(w.cells, c, func(known Cell, c *Cell) int { return compareWorst(&known, c) })
 	kept := *c
 	kept.Key, kept.Field, kept.ID = strings.Clone(c.Key), strings.Clone(c.Field), strings.Clone(c.ID)
-	kept.Value = value.Value(strings.Clone(string(c.Value)))
+	kept.Value = own(c.Value)
 	w.cells = slices.Insert(w.cells, at, kept)
 	w.cells = w.cells[:min(len(w.cells), w.limit)]
 }

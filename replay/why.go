@@ -65,24 +65,26 @@ const MaxSteps = 200
 // history doesn't have; it names the nearest that it has.
 func (h *History) Why(table *merge.Table, name string, field *string, opt Options) (*Story, error) {
 	f := h.newFolder(&work{tables: []*merge.Table{table}, opt: &opt}, maphash.MakeSeed())
-	if err := f.part.read(&h.store.parts[partition(name)], &name); err != nil {
-		return nil, err
-	}
-	if len(f.part.keys) == 0 {
-		return nil, fmt.Errorf("%w %q in the history%s", ErrNoKey, name, h.nearest(name))
-	}
-	s, k := f.sums[0], f.part.key(0, &f.room)
+	s := f.sums[0]
 	story := &Story{Schema: "tiebreak.story/v1", Table: infoOf(table), Key: name, Fields: []FieldStory{}}
 	var names []string
-	k.know(&opt, s)
-	cells := k.fold(table, s)
-	for i := range cells {
-		c := &cells[i]
-		names = append(names, c.name)
-		if field != nil && !c.holds(*field) {
-			continue
+	err := f.pick(&h.store.parts[partition(name)], name, nil, nil, func(k *key) error {
+		k.know(&opt, s)
+		cells := k.fold(table, s)
+		for i := range cells {
+			c := &cells[i]
+			names = append(names, strings.Clone(c.name))
+			if field == nil || c.holds(*field) {
+				story.Fields = append(story.Fields, c.story())
+			}
 		}
-		story.Fields = append(story.Fields, c.story())
+		return nil
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case len(names) == 0:
+		return nil, fmt.Errorf("%w %q in the history%s", ErrNoKey, name, h.nearest(name))
 	}
 	if len(story.Fields) == 0 {
 		return nil, fmt.Errorf("key %q has no field %q: it has %s", name, *field, strings.Join(names, ", "))
@@ -124,10 +126,14 @@ func (c *cell) holds(field string) bool {
 		c.rule.Together && c.name == "*"
 }
 
+// own returns a copy of a value in memory of its own.
+func own(v value.Value) value.Value { return value.Value(strings.Clone(string(v))) }
+
+// story tells what happened to the cell. It keeps nothing of the cell's memory.
 func (c *cell) story() FieldStory {
 	k := c.key
 	pairs, _ := c.conflicts()
-	f := FieldStory{Field: c.name, Line: c.rule.Line, Rule: c.rule.String(), Value: c.shown, Conflicts: pairs, Writes: []Step{}}
+	f := FieldStory{Field: strings.Clone(c.name), Line: c.rule.Line, Rule: c.rule.String(), Value: own(c.shown), Conflicts: pairs, Writes: []Step{}}
 	order, fates := make([]int, len(c.op)), make([]fate, len(c.op))
 	for i := range order {
 		v := c.state.Judge(c.claim(i))
@@ -151,7 +157,7 @@ func (c *cell) story() FieldStory {
 		o, claim := c.opOf(i), c.claim(i)
 		v := c.state.Judge(claim)
 		step := Step{
-			Name: names[c.op[i]], ID: claim.Op.ID, Place: k.place(o), Kind: claim.Kind.String(), Value: claim.Value,
+			Name: names[c.op[i]], ID: strings.Clone(claim.Op.ID), Place: k.place(o), Kind: claim.Kind.String(), Value: own(claim.Value),
 			Version: o.version, Time: o.time(), Node: k.writer(o), Knowledge: k.stand[c.op[i]].source.String(),
 			Saw: []string{}, Perhaps: []string{},
 			Outcome: fates[i].outcome.String(), Unsure: fates[i].perhaps,
