@@ -110,7 +110,10 @@ func (MVRegister[V]) nestable() {}
 func (r *MVRegister[V]) parts() (*clock.Vector, body) { return r.state.parts() }
 
 func compareSiblings[V comparable](a, b Sibling[V]) int {
-	return cmp.Or(a.Dot.Compare(b.Dot), compare(a.Value, b.Value))
+	if c := a.Dot.Compare(b.Dot); c != 0 { // mostly; comparing values of any type is slow
+		return c
+	}
+	return compare(a.Value, b.Value)
 }
 
 // join is the causal join of values. To each dot belongs one of these states: unseen, the set of values it came with, gone.
@@ -120,18 +123,23 @@ func (s *siblings[V]) join(other *siblings[V], mine, theirs *clock.Vector) bool 
 		return false
 	}
 	joined := make(siblings[V], 0, len(*s)+len(*other))
-	for _, a := range *s {
-		if !theirs.Has(a.Dot) || other.has(a.Dot) {
-			joined = append(joined, a)
+	for a, b := *s, *other; len(a)+len(b) > 0; {
+		order := cmp.Compare(len(b), len(a)) // when one of them is at its end
+		if len(a) > 0 && len(b) > 0 {
+			order = a[0].Dot.Compare(b[0].Dot)
 		}
-	}
-	for _, b := range *other {
-		if !mine.Has(b.Dot) || s.has(b.Dot) {
-			joined = append(joined, b)
+		n, m := 0, 0 // the values of the next dot
+		if order <= 0 {
+			n = a.first()
 		}
+		if order >= 0 {
+			m = b.first()
+		}
+		if order == 0 || n > 0 && !theirs.Has(a[0].Dot) || m > 0 && !mine.Has(b[0].Dot) {
+			joined = unite(joined, a[:n], b[:m])
+		}
+		a, b = a[n:], b[m:]
 	}
-	slices.SortFunc(joined, compareSiblings)
-	joined = slices.Compact(joined)
 	if slices.Equal(joined, *s) {
 		return false
 	}
@@ -139,8 +147,28 @@ func (s *siblings[V]) join(other *siblings[V], mine, theirs *clock.Vector) bool 
 	return true
 }
 
-func (s siblings[V]) has(d clock.Dot) bool {
-	return slices.ContainsFunc(s, func(sibling Sibling[V]) bool { return sibling.Dot == d })
+// first returns how many values came with the first dot.
+func (s siblings[V]) first() int {
+	n := 1
+	for n < len(s) && s[n].Dot == s[0].Dot {
+		n++
+	}
+	return n
+}
+
+// unite appends the values of one dot in two lists, ascending, each once.
+func unite[V comparable](to, a, b siblings[V]) siblings[V] {
+	for len(a) > 0 && len(b) > 0 {
+		switch order := compareSiblings(a[0], b[0]); {
+		case order < 0:
+			to, a = append(to, a[0]), a[1:]
+		case order > 0:
+			to, b = append(to, b[0]), b[1:]
+		default:
+			to, a, b = append(to, a[0]), a[1:], b[1:]
+		}
+	}
+	return append(append(to, a...), b...)
 }
 
 func (s *siblings[V]) isEmpty() bool { return len(*s) == 0 }

@@ -24,7 +24,7 @@ type far struct {
 	most   int64 // bytes that may be held of it
 }
 
-// farFailure is what is raised when the file can't grow: [far.guard] makes an error of it.
+// farFailure is what is raised when the file can't grow: guarded makes an error of it.
 type farFailure struct{ error }
 
 // newFar returns an empty one in a directory, "" for the system's, of which up to most bytes are held in memory; nil where

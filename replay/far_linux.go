@@ -5,8 +5,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // farAddresses is how far a file may grow. Addresses cost nothing, where they are of 64 bits.
@@ -14,27 +13,27 @@ const farAddresses = 1 << (30 + 10*(^uint(0)>>63))
 
 // reserve gives addresses to a file and to what it may grow to.
 func reserve(file *os.File) ([]byte, error) {
-	all, err := unix.Mmap(int(file.Fd()), 0, farAddresses, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE)
+	all, err := syscall.Mmap(int(file.Fd()), 0, farAddresses, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED|syscall.MAP_NORESERVE)
 	if err == nil {
 		// To touch a byte is to hold a page, or a few, and not all that the system would read ahead.
-		_ = unix.Madvise(all, unix.MADV_NOHUGEPAGE)
-		_ = unix.Madvise(all, unix.MADV_RANDOM)
+		_ = syscall.Madvise(all, syscall.MADV_NOHUGEPAGE)
+		_ = syscall.Madvise(all, syscall.MADV_RANDOM)
 	}
 	return all, err
 }
 
-func unreserve(all []byte) error { return unix.Munmap(all) }
+func unreserve(all []byte) error { return syscall.Munmap(all) }
 
 // grow makes a file longer. The space is there when it returns: what is written to a page for which there is none ends the
 // process.
 func grow(file *os.File, from, to int) error {
 	for {
-		err := unix.Fallocate(int(file.Fd()), 0, int64(from), int64(to-from))
+		err := syscall.Fallocate(int(file.Fd()), 0, int64(from), int64(to-from))
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, unix.EINTR):
-		case errors.Is(err, unix.EOPNOTSUPP):
+		case errors.Is(err, syscall.EINTR):
+		case errors.Is(err, syscall.EOPNOTSUPP):
 			return fill(file, from, to)
 		default:
 			return &os.PathError{Op: "grow", Path: file.Name(), Err: err}
@@ -56,7 +55,7 @@ func fill(file *os.File, from, to int) error {
 // letGo has the system take back what stays in the file: the first bytes, in whole pages. It is a wish.
 func letGo(all []byte, used int) {
 	page := os.Getpagesize()
-	_ = unix.Madvise(all[:(used+page-1)&^(page-1)], unix.MADV_DONTNEED)
+	_ = syscall.Madvise(all[:(used+page-1)&^(page-1)], syscall.MADV_DONTNEED)
 }
 
 // usage asks how much of files this process holds in memory.

@@ -113,7 +113,7 @@ func (f *folder) pick(from *shelf, name string, rest *filler, alike *alike, use 
 		}
 		p.spots[count-1].before = 0
 		p.keys = []partKey{{name: name, count: count, last: 1}}
-		return use(p.key(0, f.room.newFar(memory)))
+		return use(p.key(0, f.room.inFar(memory, count)))
 	})
 }
 

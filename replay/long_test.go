@@ -127,14 +127,14 @@ func TestFarMemoryKeepsWhatIsInIt(t *testing.T) {
 		list := listOf[int64](f, 1+i*997)
 		for j := range list {
 			require.Zero(t, list[j])
-			list[j] = int64(i<<32 | j)
+			list[j] = int64(i)<<32 | int64(j)
 			f.tick()
 		}
 		lists = append(lists, list)
 	}
 	for i, list := range lists {
 		for j := range list {
-			require.Equal(t, int64(i<<32|j), list[j])
+			require.Equal(t, int64(i)<<32|int64(j), list[j])
 		}
 	}
 	before := f.usage.bytes()

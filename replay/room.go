@@ -66,11 +66,14 @@ type lengths struct {
 
 var usualLengths = lengths{keep: 1 << 10, many: 1 << 15, run: 1 << 15}
 
-// newFar returns a room for one long key: lists that may be long are in far memory.
-func (r *room) newFar(f *far) *room {
+// inFar returns a room for one long key of so many operations: lists that may be long are in far memory.
+func (r *room) inFar(f *far, ops int) *room {
 	n := &room{slots: r.slots, ids: ids{seed: r.ids.seed}, far: f}
 	n.ops.far, n.stand.far, n.ranks.far, n.flags.far, n.counts.far, n.times.far = f, f, f, f, f, f
 	n.refusals.far, n.indexes.far = f, f
+	if f != nil {
+		n.echoes = listOf[echo](f, ops)[:0] // it has no more
+	}
 	return n
 }
 
