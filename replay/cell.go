@@ -24,6 +24,9 @@ type cell struct {
 
 	count   int  // how many claims there are room for, but for the deletes of the whole record
 	partial bool // some claims are not on all fields that are decided together
+	single  bool // some claims are on one element of a set
+
+	latest *latest // nil until it is asked for
 
 	state   merge.Cell
 	shown   value.Value  // what the state shows
@@ -234,32 +237,77 @@ func (c *cell) replaced(i int) (certain, perhaps bool) {
 	k := c.key
 	o := &k.stand[c.op[i]]
 	for n := range c.byNode {
-		claims := c.byNode[n].claims
-		last := len(claims) - 1 // the node's last has seen most
-		for last >= 0 && !c.sameElement(i, int(claims[last])) {
-			last--
-		}
+		last := c.lastAbout(i, n)
 		if last < 0 {
 			continue
 		}
-		if last := int(claims[last]); last == i {
-			if k.nodes[n] == "" && len(claims) > 1 {
+		if int(last) == i {
+			if k.nodes[n] == "" && len(c.byNode[n].claims) > 1 {
 				perhaps = true
 			}
 			continue
 		}
-		at := int(c.op[claims[last]])
+		at := int(c.op[last])
 		certain = certain || k.past.low(at, int(o.node)) >= o.index
 		perhaps = perhaps || k.past.high(at, int(o.node)) >= o.index
 	}
 	return certain, perhaps || certain
 }
 
-// sameElement reports whether two claims are about one thing: in a set, about one element; else always.
-func (c *cell) sameElement(i, j int) bool {
-	a, b := c.claimOf(i, 0), c.claimOf(j, 1)
-	single := func(k merge.Kind) bool { return k == merge.Insert || k == merge.Remove }
-	return !single(a.Kind) || !single(b.Kind) || a.Value == b.Value
+// latest says which claims of each node are its last: on one element, and on all of a set. A node's last has seen most.
+type latest struct {
+	all     []int32 // by node, among its claims; -1 for none
+	number  map[value.Value]int
+	element []int32 // by number of the element and node, likewise
+}
+
+// single reports whether a claim of a kind is on one element of a set.
+func single(k merge.Kind) bool { return k == merge.Insert || k == merge.Remove }
+
+// lastAbout returns the last claim of a node that is about the same as claim i: in a set, about its element or about all; else
+// it is the node's last. It returns -1 when there is none.
+func (c *cell) lastAbout(i, n int) int32 {
+	claims := c.byNode[n].claims
+	if len(claims) == 0 {
+		return -1
+	}
+	last := int32(len(claims) - 1)
+	if c.single {
+		if c.latest == nil {
+			c.findLatest()
+		}
+		if claim := c.claim(i); single(claim.Kind) {
+			last = max(c.latest.all[n], c.latest.element[c.latest.number[claim.Value]*len(c.byNode)+n])
+		}
+	}
+	if last < 0 {
+		return -1
+	}
+	return claims[last]
+}
+
+func (c *cell) findLatest() {
+	nodes := len(c.byNode)
+	none := slices.Repeat([]int32{-1}, nodes)
+	l := &latest{all: slices.Clone(none), number: make(map[value.Value]int)}
+	for n := range c.byNode {
+		for at, i := range c.byNode[n].claims {
+			c.key.room.tick()
+			claim := c.claim(int(i))
+			if !single(claim.Kind) {
+				l.all[n] = int32(at)
+				continue
+			}
+			number, known := l.number[claim.Value]
+			if !known {
+				number = len(l.number)
+				l.number[claim.Value] = number
+				l.element = append(l.element, none...)
+			}
+			l.element[number*nodes+n] = int32(at)
+		}
+	}
+	c.latest = l
 }
 
 // fate returns what becomes of claim i: what the rule says of it, corrected by who had seen what.

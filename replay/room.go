@@ -10,7 +10,7 @@ import (
 // taken back when the next key begins: most keys have a handful of writes, and making and dropping memory for each would
 // cost more than folding it. It grows to what the largest key needs.
 //
-// HAZARD: of a key and its cells nothing but texts may be kept when the next key begins.
+// HAZARD: of a key and its cells nothing may be kept when the next key begins, of a long one not even texts.
 type room struct {
 	key   key
 	rec   history.Record

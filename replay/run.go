@@ -186,7 +186,7 @@ func (f *folder) foldShelf(from *shelf, level, was int) error {
 			defer f.part.history.store.drop(&others)
 			from = &others
 		}
-		// What splitting did not make smaller is one key's, but for a little, and that key a common one.
+		// What splitting did not make smaller is of keys that look alike.
 		if from.size > f.limit && (ok || from.size <= was/2) {
 			return f.foldSplit(from, level)
 		}
@@ -318,7 +318,7 @@ func (k *key) cells(table *merge.Table) []cell {
 			at := cellOf(&r.claims[j])
 			c := &r.cells[at]
 			c.count++
-			c.partial = c.partial || r.claims[j].Partial
+			c.partial, c.single = c.partial || r.claims[j].Partial, c.single || single(r.claims[j].Kind)
 			if k.kept != nil {
 				r.claimed = append(r.claimed, claimed{int32(i), int32(at)})
 			}

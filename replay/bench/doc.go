@@ -16,7 +16,7 @@
 // # The forms
 //
 // The same writes take as long as their form makes them: an export holds two images of a row where a native line holds one
-// value, and no ids, without which no key is a plain one. What -forms -writes 1000000 -rounds 3 printed, with nothing else on the
+// value, and no ids, without which no key is a plain one. What -forms -writes 1000000 -rounds 3 printed, on a quiet
 // machine:
 //
 //	                                  seconds              spread    CPU s       MB  file MB    ratio   a byte  of
@@ -45,7 +45,7 @@
 // and a little more to find its way in them; what is left is for the collector of garbage to be late.
 //
 // A key that is not a plain one and does not fit is folded in a file that is mapped: of half of 1.5 million messages of CockroachDB
-// on one row that is 340 MB, of which 25 are held at a time. Where the memory is allowed, 4.4 s and 685 MB; in 256 MiB, 8 to 9 s and
+// on one row that is some hundred MB, of which 27 are held at a time. Where the memory is allowed, 4.4 s and 685 MB; in 256 MiB, 8 to 9 s and
 // 205 MB, for each pass over the operations faults their pages in again.
 //
 // Zipfian keys (-zipf 0.99) take a twentieth more: sorting the writes of a long key by the bytes of their numbers costs next to
