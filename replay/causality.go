@@ -160,34 +160,23 @@ func (k *key) order(node clock.Node, number uint32, list []int32, t *tally) (num
 	if len(list) < 2 {
 		return numbered
 	}
-	if numbered || placed || versioned { // else k.ops is in canonical order, and that is by time
-		k.rank(list, func(o *op) uint64 {
-			switch {
-			case numbered:
-				return o.number
-			case placed:
-				return uint64(k.arrived(o, number))
-			}
-			return o.version
-		})
-	}
-	compare := func(a, b *op) int {
-		order := 0
+	by := func(o *op) uint64 {
 		switch {
 		case numbered:
-			order = cmp.Compare(a.number, b.number)
+			return o.number
 		case placed:
-			order = cmp.Compare(k.arrived(a, number), k.arrived(b, number))
+			return uint64(k.arrived(o, number))
 		case versioned:
-			order = cmp.Compare(a.version, b.version)
+			return o.version
 		}
-		return cmp.Or(order, a.time().Compare(b.time()))
+		return 0
 	}
+	k.rank(list, by)
 	for at := 1; at < len(list); at++ {
 		k.room.tick()
 		i, j := list[at-1], list[at]
 		a, b := &k.ops[i], &k.ops[j]
-		if compare(a, b) != 0 {
+		if by(a) != by(b) || a.time() != b.time() {
 			k.stand[j].after = int32(at)
 			continue
 		}
