@@ -95,38 +95,84 @@ func (p *part) index(blocks [][]byte) {
 	}
 }
 
-// cacheBytes is how many bytes of records, with what it takes to find one's way in them, a processor's own cache holds.
 const (
-	cacheBytes = 512 << 10
-	mostBites  = 256
+	mostBites = 256 // at once
+
+	// mostPasses is how often at most a shelf is read to be folded. A larger one is split: what is written once more costs as
+	// much as what is read several times.
+	mostPasses = 8
 )
 
 // eachBite calls visit for the keys of a shelf, a part of them at a time that is small enough for the processor's cache:
-// finding the records of a key is then an order cheaper than in memory. Keys that look alike stay together.
-func (p *part) eachBite(from *shelf, visit func()) error {
-	n := 1
-	for n < mostBites && from.size/n > cacheBytes {
-		n *= 2
+// finding the records of a key is then an order cheaper than in memory. Of a shelf that is larger than limit, unless that is
+// zero or below, some of the bites are gathered, and then it is read again for the next. Keys that look alike stay together.
+// done is called after the bites that were gathered at once, before their memory is used for others.
+func (p *part) eachBite(from *shelf, limit int, visit func(), done func() error) error {
+	all := 1
+	for all < mostBites*mostPasses && from.size/all > p.history.lengths.bite {
+		all *= 2
 	}
-	if n == 1 {
+	if all == 1 {
 		if err := p.load(from); err != nil {
 			return err
 		}
 		p.index(p.blocks)
 		p.odd = true
 		visit()
-		return nil
+		return done()
+	}
+	n := min(all, mostBites)
+	for limit > 0 && n > 1 && from.size/all*n > limit {
+		n /= 2
 	}
 	for len(p.bites) < n {
 		p.bites = append(p.bites, bite{})
 	}
-	bites := p.bites[:n]
+	for first := 0; first < all; first += n {
+		if err := p.gather(from, first, p.bites[:n], all); err != nil {
+			return err
+		}
+		for i := range p.bites[:n] {
+			p.index(p.bites[i].end())
+			p.odd = p.bites[i].odd
+			visit()
+		}
+		if err := done(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// even reports whether a shelf can be folded bite by bite, of which none is larger than limit, as far as a few of its blocks
+// tell: it is not too large for that, and no key has much of it.
+func (p *part) even(from *shelf, limit int) (bool, error) {
+	if from.size > mostPasses*limit {
+		return false, nil
+	}
+	var sizes [mostBites]int
+	all := 0
+	some := from.some(16)
+	err := p.history.store.each(&some, func(b []byte) error {
+		for at, end := 0, 0; at < len(b); at = end {
+			var name string
+			name, end = skim(b, at)
+			sizes[look(name)/partitions%mostBites] += end - at
+			all += end - at
+		}
+		return nil
+	})
+	return slices.Max(sizes[:])*(from.size/limit+1) <= all/2, err
+}
+
+// gather copies the records of a shelf to bites, which are the first and those after it of all that there are.
+func (p *part) gather(from *shelf, first int, bites []bite, all int) error {
 	for i := range bites {
 		p.spare = append(p.spare, bites[i].blocks...)
 		bites[i].blocks = bites[i].blocks[:0]
 		bites[i].last, bites[i].odd = nil, false
 	}
-	err := p.history.store.each(from, func(b []byte) error {
+	return p.history.store.each(from, func(b []byte) error {
 		for at, end := 0, 0; at < len(b); at = end {
 			var name string
 			name, end = skim(b, at)
@@ -134,21 +180,16 @@ func (p *part) eachBite(from *shelf, visit func()) error {
 			if !plain {
 				hash = look(name)
 			}
-			to := &bites[hash/partitions&uint64(n-1)]
+			i := int(hash/partitions&uint64(all-1)) - first
+			if uint(i) >= uint(len(bites)) {
+				continue
+			}
+			to := &bites[i]
 			to.odd = to.odd || !plain
 			p.bite(to, b[at:end])
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	for i := range bites {
-		p.index(bites[i].end())
-		p.odd = bites[i].odd
-		visit()
-	}
-	return nil
 }
 
 // bite is the records of some keys.

@@ -51,7 +51,7 @@ type room struct {
 	greatest slab[[]int32]
 }
 
-// lengths says from how many operations on a key is a long one.
+// lengths says from how many operations on a key is a long one, and how much is folded at once.
 type lengths struct {
 	// keep is up to how many the payloads are kept. Of a longer key they are read again whenever they are wanted: that they
 	// take more memory than all else is the greater evil then.
@@ -62,9 +62,11 @@ type lengths struct {
 	many int
 
 	run int // how many are sorted at once in far memory
+
+	bite int // bytes of records, with what it takes to find one's way in them, that a processor's own cache holds
 }
 
-var usualLengths = lengths{keep: 1 << 10, many: 1 << 15, run: 1 << 15}
+var usualLengths = lengths{keep: 1 << 10, many: 1 << 15, run: 1 << 15, bite: 512 << 10}
 
 // inFar returns a room for one long key of so many operations: lists that may be long are in far memory.
 func (r *room) inFar(f *far, ops int) *room {

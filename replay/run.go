@@ -177,7 +177,7 @@ func (h *History) newFolder(w *work, seed maphash.Seed) *folder {
 // foldShelf folds all keys of a shelf, in whatever order they are found: no sum depends on it. One that is too large is
 // folded by less and less. level is how often what it holds has been split, and was the size of what it was split from.
 func (f *folder) foldShelf(from *shelf, level, was int) error {
-	if f.limit > 0 && from.size > f.limit && level < maxSplits {
+	if f.limit > 0 && from.size > f.limit {
 		others, ok, err := f.foldLong(from)
 		if err != nil {
 			return err
@@ -187,20 +187,25 @@ func (f *folder) foldShelf(from *shelf, level, was int) error {
 			from = &others
 		}
 		// What splitting did not make smaller is of keys that look alike.
-		if from.size > f.limit && (ok || from.size <= was/2) {
-			return f.foldSplit(from, level)
+		if from.size > f.limit && level < maxSplits && (ok || from.size <= was/2) {
+			even, err := f.part.even(from, f.limit)
+			if err != nil {
+				return err
+			}
+			if !even {
+				return f.foldSplit(from, level)
+			}
 		}
 	}
 	f.lines = f.lines[:0]
-	err := f.part.eachBite(from, func() {
+	return f.part.eachBite(from, f.limit, func() {
 		f.part.tellConfusable(&f.room, &f.common.told)
 		for i := range f.part.keys {
 			if f.plain == nil || !f.foldPlain(i) {
 				f.fold(f.part.key(i, &f.room))
 			}
 		}
-	})
-	return cmp.Or(err, f.take())
+	}, f.take)
 }
 
 // take takes the lines of the state, whose texts are good no longer than what they were folded from.

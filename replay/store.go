@@ -94,8 +94,8 @@ func (m memory) block(workers int) int {
 	return size
 }
 
-// fold returns how many bytes of records one of several goroutines may fold at once. It needs about three times as much
-// again to sort them and to find its way in them.
+// fold returns how many bytes of records one of several goroutines may have at hand to fold. If all are of one key, it needs
+// about three times as much again to sort them and to find its way in them.
 func (m memory) fold(workers int) int {
 	if m <= 0 {
 		return 0

@@ -57,6 +57,9 @@ func TestMemoryDoesNotShow(t *testing.T) {
 			{Name: "eu", Region: "eu", Open: sourceOf("", eu).Open},
 		}, read)
 		require.NoError(t, err)
+		if memory > 0 {
+			h.lengths.bite = 150 // a part is folded in several, of which not all are gathered at once
+		}
 		if saved {
 			var b bytes.Buffer
 			require.NoError(t, h.Save(&b))
