@@ -64,12 +64,12 @@ func (h *History) Diff(tables []*merge.Table, opt Options) *Diff {
 	opt.State = nil
 	var mu sync.Mutex
 	var all []*differ
-	sums := h.fold(&work{tables: tables, opt: &opt, visitor: func() func(int, string, []ended) {
+	sums := h.fold(&work{tables: tables, opt: &opt, differ: func() *differ {
 		d := newDiffer(tables, &opt)
 		mu.Lock()
 		defer mu.Unlock()
 		all = append(all, d)
-		return d.visit
+		return d
 	}})
 	d := &Diff{Schema: "tiebreak.diff/v1", Base: h.report(tables[0], sums[0], &opt)}
 	for i, table := range tables[1:] {
@@ -101,20 +101,20 @@ func newDiffer(tables []*merge.Table, opt *Options) *differ {
 }
 
 // visit compares how a key ends under a table with how it ended under the first.
-func (d *differ) visit(table int, key string, ends []ended) {
+func (d *differ) visit(table int, key string, cells []cell) {
 	if table == 0 {
-		d.base = endings(d.base[:0], ends)
+		d.base = endings(d.base[:0], cells)
 		return
 	}
-	d.other = endings(d.other[:0], ends)
+	d.other = endings(d.other[:0], cells)
 	d.others[table-1].compare(key, d.base, d.other, d.limit)
 }
 
 // endings appends how every field of a key ends. Fields that are decided together end one by one, so that tables which
 // group fields differently compare.
-func endings(list []fieldEnding, ends []ended) []fieldEnding {
-	for i := range ends {
-		c, rule := ends[i].sum, ends[i].rule
+func endings(list []fieldEnding, cells []cell) []fieldEnding {
+	for i := range cells {
+		c, rule := &cells[i].sum, cells[i].rule
 		e := Ending{Line: rule.Line, Rule: rule.Name, Value: c.Value, ID: c.ID, By: c.By, Lost: c.Lost, Refused: c.Refused.Max > 0}
 		if !rule.Together || c.Value.Kind() != value.KindObject {
 			list = append(list, fieldEnding{c.Field, e})
@@ -168,6 +168,18 @@ func (c *Changes) join(o *Changes, limit int) {
 	for _, d := range o.Largest {
 		c.note(d, limit)
 	}
+}
+
+// wants reports whether a difference may be among the first few by key and field.
+func (c *Changes) wants(key, field string, limit int) bool {
+	if len(c.Largest) < limit {
+		return true
+	}
+	if limit <= 0 {
+		return false
+	}
+	last := &c.Largest[limit-1]
+	return key < last.Key || key == last.Key && field < last.Field
 }
 
 // note keeps the first few differences by key and field.

@@ -55,6 +55,7 @@ type plainKey struct {
 	earliest *plainOp           // nil when nobody has looked
 	a, b     merge.Write        // that are compared
 	sum      Cell               // of the table at hand
+	base     plainEnd           // under the first table
 }
 
 // plainRun is the writes of one node: they follow each other in ops.
@@ -84,15 +85,39 @@ func (f *folder) foldPlain(i int) bool {
 }
 
 // ended hands over how the key ends under a table.
-func (k *plainKey) ended(t int) {
+func (k *plainKey) ended(t int, kept *plainOp) {
 	f := k.folder
 	if f.state != nil && t == 0 {
 		f.lines = append(f.lines, StateLine{Key: k.name, Field: k.field, Value: k.sum.Value, ID: strings.Clone(k.sum.ID), By: k.sum.By})
 	}
-	if f.visit != nil {
-		f.ends = append(f.ends[:0], ended{k.rules[t], &k.sum})
-		f.visit(t, k.name, f.ends)
+	switch {
+	case f.differ == nil:
+	case t == 0:
+		k.base = plainEnd{k.sum.Value, kept, k.sum.Lost}
+	case k.sum.Value != k.base.value:
+		c := &f.differ.others[t-1]
+		c.Differ++
+		c.Cells++
+		if c.wants(k.name, k.field, f.differ.limit) {
+			c.note(CellDiff{Key: k.name, Field: k.field, Base: k.ending(0, k.base), Other: k.ending(t, plainEnd{k.sum.Value, kept, k.sum.Lost})}, f.differ.limit)
+		}
 	}
+}
+
+// plainEnd is how a plain key ends under one table; kept is nil under a counter.
+type plainEnd struct {
+	value value.Value
+	kept  *plainOp
+	lost  Count
+}
+
+// ending puts into words how the key ends under a table.
+func (k *plainKey) ending(t int, end plainEnd) Ending {
+	e := Ending{Line: k.rules[t].Line, Rule: k.rules[t].Name, Value: end.value, Lost: end.lost}
+	if end.kept != nil {
+		e.ID, e.By = k.id(end.kept), string(k.node(end.kept.node))
+	}
+	return e
 }
 
 // read takes the records of a key. It reports whether all are plain, of one field, and sets or increments.
@@ -209,11 +234,18 @@ func (k *plainKey) plainUnder(tables []*merge.Table) bool {
 
 // ranked reports whether every table knows the nodes.
 func (k *plainKey) ranked(tables []*merge.Table) bool {
-	for t, table := range tables {
-		for _, run := range k.runs {
-			if !k.folder.plain[t].ranked(run.node, table, k.node(run.node)) {
-				return false
+	ranks := k.folder.ranks
+	for _, run := range k.runs {
+		if ranks[run.node] == 0 {
+			ranks[run.node] = 1
+			for _, t := range tables {
+				if len(t.Nodes) > 0 && t.Nodes.Rank(k.node(run.node)) <= 0 {
+					ranks[run.node] = -1
+				}
 			}
+		}
+		if ranks[run.node] < 0 {
+			return false
 		}
 	}
 	return true
@@ -325,7 +357,12 @@ func (k *plainKey) fold(t int, table *merge.Table, s *sums) {
 	rule := k.rules[t]
 	var kept *plainOp
 	var one RuleSum
-	if rule.Selects() {
+	switch {
+	case !rule.Selects():
+	case len(k.ops) == 1:
+		kept = &k.ops[0]
+		s.totals.Kept++
+	default:
 		kept = &k.ops[0]
 		for i := 1; i < len(k.ops); i++ {
 			if o := &k.ops[i]; k.beats(rule, o, kept) {
@@ -373,7 +410,7 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 		}
 	} else {
 		one.Combined, s.totals.Combined = n, s.totals.Combined+n
-		if shown || len(table.Uniques) > 0 {
+		if shown || k.folder.differ != nil || len(table.Uniques) > 0 {
 			sum.Value = k.sums[t].Value()
 		}
 		for _, run := range k.runs {
@@ -404,12 +441,12 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 			s.unique(i, sum.Value, k.name, k.place(o))
 		}
 	}
-	k.ended(t)
+	k.ended(t, kept)
 }
 
 // shows reports whether anybody will see how a cell ends.
 func (f *folder) shows(c *Cell, s *sums) bool {
-	return f.state != nil || f.visit != nil || s.worst.wants(c)
+	return f.state != nil || s.worst.wants(c)
 }
 
 // judge counts what became of a write; last says that its node made none after it.
@@ -527,27 +564,15 @@ type plainTable struct {
 	counters []bool // by rule
 	inverts  []bool
 	counting []bool // by the number of a node: whether it is known to have raised a counter
-	ranks    []int8 // by the number of a node: 1 when the table knows it, -1 when not, 0 when nobody has asked
 }
 
 func newPlainTable(t *merge.Table, names int) plainTable {
 	p := plainTable{
 		counters: make([]bool, len(t.Rules)), inverts: make([]bool, len(t.Rules)),
-		counting: make([]bool, names), ranks: make([]int8, names),
+		counting: make([]bool, names),
 	}
 	for i, r := range t.Rules {
 		p.counters[i], p.inverts[i] = r.Name == "counter", r.Name == "lww"
 	}
 	return p
-}
-
-// ranked reports whether a table declares a node, or none at all.
-func (p *plainTable) ranked(number uint32, t *merge.Table, node clock.Node) bool {
-	if p.ranks[number] == 0 {
-		p.ranks[number] = -1
-		if len(t.Nodes) == 0 || t.Nodes.Rank(node) > 0 {
-			p.ranks[number] = 1
-		}
-	}
-	return p.ranks[number] > 0
 }

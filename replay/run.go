@@ -67,22 +67,15 @@ type work struct {
 	tables []*merge.Table
 	opt    *Options
 
-	// visitor, when not nil, returns what one goroutine calls with how each key's cells end under each table, the tables of a
-	// key in their order.
+	// differ, when not nil, returns what one goroutine compares the tables with.
+	differ func() *differ
+
+	// cells, when not nil, is called with each key's cells under each table, by several goroutines.
 	//
 	// HAZARD: of the key and its cells nothing may be kept, not even texts: see [room].
-	visitor func() func(table int, key string, ends []ended)
-
-	// cells, when not nil, is called with each key's cells under each table, by several goroutines. The hazard is the same.
 	cells func(cells []cell)
 
 	state *stateSorter // of the first table; nil when nobody wants it
-}
-
-// ended is how one cell ends.
-type ended struct {
-	rule *merge.Rule
-	sum  *Cell
 }
 
 // fold runs every part of the history and returns the sums of each table.
@@ -143,11 +136,11 @@ type folder struct {
 	*work
 	part   part
 	room   room
-	common *sums   // of what no table has a say in
-	sums   []*sums // by table
-	visit  func(table int, key string, ends []ended)
-	ends   []ended      // of the key at hand
+	common *sums        // of what no table has a say in
+	sums   []*sums      // by table
+	differ *differ      // nil when nobody compares the tables
 	plain  []plainTable // by table; nil when no key may be folded as a plain one
+	ranks  []int8       // by the number of a node: 1 when every table knows it, or has no list, -1 when not, 0 when nobody has asked
 	lines  []StateLine  // of the shelf at hand
 	limit  int          // bytes of records that it may hold at once; zero or below is without limit
 }
@@ -163,10 +156,11 @@ func (h *History) newFolder(w *work, seed maphash.Seed) *folder {
 	for _, table := range w.tables {
 		f.sums = append(f.sums, newSums(table, w.opt, h))
 	}
-	if w.visitor != nil {
-		f.visit = w.visitor()
+	if w.differ != nil {
+		f.differ = w.differ()
 	}
 	if w.cells == nil && w.opt.Lag == 0 {
+		f.ranks = make([]int8, len(h.names.texts))
 		for _, table := range w.tables {
 			f.plain = append(f.plain, newPlainTable(table, len(h.names.texts)))
 		}
@@ -245,12 +239,8 @@ func (f *folder) fold(k *key) {
 				}
 			}
 		}
-		if f.visit != nil {
-			f.ends = f.ends[:0]
-			for i := range cells {
-				f.ends = append(f.ends, ended{cells[i].rule, &cells[i].sum})
-			}
-			f.visit(t, k.name, f.ends)
+		if f.differ != nil {
+			f.differ.visit(t, k.name, cells)
 		}
 		if f.cells != nil {
 			f.cells(cells)
