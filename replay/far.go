@@ -19,9 +19,14 @@ type far struct {
 	all    []byte // addresses: of the file, from its start, and of what it may grow to
 	used   int    // bytes that were handed out
 	end    int    // bytes of the file
-	ticks  uint
 	usage  usage
 	most   int64 // bytes that may be held of it
+	step   int   // by how many bytes the file grows
+
+	// How much is held is not asked at every tick, but so often that it can't grow to much more than most in between.
+	ticks int   // until it is asked
+	every int   // how many there were
+	held  int64 // when it was asked last
 }
 
 // farFailure is what is raised when the file can't grow: guarded makes an error of it.
@@ -34,7 +39,7 @@ func newFar(dir string, most int64) (*far, error) {
 	if err != nil {
 		return nil, farError(err)
 	}
-	f := &far{file: file, remove: remove}
+	f := &far{file: file, remove: remove, step: int(min(max(most, 1<<16), 1<<24)) &^ (1<<12 - 1)}
 	f.most = most + f.usage.bytes()
 	if f.all, err = reserve(file); err != nil { // a system that knows no such thing, or grants no addresses
 		_ = f.close()
@@ -47,12 +52,12 @@ func farError(err error) error { return fmt.Errorf("keep what does not fit into 
 
 // take hands out n bytes, all zero.
 func (f *far) take(n int) []byte {
-	const step, align = 16 << 20, 64
+	const align = 64
 	if n > len(f.all)-f.used {
 		panic(farFailure{farError(fmt.Errorf("one key needs more than %d GiB", len(f.all)>>30))})
 	}
 	if need := f.used + n; need > f.end {
-		end := min((need+step-1)&^(step-1), len(f.all))
+		end := min(need+f.step-need%f.step, len(f.all))
 		if err := grow(f.file, f.end, end); err != nil {
 			panic(farFailure{farError(err)})
 		}
@@ -65,10 +70,24 @@ func (f *far) take(n int) []byte {
 
 // tick is to be called by all that walks over what is here: once for each step.
 func (f *far) tick() {
-	const often = 1 << 8
-	if f.ticks++; f.ticks%often == 0 && f.usage.bytes() > f.most {
-		letGo(f.all, f.used)
+	if f.ticks--; f.ticks <= 0 {
+		f.look()
 	}
+}
+
+// look lets go of what is held when it is too much, and says when to look again: when at the pace of late half of what is
+// left would be held.
+func (f *far) look() {
+	const least, most = 1 << 8, 1 << 12
+	held := f.usage.bytes()
+	pace := max(held-f.held, 1<<12) / int64(max(f.every, 1))
+	if held > f.most {
+		letGo(f.all, f.used)
+		held = f.usage.bytes()
+	}
+	f.held = held
+	f.every = int(min(max((f.most-held)/2/max(pace, 1), least), most))
+	f.ticks = f.every
 }
 
 // close gives memory and disk space back.

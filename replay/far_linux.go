@@ -30,20 +30,19 @@ func grow(file *os.File, from, to int) error {
 	for {
 		err := syscall.Fallocate(int(file.Fd()), 0, int64(from), int64(to-from))
 		switch {
-		case err == nil:
-			return nil
-		case errors.Is(err, syscall.EINTR):
-		case errors.Is(err, syscall.EOPNOTSUPP):
+		case err == nil, errors.Is(err, syscall.EOPNOTSUPP):
 			return fill(file, from, to)
+		case errors.Is(err, syscall.EINTR):
 		default:
 			return &os.PathError{Op: "grow", Path: file.Name(), Err: err}
 		}
 	}
 }
 
-// fill writes zeros, on a file system that promises no space.
+// fill writes zeros. Not every file system promises space without, and pages that were written are mapped several at once,
+// while one that was only promised is made when it is touched, alone, and that costs many times as much.
 func fill(file *os.File, from, to int) error {
-	zeros := make([]byte, 1<<16)
+	zeros := make([]byte, min(to-from, 1<<18)) // more make for pages of megabytes: to touch a byte of one is to hold all of it
 	for at := from; at < to; at += len(zeros) {
 		if _, err := file.WriteAt(zeros[:min(len(zeros), to-at)], int64(at)); err != nil {
 			return err

@@ -282,11 +282,22 @@ func (k *key) compare(a, b *op) int {
 	return k.place(a).Compare(k.place(b))
 }
 
-// sort puts the operations into canonical order, deliveries of equal ones by their places.
-func (k *key) sort() {
-	if len(k.ops) > fewOps {
-		k.sortRuns()
-		return
+// sort puts the operations into canonical order, deliveries of equal ones by their places. Those in far memory are sorted as
+// what is in files is: in runs, which it returns, to be merged.
+func (k *key) sort() *opHeap {
+	switch {
+	case k.room.far != nil:
+		size := k.part.history.lengths.run
+		k.sortRun(len(k.ops) / size * size) // the others were sorted when they were full: see [part.key]
+		open := &opHeap{key: k}
+		for run := range slices.Chunk(k.ops, size) {
+			open.runs = append(open.runs, run)
+		}
+		heap.Init(open)
+		return open
+	case len(k.ops) > fewOps:
+		k.sortRun(0)
+		return nil
 	}
 	for i := 1; i < len(k.ops); i++ {
 		j := i
@@ -298,39 +309,15 @@ func (k *key) sort() {
 			k.ops[j] = o
 		}
 	}
+	return nil
 }
 
-// sortRuns sorts a long list. In far memory that is done as it is for what is in files: in runs, which are merged.
-func (k *key) sortRuns() {
-	all := k.ops
-	run := len(all)
-	if k.room.far != nil {
-		run = k.part.history.lengths.run
-	}
-	open := opHeap{key: k}
-	for at := 0; at < len(all); at += run {
-		part := all[at:min(at+run, len(all))]
-		slices.SortFunc(part, func(a, b op) int {
-			k.room.tick()
-			return k.compare(&a, &b)
-		})
-		open.runs = append(open.runs, part)
-	}
-	if len(open.runs) == 1 {
-		return
-	}
-	heap.Init(&open)
-	k.ops = listOf[op](k.room.far, len(all))[:0]
-	for len(open.runs) > 0 {
+// sortRun sorts the operations from one on.
+func (k *key) sortRun(first int) {
+	slices.SortFunc(k.ops[first:], func(a, b op) int {
 		k.room.tick()
-		first := &open.runs[0]
-		k.ops = append(k.ops, (*first)[0])
-		if *first = (*first)[1:]; len(*first) == 0 {
-			heap.Pop(&open)
-		} else {
-			heap.Fix(&open, 0)
-		}
-	}
+		return k.compare(&a, &b)
+	})
 }
 
 // opHeap is runs of operations, the one with the least first operation at the top.
@@ -349,6 +336,18 @@ func (h *opHeap) Pop() any {
 	return last
 }
 
+// next takes the first operation of all.
+func (h *opHeap) next() *op {
+	first := &h.runs[0]
+	o := &(*first)[0]
+	if *first = (*first)[1:]; len(*first) == 0 {
+		heap.Pop(h)
+	} else {
+		heap.Fix(h, 0)
+	}
+	return o
+}
+
 // settle puts the operations into canonical order and counts every one once: deliveries of one id become one operation.
 // What it can't tell apart for certain it tells.
 func (k *key) settle(sum *Totals, t *tally) {
@@ -356,16 +355,23 @@ func (k *key) settle(sum *Totals, t *tally) {
 		sum.Writes++
 		return
 	}
-	k.sort()
+	runs := k.sort()
 	all := k.ops
 	if len(all) > fewOps {
 		k.byID = &k.room.ids
 		k.byID.begin(all, k.part.history.lengths.many, k.room.far)
 	}
-	k.ops = all[:0] // those that are kept so far
+	kept := all // those that are kept take the places of those before them
+	if runs != nil {
+		kept = listOf[op](k.room.far, len(all))
+	}
+	k.ops = kept[:0]
 	for i := range all {
 		k.room.tick()
 		o := &all[i]
+		if runs != nil {
+			o = runs.next()
+		}
 		at, known := k.find(o)
 		if !known {
 			n := len(k.ops)
@@ -376,7 +382,7 @@ func (k *key) settle(sum *Totals, t *tally) {
 			if k.byID != nil && o.hash != 0 && !k.byID.alone(o.hash) {
 				k.byID.put(o.hash, n)
 			}
-			if k.ops = all[:n+1]; n < i {
+			if k.ops = kept[:n+1]; &k.ops[n] != o {
 				k.ops[n] = *o
 			}
 			continue
@@ -408,6 +414,9 @@ func (k *key) settle(sum *Totals, t *tally) {
 		}
 	}
 	sum.Writes += int64(len(k.ops))
+	if k.room.far != nil && k.kept == nil {
+		k.lineUp()
+	}
 }
 
 func againDetail(id string, first finding.Place) string {

@@ -122,7 +122,6 @@ const opBytes = 256
 
 // pick copies the records of one key, in memory or far memory, and gives those of others to a filler, when it is not nil.
 func (p *part) pick(b []byte, name string, memory *far, rest *filler, alike *alike) error {
-	const piece = 1 << 20
 	for at, end := 0, 0; at < len(b); at = end {
 		var key string
 		if key, end = skim(b, at); key != name {
@@ -132,14 +131,8 @@ func (p *part) pick(b []byte, name string, memory *far, rest *filler, alike *ali
 			}
 			continue
 		}
-		last := len(p.at) - 1
-		if last < 0 || end-at > cap(p.at[last])-len(p.at[last]) {
-			p.at = append(p.at, listOf[byte](memory, max(piece, end-at))[:0])
-			last++
-		}
-		next := int32(len(p.spots)) + 2 // they are read in the order in which they stand
-		p.spots = append(p.spots, spot{before: next, block: int32(last), offset: uint32(len(p.at[last]))})
-		p.at[last] = append(p.at[last], b[at:end]...)
+		p.keep(b[at:end], memory)
+		p.spots[len(p.spots)-1].before = int32(len(p.spots)) + 1 // they are read in the order in which they stand
 		if memory != nil {
 			memory.tick()
 		}
@@ -148,6 +141,50 @@ func (p *part) pick(b []byte, name string, memory *far, rest *filler, alike *ali
 		return nil
 	}
 	return rest.err
+}
+
+// keep copies a record, in memory or far memory, to the next spot.
+func (p *part) keep(record []byte, memory *far) {
+	const piece = 1 << 20
+	last := len(p.at) - 1
+	if last < 0 || len(record) > cap(p.at[last])-len(p.at[last]) {
+		p.at = append(p.at, listOf[byte](memory, max(piece, len(record)))[:0])
+		last++
+	}
+	p.spots = append(p.spots, spot{block: int32(last), offset: uint32(len(p.at[last]))})
+	p.at[last] = append(p.at[last], record...)
+}
+
+// lineUp copies the records of the operations, which stand in the order in which they were read, to where they stand in the
+// order of the operations: in that they are read again and again, and what is far is better read on than here and there.
+func (k *key) lineUp() {
+	p, memory := k.part, k.room.far
+	from := *p
+	p.at, p.spots = nil, listOf[spot](memory, len(from.spots))[:0]
+	keep := func(slot int32) int32 {
+		memory.tick()
+		s := &from.spots[slot]
+		b := from.at[s.block]
+		_, end := skim(b, int(s.offset))
+		p.keep(b[s.offset:end], memory)
+		return int32(len(p.spots)) - 1
+	}
+	for i := range k.ops {
+		o := &k.ops[i]
+		told := o.told - 1
+		if slot := o.slot; told == slot {
+			o.slot = keep(slot)
+			o.told = o.slot + 1
+			continue
+		}
+		o.slot = keep(o.slot)
+		if told >= 0 {
+			o.told = keep(told) + 1
+		}
+	}
+	for i := range k.room.scratch {
+		k.room.scratch[i].slot = -1
+	}
 }
 
 // alike is the keys of a shelf that look like one that is folded apart from them, with the lowest place of each.

@@ -295,6 +295,9 @@ func (p *part) key(i int, room *room) *key {
 			room.built = room.built[:0]
 		}
 		k.add(&r, &room.rec, spot, position)
+		if run := p.history.lengths.run; room.far != nil && len(k.ops)%run == 0 {
+			k.sortRun(len(k.ops) - run) // while they are at hand
+		}
 		room.tick()
 	}
 	return k
