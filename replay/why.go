@@ -134,14 +134,19 @@ func (c *cell) story() FieldStory {
 	k := c.key
 	pairs, _ := c.conflicts()
 	f := FieldStory{Field: strings.Clone(c.name), Line: c.rule.Line, Rule: c.rule.String(), Value: own(c.shown), Conflicts: pairs, Writes: []Step{}}
-	order, fates := make([]int, len(c.op)), make([]fate, len(c.op))
+	order, fates := k.room.indexes.raw(len(c.op)), listOf[fate](k.room.far, len(c.op))
 	for i := range order {
+		k.room.tick()
 		v := c.state.Judge(c.claim(i))
-		order[i], fates[i] = i, c.fate(i, &v)
+		order[i], fates[i] = int32(i), c.fate(i, &v)
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return c.compare(int32(i), int32(j)) })
+	slices.SortStableFunc(order, func(i, j int32) int {
+		k.room.tick()
+		return c.compare(i, j)
+	})
 	for _, least := range []merge.Outcome{merge.Overwritten, merge.Combined, merge.Lost, merge.Refused, merge.Kept} {
-		order = slices.DeleteFunc(order, func(i int) bool {
+		order = slices.DeleteFunc(order, func(i int32) bool {
+			k.room.tick()
 			untold := len(c.op)-f.Untold > MaxSteps && fates[i].outcome == least
 			if untold {
 				f.Untold++
@@ -154,7 +159,7 @@ func (c *cell) story() FieldStory {
 		names[c.op[i]] = fmt.Sprintf("W%d", n+1)
 	}
 	for _, i := range order {
-		o, claim := c.opOf(i), c.claim(i)
+		o, claim := c.opOf(int(i)), c.claim(int(i))
 		v := c.state.Judge(claim)
 		step := Step{
 			Name: names[c.op[i]], ID: strings.Clone(claim.Op.ID), Place: k.place(o), Kind: claim.Kind.String(), Value: own(claim.Value),
