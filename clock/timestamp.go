@@ -84,6 +84,9 @@ func (t Timestamp) String() string { return string(t.append(make([]byte, 0, 30))
 
 func (t Timestamp) append(b []byte) []byte {
 	b = strconv.AppendInt(b, t.Wall, 10)
+	if t.Logical == 0 { // mostly
+		return append(b, ".0000000000"...)
+	}
 	b = append(b, '.')
 	logical := uint64(t.Logical)
 	for digit := uint64(1_000_000_000); digit > 0; digit /= 10 {

@@ -20,8 +20,6 @@ type Doc struct {
 	lim   Limits
 	nodes []node
 	names []int // scratch: the nodes of the names of an object that is not sorted
-
-	shapes shapes
 }
 
 // node is one value of a document, or one name of a member; a name stands right before its value.
@@ -43,9 +41,6 @@ func (d *Doc) Parse(text []byte, lim Limits) (Ref, error) {
 	if len(text) > d.lim.Bytes {
 		return Ref{}, fail(finding.TooLarge, d.lim.Bytes, "%d bytes: the limit is %d", len(text), d.lim.Bytes)
 	}
-	if d.fit() {
-		return Ref{d, 0}, nil
-	}
 	at, err := d.value(skipSpace(text, 0), 0)
 	if err != nil {
 		return Ref{}, err
@@ -53,7 +48,6 @@ func (d *Doc) Parse(text []byte, lim Limits) (Ref, error) {
 	if at = skipSpace(text, at); at < len(text) {
 		return Ref{}, unexpected(text, at, "nothing after the value")
 	}
-	d.learn()
 	return Ref{d, 0}, nil
 }
 

@@ -5,10 +5,30 @@ import (
 	"unicode/utf8"
 )
 
-// Texts that come one after the other are mostly alike: the same members in the same order, with other strings and numbers.
-// A shape is what such texts have in common. A text that fits one is compared with it piece by piece, and only what stands in
-// between, the holes, is scanned: all else is known from the text that the shape was learned from. What fits no shape is
-// parsed, so a shape decides nothing but how long that takes.
+// Shapes recognizes texts that are alike. Texts that come one after the other mostly are: the same members in the same
+// order, with other strings and numbers. A shape is what such texts have in common. A text that fits one is compared with it
+// piece by piece, and only what stands in between, the holes, is scanned: all else is known from the text that the shape was
+// learned from. What fits no shape is parsed, so shapes decide nothing but how long that takes. The zero Shapes is ready and
+// knows none.
+type Shapes struct {
+	known []*shape // the last one that fitted first
+	texts int      // that came before anything was learned
+
+	// luck falls twice as fast with texts that fit nothing as it rises with others. When none is left, no shape is tried for a
+	// while: where no two texts are alike that would only cost.
+	luck  int
+	tired int // texts still to come until shapes are tried again
+
+	doc Doc // that learns
+}
+
+// Fit is how a text fits a shape: see [Doc.ParseFit]. The zero Fit is of a text that fits none.
+type Fit struct {
+	shape *shape
+	moves []uint32 // by how much what stands after each hole is moved against the text that the shape was learned from
+}
+
+// shape is never changed, so that several may use it.
 type shape struct {
 	text  []byte // that it was learned from
 	nodes []node // of it
@@ -27,83 +47,93 @@ type hole struct {
 // mark is how many holes end before a node begins, and before it ends.
 type mark struct{ start, end uint16 }
 
-// What a Doc remembers, and of which texts.
+// What is remembered, and of which texts.
 const (
 	mostShapes     = 8
 	mostShapeNodes = 512
 	mostShapeBytes = 16 << 10
 
 	firstTexts = 4  // nothing is learned of these: few texts are not worth it
-	mostLuck   = 32 // see shapes
+	mostLuck   = 32 // see Shapes
 	rest       = 512
 )
 
-// shapes is the shapes that a Doc knows, the last one that fitted first.
-type shapes struct {
-	known []*shape
-	moves []uint32 // by how much what stands after each hole is moved against the text that the shape was learned from
-	texts int      // that were parsed before anything was learned
-
-	// luck falls twice as fast with texts that fit nothing as it rises with others. When none is left, no shape is tried for a
-	// while: where no two texts are alike that would only cost.
-	luck  int
-	tired int // texts still to come until shapes are tried again
-}
-
-// fit makes the nodes of a text if it fits a shape.
-func (d *Doc) fit() bool {
-	s := &d.shapes
-	if s.tired > 0 {
-		s.tired--
-		return false
+// Extent is the function [Extent] for texts of which many are alike: of one that fits a shape it also says how. The limits
+// are those that the text will be parsed with. The fit is in room, which is made longer; what is in it must stay as it is
+// while the fit is used.
+func (s *Shapes) Extent(text []byte, lim Limits, room *[]uint32) (end int, whole Wholeness, fit Fit) {
+	lim = lim.orDefault()
+	if end, fit = s.fit(text, lim, room); fit.shape != nil {
+		return end, Whole, fit
 	}
-	for i, known := range s.known {
-		if known.lim == d.lim && d.fits(known) {
-			if s.luck < mostLuck {
-				s.luck++
-			}
-			s.known[0], s.known[i] = known, s.known[0]
-			return true
+	if end, whole = Extent(text); whole == Whole && s.teaches() && end <= mostShapeBytes {
+		if _, err := s.doc.Parse(text[:end], lim); err == nil {
+			s.learn(&s.doc)
 		}
 	}
-	return false
+	return end, whole, Fit{}
 }
 
-// fits makes the nodes of a text if it has that shape.
-func (d *Doc) fits(s *shape) bool {
-	text, at := d.text, 0
-	moves := d.shapes.moves[:len(s.holes)+1]
+// fit returns how a text fits a shape, and where it ends.
+func (s *Shapes) fit(text []byte, lim Limits, room *[]uint32) (end int, fit Fit) {
+	if s.tired > 0 {
+		s.tired--
+		return 0, Fit{}
+	}
+	for i, known := range s.known {
+		if known.lim != lim {
+			continue
+		}
+		first, size := len(*room), len(known.holes)+1
+		if size > cap(*room)-first {
+			*room, first = make([]uint32, 0, max(size, 2*cap(*room))), 0 // those who have the old one keep it
+		}
+		moves := (*room)[first : first+size : first+size]
+		end, ok := known.fit(text, moves)
+		if !ok || end > lim.Bytes {
+			continue
+		}
+		*room = (*room)[:first+size]
+		if s.luck < mostLuck {
+			s.luck++
+		}
+		s.known[0], s.known[i] = known, s.known[0]
+		return end, Fit{known, moves}
+	}
+	return 0, Fit{}
+}
+
+// fit returns where a text ends that begins as one of the shape, and fills in by how much what follows each hole is moved.
+func (s *shape) fit(text []byte, moves []uint32) (end int, ok bool) {
+	at := 0
+	moves[0] = 0
+	moves = moves[1:]
 	for i := range s.holes {
 		h := &s.holes[i]
 		piece := s.text[h.before:h.start]
 		if len(text)-at < len(piece) || string(text[at:at+len(piece)]) != string(piece) {
-			return false
+			return 0, false
 		}
 		at += len(piece)
 		if h.number {
 			if at = numberEnd(text, at); at < 0 {
-				return false
+				return 0, false
 			}
 		} else {
 			start := at
 			var ascii bool
 			at, ascii = plainEnd(text, start)
 			if !ascii && !utf8.Valid(text[start:at]) {
-				return false
+				return 0, false
 			}
 		}
-		moves[i+1] = uint32(at) - h.end
+		moves[i] = uint32(at) - h.end
 	}
-	if last := s.text[s.end():]; string(text[at:]) != string(last) {
-		return false
+	last := s.text[s.end():]
+	if len(text)-at < len(last) || string(text[at:at+len(last)]) != string(last) {
+		return 0, false
 	}
-	d.nodes = append(d.nodes[:0], s.nodes...)
-	for i, m := range s.marks {
-		n := &d.nodes[i]
-		n.start += moves[m.start]
-		n.end += moves[m.end]
-	}
-	return true
+	return at + len(last), true
 }
 
 // end returns where the last hole ends.
@@ -114,55 +144,59 @@ func (s *shape) end() uint32 {
 	return 0
 }
 
-// learn takes the shape of a text that fitted none, and was parsed.
-func (d *Doc) learn() {
-	s := &d.shapes
-	if s.tired > 0 {
-		return
+// ParseFit is [Doc.Parse] of a text of which [Shapes.Extent] said how it fits.
+func (d *Doc) ParseFit(text []byte, lim Limits, fit Fit) (Ref, error) {
+	if d.reset(text, lim); fit.shape == nil || fit.shape.lim != d.lim {
+		return d.Parse(text, lim)
 	}
-	if s.texts < firstTexts {
+	d.nodes = append(d.nodes[:0], fit.shape.nodes...)
+	for i, m := range fit.shape.marks {
+		n := &d.nodes[i]
+		n.start += fit.moves[m.start]
+		n.end += fit.moves[m.end]
+	}
+	return Ref{d, 0}, nil
+}
+
+// teaches reports whether something is to be learned of a text that fitted no shape.
+func (s *Shapes) teaches() bool {
+	switch {
+	case s.tired > 0:
+		return false
+	case s.texts < firstTexts:
 		s.texts++
 		s.luck = mostLuck
-		return
+		return false
 	}
 	if s.luck -= 2; s.luck <= 0 {
 		s.luck, s.tired = mostLuck/4, rest
-		return
+		return false
 	}
-	if len(d.nodes) > mostShapeNodes || len(d.text) > mostShapeBytes || d.escapes() {
-		return
-	}
-	var to *shape
-	if n := len(s.known); n < mostShapes {
-		to, s.known = &shape{}, append(s.known, nil)
-	} else {
-		to = s.known[n-1]
-	}
-	copy(s.known[1:], s.known)
-	s.known[0] = to
-	to.take(d)
-	if len(to.holes) >= len(s.moves) {
-		s.moves = make([]uint32, len(to.holes)+1)
-	}
+	return true
 }
 
-// escapes reports whether a string has an escape. It seldom stands in the same place again.
-func (d *Doc) escapes() bool {
+// learn takes the shape of a text that was parsed. One in which a string has an escape it passes over: that seldom stands in
+// the same place again.
+func (s *Shapes) learn(d *Doc) {
+	if len(d.nodes) > mostShapeNodes {
+		return
+	}
 	for i := range d.nodes {
 		if n := &d.nodes[i]; n.kind == KindString && !n.canonical {
-			return true
+			return
 		}
 	}
-	return false
+	if len(s.known) < mostShapes {
+		s.known = append(s.known, nil)
+	}
+	copy(s.known[1:], s.known)
+	s.known[0] = shapeOf(d)
 }
 
-// take makes s the shape of the text that a Doc has parsed.
-func (s *shape) take(d *Doc) {
-	s.text = append(s.text[:0], d.text...)
-	s.nodes = append(s.nodes[:0], d.nodes...)
-	s.marks = slices.Grow(s.marks[:0], len(d.nodes))[:len(d.nodes)]
-	s.holes, s.lim = s.holes[:0], d.lim
+func shapeOf(d *Doc) *shape {
+	s := &shape{text: slices.Clone(d.text), nodes: slices.Clone(d.nodes), marks: make([]mark, len(d.nodes)), lim: d.lim}
 	s.walk(0)
+	return s
 }
 
 // walk finds the holes in the value at a node.

@@ -9,40 +9,41 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// requireAlike parses a text with a Doc that knows shapes, and with one that knows none.
-func requireAlike(t *testing.T, d *Doc, text string, lim Limits) (fitted bool) {
+// requireAlike looks for the end of a text with shapes and without, and parses it both ways.
+func requireAlike(t *testing.T, s *Shapes, text string, lim Limits) (fitted bool) {
 	t.Helper()
-	var fresh Doc
-	want, wantErr := fresh.Parse([]byte(text), lim)
-	known := len(d.shapes.known)
-	d.reset([]byte(text), lim)
-	fitted = len(text) <= d.lim.Bytes && d.fit()
-	got, err := d.Parse([]byte(text), lim)
-	require.Equal(t, wantErr, err, "%s", text)
-	if err != nil {
-		require.False(t, fitted, "%s", text)
+	wantEnd, wantWhole := Extent([]byte(text))
+	var room []uint32
+	end, whole, fit := s.Extent([]byte(text), lim, &room)
+	require.Equal(t, wantWhole, whole, "%q", text)
+	require.Equal(t, wantEnd, end, "%q", text)
+	if fit.shape == nil {
 		return false
 	}
-	require.Equal(t, fresh.nodes, d.nodes, "%s after %d shapes", text, known)
+	var d, fresh Doc
+	want, err := fresh.Parse([]byte(text[:end]), lim)
+	require.NoError(t, err, "%q", text)
+	got, err := d.ParseFit([]byte(text[:end]), lim, fit)
+	require.NoError(t, err)
+	require.Equal(t, fresh.nodes, d.nodes, "%q", text)
 	require.Equal(t, want.Value(), got.Value())
-	return fitted
+	return true
 }
 
 // What is said of a text does not depend on those that were parsed before it.
 func TestAShapeSaysWhatParsingSays(t *testing.T) {
 	models := []string{
 		`{"after":{"id":12,"email":"a@b","gone":null},"key":[12],"updated":"175.000"}`,
-		`{ "b" : [1, "x", {}, []], "a": -1.5e3 ,"c":true}` + "\n",
+		`{ "b" : [1, "x", {}, []], "a": -1.5e3 ,"c":true}`,
 		`["",0,[["x"]]]`,
-		`"text"`,
-		`7`,
 		`{"a":{"b":{"c":"deep"}}}`,
 		"{\n\"a\":\n{\"b\":1}\n}",
+		`{}`,
 	}
-	strings := []string{`"x"`, `""`, `"longer than eight bytes, by far"`, `"\n"`, `"ü"`, "\"\xff\"", "\"a\nb\"", `"a`, `"a","b":"c"`, `"x"}`, `null`, `{}`, `12`, "\"\u2028\""}
+	texts := []string{`"x"`, `""`, `"longer than eight bytes, by far"`, `"\n"`, `"ü"`, "\"\xff\"", "\"a\nb\"", `"a`, `"a","b":"c"`, `"x"}`, `null`, `{}`, `12`, "\"\u2028\""}
 	numbers := []string{`0`, `-0`, `12`, `1e9`, `-1.25`, `01`, `+1`, `1.`, `NaN`, `1e99999`, `""`, `1,2`, `1 `, ` 1`, `123456789012345678901234567890`}
 	r := rand.New(rand.NewPCG(1, 2))
-	var d Doc
+	var s Shapes
 	fitted := 0
 	for range 40_000 {
 		model := models[r.IntN(len(models))]
@@ -55,15 +56,13 @@ func TestAShapeSaysWhatParsingSays(t *testing.T) {
 			case number:
 				return numbers[r.IntN(len(numbers))]
 			}
-			return strings[r.IntN(len(strings))]
+			return texts[r.IntN(len(texts))]
 		})
-		switch r.IntN(20) {
+		switch r.IntN(10) {
 		case 0:
-			text = text[:r.IntN(len(text))]
+			text = text[:1+r.IntN(len(text)-1)]
 		case 1:
-			text += []string{" ", "x", "}"}[r.IntN(3)]
-		case 2:
-			text = " " + text
+			text += []string{" ", "x", "}", `{"a":1}`, "\n"}[r.IntN(5)]
 		}
 		lim := Limits{}
 		switch r.IntN(50) {
@@ -74,7 +73,7 @@ func TestAShapeSaysWhatParsingSays(t *testing.T) {
 		case 2:
 			lim.Members = 2
 		}
-		if requireAlike(t, &d, text, lim) {
+		if requireAlike(t, &s, text, lim) {
 			fitted++
 		}
 	}
@@ -111,40 +110,55 @@ func fill(model string, with func(number bool) string) string {
 	return b.String() + model[at:]
 }
 
-// Texts of which no two are alike cost little more than without shapes, and those that are alike after them are noticed.
+// Texts of which no two are alike are soon left alone, and those that are alike after them are noticed.
 func TestShapesAreLeftAloneWhereTextsDiffer(t *testing.T) {
-	var d Doc
+	var s Shapes
 	for i := range 2000 {
-		require.False(t, requireAlike(t, &d, fmt.Sprintf(`{"m%d":1}`, i), Limits{}))
+		require.False(t, requireAlike(t, &s, fmt.Sprintf(`{"m%d":1}`, i), Limits{}))
 	}
-	require.Positive(t, d.shapes.tired)
+	require.Positive(t, s.tired)
 	fitted := 0
 	for i := range 2000 {
-		if requireAlike(t, &d, fmt.Sprintf(`{"m":%d}`, i), Limits{}) {
+		if requireAlike(t, &s, fmt.Sprintf(`{"m":%d}`, i), Limits{}) {
 			fitted++
 		}
 	}
 	require.Greater(t, fitted, 1000)
 }
 
-// A text after which many of other shapes came is parsed no worse.
+// Texts of more kinds than are remembered are read no worse.
 func TestShapesOfManyKinds(t *testing.T) {
-	var d Doc
+	var s Shapes
 	for i := range 5000 {
-		requireAlike(t, &d, fmt.Sprintf(`{"m%d":%d,"%s":"x"}`, i%12, i, strings.Repeat("n", i%3)), Limits{})
+		requireAlike(t, &s, fmt.Sprintf(`{"m%d":%d,"%s":"x"}`, i%12, i, strings.Repeat("n", i%3)), Limits{})
 	}
-	require.Len(t, d.shapes.known, mostShapes)
+	require.Len(t, s.known, mostShapes)
+}
+
+// A fit is of the limits that it was found with: under others the text is parsed.
+func TestAFitUnderOtherLimits(t *testing.T) {
+	var s Shapes
+	var d Doc
+	text := []byte(`{"a":{"b":1}}`)
+	var room []uint32
+	for range firstTexts + 1 {
+		s.Extent(text, Limits{}, &room)
+	}
+	_, _, fit := s.Extent(text, Limits{}, &room)
+	require.NotNil(t, fit.shape)
+	_, err := d.ParseFit(text, Limits{Depth: 1}, fit)
+	require.ErrorContains(t, err, "nested")
 }
 
 func FuzzShapes(f *testing.F) {
 	f.Add(`{"a":1,"b":"x"}`, `{"a":23,"b":"yz"}`)
 	f.Add(`[1,{"a":null}]`, "[1.5,{\"a\":null}]\n")
 	f.Fuzz(func(t *testing.T, model, text string) {
-		var d Doc
-		for range firstTexts + 1 {
-			_, _ = d.Parse([]byte(model), Limits{})
+		var s Shapes
+		for _, text := range []string{model, model, model, model, model, text, model} {
+			if text != "" && (text[0] == '{' || text[0] == '[') {
+				requireAlike(t, &s, text, Limits{})
+			}
 		}
-		requireAlike(t, &d, text, Limits{})
-		requireAlike(t, &d, model, Limits{})
 	})
 }

@@ -39,11 +39,11 @@ func detect(name string, data []byte, end bool, opt *Options) (Format, error) {
 		return Msgpack, nil
 	}
 	var c chunk
-	split := documentSplitter{limit: opt.bytes()}
+	split := documentSplitter{limit: opt.bytes(), limits: opt.Limits}
 	done := split.cut(&c, data, end)
 	var doc value.Doc
 	strange := "" // what the first is that is valid and of no known shape
-	for i, d := range c.documents {
+	for i, d := range c.documents.all() {
 		if i == probed {
 			break
 		}
@@ -135,5 +135,5 @@ func splitterOf(f Format, opt *Options) splitter {
 	case Msgpack:
 		return &frameSplitter{limit: opt.bytes()}
 	}
-	return &documentSplitter{limit: opt.bytes()}
+	return &documentSplitter{limit: opt.bytes(), limits: opt.Limits}
 }

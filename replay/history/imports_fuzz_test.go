@@ -23,7 +23,7 @@ func fixtures(t testing.TB, format Format) [][]byte {
 		require.NoError(t, err)
 		c := chunk{}
 		(&documentSplitter{limit: value.DefaultBytes}).cut(&c, data, true)
-		for _, d := range c.documents {
+		for _, d := range c.documents.all() {
 			documents = append(documents, data[d.start:d.end])
 		}
 	}

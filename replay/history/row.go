@@ -19,6 +19,7 @@ type image []Field
 // imageOf returns the columns of an object, each value as read gives it.
 func imageOf(row value.Ref, out *Batch, read func(column string, v value.Ref) (value.Value, *problem)) (image, *problem) {
 	columns := image(out.take(row.Len())[:0])
+	few := row.Len() <= fewColumns
 	for name, v := range row.Members() {
 		if name == "" {
 			return nil, newProblem(finding.BadField, "a column without a name")
@@ -28,12 +29,20 @@ func imageOf(row value.Ref, out *Batch, read func(column string, v value.Ref) (v
 			return nil, bad
 		}
 		columns = append(columns, Field{Name: name, Value: read})
+		if few {
+			for i := len(columns) - 1; i > 0 && columns[i].Name < columns[i-1].Name; i-- {
+				columns[i], columns[i-1] = columns[i-1], columns[i]
+			}
+		}
 	}
-	if !slices.IsSortedFunc(columns, byName) {
+	if !few {
 		slices.SortFunc(columns, byName)
 	}
 	return columns, nil
 }
+
+// fewColumns is up to how many columns are put in order, and looked for, by walking over them.
+const fewColumns = 16
 
 func byName(a, b Field) int { return cmp.Compare(a.Name, b.Name) }
 
@@ -47,8 +56,7 @@ func (columns image) find(name string) (int, bool) {
 
 // get returns the value of a column, absent when the row doesn't have it.
 func (columns image) get(name string) value.Value {
-	const few = 16
-	if len(columns) <= few {
+	if len(columns) <= fewColumns {
 		for i := range columns {
 			if columns[i].Name == name {
 				return columns[i].Value

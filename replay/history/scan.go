@@ -363,7 +363,7 @@ func (p *parser) batch(c *chunk) *Batch {
 	b.Name, b.Source, b.Chunk, b.region, b.input = c.name, c.source, c.index, c.region, c.buffer
 	b.Lines, b.Bytes = c.lines, int64(len(c.data))
 	// Lines that are shorter than any record can be must not make room for records.
-	n := min(max(int(c.lines), len(c.documents)), len(c.data)/len(`{"key":"k","node":"n","value":0}`)+1)
+	n := min(max(int(c.lines), len(c.documents.all())), len(c.data)/len(`{"key":"k","node":"n","value":0}`)+1)
 	switch {
 	case p.opt.Plain && (c.format == Native || c.format == Msgpack):
 		b.Plain = slices.Grow(b.Plain, n)

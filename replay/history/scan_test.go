@@ -461,7 +461,7 @@ func FuzzSplit(f *testing.F) {
 			t.Fatalf("%d of %d bytes", done, len(data))
 		}
 		end := 0
-		for _, d := range c.documents {
+		for _, d := range c.documents.all() {
 			if d.start < end || d.end <= d.start || d.line < 1 ||
 				d.line != int64(1+bytes.Count(data[:d.start], []byte{'\n'})) {
 				t.Fatalf("%+v after %d", d, end)

@@ -19,9 +19,9 @@ type chunk struct {
 
 	buffer    *buffer // that data is cut from
 	data      []byte
-	line      int64 // of the first byte; of msgpack, the number of the first frame
-	lines     int64 // that end in data
-	documents []document
+	line      int64      // of the first byte; of msgpack, the number of the first frame
+	lines     int64      // that end in data
+	documents *documents // nil when there is none
 	importer  *importer
 	entries   []replica.Entry // of a replica, which has no data
 	strays    []stray
@@ -43,7 +43,7 @@ type splitter interface {
 // find adds a stray to a chunk.
 func (c *chunk) find(line int64, item int, bad *problem) {
 	at := finding.Place{File: c.name, Line: line, Item: item}
-	c.strays = append(c.strays, stray{len(c.documents), finding.Finding{Code: bad.code, Place: at, Detail: bad.detail}})
+	c.strays = append(c.strays, stray{len(c.documents.all()), finding.Finding{Code: bad.code, Place: at, Detail: bad.detail}})
 }
 
 // lineSplitter cuts after line breaks.
@@ -84,10 +84,12 @@ func tooLong(limit int) *problem {
 // documentSplitter cuts after JSON documents, which may stand over several lines or side by side. What begins no
 // document is skipped, up to a line that begins with "{".
 type documentSplitter struct {
-	limit int // of a document, in bytes
-	lost  bool
-	most  int // documents of one chunk so far, for that many are to be expected of the next
-	items int // documents that began on the last line so far: a place names all but the first by their number
+	limit  int // of a document, in bytes
+	limits value.Limits
+	shapes value.Shapes // of the documents so far
+	lost   bool
+	most   int // documents of one chunk so far, for that many are to be expected of the next
+	items  int // documents that began on the last line so far: a place names all but the first by their number
 }
 
 func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
@@ -126,13 +128,13 @@ func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
 			continue
 		}
 		window := data[at:min(len(data), at+s.limit+1)] // what lies beyond must not matter: it may not have been read
-		size, whole := value.Extent(window)
+		if c.documents == nil {
+			c.documents = newDocuments(min(s.most, len(data)/len("{}")) + 1)
+		}
+		size, whole, fit := s.shapes.Extent(window, s.limits, &c.documents.fits)
 		switch {
 		case whole == value.Whole:
-			if c.documents == nil {
-				c.documents = make([]document, 0, min(s.most, len(data)/len("{}"))+1)
-			}
-			c.documents = append(c.documents, document{start: at, end: at + size, line: line, item: s.item()})
+			c.documents.list = append(c.documents.list, document{start: at, end: at + size, line: line, item: s.item(), fit: fit})
 			if n := count(data[at:at+size], '\n'); n > 0 {
 				line += n
 				s.items = 0
@@ -159,7 +161,7 @@ func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
 		}
 		break // the rest of the document has not been read yet
 	}
-	s.most = max(s.most, len(c.documents))
+	s.most = max(s.most, len(c.documents.all()))
 	c.data = data[:at:at]
 	c.lines = line - c.line
 	if end && at > 0 && data[at-1] != '\n' {
