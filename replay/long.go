@@ -108,7 +108,7 @@ func (f *folder) pick(from *shelf, name string, rest *filler, alike *alike, use 
 	defer func() { err = cmp.Or(err, memory.close()) }()
 	return guarded(func() error {
 		p := part{history: f.part.history, ranks: f.part.ranks, spots: listOf[spot](memory, count)[:0]}
-		if err := store.each(from, func(b []byte) error { return p.pick(b, name, memory, rest, alike) }); err != nil {
+		if err := store.each(from, func(b []byte) error { return p.pick(b, name, size, memory, rest, alike) }); err != nil {
 			return err
 		}
 		p.spots[count-1].before = 0
@@ -120,8 +120,9 @@ func (f *folder) pick(from *shelf, name string, rest *filler, alike *alike, use 
 // opBytes is about how many bytes an operation of a common key takes, beside its record, when its payload is not kept.
 const opBytes = 256
 
-// pick copies the records of one key, in memory or far memory, and gives those of others to a filler, when it is not nil.
-func (p *part) pick(b []byte, name string, memory *far, rest *filler, alike *alike) error {
+// pick copies the records of one key, which take size bytes in all blocks, in memory or far memory, and gives those of others to
+// a filler, when it is not nil.
+func (p *part) pick(b []byte, name string, size int, memory *far, rest *filler, alike *alike) error {
 	for at, end := 0, 0; at < len(b); at = end {
 		var key string
 		if key, end = skim(b, at); key != name {
@@ -131,7 +132,7 @@ func (p *part) pick(b []byte, name string, memory *far, rest *filler, alike *ali
 			}
 			continue
 		}
-		p.keep(b[at:end], memory)
+		p.keep(b[at:end], size, memory)
 		p.spots[len(p.spots)-1].before = int32(len(p.spots)) + 1 // they are read in the order in which they stand
 		if memory != nil {
 			memory.tick()
@@ -143,12 +144,12 @@ func (p *part) pick(b []byte, name string, memory *far, rest *filler, alike *ali
 	return rest.err
 }
 
-// keep copies a record, in memory or far memory, to the next spot.
-func (p *part) keep(record []byte, memory *far) {
+// keep copies a record to the next spot, in memory or far memory, where records take size bytes in all.
+func (p *part) keep(record []byte, size int, memory *far) {
 	const piece = 1 << 20
 	last := len(p.at) - 1
 	if last < 0 || len(record) > cap(p.at[last])-len(p.at[last]) {
-		p.at = append(p.at, listOf[byte](memory, max(piece, len(record)))[:0])
+		p.at = append(p.at, listOf[byte](memory, max(min(piece, size), len(record)))[:0])
 		last++
 	}
 	p.spots = append(p.spots, spot{block: int32(last), offset: uint32(len(p.at[last]))})
@@ -161,12 +162,16 @@ func (k *key) lineUp() {
 	p, memory := k.part, k.room.far
 	from := *p
 	p.at, p.spots = nil, listOf[spot](memory, len(from.spots))[:0]
+	size := 0
+	for _, b := range from.at {
+		size += len(b)
+	}
 	keep := func(slot int32) int32 {
 		memory.tick()
 		s := &from.spots[slot]
 		b := from.at[s.block]
 		_, end := skim(b, int(s.offset))
-		p.keep(b[s.offset:end], memory)
+		p.keep(b[s.offset:end], size, memory)
 		return int32(len(p.spots)) - 1
 	}
 	for i := range k.ops {
