@@ -98,6 +98,10 @@ func (p *part) index(blocks [][]byte) {
 const (
 	mostBites = 256 // at once
 
+	// gatheredAtOnce is how many times as much as a folder may fold at once it may gather: what it takes to find one's way in
+	// them is only for one bite.
+	gatheredAtOnce = 2
+
 	// mostPasses is how often at most a shelf is read to be folded. A larger one is split: what is written once more costs as
 	// much as what is read several times.
 	mostPasses = 8
@@ -144,8 +148,8 @@ func (p *part) eachBite(from *shelf, limit int, visit func(), done func() error)
 	return nil
 }
 
-// even reports whether a shelf can be folded bite by bite, of which none is larger than limit, as far as a few of its blocks
-// tell: it is not too large for that, and no key has much of it.
+// even reports whether a shelf can be folded bite by bite, of which none is larger than half of limit, as far as a few of its
+// blocks tell: it is not too large for that, and no key has much of it.
 func (p *part) even(from *shelf, limit int) (bool, error) {
 	if from.size > mostPasses*limit {
 		return false, nil

@@ -182,7 +182,7 @@ func (f *folder) foldShelf(from *shelf, level, was int) error {
 		}
 		// What splitting did not make smaller is of keys that look alike.
 		if from.size > f.limit && level < maxSplits && (ok || from.size <= was/2) {
-			even, err := f.part.even(from, f.limit)
+			even, err := f.part.even(from, gatheredAtOnce*f.limit)
 			if err != nil {
 				return err
 			}
@@ -192,7 +192,7 @@ func (f *folder) foldShelf(from *shelf, level, was int) error {
 		}
 	}
 	f.lines = f.lines[:0]
-	return f.part.eachBite(from, f.limit, func() {
+	return f.part.eachBite(from, gatheredAtOnce*f.limit, func() {
 		f.part.tellConfusable(&f.room, &f.common.told)
 		for i := range f.part.keys {
 			if f.plain == nil || !f.foldPlain(i) {
