@@ -59,9 +59,13 @@ func TestACheckpointOnAFullDiskIsSaid(t *testing.T) {
 
 // Nor is anything left of a key that is too long for memory and disk: it is an error.
 func TestAKeyTooLongForTheDiskIsAnError(t *testing.T) {
-	us, _ := commonHistory(3)
+	text := ""
+	for seed := range uint64(6) {
+		us, _ := commonHistory(seed)
+		text += us
+	}
 	dir := smallDisk(t)
-	h, err := Collect([]history.Source{sourceOf("us", us)}, history.Options{Memory: 32 << 10, Temp: dir})
+	h, err := Collect([]history.Source{sourceOf("us", text)}, history.Options{Memory: 128 << 10, Temp: dir})
 	require.NoError(t, err)
 	h.Run(lwwTable, Options{})
 	require.ErrorIs(t, h.Err(), syscall.ENOSPC)
