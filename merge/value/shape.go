@@ -19,7 +19,8 @@ type Shapes struct {
 	luck  int
 	tired int // texts still to come until shapes are tried again
 
-	doc Doc // that learns
+	doc  Doc // that learns
+	room []uint32
 }
 
 // Fit is how a text fits a shape: see [Doc.ParseFit]. The zero Fit is of a text that fits none.
@@ -37,11 +38,13 @@ type shape struct {
 	lim   Limits
 }
 
-// hole is what differs from text to text: a number, or a string without escapes between its quotes.
+// hole is what differs from text to text: a number, or a string between its quotes. One with escapes is no hole for one without:
+// whether a value is canonical as it stands is part of the shape.
 type hole struct {
 	before     uint32 // where the hole before it ends
 	start, end uint32
-	number     bool
+	kind       Kind
+	escapes    bool
 }
 
 // mark is how many holes end before a node begins, and before it ends.
@@ -115,12 +118,18 @@ func (s *shape) fit(text []byte, moves []uint32) (end int, ok bool) {
 			return 0, false
 		}
 		at += len(piece)
-		if h.number {
+		switch start := at; {
+		case h.kind == KindNumber:
 			if at = numberEnd(text, at); at < 0 {
 				return 0, false
 			}
-		} else {
-			start := at
+		case h.escapes:
+			after, plain, err := scanText(text, start-1)
+			if err != nil || plain {
+				return 0, false
+			}
+			at = after - 1
+		default:
 			var ascii bool
 			at, ascii = plainEnd(text, start)
 			if !ascii && !utf8.Valid(text[start:at]) {
@@ -142,6 +151,19 @@ func (s *shape) end() uint32 {
 		return s.holes[n-1].end
 	}
 	return 0
+}
+
+// Parse is [Doc.Parse] of a text that is likely to be like others before it.
+func (s *Shapes) Parse(d *Doc, text []byte, lim Limits) (Ref, error) {
+	if len(text) == 0 || text[0] != '{' && text[0] != '[' {
+		return d.Parse(text, lim)
+	}
+	s.room = s.room[:0]
+	end, _, fit := s.Extent(text, lim, &s.room)
+	if end < len(text) {
+		fit = Fit{}
+	}
+	return d.ParseFit(text, lim, fit)
 }
 
 // ParseFit is [Doc.Parse] of a text of which [Shapes.Extent] said how it fits.
@@ -175,16 +197,10 @@ func (s *Shapes) teaches() bool {
 	return true
 }
 
-// learn takes the shape of a text that was parsed. One in which a string has an escape it passes over: that seldom stands in
-// the same place again.
+// learn takes the shape of a text that was parsed.
 func (s *Shapes) learn(d *Doc) {
 	if len(d.nodes) > mostShapeNodes {
 		return
-	}
-	for i := range d.nodes {
-		if n := &d.nodes[i]; n.kind == KindString && !n.canonical {
-			return
-		}
 	}
 	if len(s.known) < mostShapes {
 		s.known = append(s.known, nil)
@@ -205,9 +221,9 @@ func (s *shape) walk(i int) {
 	s.marks[i].start = uint16(len(s.holes))
 	switch n.kind {
 	case KindString:
-		s.holes = append(s.holes, hole{s.end(), n.start + 1, n.end - 1, false})
+		s.holes = append(s.holes, hole{s.end(), n.start + 1, n.end - 1, n.kind, !n.canonical})
 	case KindNumber:
-		s.holes = append(s.holes, hole{s.end(), n.start, n.end, true})
+		s.holes = append(s.holes, hole{s.end(), n.start, n.end, n.kind, false})
 	case KindArray:
 		for j := i + 1; j < int(n.next); j = int(s.nodes[j].next) {
 			s.walk(j)

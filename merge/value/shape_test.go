@@ -27,6 +27,13 @@ func requireAlike(t *testing.T, s *Shapes, text string, lim Limits) (fitted bool
 	require.NoError(t, err)
 	require.Equal(t, fresh.nodes, d.nodes, "%q", text)
 	require.Equal(t, want.Value(), got.Value())
+	room = room[:0]
+	for _, text := range []string{text, text[:end]} {
+		got, gotErr := s.Parse(&d, []byte(text), lim)
+		want, err := fresh.Parse([]byte(text), lim)
+		require.Equal(t, err, gotErr)
+		require.Equal(t, want.Value(), got.Value())
+	}
 	return true
 }
 
@@ -37,6 +44,7 @@ func TestAShapeSaysWhatParsingSays(t *testing.T) {
 		`{ "b" : [1, "x", {}, []], "a": -1.5e3 ,"c":true}`,
 		`["",0,[["x"]]]`,
 		`{"a":{"b":{"c":"deep"}}}`,
+		`{"\u0061":"\n","b":["\"","x"]}`,
 		"{\n\"a\":\n{\"b\":1}\n}",
 		`{}`,
 	}

@@ -313,16 +313,21 @@ func (c *dataChange) mod(mod value.Ref, i int, at finding.Place) *problem {
 	return nil
 }
 
-// docs parse the JSON that stands in strings.
-var docs = sync.Pool{New: func() any { return new(value.Doc) }}
+// inner parses the JSON that stands in strings.
+type inner struct {
+	doc    value.Doc
+	shapes value.Shapes
+}
+
+var inners = sync.Pool{New: func() any { return new(inner) }}
 
 // columns reads an object of columns, or a string of JSON that is one.
 func (c *dataChange) columns(row value.Ref) (image, *problem) {
 	if text, ok := row.Text(); ok {
-		doc := docs.Get().(*value.Doc)
-		defer docs.Put(doc)
+		in := inners.Get().(*inner)
+		defer inners.Put(in)
 		var err error
-		if row, err = doc.Parse(unsafe.Slice(unsafe.StringData(text), len(text)), c.opt.Limits); err != nil {
+		if row, err = in.shapes.Parse(&in.doc, unsafe.Slice(unsafe.StringData(text), len(text)), c.opt.Limits); err != nil {
 			return nil, within("a string of JSON", err)
 		}
 	}
