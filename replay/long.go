@@ -391,7 +391,8 @@ func (l *longKey) find(tables []*merge.Table) (plain bool) {
 		if l.writes == 1 || l.compare(o, &l.lowest.plainOp) < 0 {
 			l.lowest.set(o)
 		}
-		for t, rule := range l.rules {
+		for t := range l.rules {
+			rule := &l.rules[t]
 			if !rule.Selects() {
 				plain = plain && l.count(t, o)
 				continue
@@ -421,7 +422,8 @@ func (l *longKey) fold() {
 			l.tellAgain(o, first, &f.common.told)
 			return true
 		}
-		for t, rule := range l.rules {
+		for t := range l.rules {
+			rule := &l.rules[t]
 			if !rule.Selects() {
 				continue
 			}

@@ -44,7 +44,7 @@ type plainKey struct {
 	folder *folder
 	name   string
 	field  string
-	rules  []*merge.Rule // by table
+	rules  []plainRule // by table
 
 	writes   int64
 	ops      []plainOp // by node and number
@@ -219,12 +219,12 @@ func (k *plainKey) sort() {
 // plainUnder reports whether the rule of every table keeps one write, or counts increments that are all there is.
 func (k *plainKey) plainUnder(tables []*merge.Table) bool {
 	if k.rules == nil { // of more than a line of the processor's cache: others read what stands beside it
-		k.rules, k.sums = make([]*merge.Rule, 0, 16), make([]merge.Increments, 0, 16)
+		k.rules, k.sums = make([]plainRule, 0, 16), make([]merge.Increments, 0, 16)
 	}
 	k.rules, k.sums = k.rules[:0], k.sums[:0]
 	for t, table := range tables {
 		rule := table.Rule(k.name, k.field)
-		k.rules, k.sums = append(k.rules, rule), append(k.sums, merge.Increments{})
+		k.rules, k.sums = append(k.rules, plainRule{rule, k.folder.plain[t].claims[rule.Index()]}), append(k.sums, merge.Increments{})
 		if rule.Together || !rule.Selects() && !k.folder.plain[t].counters[rule.Index()] {
 			return false
 		}
@@ -316,34 +316,72 @@ func (k *plainKey) write(w *merge.Write, o *plainOp) {
 	w.Value = o.value
 }
 
-// order orders two writes as the rule does, and says by which rung. Under the usual ladder the versions and the times of most
-// tell, without making merge's writes of them.
-func (k *plainKey) order(rule *merge.Rule, a, b *plainOp) (order int, by lww.Rung) {
-	if usual(rule) {
-		if order, by = a.claims(b); order != 0 {
-			return order, by
-		}
+// order orders two writes as the rule does, and says by which rung. Of most their versions and times tell, without making
+// merge's writes of them.
+func (k *plainKey) order(rule *plainRule, a, b *plainOp) (order int, by lww.Rung) {
+	if order, by = rule.claims.compare(a, b); order != 0 {
+		return order, by
 	}
 	k.write(&k.a, a)
 	k.write(&k.b, b)
 	return rule.Compare(&k.a, &k.b)
 }
 
-// usual reports whether the version and then the time are the first that a rule looks at.
-func usual(rule *merge.Rule) bool {
-	return rule.Name == "lww" && rule.Ladder().Order == [3]lww.Rung{}
+// plainRule is a rule, and what of it is worked out once.
+type plainRule struct {
+	*merge.Rule
+	claims claimOrder
 }
 
-// claims orders two writes by version and time, the first rungs of the usual ladder.
-func (o *plainOp) claims(p *plainOp) (order int, by lww.Rung) {
-	if o.version != p.version {
-		return cmp.Compare(o.version, p.version), lww.Version
+// claimOrder is what a rule looks at first, as far as that is version and time: [lww.Same] stands for all that comes behind.
+type claimOrder struct {
+	rungs    [2]lww.Rung
+	reversed bool // the least wins
+}
+
+func claimOrderOf(rule *merge.Rule) (c claimOrder) {
+	if rule.Name != "lww" && rule.Name != "fww" {
+		return c
 	}
-	return cmp.Compare(o.wall, p.wall), lww.Time
+	c.reversed = rule.Name == "fww"
+	order := rule.Ladder().Order
+	if order == [3]lww.Rung{} {
+		order = [3]lww.Rung{lww.Version, lww.Time, lww.Node}
+	}
+	n := 0
+	for _, rung := range order {
+		if rung == lww.Node {
+			break
+		}
+		if rung != lww.Same { // a rung that the ladder leaves out
+			c.rungs[n] = rung
+			n++
+		}
+	}
+	return c
+}
+
+// compare orders two writes by what the rule looks at first; 0 when that doesn't tell.
+func (c *claimOrder) compare(a, b *plainOp) (order int, by lww.Rung) {
+	for _, rung := range c.rungs {
+		switch {
+		case rung == lww.Version && a.version != b.version:
+			order = cmp.Compare(a.version, b.version)
+		case rung == lww.Time && a.wall != b.wall:
+			order = cmp.Compare(a.wall, b.wall)
+		default:
+			continue
+		}
+		if c.reversed {
+			order = -order
+		}
+		return order, rung
+	}
+	return 0, lww.Same
 }
 
 // beats reports whether an operation takes the place of the one that is kept.
-func (k *plainKey) beats(rule *merge.Rule, o, kept *plainOp) bool {
+func (k *plainKey) beats(rule *plainRule, o, kept *plainOp) bool {
 	if order, _ := k.order(rule, o, kept); order != 0 {
 		return order > 0
 	}
@@ -354,7 +392,7 @@ func (k *plainKey) beats(rule *merge.Rule, o, kept *plainOp) bool {
 
 // fold merges the writes under a table and counts what comes of it.
 func (k *plainKey) fold(t int, table *merge.Table, s *sums) {
-	rule := k.rules[t]
+	rule := &k.rules[t]
 	var kept *plainOp
 	var one RuleSum
 	switch {
@@ -389,7 +427,7 @@ func (k *plainKey) fold(t int, table *merge.Table, s *sums) {
 // end counts what there is to count once for a cell, beside what became of each write; kept is nil under a counter. How
 // the cell ends is in k.sum; its value and id may be left out when nobody will see them.
 func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s *sums) {
-	rule := k.rules[t]
+	rule := &k.rules[t]
 	n := k.writes
 	k.sum = Cell{Key: k.name, Field: k.field, Line: rule.Line, Rule: rule.Name, Writes: n, Lost: one.Lost}
 	sum := &k.sum
@@ -420,7 +458,7 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 			}
 		}
 		if sum.Conflicts.Max > 0 {
-			k.tellUnknown(rule, &s.told)
+			k.tellUnknown(rule.Rule, &s.told)
 		}
 	}
 	one.Cells, one.Writes, one.Conflicts = 1, n, sum.Conflicts
@@ -450,7 +488,7 @@ func (f *folder) shows(c *Cell, s *sums) bool {
 }
 
 // judge counts what became of a write; last says that its node made none after it.
-func (k *plainKey) judge(rule *merge.Rule, o, kept *plainOp, last bool, one *RuleSum, s *sums) {
+func (k *plainKey) judge(rule *plainRule, o, kept *plainOp, last bool, one *RuleSum, s *sums) {
 	if o.node != kept.node || o.version != kept.version || o.wall != kept.wall {
 		if !last {
 			one.Overwritten.add(Count{1, 1}) // by the next of its node
@@ -484,7 +522,7 @@ func (k *plainKey) judge(rule *merge.Rule, o, kept *plainOp, last bool, one *Rul
 }
 
 // decided counts the rung that decided against a write that is lost, or perhaps lost.
-func (k *plainKey) decided(rule *merge.Rule, loser, winner *plainOp, order int, by lww.Rung, s *sums) {
+func (k *plainKey) decided(rule *plainRule, loser, winner *plainOp, order int, by lww.Rung, s *sums) {
 	s.decided.count(by)
 	switch by {
 	case lww.Time:
@@ -507,11 +545,9 @@ func (k *plainKey) finding(code finding.Code, o *plainOp, detail string) finding
 }
 
 // invert counts a write that loses by its stamp to the greatest of its node so far, and returns the greatest with it.
-func (k *plainKey) invert(rule *merge.Rule, greatest, o *plainOp, s *sums) *plainOp {
-	if usual(rule) {
-		if order, _ := greatest.claims(o); order < 0 {
-			return o
-		}
+func (k *plainKey) invert(rule *plainRule, greatest, o *plainOp, s *sums) *plainOp {
+	if order, _ := rule.claims.compare(greatest, o); order < 0 {
+		return o
 	}
 	ladder := rule.Ladder()
 	k.write(&k.a, greatest)
@@ -563,16 +599,17 @@ func (k *plainKey) compare(a, b *plainOp) int {
 type plainTable struct {
 	counters []bool // by rule
 	inverts  []bool
+	claims   []claimOrder
 	counting []bool // by the number of a node: whether it is known to have raised a counter
 }
 
 func newPlainTable(t *merge.Table, names int) plainTable {
 	p := plainTable{
-		counters: make([]bool, len(t.Rules)), inverts: make([]bool, len(t.Rules)),
+		counters: make([]bool, len(t.Rules)), inverts: make([]bool, len(t.Rules)), claims: make([]claimOrder, len(t.Rules)),
 		counting: make([]bool, names),
 	}
 	for i, r := range t.Rules {
-		p.counters[i], p.inverts[i] = r.Name == "counter", r.Name == "lww"
+		p.counters[i], p.inverts[i], p.claims[i] = r.Name == "counter", r.Name == "lww", claimOrderOf(r)
 	}
 	return p
 }

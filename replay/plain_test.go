@@ -196,8 +196,10 @@ func TestPlainWritesAreOrderedAsTheirRuleSays(t *testing.T) {
 	for _, text := range []string{
 		"nodes eu < us\n* * lww", "* * lww", "nodes eu < us\norder time version node\n* * lww",
 		"nodes eu < us\n* * fww", "nodes eu < us\n* * max", "profile couchbase\n* * lww", "profile cosmosdb\n* * lww",
+		"nodes eu < us\norder time version node\n* * fww", "nodes eu < us\norder node time version\n* * lww", "nodes eu < us\norder version node time\n* * fww",
 	} {
-		rule := merge.MustParseTable(text).Rules[0]
+		of := merge.MustParseTable(text).Rules[0]
+		rule := &plainRule{of, claimOrderOf(of)}
 		for range 2000 {
 			a, b := draw(), draw()
 			var one, other merge.Write

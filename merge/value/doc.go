@@ -2,6 +2,7 @@
 //
 // There are three types to know. A [Value] is one value as canonical text, comparable with ==. A [Scanner] walks through
 // a text from left to right. A [Doc] is a parsed text in which one looks things up, by [Ref].
+// Of texts that are mostly alike [Shapes] finds the ends and the values in a fraction of the time.
 //
 //	v, err := value.Parse([]byte(`{"b": 1.50, "a": "\u0041"}`), value.Limits{})
 //	v                                   // {"a":"A","b":1.50}
