@@ -44,7 +44,7 @@
 // of what their writers had seen. Of those each write is looked at in 64 bytes; of all others in about 200, beside the record.
 //
 // Any number of keys, and a key of any length, keep within the limit. A key that doesn't fit is folded in runs when it is a
-// plain one, and else in a temporary file that is mapped, at twice the time. What its cell remembers is in memory all the
+// plain one, and else in a temporary file that is mapped, in half as much time again. What its cell remembers is in memory all the
 // same, and that may be much: a set of its elements, a keep-all of its siblings.
 //
 // HAZARD: one key is folded by one goroutine: where a key holds half of a history's writes, the other processors have nothing

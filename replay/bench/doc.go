@@ -16,24 +16,23 @@
 // # The forms
 //
 // The same writes take as long as their form makes them: an export holds two images of a row where a native line holds one
-// value, and no ids, without which no key is a plain one. What -forms -writes 1000000 -rounds 3 printed, on a quiet
-// machine:
+// value, and no ids, without which no key is a plain one. What -forms -writes 1000000 printed, on a quiet machine:
 //
 //	                                  seconds              spread    CPU s       MB  file MB    ratio   a byte  of
-//	run: native                          0.27     0.25 to    0.33     0.47      113      173    1.00x    1.00x  run: native
-//	run: msgpack                         0.23     0.22 to    0.24     0.41      113      136    0.85x    1.09x  run: native
-//	run: cockroachdb                     1.44     1.31 to    1.46     2.72      154      304    5.40x    3.06x  run: native
-//	run: dynamodb                        2.15     2.02 to    2.34     4.18      178      629    8.06x    2.21x  run: native
-//	run: spanner                         3.27     3.26 to    4.67     6.30      194      929   12.23x    2.27x  run: native
-//	only unpack: .gz                     0.32     0.32 to    0.42     0.32        5       24    1.19x    8.39x  run: native
-//	run: native .gz                      0.41     0.41 to    0.54     0.75      112       24    1.29x    1.29x  only unpack: .gz
-//	only unpack: .zst                    0.23     0.22 to    0.35     0.24       15       30    0.87x    5.05x  run: native
-//	run: native .zst                     0.39     0.39 to    0.53     0.71      122       30    1.69x    1.69x  only unpack: .zst
+//	run: native                          0.26     0.23 to    0.41     0.45      113      173    1.00x    1.00x  run: native
+//	run: msgpack                         0.25     0.24 to    0.34     0.44      111      136    0.97x    1.23x  run: native
+//	run: cockroachdb                     1.19     1.13 to    1.25     2.24      180      304    4.67x    2.65x  run: native
+//	run: dynamodb                        1.50     1.45 to    1.53     2.86      182      629    5.88x    1.61x  run: native
+//	run: spanner                         2.40     2.37 to    2.68     4.60      203      929    9.38x    1.74x  run: native
+//	only unpack: .gz                     0.30     0.30 to    0.32     0.30        5       24    1.17x    8.28x  run: native
+//	run: native .gz                      0.42     0.40 to    0.49     0.76      115       24    1.39x    1.39x  only unpack: .gz
+//	only unpack: .zst                    0.23     0.21 to    0.24     0.23       15       30    0.89x    5.16x  run: native
+//	run: native .zst                     0.36     0.35 to    0.40     0.66      122       30    1.61x    1.61x  only unpack: .zst
 //
-// On a busier machine the native run took 0.47 s, CockroachDB 2.05 times as long a byte, and DynamoDB and Spanner 1.6 and 1.7 times:
-// what a form adds to a record is computing, which others disturb less than memory and faults. A longer history costs its form less: of
-// ten million writes, msgpack took 0.84 to 0.93 of native lines. A third of its time is the fold, which is the same for every form, and a
-// third putting records into parts. One .zst file takes as long as two processors need for unpacking and all else together.
+// On a busier machine the native run takes up to 0.4 s, and the others less of that: what a form adds to a record is computing, which others
+// disturb less than memory and faults. A third of the time of CockroachDB is the fold of common keys, a quarter putting records into parts, a seventh finding
+// documents and what stands in them, the rest reading rows out of those. One .zst file takes as long as two processors need for unpacking and all
+// else together: of ten million writes 6.3 s of computing beside the 1.7 s of unpacking them.
 //
 // # Where the time and the memory go
 //
@@ -41,12 +40,13 @@
 // ends of texts; three tenths to putting records into parts, a fifth of which is writing what does not fit into memory to a
 // temporary file, and most of the rest waiting for memory that no cache holds; three tenths to the fold, of which reading back
 // and sorting the records into bites is two fifths and the rules are a fifth; and the rest to reading the file, faults and collecting
-// garbage. Of 256 MiB, 80 hold records, 32 are blocks that are being filled, and each folding goroutine has 8 for records
-// and a little more to find its way in them; what is left is for the collector of garbage to be late.
+// garbage. Of 256 MiB, 80 hold records, 32 are blocks that are being filled, and each folding goroutine has 16 for records
+// and a little more to find its way in them; what is left is for the collector of garbage to be late. A part of more than that, from fifty million
+// writes on, is read several times.
 //
 // A key that is not a plain one and does not fit is folded in a file that is mapped: of half of 1.5 million messages of CockroachDB
-// on one row that is some hundred MB, of which 27 are held at a time. Where the memory is allowed, 4.4 s and 685 MB; in 256 MiB, 8 to 9 s and
-// 205 MB, for each pass over the operations faults their pages in again.
+// on one row that is some hundred MB, of which 27 are held at a time. Where the memory is allowed, 4.2 s and 770 MB; in 256 MiB, 6.2 s and
+// 207 MB, for passes over the operations fault their pages in again.
 //
 // Zipfian keys (-zipf 0.99) take a twentieth more: sorting the writes of a long key by the bytes of their numbers costs next to
 // nothing, and the few keys that do not fit are written to the temporary file once more and read twice.
