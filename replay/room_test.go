@@ -83,6 +83,9 @@ func TestSlabListsDoNotReachIntoEachOther(t *testing.T) {
 
 // On the path of the rules that select one write, memory is for a worker and not for a write or a key.
 func TestFoldingCostsNoAllocationPerWrite(t *testing.T) {
+	if testing.Short() {
+		t.Skip("counted in the run without the race detector")
+	}
 	for _, data := range []benchData{{op: "set", value: someNumber}, {op: "set", value: someNumber, context: true}, {op: "add", value: someNumber}} {
 		h, err := Collect([]history.Source{sourceOf("h", data.text())}, history.Options{})
 		require.NoError(t, err)
