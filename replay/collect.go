@@ -394,10 +394,10 @@ func (c *collector) add(b *history.Batch) {
 
 // put takes a record that is a write, and its position in its export.
 func (s *writes) put(rec *history.Record, at int64) {
-	if w, ok := rec.Plain(); ok && s.plain(&w, s.names.file(rec.Place.File)) {
+	seq := rec.Number()
+	if s.fixed(rec, seq) {
 		return
 	}
-	seq := rec.Number()
 	s.record = appendRecord(s.record[:0], &s.names, rec, seq, at)
 	s.filler.put(partition(rec.Key), s.record)
 	s.links.note(rec)
@@ -416,6 +416,21 @@ func (s *writes) plain(w *history.Plain, file uint64) bool {
 	to := partition(w.Key)
 	s.filler.open[to] = appendPlain(s.filler.room(to, size), w, node, file)
 	s.seqs = append(s.seqs, noted{node, w.Number})
+	return true
+}
+
+// fixed takes a record that can be laid out as a plain write.
+func (s *writes) fixed(rec *history.Record, seq uint64) bool {
+	flags, size, ok := plainRecord(rec, seq)
+	if !ok {
+		return false
+	}
+	node, file := s.names.of(string(rec.Node)), s.names.file(rec.Place.File)
+	to := partition(rec.Key)
+	s.filler.open[to] = appendPlainRecord(s.filler.room(to, size), rec, flags, seq, node, file)
+	if seq > 0 {
+		s.seqs = append(s.seqs, noted{node, seq})
+	}
 	return true
 }
 

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay/history"
@@ -255,20 +254,17 @@ func (f *folder) foldRuns(from *shelf, name string, alike *alike) (others shelf,
 	if f.plain == nil {
 		return others, false, nil
 	}
-	l := &longKey{plainKey: plainKey{folder: f, name: name}, store: f.part.history.store}
+	l := &longKey{store: f.part.history.store}
+	l.begin(f, name)
 	l.limit = min(max(f.limit/4, l.store.most), math.MaxInt32)
 	defer l.drop()
-	if others, err = l.sort(from, alike); err != nil || l.common {
-		l.store.drop(&others)
-		return others, false, err
+	if others, err = l.sort(from, alike); err == nil && !l.common && l.find() {
+		l.fold()
+		l.err = cmp.Or(l.err, f.take())
+		return others, l.err == nil, l.err
 	}
-	if !l.plainUnder(f.tables) || !l.find(f.tables) || l.err != nil || !l.ranked(f.tables) {
-		l.store.drop(&others)
-		return others, false, l.err
-	}
-	l.fold()
-	l.err = cmp.Or(l.err, f.take())
-	return others, l.err == nil, l.err
+	l.store.drop(&others)
+	return others, false, cmp.Or(err, l.err)
 }
 
 // longKey is a plain key whose writes are in runs.
@@ -281,10 +277,20 @@ type longKey struct {
 	sorted []sortedRun // by node, number and place
 	err    error
 
+	states []*longCell // of the cells
+	at     int         // the cell of the claim before
+	again  int64
+}
+
+// longCell is what is remembered of the writes of a cell while they pass.
+type longCell struct {
 	kept     []ownOp // by table
 	greatest []ownOp // of the node at hand, by table
-	lowest   ownOp   // by the claims
-	again    int64
+	ones     []RuleSum
+	lowest   ownOp // by the claims
+	held     ownOp // the write before, of which it is not known yet whether it is the last of its node
+	holds    bool
+	begun    bool // some write of the node at hand has passed
 }
 
 // ownOp is a write whose value is in memory of its own, which the next one uses again.
@@ -332,12 +338,13 @@ func (l *longKey) sort(from *shelf, alike *alike) (others shelf, err error) {
 			r.at = at
 			field, ok := r.plain(&o)
 			if len(l.sorted) == 0 && len(s.list) == 0 {
-				l.field = strings.Clone(field)
+				l.field, l.rank = strings.Clone(field), o.rank
 			}
-			if !ok || field != l.field || o.kind != merge.Set && o.kind != merge.Add {
+			if !ok || o.rank != l.rank || !o.ordered() || o.named() {
 				l.common = true
 				return nil
 			}
+			l.split = l.split || o.list || field != l.field
 			if len(b)+end-at > l.limit && len(b) > 0 {
 				if err := flush(); err != nil {
 					return err
@@ -373,40 +380,88 @@ func (l *longKey) sortAgain(list []turn, b []byte) {
 	}
 }
 
-// find finds, under each table, the write that is kept or the sum, and counts the writes of each node.
-func (l *longKey) find(tables []*merge.Table) (plain bool) {
-	l.kept, l.greatest = make([]ownOp, len(tables)), make([]ownOp, len(tables))
+// find finds, for each cell and under each table, the write that is kept or the sum, and counts the writes of each node. It
+// says no when the key is a common one.
+func (l *longKey) find() (plain bool) {
+	tables := l.folder.tables
 	plain = true
-	l.each(func(o, first *plainOp, _ bool) bool {
+	l.each(func(o, first *plainOp) bool {
 		if first != nil {
 			l.again++
-			plain = plain && first.samePayload(o)
+			plain = plain && o.again(first)
 			return plain
 		}
-		if n := len(l.runs); n == 0 || l.runs[n-1].node != o.node {
-			l.runs = append(l.runs, plainRun{o.node, int(l.writes), int(l.writes)})
-		}
-		l.writes++
-		l.runs[len(l.runs)-1].after++
-		if l.writes == 1 || l.compare(o, &l.lowest.plainOp) < 0 {
-			l.lowest.set(o)
-		}
-		for t := range l.rules {
-			rule := &l.rules[t]
-			if !rule.Selects() {
-				plain = plain && l.count(t, o)
-				continue
+		l.whole.add(o.node)
+		plain = plain && l.eachClaim(o, func(c *longCell, o *plainOp) bool {
+			l.add(o.node)
+			if l.writes == 1 || l.compare(o, &c.lowest.plainOp) < 0 {
+				c.lowest.set(o)
 			}
-			kept := &l.kept[t]
-			l.write(&l.b, &kept.plainOp)
-			if l.writes == 1 || l.beats(rule, o, &kept.plainOp) {
-				kept.set(o)
+			for t := range l.rules {
+				rule := &l.rules[t]
+				if !rule.Selects() {
+					if !l.count(t, o) {
+						return false
+					}
+					continue
+				}
+				kept := &c.kept[t]
+				l.write(&l.b, &kept.plainOp)
+				if l.writes == 1 || l.beats(rule, o, &kept.plainOp) {
+					kept.set(o)
+				}
 			}
-		}
+			return true
+		})
 		l.folder.room.built = l.folder.room.built[:0]
 		return plain
 	})
-	l.earliest = &l.lowest.plainOp
+	if !plain || l.err != nil || l.split && !l.unchecked(tables) {
+		return false
+	}
+	for i, c := range l.states {
+		l.cells[i].earliest = &c.lowest.plainOp
+	}
+	l.plainCell = &l.whole
+	return l.ranked(tables)
+}
+
+// eachClaim calls visit with what a write asks of each field, while its cell is the one at hand, until it says no. It says no
+// too when the key is a common one.
+func (l *longKey) eachClaim(o *plainOp, visit func(*longCell, *plainOp) bool) bool {
+	if !l.split {
+		return l.claim(l.field, o, visit)
+	}
+	for list, claim := o.claims(), *o; ; {
+		field, v, ok := list.next()
+		if !ok {
+			return true
+		}
+		if claim.value = v; !l.claim(field, &claim, visit) {
+			return false
+		}
+	}
+}
+
+func (l *longKey) claim(field string, o *plainOp, visit func(*longCell, *plainOp) bool) bool {
+	at := l.cell(field, l.at)
+	if at < 0 || at == len(l.states) && !l.beginCell(at) {
+		return false
+	}
+	l.at, l.plainCell = at, &l.cells[at]
+	defer func() { l.plainCell = &l.whole }()
+	return visit(l.states[at], o)
+}
+
+// beginCell makes a new cell ready, if its rules are those of a plain one.
+func (l *longKey) beginCell(at int) bool {
+	tables := l.folder.tables
+	c := &l.cells[at]
+	c.field = strings.Clone(c.field)
+	l.states = append(l.states, &longCell{kept: make([]ownOp, len(tables)), greatest: make([]ownOp, len(tables)), ones: make([]RuleSum, len(tables))})
+	l.plainCell = c
+	plain := l.plainUnder(tables)
+	l.plainCell = &l.whole
 	return plain
 }
 
@@ -415,45 +470,60 @@ func (l *longKey) fold() {
 	f := l.folder
 	l.know(f.common)
 	f.common.totals.Duplicates += l.again
-	ones := make([]RuleSum, len(l.rules))
-	node := -1
-	l.each(func(o, first *plainOp, last bool) bool {
+	l.each(func(o, first *plainOp) bool {
 		if first != nil {
 			l.tellAgain(o, first, &f.common.told)
 			return true
 		}
-		for t := range l.rules {
-			rule := &l.rules[t]
-			if !rule.Selects() {
-				continue
+		l.eachClaim(o, func(c *longCell, o *plainOp) bool {
+			if c.holds {
+				l.pass(c, o.node != c.held.node)
 			}
-			l.write(&l.b, &l.kept[t].plainOp)
-			l.judge(rule, o, &l.kept[t].plainOp, last, &ones[t], f.sums[t])
-			greatest := &l.greatest[t]
-			if f.plain[t].inverts[rule.Index()] && (node != int(o.node) || l.invert(rule, &greatest.plainOp, o, f.sums[t]) == o) {
-				greatest.set(o)
-			}
-		}
-		node = int(o.node)
+			c.held.set(o)
+			c.holds = true
+			return true
+		})
 		f.room.built = f.room.built[:0]
 		return true
 	})
-	for t, rule := range l.rules {
-		kept := &l.kept[t].plainOp
-		if !rule.Selects() {
-			kept = nil
+	for i, c := range l.states {
+		l.plainCell = &l.cells[i]
+		l.pass(c, true)
+		for t := range l.rules {
+			kept := &c.kept[t].plainOp
+			if !l.rules[t].Selects() {
+				kept = nil
+			}
+			l.end(t, f.tables[t], kept, &c.ones[t], f.sums[t])
 		}
-		l.end(t, f.tables[t], kept, &ones[t], f.sums[t])
 	}
 }
 
-// each calls visit with the writes in order until it says no: with each, and whether it is the last of its node, after its
-// further deliveries, which come with it as their first. What visit is given is good until it returns.
-func (l *longKey) each(visit func(o, first *plainOp, last bool) bool) {
+// pass counts what became of the write that a cell holds; last says that its node made none after it.
+func (l *longKey) pass(c *longCell, last bool) {
+	f, o := l.folder, &c.held.plainOp
+	for t := range l.rules {
+		rule := &l.rules[t]
+		if !rule.Selects() {
+			continue
+		}
+		l.write(&l.b, &c.kept[t].plainOp)
+		l.judge(rule, o, &c.kept[t].plainOp, last, &c.ones[t], f.sums[t])
+		greatest := &c.greatest[t]
+		if f.plain[t].inverts[rule.Index()] && (!c.begun || l.invert(rule, &greatest.plainOp, o, f.sums[t]) == o) {
+			greatest.set(o)
+		}
+	}
+	c.begun = !last
+}
+
+// each calls visit with the writes in order until it says no: with each, and then with its further deliveries, which come with
+// it as their first. What visit is given is good until it returns.
+func (l *longKey) each(visit func(o, first *plainOp) bool) {
 	var open runHeap
 	texts := l.folder.part.history.names.texts
 	for _, r := range l.sorted {
-		c := &runCursor{store: l.store, rest: r, texts: texts}
+		c := &runCursor{store: l.store, rest: r, texts: texts, split: l.split}
 		if c.next(); c.err == nil && !c.done {
 			open = append(open, c)
 		}
@@ -461,19 +531,17 @@ func (l *longKey) each(visit func(o, first *plainOp, last bool) bool) {
 	}
 	heap.Init(&open)
 	var at ownOp
-	held := false
-	for len(open) > 0 && l.err == nil {
+	for begun := false; len(open) > 0 && l.err == nil; begun = true {
 		c := open[0]
-		if o := &c.op; held && o.node == at.node && o.number == at.number {
-			if !visit(o, &at.plainOp, false) {
+		if o := &c.op; begun && o.node == at.node && o.number == at.number {
+			if !visit(o, &at.plainOp) {
 				return
 			}
 		} else {
-			if held && !visit(&at.plainOp, nil, o.node != at.node) {
+			at.set(o)
+			if !visit(&at.plainOp, nil) {
 				return
 			}
-			at.set(o)
-			held = true
 		}
 		if c.next(); c.done || c.err != nil {
 			l.err = cmp.Or(l.err, c.err)
@@ -481,9 +549,6 @@ func (l *longKey) each(visit func(o, first *plainOp, last bool) bool) {
 		} else {
 			heap.Fix(&open, 0)
 		}
-	}
-	if held && l.err == nil {
-		visit(&at.plainOp, nil, true)
 	}
 }
 
@@ -503,6 +568,7 @@ type runCursor struct {
 	room  []byte
 	at    int
 	op    plainOp
+	split bool // the fields are wanted with their names
 	done  bool
 	err   error
 }
@@ -525,6 +591,9 @@ func (c *runCursor) next() {
 	r := reader{b: c.block, at: c.at}
 	_, c.at = skim(c.block, c.at)
 	r.plain(&c.op)
+	if c.split && !c.op.list {
+		c.op.value = r.field(&plainOp{})
+	}
 }
 
 type runHeap []*runCursor
@@ -538,7 +607,7 @@ func (h runHeap) Less(i, j int) bool {
 	if a.number != b.number {
 		return a.number < b.number
 	}
-	return cmp.Or(strings.Compare(h[i].texts[a.file], h[i].texts[b.file]), cmp.Compare(a.line, b.line)) < 0
+	return cmp.Or(strings.Compare(h[i].texts[a.file], h[i].texts[b.file]), cmp.Compare(a.line, b.line), cmp.Compare(a.item, b.item)) < 0
 }
 func (h runHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 func (h *runHeap) Push(c any)   { *h = append(*h, c.(*runCursor)) }

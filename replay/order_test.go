@@ -16,7 +16,8 @@ import (
 func TestTurnsAreSortedByNodeAndNumber(t *testing.T) {
 	compare := func(a, b turn) int { return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(a.number, b.number)) }
 	var s turns // one for all: what a sort left behind must not show
-	var k plainKey
+	k := plainKey{}
+	k.plainCell = &k.whole
 	properties := gopter.NewProperties(gopter.DefaultTestParameters())
 	properties.Property("as slices.SortStableFunc", prop.ForAll(func(seed uint64, n, nodes, bits int, near bool) bool {
 		r := rand.New(rand.NewPCG(seed, 3))
@@ -33,14 +34,14 @@ func TestTurnsAreSortedByNodeAndNumber(t *testing.T) {
 		s.sort()
 		k.ops = k.ops[:0]
 		for _, t := range list {
-			k.ops = append(k.ops, plainOp{number: t.number, node: t.node, line: int64(t.at)})
+			k.ops = append(k.ops, plainOp{number: t.number, node: t.node, line: t.at})
 		}
 		if n > 0 {
 			k.sort()
 		}
 		slices.SortStableFunc(list, compare)
 		for i, o := range k.ops {
-			if o.number != list[i].number || o.node != list[i].node || o.line != int64(list[i].at) {
+			if o.number != list[i].number || o.node != list[i].node || o.line != list[i].at {
 				return false
 			}
 		}

@@ -22,7 +22,7 @@ import (
 // else. It carries the writes and not only their sums, for a conflict may span two days. What joins a partial and other
 // inputs reports, to the byte, what reading all of them at once would have.
 //
-//	"tiebreak.partial/v4\n", "z" or "s" for how the rest is packed: as zstd, or as S2, which is quicker and takes more space
+//	"tiebreak.partial/v5\n", "z" or "s" for how the rest is packed: as zstd, or as S2, which is quicker and takes more space
 //	       length (uvarint), header (JSON)
 //	       count, then each name: length, text; "" for a number that is not used
 //	       256 parts, each: count of blocks, then each block: length, bytes
@@ -30,7 +30,7 @@ import (
 
 const (
 	partialForm  = "tiebreak.partial/"
-	partialMagic = partialForm + "v4\n"
+	partialMagic = partialForm + "v5\n"
 )
 
 // packing is how the inside of a partial is packed.

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 	"unsafe"
@@ -14,48 +15,121 @@ import (
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
-// Most keys of most histories are plain: their writes set or raise one field, are numbered by their nodes, and say nothing
-// of what their writers had seen. Of such a key all that a report says is counting: of one node each write has seen those
-// before it, and of the others nobody knows. So a plain key is counted in a tenth of the time and memory that [key] takes,
+// Most keys of most histories are plain: their writes set or raise fields and say nothing of what their writers had seen, and
+// something puts those of a node in order: the numbers of their ids or, where those tell nothing, their versions or times. Of
+// such a key all that a report says is counting: of one node each write has seen those before it, and of the others nobody
+// knows. So a plain key is counted in a tenth of the time and memory that [key] takes,
 // with the same decisions of the same rules. Whatever is out of the ordinary makes a key a common one, before anything of
 // it is counted.
 //
 // A test folds every key both ways and compares the reports.
 
-// plainOp is one write to a plain key.
+// plainOp is one write to a plain key, or what it asks of one field.
 type plainOp struct {
 	wall      int64
 	version   uint64
-	number    uint64 // of its id
-	line      int64
+	number    uint64 // what puts it in order among those of its node
 	value     value.Value
+	line      uint32
+	item      uint32
 	file      uint32 // number of its name
 	node      uint32 // number of its name
+	logical   uint32
 	kind      merge.Kind
 	precision history.Precision
+	rank      rank
+	list      bool // the value is a list of fields: see [claims]
 }
 
-func (o *plainOp) samePayload(p *plainOp) bool {
-	return o.wall == p.wall && o.version == p.version && o.kind == p.kind && o.value == p.value
+// rank is what puts the writes of a node in order. The ids of a key's writes are all of one kind.
+type rank uint8
+
+const (
+	byNumber  rank = iota // that of the id
+	byVersion             // there is no id
+	byTime                // nor a version
+	byDerived             // by time too: the id is derived of it and the node
+
+	// The ids are other texts. They tell nothing of the order, and any two may be one.
+	byVersionOfNamed
+	byTimeOfNamed
+)
+
+func (o *plainOp) time() clock.Timestamp { return clock.Timestamp{Wall: o.wall, Logical: o.logical} }
+
+// named reports whether the id is written out.
+func (o *plainOp) named() bool { return o.rank >= byVersionOfNamed }
+
+// name returns an id that is written out: it stands before the list.
+func (o *plainOp) name() string {
+	c := claims{text: string(o.value)}
+	return c.take()
+}
+
+// ordered reports whether what ranks the write does put it in order, and whether it is of a kind that plain keys have.
+func (o *plainOp) ordered() bool {
+	if o.kind != merge.Set && o.kind != merge.Add {
+		return false
+	}
+	return o.rank == byNumber || o.node > 0 && (o.version > 0 || o.wall >= 0)
+}
+
+// again reports whether o is for certain a further delivery of p, which has its number.
+func (o *plainOp) again(p *plainOp) bool {
+	return (o.rank == byNumber || o.rank == byDerived) && o.wall == p.wall && o.logical == p.logical && o.version == p.version &&
+		o.kind == p.kind && o.list == p.list && o.value == p.value
 }
 
 // plainKey is the key at hand. Its memory is used again for the next one.
 type plainKey struct {
 	folder *folder
 	name   string
-	field  string
-	rules  []plainRule // by table
+	rank   rank
+	split  bool      // its writes are of several fields, or of lists of them
+	again  []plainOp // deliveries beside the first of each
+	turns  turns
+	names  map[string]struct{} // that are written out, of many writes
 
+	*plainCell             // the one at hand
+	whole      plainCell   // all writes; it is the one cell of a key that isn't split
+	cells      []plainCell // of one that is
+
+	a, b merge.Write // that are compared
+	sum  Cell        // of the table at hand
+	base plainEnd    // under the first table
+}
+
+// plainCell is the writes to one field.
+type plainCell struct {
+	field    string
 	writes   int64
 	ops      []plainOp // by node and number
-	again    []plainOp // deliveries beside the first of each
 	runs     []plainRun
-	turns    turns
+	rules    []plainRule        // by table
 	sums     []merge.Increments // by table: of rules that count
 	earliest *plainOp           // nil when nobody has looked
-	a, b     merge.Write        // that are compared
-	sum      Cell               // of the table at hand
-	base     plainEnd           // under the first table
+}
+
+// reset empties the cell and keeps its memory.
+func (c *plainCell) reset(field string) {
+	c.field, c.writes, c.ops, c.runs, c.earliest = field, 0, c.ops[:0], c.runs[:0], nil
+}
+
+// forget gives back the memory of many claims: the next key may have its many in another cell.
+func (c *plainCell) forget() {
+	if cap(c.ops) > fewClaims {
+		c.ops = nil
+	}
+}
+
+// add takes the next write of a cell.
+func (c *plainCell) add(node uint32) {
+	n := int(c.writes)
+	if last := len(c.runs) - 1; last < 0 || c.runs[last].node != node {
+		c.runs = append(c.runs, plainRun{node: node, first: n})
+	}
+	c.writes++
+	c.runs[len(c.runs)-1].after = n + 1
 }
 
 // plainRun is the writes of one node: they follow each other in ops.
@@ -68,18 +142,121 @@ type plainRun struct {
 // fewWrites is up to how many writes are sorted by moving each to its place.
 const fewWrites = 12
 
+// mostCells is how many cells a plain key may have: each write looks for its own.
+const mostCells = 64
+
+// plainBytes is how many bytes a plainOp takes.
+const plainBytes = 64
+
+// fewClaims is for how many claims a cell keeps memory for the next key.
+const fewClaims = 1 << 12
+
 // foldPlain folds key number i if it is a plain one under all tables.
 func (f *folder) foldPlain(i int) bool {
 	from := &f.part.keys[i]
 	k := &f.room.plain
-	k.folder, k.name, k.earliest = f, from.name, nil
+	k.begin(f, from.name)
 	f.room.built = f.room.built[:0]
-	if !k.read(&f.part, from) || !k.settle() || !k.plainUnder(f.tables) || !k.ranked(f.tables) || !k.counted() {
+	if !k.read(&f.part, from) || !k.settle() || !k.ranked(f.tables) {
 		return false
 	}
+	if !k.split {
+		if !k.plainUnder(f.tables) || !k.counted() {
+			return false
+		}
+		k.know(f.common)
+		k.fold(f.tables, f.sums)
+		return true
+	}
+	if !k.divide() || !k.unchecked(f.tables) {
+		return false
+	}
+	for i := range k.cells {
+		if k.plainCell = &k.cells[i]; !k.plainUnder(f.tables) || !k.counted() {
+			return false
+		}
+	}
+	k.plainCell = &k.whole
 	k.know(f.common)
-	for t, table := range f.tables {
-		k.fold(t, table, f.sums[t])
+	for i := range k.cells {
+		k.plainCell = &k.cells[i]
+		k.fold(f.tables, f.sums)
+	}
+	return true
+}
+
+// begin makes k an empty key.
+func (k *plainKey) begin(f *folder, name string) {
+	for i := range k.cells {
+		k.cells[i].forget()
+	}
+	k.folder, k.name, k.split, k.plainCell, k.cells = f, name, false, &k.whole, k.cells[:0]
+	k.whole.reset("")
+}
+
+// divide deals what the writes ask of each field to cells, in the order of the writes. It says no when they are too many.
+func (k *plainKey) divide() bool {
+	at, left := 0, k.folder.mostClaims()
+	for i := range k.ops {
+		o := &k.ops[i]
+		list := o.claims()
+		for {
+			field, v, ok := list.next()
+			if !ok {
+				break
+			}
+			if at = k.cell(field, at); at < 0 || left == 0 {
+				return false
+			}
+			left--
+			c := &k.cells[at]
+			c.add(o.node)
+			c.ops = append(c.ops, *o)
+			c.ops[len(c.ops)-1].value = v
+		}
+	}
+	return true
+}
+
+// mostClaims is how many claims on cells may be held beside the writes of a key.
+func (f *folder) mostClaims() int {
+	if f.limit <= 0 {
+		return math.MaxInt
+	}
+	return max(f.limit/plainBytes, 1<<10)
+}
+
+// cell returns the number of the cell of a field, which is mostly the one after at; -1 when there are too many.
+func (k *plainKey) cell(field string, at int) int {
+	for range k.cells {
+		if at++; at >= len(k.cells) {
+			at = 0
+		}
+		if k.cells[at].field == field {
+			return at
+		}
+	}
+	n := len(k.cells)
+	if n == mostCells {
+		return -1
+	}
+	if n < cap(k.cells) {
+		k.cells = k.cells[:n+1]
+	} else {
+		k.cells = append(k.cells, plainCell{})
+	}
+	k.cells[n].reset(field)
+	return n
+}
+
+// unchecked reports whether no table has a check on several fields of the key.
+func (k *plainKey) unchecked(tables []*merge.Table) bool {
+	for _, t := range tables {
+		for _, check := range t.Checks {
+			if check.Matches(k.name) {
+				return false
+			}
+		}
 	}
 	return true
 }
@@ -120,13 +297,13 @@ func (k *plainKey) ending(t int, end plainEnd) Ending {
 	return e
 }
 
-// read takes the records of a key. It reports whether all are plain, of one field, and sets or increments.
+// read takes the records of a key. It reports whether all are plain, and their ids of one kind.
 func (k *plainKey) read(p *part, from *partKey) bool {
 	if cap(k.ops) < from.count {
 		k.ops = make([]plainOp, more(from.count, cap(k.ops)))
 	}
 	k.ops = k.ops[:from.count]
-	n := from.count
+	n, lists := from.count, 0
 	var r reader
 	for at := from.last; at > 0; {
 		s := &p.spots[at-1]
@@ -135,19 +312,44 @@ func (k *plainKey) read(p *part, from *partKey) bool {
 		n--
 		o := &k.ops[n]
 		field, ok := r.plain(o)
-		if !ok || o.kind != merge.Set && o.kind != merge.Add {
+		if !ok || !o.ordered() {
 			return false
 		}
 		if n+1 == from.count {
-			k.field = field
+			k.field, k.rank = field, o.rank
+		}
+		if o.list {
+			lists++
 		} else if field != k.field {
+			k.split = true
+		}
+		if o.rank != k.rank {
 			return false
 		}
+	}
+	if k.split = k.split || lists > 0; k.split && lists < from.count {
+		k.asTheyStand(p, from)
 	}
 	return true
 }
 
-// settle sorts the writes by node and number and counts each once. It says no to one number with two payloads.
+// asTheyStand reads the fields of writes that are no lists again, with their names.
+func (k *plainKey) asTheyStand(p *part, from *partKey) {
+	n := from.count
+	var r reader
+	for at := from.last; at > 0; {
+		s := &p.spots[at-1]
+		at = s.before
+		r.b, r.at = p.at[s.block], int(s.offset)
+		n--
+		if o := &k.ops[n]; !o.list {
+			o.value = r.field(o)
+		}
+	}
+}
+
+// settle sorts the writes by node and number and counts each once. It says no to one number with two payloads, and to two
+// writes that are in no order.
 func (k *plainKey) settle() bool {
 	ops := k.ops
 	if len(ops) > fewWrites {
@@ -164,17 +366,13 @@ func (k *plainKey) settle() bool {
 			}
 		}
 	}
-	k.again, k.runs = k.again[:0], k.runs[:0]
+	k.again = k.again[:0]
 	n := 0
 	for i := range ops {
 		o := &ops[i]
-		if n == 0 || ops[n-1].node != o.node {
-			if n > 0 {
-				k.runs[len(k.runs)-1].after = n
-			}
-			k.runs = append(k.runs, plainRun{node: o.node, first: n})
-		} else if first := &ops[n-1]; first.number == o.number {
-			if !first.samePayload(o) {
+		if n > 0 && ops[n-1].node == o.node && ops[n-1].number == o.number {
+			first := &ops[n-1]
+			if !o.again(first) {
 				return false
 			}
 			if k.place(o).Compare(k.place(first)) < 0 {
@@ -183,13 +381,45 @@ func (k *plainKey) settle() bool {
 			k.again = append(k.again, *o)
 			continue
 		}
+		k.add(o.node)
 		if n < i {
 			ops[n] = *o
 		}
 		n++
 	}
-	k.runs[len(k.runs)-1].after = n
-	k.ops, k.writes = ops[:n], int64(n)
+	k.ops = ops[:n]
+	return k.rank < byVersionOfNamed || k.apart()
+}
+
+// apart reports whether no two writes have one id, which is written out; it says no too when there are many. From then on the
+// number of each is its place.
+func (k *plainKey) apart() bool {
+	ops := k.ops
+	if len(ops) > k.folder.part.history.lengths.keep {
+		return false
+	}
+	if len(ops) > fewWrites {
+		if k.names == nil {
+			k.names = make(map[string]struct{})
+		}
+		clear(k.names)
+		for i := range ops {
+			k.names[ops[i].name()] = struct{}{}
+		}
+		if len(k.names) < len(ops) {
+			return false
+		}
+	}
+	for i := range ops {
+		if len(ops) <= fewWrites {
+			for j := range i {
+				if ops[i].name() == ops[j].name() {
+					return false
+				}
+			}
+		}
+		ops[i].number = uint64(i)
+	}
 	return true
 }
 
@@ -297,22 +527,31 @@ func (k *plainKey) tellAgain(o, first *plainOp, t *tally) {
 
 func (k *plainKey) node(n uint32) clock.Node { return clock.Node(k.folder.part.history.names.texts[n]) }
 
-// id puts the id of an operation together. It is good until the next key.
+// id puts the id of an operation together, "" when it has none. It is good until the next key.
 func (k *plainKey) id(o *plainOp) string {
 	b := &k.folder.room.built
 	start := len(*b)
-	*b = appendID(*b, k.node(o.node), o.number)
+	switch o.rank {
+	case byNumber:
+		*b = appendID(*b, k.node(o.node), o.number)
+	case byDerived:
+		*b = derivedID(*b, k.name, o.time(), k.node(o.node))
+	case byVersionOfNamed, byTimeOfNamed:
+		return k.whole.ops[o.number].name()
+	default:
+		return ""
+	}
 	return unsafe.String(&(*b)[start], len(*b)-start)
 }
 
 func (k *plainKey) place(o *plainOp) finding.Place {
-	return finding.Place{File: k.folder.part.history.names.texts[o.file], Line: o.line}
+	return finding.Place{File: k.folder.part.history.names.texts[o.file], Line: int64(o.line), Item: int(o.item)}
 }
 
 // write makes w the write that a cell would keep of an operation, but for its id and dot, which decide between writes that
 // are the same in all else: see beats.
 func (k *plainKey) write(w *merge.Write, o *plainOp) {
-	w.Stamp = lww.Stamp{Version: o.version, Time: clock.Timestamp{Wall: o.wall}, Node: k.node(o.node)}
+	w.Stamp = lww.Stamp{Version: o.version, Time: o.time(), Node: k.node(o.node)}
 	w.Value = o.value
 }
 
@@ -369,6 +608,8 @@ func (c *claimOrder) compare(a, b *plainOp) (order int, by lww.Rung) {
 			order = cmp.Compare(a.version, b.version)
 		case rung == lww.Time && a.wall != b.wall:
 			order = cmp.Compare(a.wall, b.wall)
+		case rung == lww.Time && a.logical != b.logical:
+			order = cmp.Compare(a.logical, b.logical)
 		default:
 			continue
 		}
@@ -386,12 +627,19 @@ func (k *plainKey) beats(rule *plainRule, o, kept *plainOp) bool {
 		return order > 0
 	}
 	a, b := k.a, k.b
-	a.ID, b.ID = k.id(o), k.id(kept) // two numbers of one node: nothing beyond the ids will be looked at
+	a.ID, b.ID = k.id(o), k.id(kept)
+	a.Dot, b.Dot = clock.Dot{Node: a.Stamp.Node, Seq: o.number}, clock.Dot{Node: b.Stamp.Node, Seq: kept.number} // in the order of the true ones
 	return rule.Beats(&a, &b)
 }
 
-// fold merges the writes under a table and counts what comes of it.
-func (k *plainKey) fold(t int, table *merge.Table, s *sums) {
+// fold merges the writes of a cell under each table and counts what comes of it.
+func (k *plainKey) fold(tables []*merge.Table, sums []*sums) {
+	for t, table := range tables {
+		k.foldUnder(t, table, sums[t])
+	}
+}
+
+func (k *plainKey) foldUnder(t int, table *merge.Table, s *sums) {
 	rule := &k.rules[t]
 	var kept *plainOp
 	var one RuleSum
@@ -591,7 +839,7 @@ func (k *plainKey) compare(a, b *plainOp) int {
 	if a.wall != b.wall {
 		return cmp.Compare(a.wall, b.wall)
 	}
-	return cmp.Or(cmp.Compare(a.version, b.version), cmp.Compare(k.node(a.node), k.node(b.node)),
+	return cmp.Or(cmp.Compare(a.logical, b.logical), cmp.Compare(a.version, b.version), cmp.Compare(k.node(a.node), k.node(b.node)),
 		cmp.Compare(k.id(a), k.id(b)))
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay/history"
@@ -70,6 +71,118 @@ func plainHistory(seed uint64) string {
 	return b.String()
 }
 
+// splitHistory is writes to several fields of a key, the ids of which are of all kinds, mostly one for each key. With hot,
+// half of the writes are to that key.
+func splitHistory(seed uint64, hot string, kind int) string {
+	r := rand.New(rand.NewPCG(seed, 8))
+	kinds := map[string]int{hot: kind}
+	var lines []string
+	var seqs [4]int
+	nodes := []string{"ap", "eu", "us", "xx"}
+	now := int64(1_750_000_000_000_000_000)
+	rarely := func() bool { return r.IntN(400) == 0 && (hot == "" || r.IntN(10) == 0) }
+	var at clock.Timestamp
+	for range 100 + r.IntN(400) {
+		n := r.IntN(3)
+		if rarely() {
+			n = 3
+		}
+		node := nodes[n]
+		key := fmt.Sprintf("%s/%d", []string{"k", "m", "n"}[r.IntN(3)], r.IntN(12))
+		if hot != "" && r.IntN(2) == 0 {
+			key = hot
+		}
+		if _, met := kinds[key]; !met {
+			kinds[key] = r.IntN(7)
+		}
+		kind := kinds[key]
+		if rarely() {
+			kind = r.IntN(7)
+		}
+		now += 1 + int64(r.IntN(1000))
+		if !rarely() {
+			at = clock.Timestamp{Wall: now - 7*int64(r.IntN(500_000))}
+		}
+		if r.IntN(20) == 0 {
+			at.Logical = uint32(r.IntN(3))
+		}
+		version := ""
+		id := ""
+		switch kind {
+		case 0:
+			seqs[n]++
+			id = fmt.Sprintf("%s:%d", node, seqs[n])
+		case 1:
+			id = fmt.Sprintf("%s@%s", key, at)
+		case 2:
+			id = fmt.Sprintf("%s@%s@%s", key, at, node)
+		case 3:
+			id = fmt.Sprintf("uuid-%d", len(lines)-r.IntN(2)/(1+r.IntN(200)))
+		case 4:
+			id = fmt.Sprintf("uuid-%d", len(lines))
+			version = fmt.Sprint(len(lines))
+		case 5:
+			version = fmt.Sprint(len(lines))
+		}
+		if rarely() {
+			version = "1"
+		}
+		op, fields, before := "set", "", ""
+		if strings.HasPrefix(key, "n/") && r.IntN(50) > 0 {
+			op = "add"
+		}
+		for _, field := range []string{"f", "g", "h"}[:1+r.IntN(3)] {
+			value := fmt.Sprint(r.IntN(4))
+			if op == "set" && rarely() {
+				value = fmt.Sprintf("%q", strings.Repeat(value, 200))
+			}
+			fields += fmt.Sprintf(",%q:%s", field, value)
+			was := value
+			if r.IntN(2) == 0 {
+				was = fmt.Sprint(r.IntN(4))
+			}
+			if r.IntN(4) > 0 {
+				before += fmt.Sprintf(",%q:%s", field, was)
+			}
+		}
+		line := fmt.Sprintf(`{"key":%q,"op":%q,"node":%q,"time":%q`, key, op, node, at)
+		if field, is, _ := strings.Cut(fields[1:], ":"); op == "add" || r.IntN(3) > 0 {
+			line += `,"fields":{` + fields[1:] + "}"
+			if before != "" && op == "set" {
+				line += `,"before":{` + before[1:] + "}"
+			}
+		} else if !strings.Contains(is, ",") {
+			line += `,"field":` + field + `,"value":` + is
+		} else {
+			line += `,"value":{` + fields[1:] + "}" // the whole record
+		}
+		if id != "" {
+			line += fmt.Sprintf(`,"id":%q`, id)
+		}
+		if version != "" {
+			line += `,"version":` + version
+		}
+		if r.IntN(10) == 0 {
+			line += `,"tx":"t1"`
+		}
+		if rarely() {
+			line += `,"base":3`
+		}
+		lines = append(lines, line+"}\n")
+		if again := lines[r.IntN(len(lines))]; r.IntN(20) == 0 && strings.Contains(again, `"id"`) && !strings.Contains(again, "uuid") || rarely() {
+			if rarely() {
+				again = strings.Replace(again, `"f":1`, `"f":2`, 1)
+			}
+			lines = append(lines, again)
+		}
+	}
+	var b strings.Builder
+	for _, at := range r.Perm(len(lines)) {
+		b.WriteString(lines[at])
+	}
+	return b.String()
+}
+
 // What a key is folded by must not show in any report.
 func TestPlainKeysAreCountedLikeAllOthers(t *testing.T) {
 	tables := []string{
@@ -78,10 +191,14 @@ func TestPlainKeysAreCountedLikeAllOthers(t *testing.T) {
 		"nodes us < eu < ap < xx\norder time version node\nn/* * lww\nm/* * prefer-node eu > us\n* * fww",
 		"nodes ap < eu < us\nk/* * prefer 3 > 1 > 0\nm/* * keep-all\n* * min",
 		"order time node version\nn/* * counter\n* f,g lww together\n* * lww",
+		"nodes ap < eu < us\nn/* f counter\nn/* * lww\nm/* g max\nm/* h highest f\n* * lww\nunique k/* g\ncheck m/* f <= g",
 	}
 	plain, all := 0, 0
-	for seed := range uint64(60) {
+	for seed := range uint64(100) {
 		text := plainHistory(seed)
+		if seed >= 50 {
+			text = splitHistory(seed, "", 0)
+		}
 		h, err := Collect([]history.Source{sourceOf("b", text[:len(text)/2]), sourceOf("a", text[len(text)/2:])}, history.Options{Workers: 2})
 		require.NoError(t, err)
 		for _, rules := range tables {
@@ -118,9 +235,15 @@ func TestLongKeysAreCountedLikeShortOnes(t *testing.T) {
 		"nodes ap < eu < us\nn/* * counter\nm/* * max\n* * lww\nunique k/* f",
 		"nodes us < eu < ap\norder time version node\nn/* * lww\n* * fww",
 		"nodes ap < eu < us\nk/* * prefer 3 > 1 > 0\nn/* * counter\n* * min",
+		"nodes ap < eu < us\nn/* f counter\nm/* g max\n* h fww\n* * lww\nunique k/* g\ncheck m/* f <= g",
 		"nodes eu < us\n* * lww", // under which no key that ap wrote is plain
 	}
 	long, common := 0, 0
+	histories := make([]string, 0, 30)
+	for seed := range uint64(24) {
+		hot := []string{"k/hot", "m/hot", "n/hot"}[seed%3]
+		histories = append(histories, hot+"\n"+splitHistory(seed, hot, int(seed/3)))
+	}
 	for seed := range uint64(10) {
 		r := rand.New(rand.NewPCG(seed, 9))
 		hot := []string{"k/hot", "n/hot"}[seed%2]
@@ -141,6 +264,10 @@ func TestLongKeysAreCountedLikeShortOnes(t *testing.T) {
 				text += line
 			}
 		}
+		histories = append(histories, hot+"\n"+text)
+	}
+	for seed, text := range histories {
+		hot, text, _ := strings.Cut(text, "\n")
 		read := func(memory int64) *History {
 			h, err := Collect([]history.Source{sourceOf("b", text[:len(text)/2]), sourceOf("a", text[len(text)/2:])},
 				history.Options{Workers: 2, Memory: memory, Temp: t.TempDir()})
@@ -177,8 +304,8 @@ func TestLongKeysAreCountedLikeShortOnes(t *testing.T) {
 		require.NoError(t, whole.Close())
 		require.NoError(t, bounded.Close())
 	}
-	require.Greater(t, long, 8)
-	require.Greater(t, common, 5)
+	require.Greater(t, long, 40)
+	require.Greater(t, common, 20)
 }
 
 // What a plain key is ordered by is what the rule says of the writes, to the rung.
@@ -189,7 +316,7 @@ func TestPlainWritesAreOrderedAsTheirRuleSays(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 1))
 	draw := func() *plainOp {
 		return &plainOp{
-			version: r.Uint64N(3), wall: int64(r.IntN(3)) - 1, node: nodes[r.IntN(3)],
+			version: r.Uint64N(3), wall: int64(r.IntN(3)) - 1, logical: r.Uint32N(2), node: nodes[r.IntN(3)],
 			value: value.Value(fmt.Sprint(r.IntN(3))), kind: merge.Set,
 		}
 	}

@@ -28,8 +28,6 @@ const (
 	hasItem
 	hasRegion // and with it the position in its export
 	hasNumber // the id is the node and this number, and is not written out
-
-	plainFlags = hasNumber // of a plain record
 )
 
 // opBits is how many bits of the byte behind the flags are the op; the rest is the precision.
@@ -91,9 +89,10 @@ func appendRecord(b []byte, n *numbers, rec *history.Record, seq uint64, at int6
 	return putLength(b, start)
 }
 
-// A plain record is laid out for speed: behind the key, which comes first as in every record, its numbers have their
-// places, and behind them come the texts of its field and value. Of numbers that are too large for their places the upper
-// halves stand between. Two bits of the byte with the op and the precision say so.
+// A plain record is one of sets or increments that says nothing of what its writer had seen. It is laid out for speed: behind the key, which comes first as in every record, its numbers have their places.
+// Of those that are too large for their places the upper halves stand between, and then what few have: the logical part of the
+// time, the item, the transaction, and an id that is no number and not derived. Last come the texts of its field and value or, where it has several fields or says what
+// they replaced, their number and all of them. Two bits of the byte with the op and the precision say so.
 const (
 	wideBit  = 1 << (opBits - 1)
 	fixedBit = 1 << 7
@@ -103,11 +102,30 @@ const (
 	atNode    = 2
 	atFile    = 4
 	atLine    = 6
-	atNumber  = 10
+	atNumber  = 10 // 0 without an id
 	atVersion = 14
 	atWall    = 18
 	fixedSize = 26
 	wideSize  = 2 + 2 + 4 + 4 // of the node, the file, the number and the version
+)
+
+// The flags of a plain record are others than those of all others, but for one.
+const (
+	plainList    = 1 << iota // the fields are a list
+	plainDerived             // the id is derived: see [derivedID]
+	plainTx
+	plainLogical
+	plainItem
+	plainText // the id is written out, before the fields, which are a list
+
+	plainNumber = hasNumber // and no others, of most
+)
+
+// What a field in a list replaced.
+const (
+	replacedUnknown = iota
+	replacedText    // which follows its value
+	replacedSame    // its value: it completes a row
 )
 
 // mostPlain is what a plain record may take: the length of what is longer doesn't fit into two bytes.
@@ -125,8 +143,17 @@ func appendPlain(block []byte, w *history.Plain, node, file uint64) []byte {
 	start := len(block)
 	b := block[:cap(block)]
 	at := putText(b, start+2, w.Key)
+	at = putFixed(b, at, plainNumber, w, node, file)
+	at = putText(b, at, w.Field)
+	at = putText(b, at, string(w.Value))
+	putShortLength(b, start, at)
+	return b[:at]
+}
+
+// putFixed puts the numbers of a plain write at a place in b and returns what comes behind them.
+func putFixed(b []byte, at int, flags byte, w *history.Plain, node, file uint64) int {
 	h := b[at : at+fixedSize]
-	h[atFlags], h[atKind] = plainFlags, byte(w.Op)|byte(w.Precision)<<opBits|fixedBit
+	h[atFlags], h[atKind] = flags, byte(w.Op)|byte(w.Precision)<<opBits|fixedBit
 	binary.LittleEndian.PutUint16(h[atNode:], uint16(node))
 	binary.LittleEndian.PutUint16(h[atFile:], uint16(file))
 	binary.LittleEndian.PutUint32(h[atLine:], uint32(w.Line))
@@ -143,29 +170,184 @@ func appendPlain(block []byte, w *history.Plain, node, file uint64) []byte {
 		binary.LittleEndian.PutUint32(h[8:], uint32(w.Version>>32))
 		at += wideSize
 	}
-	at = putText(b, at, w.Field)
-	at = putText(b, at, string(w.Value))
-	length := at - start - 2
+	return at
+}
+
+// putShortLength fills in the length of a plain record.
+func putShortLength(b []byte, start, end int) {
+	length := end - start - 2
 	b[start], b[start+1] = byte(length)|0x80, byte(length>>7)
+}
+
+// plainRecord tells the flags of a record as a plain one, and how many bytes it takes at most, if it can be laid out as one.
+// number is that of its id.
+func plainRecord(rec *history.Record, number uint64) (flags byte, size int, ok bool) {
+	if rec.Knows || rec.HasBase || rec.Region != "" || rec.Op != merge.Set && rec.Op != merge.Add || len(rec.Fields) == 0 ||
+		uint64(rec.Place.Line) >= 1<<32 || uint64(rec.Place.Item) >= 1<<32 {
+		return 0, 0, false
+	}
+	switch {
+	case number > 0:
+		flags = plainNumber
+	case rec.ID != "":
+		flags = plainDerived
+		if !derived(rec) {
+			flags = plainText | plainList
+			size = len(rec.ID) + 3
+		}
+	}
+	if rec.Tx != "" {
+		flags |= plainTx
+	}
+	if rec.Time.Logical != 0 {
+		flags |= plainLogical
+	}
+	if rec.Place.Item != 0 {
+		flags |= plainItem
+	}
+	const lengths, each = 2 + 3 + 3 + 3, 3 + 3 + 1 + 3
+	size += len(rec.Key) + fixedSize + wideSize + 4 + 4 + len(rec.Tx) + lengths
+	for i := range rec.Fields {
+		f := &rec.Fields[i]
+		size += len(f.Name) + len(f.Value) + len(f.Before) + each
+		if f.Before != "" {
+			flags |= plainList
+		}
+	}
+	if len(rec.Fields) > 1 {
+		flags |= plainList
+	}
+	return flags, size, size < mostPlain
+}
+
+// appendPlainRecord appends a record to a block that has room for it, in the layout of plain ones. flags are what
+// [plainRecord] told.
+func appendPlainRecord(block []byte, rec *history.Record, flags byte, number, node, file uint64) []byte {
+	start := len(block)
+	b := block[:cap(block)]
+	at := putText(b, start+2, rec.Key)
+	at = putFixed(b, at, flags, &history.Plain{Wall: rec.Time.Wall, Version: rec.Version, Number: number, Line: rec.Place.Line,
+		Op: rec.Op, Precision: rec.Precision}, node, file)
+	if flags&plainLogical != 0 {
+		binary.LittleEndian.PutUint32(b[at:], rec.Time.Logical)
+		at += 4
+	}
+	if flags&plainItem != 0 {
+		binary.LittleEndian.PutUint32(b[at:], uint32(rec.Place.Item))
+		at += 4
+	}
+	if flags&plainTx != 0 {
+		at = putText(b, at, rec.Tx)
+	}
+	if flags&plainText != 0 {
+		at = putText(b, at, rec.ID)
+	}
+	if flags&plainList != 0 {
+		at += binary.PutUvarint(b[at:], uint64(len(rec.Fields)))
+	}
+	for i := range rec.Fields {
+		f := &rec.Fields[i]
+		at = putText(b, at, f.Name)
+		at = putText(b, at, string(f.Value))
+		switch {
+		case flags&plainList == 0:
+		case f.Before.IsAbsent():
+			b[at] = replacedUnknown
+			at++
+		case f.Before == f.Value:
+			b[at] = replacedSame
+			at++
+		default:
+			b[at] = replacedText
+			at = putText(b, at+1, string(f.Before))
+		}
+	}
+	putShortLength(b, start, at)
 	return b[:at]
 }
 
 // fixed reads the numbers of a plain record, which b begins with, and returns how many bytes they take.
 func (o *plainOp) fixed(b []byte) (size int) {
 	h := b[:fixedSize]
+	flags := h[atFlags]
 	o.kind, o.precision = merge.Kind(h[atKind]&(wideBit-1)), history.Precision(h[atKind]&^fixedBit>>opBits)
 	o.node, o.file = uint32(binary.LittleEndian.Uint16(h[atNode:])), uint32(binary.LittleEndian.Uint16(h[atFile:]))
-	o.line, o.number = int64(binary.LittleEndian.Uint32(h[atLine:])), uint64(binary.LittleEndian.Uint32(h[atNumber:]))
+	o.line, o.number = binary.LittleEndian.Uint32(h[atLine:]), uint64(binary.LittleEndian.Uint32(h[atNumber:]))
 	o.version, o.wall = uint64(binary.LittleEndian.Uint32(h[atVersion:])), int64(binary.LittleEndian.Uint64(h[atWall:]))
-	if h[atKind]&wideBit == 0 {
-		return fixedSize
+	o.item, o.logical, o.rank, o.list = 0, 0, byNumber, false
+	size = fixedSize
+	if h[atKind]&wideBit != 0 {
+		h = b[fixedSize : fixedSize+wideSize]
+		o.node |= uint32(binary.LittleEndian.Uint16(h)) << 16
+		o.file |= uint32(binary.LittleEndian.Uint16(h[2:])) << 16
+		o.number |= uint64(binary.LittleEndian.Uint32(h[4:])) << 32
+		o.version |= uint64(binary.LittleEndian.Uint32(h[8:])) << 32
+		size += wideSize
 	}
-	h = b[fixedSize : fixedSize+wideSize]
-	o.node |= uint32(binary.LittleEndian.Uint16(h)) << 16
-	o.file |= uint32(binary.LittleEndian.Uint16(h[2:])) << 16
-	o.number |= uint64(binary.LittleEndian.Uint32(h[4:])) << 32
-	o.version |= uint64(binary.LittleEndian.Uint32(h[8:])) << 32
-	return fixedSize + wideSize
+	if flags != plainNumber {
+		size = o.more(flags, b, size)
+	}
+	return size
+}
+
+// more reads what few plain records have, from there on.
+func (o *plainOp) more(flags byte, b []byte, size int) int {
+	o.list = flags&plainList != 0
+	if flags&plainLogical != 0 {
+		o.logical = binary.LittleEndian.Uint32(b[size:])
+		size += 4
+	}
+	if flags&plainItem != 0 {
+		o.item = binary.LittleEndian.Uint32(b[size:])
+		size += 4
+	}
+	switch {
+	case flags&plainNumber != 0:
+	case flags&plainDerived != 0:
+		o.number, o.rank = uint64(o.wall), byDerived
+	case flags&plainText != 0 && o.version > 0:
+		o.number, o.rank = o.version, byVersionOfNamed
+	case flags&plainText != 0:
+		o.number, o.rank = uint64(o.wall), byTimeOfNamed
+	case o.version > 0:
+		o.number, o.rank = o.version, byVersion
+	default:
+		o.number, o.rank = uint64(o.wall), byTime
+	}
+	return size
+}
+
+// fixedLength returns how many bytes the numbers of a plain record take, of which at least the first are there.
+func fixedLength(b []byte) int {
+	n := fixedSize
+	if b[atKind]&wideBit != 0 {
+		n += wideSize
+	}
+	if b[atFlags]&plainLogical != 0 {
+		n += 4
+	}
+	if b[atFlags]&plainItem != 0 {
+		n += 4
+	}
+	return n
+}
+
+// derived reports whether the id of a record is derived. That of one with a version is not, for the version would rank it.
+func derived(rec *history.Record) bool {
+	n := len(rec.Key)
+	if len(rec.ID) <= n || rec.ID[n] != '@' || rec.ID[:n] != rec.Key || rec.Version > 0 || rec.Node == "" {
+		return false
+	}
+	var room [64]byte
+	text, _ := rec.Time.AppendText(room[:0])
+	by := len(rec.ID) - len(rec.Node) - 1
+	return by == n+1+len(text) && rec.ID[by] == '@' && rec.ID[n+1:by] == string(text) && rec.ID[by+1:] == string(rec.Node)
+}
+
+// derivedID appends the id that exports without ids give: of the key, the time and the node.
+func derivedID(b []byte, key string, t clock.Timestamp, node clock.Node) []byte {
+	b, _ = t.AppendText(append(append(b, key...), '@'))
+	return append(append(b, '@'), node...)
 }
 
 // putText is appendText at a place in b, for texts shorter than [mostPlain].
@@ -324,13 +506,18 @@ func (r *reader) id(node clock.Node, number uint64) string {
 		r.fail()
 		return ""
 	}
+	return r.built(func(b []byte) []byte { return appendID(b, node, number) })
+}
+
+// built returns what is appended, which is not empty.
+func (r *reader) built(append func(b []byte) []byte) string {
 	var own []byte
 	b := r.ids
 	if b == nil {
 		b = &own
 	}
 	start := len(*b)
-	*b = appendID(*b, node, number)
+	*b = append(*b)
 	return unsafe.String(&(*b)[start], len(*b)-start)
 }
 
@@ -401,7 +588,8 @@ func (r *reader) record(rec *history.Record) (at int64) {
 	return at
 }
 
-// plain reads the next write when it is a plain one, and the name of its field. Else it says no, and has read nothing.
+// plain reads the next write when it is a plain one, and the name of its field. Else it says no, and has read nothing. The
+// value of one whose fields are a list is that list, behind its id if that is written out: see [claims].
 func (r *reader) plain(o *plainOp) (field string, ok bool) {
 	b := r.b[r.at:]
 	if b[0] < 0x80 || b[1] >= 0x80 { // the length of a plain one takes two bytes
@@ -409,15 +597,101 @@ func (r *reader) plain(o *plainOp) (field string, ok bool) {
 	}
 	n, at := shortLength(b, 2)
 	at += n
-	if b[at+atFlags] != plainFlags || b[at+atKind]&fixedBit == 0 {
+	if b[at+atKind]&fixedBit == 0 {
 		return "", false
 	}
+	flags := b[at+atFlags]
 	at += o.fixed(b[at:])
+	if flags&(plainTx|plainList) != 0 {
+		if flags&plainTx != 0 {
+			n, at = shortLength(b, at)
+			at += n
+		}
+		if o.list {
+			o.value = value.Value(textOf(b[at:endOf(b)]))
+			return "", true
+		}
+	}
 	n, at = shortLength(b, at)
 	field = textOf(b[at : at+n])
 	n, at = shortLength(b, at+n)
 	o.value = value.Value(textOf(b[at : at+n]))
 	return field, true
+}
+
+// field returns the field and the value of the next write, a plain one that is no list, as they stand: see [claims].
+func (r *reader) field(o *plainOp) value.Value {
+	b := r.b[r.at:]
+	end := endOf(b)
+	field, _ := r.plain(o)
+	lengths := 1 + 1
+	if len(field) >= 0x80 {
+		lengths++
+	}
+	if len(o.value) >= 0x80 {
+		lengths++
+	}
+	return value.Value(textOf(b[end-len(field)-len(o.value)-lengths : end]))
+}
+
+// endOf returns where the plain record ends that b begins with.
+func endOf(b []byte) int { return 2 + int(b[0]&0x7f) + int(b[1])<<7 }
+
+// claims are what is asked of each field by a plain write: of the list, or of the one field and value as they stand.
+type claims struct {
+	text    string
+	left    int  // fields
+	list    bool // what they replaced stands behind each
+	several bool
+}
+
+func (o *plainOp) claims() claims {
+	c := claims{text: string(o.value), left: 1, list: o.list}
+	if o.list {
+		if o.named() {
+			c.take()
+		}
+		c.left = c.length()
+		c.several = c.left > 1 && o.kind == merge.Set
+	}
+	return c
+}
+
+// next returns the next, leaving out fields that only complete a row.
+func (c *claims) next() (field string, v value.Value, ok bool) {
+	for c.left > 0 {
+		c.left--
+		field, v = c.take(), value.Value(c.take())
+		if !c.list {
+			return field, v, true
+		}
+		how := c.text[0]
+		c.text = c.text[1:]
+		if how == replacedText {
+			c.take()
+		}
+		if how != replacedSame || !c.several {
+			return field, v, true
+		}
+	}
+	return "", "", false
+}
+
+func (c *claims) take() string {
+	n := c.length()
+	text := c.text[:n]
+	c.text = c.text[n:]
+	return text
+}
+
+// length reads a length of one or two bytes.
+func (c *claims) length() int {
+	n, size := int(c.text[0]), 1
+	if n >= 0x80 {
+		n, size = n&0x7f|int(c.text[1])<<7, 2
+	}
+	c.text = c.text[size:]
+	return n
 }
 
 // shortLength reads a length of one or two bytes and returns what comes behind it.
@@ -433,17 +707,44 @@ func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b))
 // fixed reads the rest of a plain record, of which the flags and the kind were read.
 func (r *reader) fixed(rec *history.Record) {
 	b := r.b[r.at-atNode:]
-	if b[atFlags] != plainFlags || len(b) < fixedSize || b[atKind]&wideBit != 0 && len(b) < fixedSize+wideSize {
+	if len(b) < fixedSize || b[atFlags]&plainText != 0 && b[atFlags]&plainList == 0 || len(b) < fixedLength(b) {
 		r.fail()
 		return
 	}
 	var o plainOp
+	flags := b[atFlags]
 	r.at += o.fixed(b) - atNode
-	r.node, r.file, r.region, r.number = o.node, o.file, 0, o.number
-	rec.Op, rec.Node, rec.Place = o.kind, clock.Node(r.nameOf(uint64(o.node))), finding.Place{File: r.nameOf(uint64(o.file)), Line: o.line}
-	rec.ID = r.id(rec.Node, o.number)
-	rec.Version, rec.Time.Wall = o.version, o.wall
-	rec.Fields = append(rec.Fields, history.Field{Name: r.text(), Value: value.Value(r.text())})
+	r.node, r.file, r.region, r.number = o.node, o.file, 0, 0
+	rec.Op, rec.Node = o.kind, clock.Node(r.nameOf(uint64(o.node)))
+	rec.Place = finding.Place{File: r.nameOf(uint64(o.file)), Line: int64(o.line), Item: int(o.item)}
+	rec.Version, rec.Time = o.version, o.time()
+	switch o.rank {
+	case byNumber:
+		r.number = o.number
+		rec.ID = r.id(rec.Node, o.number)
+	case byDerived:
+		rec.ID = r.built(func(b []byte) []byte { return derivedID(b, rec.Key, rec.Time, rec.Node) })
+	}
+	if flags&plainTx != 0 {
+		rec.Tx = r.text()
+	}
+	if o.named() {
+		rec.ID = r.text()
+	}
+	if !o.list {
+		rec.Fields = append(rec.Fields, history.Field{Name: r.text(), Value: value.Value(r.text())})
+		return
+	}
+	for n := r.count(); n > 0; n-- {
+		f := history.Field{Name: r.text(), Value: value.Value(r.text())}
+		switch r.byte() {
+		case replacedText:
+			f.Before = value.Value(r.text())
+		case replacedSame:
+			f.Before = f.Value
+		}
+		rec.Fields = append(rec.Fields, f)
+	}
 }
 
 func (r *reader) write(rec *history.Record) (at int64) {

@@ -99,7 +99,7 @@ func TestPlainWritesComeBackAsTheyWere(t *testing.T) {
 			field, ok := r.plain(&o)
 			require.True(t, ok)
 			require.Equal(t, w.Field, field)
-			require.Equal(t, plainOp{wall: w.Wall, version: w.Version, number: w.Number, line: w.Line, value: w.Value,
+			require.Equal(t, plainOp{wall: w.Wall, version: w.Version, number: w.Number, line: uint32(w.Line), value: w.Value,
 				file: uint32(file), node: uint32(node), kind: w.Op, precision: w.Precision}, o)
 			key, end := skim(b, r.at)
 			require.Equal(t, w.Key, key)
@@ -125,6 +125,133 @@ func TestPlainWritesComeBackAsTheyWere(t *testing.T) {
 	tooFar := history.Plain{Line: 1 << 32}
 	_, ok = plainSize(&tooFar)
 	require.False(t, ok)
+}
+
+// plainRecords are records that are laid out as plain ones, of every kind.
+func plainRecords() []history.Record {
+	bare := history.Record{Key: "k", Node: "us", Place: finding.Place{File: "h", Line: 1}, Fields: []history.Field{{Value: "1"}}}
+	numbered := bare
+	numbered.ID, numbered.Version, numbered.Tx, numbered.Precision = "us:7", 1<<63, "tx", history.Second
+	timed := bare
+	timed.Time, timed.Place.Item, timed.Tx = clock.Timestamp{Wall: -5, Logical: 1<<32 - 1}, 1<<32-1, strings.Repeat("t", 200)
+	added := bare
+	added.Op, added.Fields = merge.Add, []history.Field{{Name: "a", Value: "1"}, {Name: "b", Value: "-2.5"}}
+	row := bare
+	row.Time = clock.Timestamp{Wall: 1750000000000000001, Logical: 3}
+	row.ID = "k@" + row.Time.String() + "@us"
+	row.Fields = []history.Field{{Name: "id", Value: "7", Before: "7"}, {Name: strings.Repeat("f", 128), Value: `"v"`, Before: `"w"`},
+		{Name: "new", Value: value.Value(`"` + strings.Repeat("v", 1000) + `"`)}, {Name: "none", Value: "null", Before: "null"}}
+	wide := row
+	wide.Fields = nil
+	for i := range 300 {
+		wide.Fields = append(wide.Fields, history.Field{Name: fmt.Sprint("f", i), Value: "1", Before: "2"})
+	}
+	named := row
+	named.ID, named.Version = "some text", 9
+	single := named
+	single.ID, single.Fields = strings.Repeat("i", 200), []history.Field{{Name: "f", Value: "1", Before: "1"}}
+	return []history.Record{bare, numbered, timed, added, row, wide, named, single}
+}
+
+func TestPlainRecordsComeBackAsTheyWere(t *testing.T) {
+	names := newNames()
+	file := names.of("h")
+	var b []byte
+	var ends []int
+	for _, rec := range plainRecords() {
+		flags, size, ok := plainRecord(&rec, rec.Number())
+		require.True(t, ok)
+		before := len(b)
+		b = appendPlainRecord(slices.Grow(b, size), &rec, flags, rec.Number(), names.of(string(rec.Node)), file)
+		require.LessOrEqual(t, len(b)-before, size)
+		ends = append(ends, len(b))
+	}
+	r := reader{b: b, names: names.texts}
+	for i, want := range plainRecords() {
+		var o plainOp
+		field, ok := r.plain(&o)
+		require.True(t, ok)
+		require.Equal(t, i == 0 || i == 2 || i == 1, !o.list)
+		if !o.list {
+			require.Equal(t, want.Fields[0], history.Field{Name: field, Value: o.value})
+			o.value = r.field(&o)
+		}
+		if o.named() {
+			require.Equal(t, want.ID, o.name())
+		}
+		changed := want.Fields
+		if len(changed) > 1 && want.Op == merge.Set {
+			changed = slices.DeleteFunc(slices.Clone(changed), func(f history.Field) bool { return f.Before == f.Value })
+		}
+		list := o.claims()
+		for _, f := range changed {
+			name, v, ok := list.next()
+			require.True(t, ok)
+			require.Equal(t, history.Field{Name: f.Name, Value: f.Value}, history.Field{Name: name, Value: v})
+		}
+		_, _, ok = list.next()
+		require.False(t, ok)
+		require.Equal(t, want.Time, o.time())
+		require.Equal(t, want.Place, finding.Place{File: names.text(uint64(o.file)), Line: int64(o.line), Item: int(o.item)})
+
+		var rec history.Record
+		r.record(&rec)
+		require.False(t, r.bad, "record %d", i)
+		require.Equal(t, ends[i], r.at)
+		rec.Seen, rec.SeenUp = want.Seen, want.SeenUp
+		require.Equal(t, want, rec)
+	}
+	for n := range b {
+		r := reader{b: b[:n:n], names: names.texts}
+		var rec history.Record
+		for r.more() {
+			r.record(&rec)
+		}
+		require.Equal(t, n > 0 && !slices.Contains(ends, n), r.bad, "%d bytes", n)
+	}
+}
+
+func TestRecordsThatAreNoPlainOnes(t *testing.T) {
+	for name, spoil := range map[string]func(*history.Record){
+		"knows":        func(r *history.Record) { r.Knows = true },
+		"has a base":   func(r *history.Record) { r.HasBase = true },
+		"in an export": func(r *history.Record) { r.Region = "us" },
+		"a delete":     func(r *history.Record) { r.Op, r.Fields = merge.Delete, nil },
+		"an insertion": func(r *history.Record) { r.Op = merge.Insert },
+		"far":          func(r *history.Record) { r.Place.Line = 1 << 32 },
+		"long":         func(r *history.Record) { r.Fields[0].Before = value.Value(strings.Repeat("1", mostPlain)) },
+		"a long name":  func(r *history.Record) { r.ID = strings.Repeat("x", mostPlain) },
+	} {
+		rec := plainRecords()[0]
+		rec.Fields = slices.Clone(rec.Fields)
+		_, _, ok := plainRecord(&rec, 0)
+		require.True(t, ok)
+		spoil(&rec)
+		_, _, ok = plainRecord(&rec, 0)
+		require.False(t, ok, name)
+	}
+}
+
+// An id is derived only when it would be put together again as it was.
+func TestDerivedIDs(t *testing.T) {
+	at := clock.Timestamp{Wall: 1750000000000000001, Logical: 2}
+	rec := history.Record{Key: "a@b/1", Node: "eu@x", Time: at, ID: "a@b/1@1750000000000000001.0000000002@eu@x"}
+	require.True(t, derived(&rec))
+	require.Equal(t, rec.ID, string(derivedID(nil, rec.Key, rec.Time, rec.Node)))
+	for _, id := range []string{
+		"a@b/1@1750000000000000001.0000000002", "a@b/1@1750000000000000001.0000000002@", "a@b/1@1750000000000000001.0000000002@eu",
+		"a@b/1@1750000000000000001.2@eu@x", "a@b/1@1750000000000000002.0000000002@eu@x", "a@b/1@eu@x", "@eu@x", "a@b/1", "a@b/2@1750000000000000001.0000000002@eu@x",
+		"a@b/1 1750000000000000001.0000000002@eu@x", "a@b/1@1750000000000000001.0000000002 eu@x",
+	} {
+		other := rec
+		other.ID = id
+		require.False(t, derived(&other), id)
+	}
+	versioned := rec
+	versioned.Version = 1
+	require.False(t, derived(&versioned))
+	bare := history.Record{Key: "k", Time: at, ID: "k@" + at.String() + "@"}
+	require.False(t, derived(&bare))
 }
 
 func TestRecordThatIsCutOffIsBad(t *testing.T) {

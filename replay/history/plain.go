@@ -34,19 +34,6 @@ func (w *Plain) Record(source string) Record {
 	}
 }
 
-// Plain returns a record as a plain write, when it is one.
-func (r *Record) Plain() (w Plain, ok bool) {
-	number := r.Number()
-	if r.Kind != Write || number == 0 || len(r.Fields) != 1 || !r.Fields[0].Before.IsAbsent() || r.Op != merge.Set && r.Op != merge.Add ||
-		r.Knows || r.HasBase || r.Tx != "" || r.Time.Logical != 0 || r.Place.Item != 0 || r.Region != "" || r.Reading != nil {
-		return Plain{}, false
-	}
-	return Plain{
-		Key: r.Key, Field: r.Fields[0].Name, Value: r.Fields[0].Value, Node: r.Node, Wall: r.Time.Wall, Version: r.Version,
-		Number: number, Line: r.Place.Line, Op: r.Op, Precision: r.Precision,
-	}, true
-}
-
 // The members of a plain write: all that it may have, and those that it must.
 var (
 	plainMembers = setOf(memberKey, memberField, memberValue, memberOp, memberNode, memberVersion, memberTime, memberID)
