@@ -3,6 +3,8 @@ package replay
 import (
 	"cmp"
 	"container/heap"
+	"encoding/binary"
+	"hash/maphash"
 	"maps"
 	"math"
 	"slices"
@@ -284,8 +286,9 @@ type longKey struct {
 
 // longCell is what is remembered of the writes of a cell while they pass.
 type longCell struct {
-	kept     []ownOp // by table
-	greatest []ownOp // of the node at hand, by table
+	kept     []ownOp  // by table
+	names    [][]byte // of what is kept, where ids are written out
+	greatest []ownOp  // of the node at hand, by table
 	ones     []RuleSum
 	lowest   ownOp // by the claims
 	held     ownOp // the write before, of which it is not known yet whether it is the last of its node
@@ -340,7 +343,7 @@ func (l *longKey) sort(from *shelf, alike *alike) (others shelf, err error) {
 			if len(l.sorted) == 0 && len(s.list) == 0 {
 				l.field, l.rank = strings.Clone(field), o.rank
 			}
-			if !ok || o.rank != l.rank || !o.ordered() || o.named() {
+			if !ok || o.rank != l.rank || !o.ordered() {
 				l.common = true
 				return nil
 			}
@@ -384,6 +387,7 @@ func (l *longKey) sortAgain(list []turn, b []byte) {
 // says no when the key is a common one.
 func (l *longKey) find() (plain bool) {
 	tables := l.folder.tables
+	ids := newApart(l.store, l.folder.part.seed)
 	plain = true
 	l.each(func(o, first *plainOp) bool {
 		if first != nil {
@@ -392,6 +396,11 @@ func (l *longKey) find() (plain bool) {
 			return plain
 		}
 		l.whole.add(o.node)
+		name := ""
+		if o.named() {
+			name = o.name()
+			ids.put(name)
+		}
 		plain = plain && l.eachClaim(o, func(c *longCell, o *plainOp) bool {
 			l.add(o.node)
 			if l.writes == 1 || l.compare(o, &c.lowest.plainOp) < 0 {
@@ -409,6 +418,7 @@ func (l *longKey) find() (plain bool) {
 				l.write(&l.b, &kept.plainOp)
 				if l.writes == 1 || l.beats(rule, o, &kept.plainOp) {
 					kept.set(o)
+					c.names[t] = append(c.names[t][:0], name...)
 				}
 			}
 			return true
@@ -416,11 +426,17 @@ func (l *longKey) find() (plain bool) {
 		l.folder.room.built = l.folder.room.built[:0]
 		return plain
 	})
-	if !plain || l.err != nil || l.split && !l.unchecked(tables) {
+	apart, err := ids.apart()
+	if l.err = cmp.Or(l.err, err); !plain || !apart || l.err != nil || l.split && !l.unchecked(tables) {
 		return false
 	}
 	for i, c := range l.states {
 		l.cells[i].earliest = &c.lowest.plainOp
+		if l.rank >= byVersionOfNamed {
+			for _, name := range c.names {
+				l.cells[i].keeps = append(l.cells[i].keeps, string(name))
+			}
+		}
 	}
 	l.plainCell = &l.whole
 	return l.ranked(tables)
@@ -458,7 +474,7 @@ func (l *longKey) beginCell(at int) bool {
 	tables := l.folder.tables
 	c := &l.cells[at]
 	c.field = strings.Clone(c.field)
-	l.states = append(l.states, &longCell{kept: make([]ownOp, len(tables)), greatest: make([]ownOp, len(tables)), ones: make([]RuleSum, len(tables))})
+	l.states = append(l.states, &longCell{kept: make([]ownOp, len(tables)), names: make([][]byte, len(tables)), greatest: make([]ownOp, len(tables)), ones: make([]RuleSum, len(tables))})
 	l.plainCell = c
 	plain := l.plainUnder(tables)
 	l.plainCell = &l.whole
@@ -497,6 +513,53 @@ func (l *longKey) fold() {
 			l.end(t, f.tables[t], kept, &c.ones[t], f.sums[t])
 		}
 	}
+}
+
+// apart finds out whether ids differ: their hashes, dealt to shelves, do.
+type apart struct {
+	filler *filler // nil before the first
+	store  *store
+	seed   maphash.Seed
+	hash   [8]byte
+}
+
+const apartShelves = 64
+
+func newApart(s *store, seed maphash.Seed) *apart { return &apart{store: s, seed: seed} }
+
+func (a *apart) put(id string) {
+	if a.filler == nil {
+		a.filler = newFiller(a.store, apartShelves)
+	}
+	hash := maphash.String(a.seed, id)
+	binary.LittleEndian.PutUint64(a.hash[:], hash)
+	a.filler.put(int(hash%apartShelves), a.hash[:])
+}
+
+// apart reports whether all ids differ. Two of one hash count as one.
+func (a *apart) apart() (bool, error) {
+	if a.filler == nil {
+		return true, nil
+	}
+	shelves, err := a.filler.close()
+	if err != nil {
+		return false, err
+	}
+	var hashes []uint64
+	apart := true
+	for i := range shelves {
+		hashes = hashes[:0]
+		fail := a.store.each(&shelves[i], func(b []byte) error {
+			for ; len(b) > 0; b = b[len(a.hash):] {
+				hashes = append(hashes, binary.LittleEndian.Uint64(b))
+			}
+			return nil
+		})
+		err = cmp.Or(err, fail)
+		apart = apart && allDiffer(hashes)
+		a.store.drop(&shelves[i])
+	}
+	return apart, err
 }
 
 // pass counts what became of the write that a cell holds; last says that its node made none after it.

@@ -74,9 +74,10 @@ func (o *plainOp) ordered() bool {
 	return o.rank == byNumber || o.node > 0 && (o.version > 0 || o.wall >= 0)
 }
 
-// again reports whether o is for certain a further delivery of p, which has its number.
+// again reports whether o is for certain a further delivery of p, which has its number. Where the id is written out, the
+// values hold it.
 func (o *plainOp) again(p *plainOp) bool {
-	return (o.rank == byNumber || o.rank == byDerived) && o.wall == p.wall && o.logical == p.logical && o.version == p.version &&
+	return o.rank != byVersion && o.rank != byTime && o.wall == p.wall && o.logical == p.logical && o.version == p.version &&
 		o.kind == p.kind && o.list == p.list && o.value == p.value
 }
 
@@ -88,7 +89,7 @@ type plainKey struct {
 	split  bool      // its writes are of several fields, or of lists of them
 	again  []plainOp // deliveries beside the first of each
 	turns  turns
-	names  map[string]struct{} // that are written out, of many writes
+	hashes []uint64 // of ids that are written out
 
 	*plainCell             // the one at hand
 	whole      plainCell   // all writes; it is the one cell of a key that isn't split
@@ -108,6 +109,7 @@ type plainCell struct {
 	rules    []plainRule        // by table
 	sums     []merge.Increments // by table: of rules that count
 	earliest *plainOp           // nil when nobody has looked
+	keeps    []string           // by table: the id of what is kept, of a long key whose ids are written out
 }
 
 // reset empties the cell and keeps its memory.
@@ -212,7 +214,11 @@ func (k *plainKey) divide() bool {
 			c := &k.cells[at]
 			c.add(o.node)
 			c.ops = append(c.ops, *o)
-			c.ops[len(c.ops)-1].value = v
+			claim := &c.ops[len(c.ops)-1]
+			claim.value = v
+			if claim.named() {
+				claim.number = uint64(i) // which is in the same order
+			}
 		}
 	}
 	return true
@@ -391,34 +397,33 @@ func (k *plainKey) settle() bool {
 	return k.rank < byVersionOfNamed || k.apart()
 }
 
-// apart reports whether no two writes have one id, which is written out; it says no too when there are many. From then on the
-// number of each is its place.
+// apart reports whether the ids of all writes differ, which are written out: of many, whether the hashes do.
 func (k *plainKey) apart() bool {
 	ops := k.ops
-	if len(ops) > k.folder.part.history.lengths.keep {
-		return false
-	}
 	if len(ops) > fewWrites {
-		if k.names == nil {
-			k.names = make(map[string]struct{})
-		}
-		clear(k.names)
+		k.hashes = k.hashes[:0]
 		for i := range ops {
-			k.names[ops[i].name()] = struct{}{}
+			k.hashes = append(k.hashes, k.folder.part.hash(ops[i].name()))
 		}
-		if len(k.names) < len(ops) {
-			return false
-		}
+		return allDiffer(k.hashes)
 	}
 	for i := range ops {
-		if len(ops) <= fewWrites {
-			for j := range i {
-				if ops[i].name() == ops[j].name() {
-					return false
-				}
+		for j := range i {
+			if ops[i].name() == ops[j].name() {
+				return false
 			}
 		}
-		ops[i].number = uint64(i)
+	}
+	return true
+}
+
+// allDiffer reports whether no number stands twice in a list, which it sorts.
+func allDiffer(list []uint64) bool {
+	slices.Sort(list)
+	for i := 1; i < len(list); i++ {
+		if list[i] == list[i-1] {
+			return false
+		}
 	}
 	return true
 }
@@ -521,13 +526,19 @@ func (k *plainKey) know(s *sums) {
 // tellAgain tells of a delivery beside the first, which is the one of the lowest place.
 func (k *plainKey) tellAgain(o, first *plainOp, t *tally) {
 	if place := k.place(o); t.wants(finding.DuplicateOp, place) {
-		t.keep(finding.Finding{Code: finding.DuplicateOp, Place: place, Key: k.name, Detail: againDetail(k.id(o), k.place(first))})
+		id := ""
+		if o.named() {
+			id = o.name()
+		} else {
+			id = k.id(o)
+		}
+		t.keep(finding.Finding{Code: finding.DuplicateOp, Place: place, Key: k.name, Detail: againDetail(id, k.place(first))})
 	}
 }
 
 func (k *plainKey) node(n uint32) clock.Node { return clock.Node(k.folder.part.history.names.texts[n]) }
 
-// id puts the id of an operation together, "" when it has none. It is good until the next key.
+// id returns the id of what is asked of a field, "" when the write has none. It is good until the next key.
 func (k *plainKey) id(o *plainOp) string {
 	b := &k.folder.room.built
 	start := len(*b)
@@ -537,6 +548,9 @@ func (k *plainKey) id(o *plainOp) string {
 	case byDerived:
 		*b = derivedID(*b, k.name, o.time(), k.node(o.node))
 	case byVersionOfNamed, byTimeOfNamed:
+		if len(k.whole.ops) == 0 { // of a long key, the writes of which differ in their stamps: see [longCell]
+			return ""
+		}
 		return k.whole.ops[o.number].name()
 	default:
 		return ""
@@ -691,7 +705,11 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 	shown := k.folder.shows(sum, s)
 	if kept != nil {
 		sum.Value, sum.By = kept.value, string(k.node(kept.node))
-		if shown {
+		switch {
+		case !shown:
+		case k.keeps != nil:
+			sum.ID = k.keeps[t]
+		default:
 			sum.ID = k.id(kept)
 		}
 	} else {

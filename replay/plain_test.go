@@ -169,7 +169,7 @@ func splitHistory(seed uint64, hot string, kind int) string {
 			line += `,"base":3`
 		}
 		lines = append(lines, line+"}\n")
-		if again := lines[r.IntN(len(lines))]; r.IntN(20) == 0 && strings.Contains(again, `"id"`) && !strings.Contains(again, "uuid") || rarely() {
+		if again := lines[r.IntN(len(lines))]; r.IntN(20) == 0 && strings.Contains(again, `"id"`) || rarely() {
 			if rarely() {
 				again = strings.Replace(again, `"f":1`, `"f":2`, 1)
 			}

@@ -199,12 +199,13 @@ func (o *write) appendSpanner(b []byte) []byte {
 		return fmt.Appendf(b, `\",\"origin\":\"%s\"}`, nodes[o.node])
 	}
 	token := base64.StdEncoding.EncodeToString(strconv.AppendInt(nil, o.seq, 36))
-	b = fmt.Appendf(b, `{"partitionToken":"%s","commitTimestamp":{"seconds":%d,"nanos":%d},"serverTransactionId":"%d",`+
+	transaction := base64.RawStdEncoding.EncodeToString(fmt.Appendf(nil, "%d.%d", o.node, o.seq))
+	b = fmt.Appendf(b, `{"partitionToken":"%s","commitTimestamp":{"seconds":%d,"nanos":%d},"serverTransactionId":"%s",`+
 		`"isLastRecordInTransactionInPartition":true,"recordSequence":"00000000","tableName":"users","rowType":[`+
 		`{"name":"id","type":{"code":"{\"code\":\"INT64\"}"},"isPrimaryKey":true,"ordinalPosition":1},`+
 		`{"name":"email","type":{"code":"{\"code\":\"STRING\"}"},"isPrimaryKey":false,"ordinalPosition":2},`+
 		`{"name":"origin","type":{"code":"{\"code\":\"STRING\"}"},"isPrimaryKey":false,"ordinalPosition":3}],`+
-		`"mods":[{"keysJson":"{\"id\":\"%d\"}","newValuesJson":"`, token, o.time/1e9, o.time%1e9, o.seq, o.key)
+		`"mods":[{"keysJson":"{\"id\":\"%d\"}","newValuesJson":"`, token, o.time/1e9, o.time%1e9, transaction, o.key)
 	b = values(b, o.value)
 	b = append(b, `","oldValuesJson":"`...)
 	b = values(b, o.value^1)
