@@ -45,7 +45,7 @@ func (n *names) text(id uint64) string {
 // numbers is what one goroutine remembers of names, so that it need not ask, and wait for others, at every record.
 type numbers struct {
 	names *names
-	known [64]known
+	known [knownNames]known
 	last  known  // of files
 	asked []bool // by number: which it has asked for
 }
@@ -54,6 +54,11 @@ type known struct {
 	text   string
 	number uint64
 }
+
+const (
+	knownNames = 64
+	knownTries = 4 // slots, from where a text belongs, that it may stand in
+)
 
 // file is of for the file of a record, which is mostly that of the record before.
 func (n *numbers) file(name string) uint64 {
@@ -67,15 +72,29 @@ func (n *numbers) of(text string) uint64 {
 	if text == "" {
 		return 0
 	}
-	hash := len(text) + 5*int(text[0]) + 7*int(text[len(text)/2]) + 11*int(text[len(text)-1])
-	k := &n.known[hash%len(n.known)]
-	if k.text != text {
-		k.number = n.names.of(text)
-		k.text = n.names.text(k.number)
-		if missing := int(k.number) + 1 - len(n.asked); missing > 0 {
-			n.asked = append(n.asked, make([]bool, missing)...)
+	at := len(text) + 5*int(text[0]) + 7*int(text[len(text)/2]) + 11*int(text[len(text)-1])
+	for i := range knownTries {
+		if k := &n.known[(at+i)%knownNames]; k.text == text {
+			return k.number
 		}
-		n.asked[k.number] = true
 	}
+	return n.ask(text, at)
+}
+
+// ask asks for the number of a text, and remembers it in a free slot or the first.
+func (n *numbers) ask(text string, at int) uint64 {
+	k := &n.known[at%knownNames]
+	for i := range knownTries {
+		if free := &n.known[(at+i)%knownNames]; free.text == "" {
+			k = free
+			break
+		}
+	}
+	k.number = n.names.of(text)
+	k.text = n.names.text(k.number)
+	if missing := int(k.number) + 1 - len(n.asked); missing > 0 {
+		n.asked = append(n.asked, make([]bool, missing)...)
+	}
+	n.asked[k.number] = true
 	return k.number
 }

@@ -3,6 +3,7 @@ package history
 import (
 	"bytes"
 	"errors"
+	"github.com/tiebreakhq/tiebreak/clock"
 
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
@@ -18,6 +19,7 @@ type parser struct {
 	packed              unpacker
 	lineForm, frameForm learnedForm
 	follow              [len(memberNames) + 1]follower // by the member before, and first of a line
+	seen                [fewSeen]clock.Dot
 }
 
 // lines reads a chunk of native lines.

@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"unsafe"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
@@ -157,6 +158,12 @@ func (p *parser) quickMembers(data []byte, start int) (next int) {
 				}
 			}
 			at = end
+		case m == memberSeen:
+			end := p.quickSeen(data, at)
+			if end == 0 {
+				end, bad = p.quickValue(data, start, at, m)
+			}
+			at = end
 		default:
 			at, bad = p.quickValue(data, start, at, m)
 		}
@@ -192,6 +199,92 @@ func (p *parser) quickValue(data []byte, start, at int, m member) (end int, bad 
 		return 0, nil
 	}
 	return start + p.scanner.Offset(), p.draft.any(m, v)
+}
+
+// quickSeen reads what a writer had seen, up to which number of each node or which ids, and returns the offset behind it, or 0
+// when it is not for it. Then it has changed nothing.
+func (p *parser) quickSeen(data []byte, at int) (end int) {
+	up := data[at] == '{'
+	if !up && data[at] != '[' {
+		return 0
+	}
+	d, list, n := &p.draft, &p.seen, 0
+	closing := data[at] + 2
+	for at++; n < len(list); n++ {
+		if at+len(`":1,`) > len(data) {
+			return 0
+		}
+		if n == 0 && data[at] == closing {
+			break
+		}
+		if data[at] != '"' {
+			return 0
+		}
+		text := quickText(data, at+1)
+		if text <= at+1 || text+len(`": 1}`) > len(data) {
+			return 0
+		}
+		list[n] = clock.Dot{Node: clock.Node(shared(data[at+1 : text]))}
+		at = text + 1
+		if up {
+			if data[at] != ':' {
+				return 0
+			}
+			if at++; data[at] == ' ' {
+				at++
+			}
+			if list[n].Seq, at = quickUint(data, at); at == 0 || list[n].Seq == 0 {
+				return 0
+			}
+			var bad *problem
+			if list[n].Node, bad = d.nodes.check(string(list[n].Node)); bad != nil {
+				return 0
+			}
+		}
+		if data[at] == closing {
+			n++
+			break
+		}
+		if data[at] != ',' {
+			return 0
+		}
+		if at++; data[at] == ' ' {
+			at++
+		}
+	}
+	if data[at] != closing || !p.saw(list[:n], up) {
+		return 0
+	}
+	return at + 1
+}
+
+// fewSeen is up to how many entries what a writer had seen is read in the quick way.
+const fewSeen = 16
+
+// saw puts what a writer had seen into the draft: up to which numbers of each node, in the order of the nodes, or which ids,
+// each of which is in the place of a node. It says no when a node stands twice.
+func (p *parser) saw(list []clock.Dot, up bool) bool {
+	d := &p.draft
+	if !up {
+		d.rec.Seen = d.out.ids.take(len(list))
+		for i := range list {
+			d.rec.Seen[i] = string(list[i].Node)
+		}
+		d.rec.Knows = true
+		return true
+	}
+	for i := 1; i < len(list); i++ {
+		for j := i; j > 0 && list[j-1].Node >= list[j].Node; j-- {
+			if list[j-1].Node == list[j].Node {
+				return false
+			}
+			list[j-1], list[j] = list[j], list[j-1]
+		}
+	}
+	d.rec.SeenUp = d.out.dots.take(len(list))
+	copy(d.rec.SeenUp, list)
+	d.rec.Knows = true
+	return true
 }
 
 // quickText returns the offset of the quote that ends a text of ASCII without escapes, and 0 when it is none.

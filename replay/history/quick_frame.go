@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
@@ -100,6 +101,10 @@ func (p *parser) quickPacked(frame []byte) bool {
 			} else {
 				bad = d.integer(m, n)
 			}
+		case m == memberSeen:
+			if at = p.packedSeen(frame, at); at == 0 {
+				return false
+			}
 		default:
 			return false
 		}
@@ -108,6 +113,51 @@ func (p *parser) quickPacked(frame []byte) bool {
 		}
 	}
 	return at == len(frame)
+}
+
+// packedSeen reads what a writer had seen, up to which number of each node or which ids, and returns the offset behind it, or 0
+// when it is not for it.
+func (p *parser) packedSeen(frame []byte, at int) (end int) {
+	d, u, list := &p.draft, &p.packed, &p.seen
+	up := frame[at]>>4 == 0x8
+	if !up && frame[at]>>4 != 0x9 {
+		return 0
+	}
+	n := int(frame[at] & 0x0f)
+	if n > u.members {
+		return 0
+	}
+	at++
+	for i := range n {
+		if at == len(frame) || frame[at]>>5 != 0b101 {
+			return 0
+		}
+		length := int(frame[at] & 0x1f)
+		at++
+		if length == 0 || length >= len(frame)-at {
+			return 0
+		}
+		text := frame[at : at+length]
+		at += length
+		if !plainASCII(text) {
+			return 0
+		}
+		list[i] = clock.Dot{Node: clock.Node(shared(text))}
+		if !up {
+			continue
+		}
+		if list[i].Seq, at = lastUint(frame, at); list[i].Seq == 0 {
+			return 0
+		}
+		var bad *problem
+		if list[i].Node, bad = d.nodes.check(string(list[i].Node)); bad != nil {
+			return 0
+		}
+	}
+	if !p.saw(list[:n], up) {
+		return 0
+	}
+	return at
 }
 
 // quickName reads the name of a member, and says how long it is, with its header; 0 when it is not for it.
@@ -171,6 +221,22 @@ func packedUint(frame []byte, at int) (n uint64, end int) {
 	}
 	size := 1 << (c & 3)
 	return binary.BigEndian.Uint64(frame[at+1:]) >> (64 - 8*size), at + 1 + size
+}
+
+// lastUint is packedUint for what may stand at the end of a frame, and may be no such integer: then it returns 0.
+func lastUint(frame []byte, at int) (n uint64, end int) {
+	c := frame[at]
+	if c < 0x80 || c>>2 == 0xcc>>2 && len(frame)-at >= 9 {
+		return packedUint(frame, at)
+	}
+	size := 1 << (c & 3)
+	if c>>2 != 0xcc>>2 || size >= len(frame)-at {
+		return 0, 0
+	}
+	for _, b := range frame[at+1 : at+1+size] {
+		n = n<<8 | uint64(b)
+	}
+	return n, at + 1 + size
 }
 
 // plainASCII reports whether a text stands for itself between quotes.

@@ -55,6 +55,21 @@ var quickLines = []string{
 	`{"key":7,"value":1,"node":"eu"}`,
 	`{"k":"k","value":1,"node":"eu"}`,
 	`{"a_long_name":"k","value":1,"node":"eu"}`,
+	`{"key":"k","value":1,"node":"eu","seen":{}}`,
+	`{"key":"k","value":1,"node":"eu","id":"eu:7","seen":{"us":5,"ap": 18446744073709551615}}`,
+	`{"key":"k","value":1,"node":"eu","id":"eu:7","seen":{"us":5, "ap":1, "eu":6},"time":1750000004077976072}`,
+	`{"key":"k","value":1,"seen":["us:5", "some text","us:5"],"node":"eu","id":"eu:7"}`,
+	`{"key":"k","value":1,"node":"eu","seen":[]}`,
+	`{"key":"k","value":1,"node":"eu","seen":{"us":5,"us":6}}`,
+	`{"key":"k","value":1,"node":"eu","seen":{"us":0}}`, `{"key":"k","value":1,"node":"eu","seen":{"us":-1}}`, `{"key":"k","value":1,"node":"eu","seen":{"us":1.5}}`,
+	`{"key":"k","value":1,"node":"eu","seen":{"":1}}`, `{"key":"k","value":1,"node":"eu","seen":{"u\u0073":1}}`, `{"key":"k","value":1,"node":"eu","seen":{"us":"1"}}`,
+	`{"key":"k","value":1,"node":"eu","seen":{"us":1,}}`, `{"key":"k","value":1,"node":"eu","seen":{"us":1]}`, `{"key":"k","value":1,"node":"eu","seen":["us:1"}}`,
+	`{"key":"k","value":1,"node":"eu","seen":[""]}`, `{"key":"k","value":1,"node":"eu","seen":["us:1",]}`, `{"key":"k","value":1,"node":"eu","seen":[1]}`,
+	`{"key":"k","value":1,"node":"eu","seen":"us:1"}`, `{"key":"k","value":1,"node":"eu","seen":7}`, `{"key":"k","value":1,"node":"eu","seen":{"us":1`,
+	`{"key":"k","value":1,"node":"eu","seen":{"n a":1,"n` + strings.Repeat("x", 300) + `":2}}`,
+	`{"key":"k","value":1,"node":"eu","seen":["a","b","c","d","e","f","g","h","i","j","k","l","m","n","o"]}`,
+	`{"key":"k","value":1,"node":"eu","seen":["a","b","c","d","e","f","g","h","i","j","k","l","m","n","o","p"]}`,
+	`{"key":"k","value":1,"node":"eu","seen":["a","b","c","d","e","f","g","h","i","j","k","l","m","n","o","p","q"]}`,
 	`{}`, `{"key":"k"}`, ``, `[]`, `{"key`, `{"key":`, `{"key":"k`,
 }
 
@@ -114,7 +129,7 @@ func requireQuickPlain(t require.TestingT, lines []string, plain bool) (quick in
 }
 
 func TestQuickLinesAreReadLikeAllOthers(t *testing.T) {
-	require.Equal(t, 19, requireQuick(t, quickLines))
+	require.Equal(t, 28, requireQuick(t, quickLines))
 	for _, line := range quickLines { // each behind each, for what is remembered of the line before
 		for _, before := range quickLines {
 			requireQuick(t, []string{before, line, before, line})
