@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
+	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -50,9 +53,28 @@ func TestFormsAreMeasuredBesideEachOther(t *testing.T) {
 	}
 }
 
+func TestProfileIsOfAllFormsAndNamesNoFile(t *testing.T) {
+	w := small()
+	file := filepath.Join(t.TempDir(), "p")
+	c := comparison{workload: &w, rounds: 2}
+	require.NoError(t, c.profile(file))
+	f, err := os.Open(file)
+	require.NoError(t, err)
+	defer f.Close()
+	in, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	plain, err := io.ReadAll(in)
+	require.NoError(t, err)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	require.NotContains(t, string(plain), self)
+	require.Contains(t, string(plain), strings.Repeat("-", len(self)))
+	require.NoDirExists(t, c.work)
+}
+
 func TestOneThingIsAskedForAtATime(t *testing.T) {
-	for _, args := range [][]string{{}, {"-compare", "-forms"}, {"-forms", "-o", "x"}, {"-compare", "-o", "x"}} {
-		require.ErrorContains(t, bench(args), "want one of -o FILE, -compare and -forms")
+	for _, args := range [][]string{{}, {"-compare", "-forms"}, {"-forms", "-o", "x"}, {"-compare", "-o", "x"}, {"-forms", "-profile", "x"}} {
+		require.ErrorContains(t, bench(args), "want one of -o FILE, -compare, -forms and -profile FILE")
 	}
 	require.ErrorContains(t, bench([]string{"-floor", "sweep", "-o", "x"}), "read, unpack or parse")
 }

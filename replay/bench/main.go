@@ -23,7 +23,7 @@ func main() {
 func bench(args []string) error {
 	w := workload{form: native}
 	c := comparison{workload: &w}
-	var to, floor string
+	var to, floor, profile string
 	var compare, beside bool
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.IntVar(&w.writes, "writes", 10_000_000, "how many writes, besides those that come again")
@@ -50,6 +50,7 @@ func bench(args []string) error {
 	fs.StringVar(&c.dir, "dir", "", "`directory` for the histories; a temporary one when not given")
 	fs.StringVar(&c.duckdb, "duckdb", "", "`directory` with an installed "+duckdbPackage+"; it is installed when not given")
 	fs.StringVar(&c.ours, "ours", "", "the command to compare, when it is not to be built")
+	fs.StringVar(&profile, "profile", "", "`file` to write a profile of all forms to, for the compiler")
 	fs.StringVar(&floor, "floor", "", "run one floor, read, unpack or parse, over the `file` named by -o")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -63,9 +64,9 @@ func bench(args []string) error {
 	if floor != "" {
 		return runFloor(floor, to)
 	}
-	chosen := slices.DeleteFunc([]bool{to != "", compare, beside}, func(given bool) bool { return !given })
+	chosen := slices.DeleteFunc([]bool{to != "", compare, beside, profile != ""}, func(given bool) bool { return !given })
 	if len(chosen) != 1 {
-		return errors.New("want one of -o FILE, -compare and -forms")
+		return errors.New("want one of -o FILE, -compare, -forms and -profile FILE")
 	}
 	if err := w.check(); err != nil {
 		return err
@@ -75,6 +76,8 @@ func bench(args []string) error {
 		return c.run()
 	case beside:
 		return c.runForms(os.Stdout)
+	case profile != "":
+		return c.profile(profile)
 	}
 	return w.writeTo(to)
 }
