@@ -100,7 +100,7 @@ const (
 
 	// gatheredAtOnce is how many times as much as a folder may fold at once it may gather: what it takes to find one's way in
 	// them is only for one bite.
-	gatheredAtOnce = 2
+	gatheredAtOnce = 4
 
 	// mostPasses is how often at most a shelf is read to be folded. A larger one is split: what is written once more costs as
 	// much as what is read several times.
@@ -126,13 +126,14 @@ func (p *part) eachBite(from *shelf, limit int, visit func(), done func() error)
 		return done()
 	}
 	n := min(all, mostBites)
-	for limit > 0 && n > 1 && from.size/all*n > limit {
-		n /= 2
+	if limit > 0 {
+		n = max(min(n, limit*all/from.size), 1)
 	}
 	for len(p.bites) < n {
 		p.bites = append(p.bites, bite{})
 	}
 	for first := 0; first < all; first += n {
+		n = min(n, all-first)
 		if err := p.gather(from, first, p.bites[:n], all); err != nil {
 			return err
 		}
