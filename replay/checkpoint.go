@@ -466,7 +466,8 @@ func (k *keeper) save(h *History, g *group, head *partialHeader, shelves []shelf
 	k.saved[name] = true
 	k.mu.Unlock()
 	out := bufio.NewWriterSize(file, 256<<10)
-	err = h.store.save(out, head, g.names(), shelves, quick)
+	seqs := g.seqs.close()
+	err = h.store.save(out, head, g.names(), &seqs, shelves, quick)
 	if err = cmp.Or(err, out.Flush()); err == nil {
 		err = file.Sync()
 	}

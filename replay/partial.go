@@ -13,7 +13,9 @@ import (
 
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
+	"github.com/vmihailenco/msgpack/v5"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
@@ -25,6 +27,8 @@ import (
 //	"tiebreak.partial/v5\n", "z" or "s" for how the rest is packed: as zstd, or as S2, which is quicker and takes more space
 //	       length (uvarint), header (JSON)
 //	       count, then each name: length, text; "" for a number that is not used
+//	       length, the numbers of all ids "node:seq" (a msgpack vector of [clock.Vector]); length 0 when they are to be
+//	              gathered from the records, because writes of inputs that are not named stand among them
 //	       256 parts, each: count of blocks, then each block: length, bytes
 //	       CRC-32C of all the above, unpacked: 4 bytes, big-endian
 
@@ -102,11 +106,11 @@ func (h *History) Save(w io.Writer) error {
 	for i := range h.inputs {
 		header.Inputs = append(header.Inputs, h.inputs[i].saved())
 	}
-	return h.store.save(w, &header, h.names.texts, h.store.parts[:], small)
+	return h.store.save(w, &header, h.names.texts, &h.seqs, h.store.parts[:], small)
 }
 
-// save writes shelves of the store as a partial.
-func (s *store) save(w io.Writer, head *partialHeader, names []string, shelves []shelf, how packing) error {
+// save writes shelves of the store as a partial. seqs are the numbers of the ids in them.
+func (s *store) save(w io.Writer, head *partialHeader, names []string, seqs *clock.Vector, shelves []shelf, how packing) error {
 	if _, err := io.WriteString(w, partialMagic+string(how)); err != nil {
 		return err
 	}
@@ -129,6 +133,14 @@ func (s *store) save(w io.Writer, head *partialHeader, names []string, shelves [
 		number(len(text))
 		_, _ = out.WriteString(text)
 	}
+	var numbers []byte
+	if !head.Others {
+		if numbers, err = msgpack.Marshal(seqs); err != nil {
+			return err
+		}
+	}
+	number(len(numbers))
+	_, _ = out.Write(numbers)
 	for p := range shelves {
 		from := &shelves[p]
 		number(len(from.blocks) + len(from.away))
@@ -267,10 +279,13 @@ type loader struct {
 	from    []string        // the names that the records tell by number
 	only    map[string]bool // the files whose records are wanted; nil for all
 	writes
+	to        []uint64 // the numbers of those names in the history; 0 for one that nobody has asked for
 	rec       history.Record
 	id        []byte
 	inputs    []collected
-	sequences sequences
+	numbers   clock.Vector // the numbers of all ids, when they were told
+	told      bool
+	sequences sequences // and else gathered
 }
 
 func newLoader(h *History) *loader {
@@ -304,22 +319,68 @@ func (l *loader) inside(in *summed, wanted func(*savedInput) bool) error {
 		once[name] = true
 		l.from = append(l.from, name)
 	}
-	for p := range l.history.store.parts {
-		blocks, err := binary.ReadUvarint(in)
-		if err != nil {
+	told, err := in.bytes(&room)
+	if err != nil {
+		return damaged(err)
+	}
+	if l.told = len(told) > 0 && l.only == nil; l.told {
+		if err := msgpack.Unmarshal(told, &l.numbers); err != nil {
 			return damaged(err)
 		}
-		for range blocks {
-			b, err := in.bytes(&room)
-			if err != nil {
-				return damaged(err)
-			}
-			if err := l.block(p, b); err != nil {
-				return err
+	}
+	return l.blocks(in)
+}
+
+// partBlock is a block of a part.
+type partBlock struct {
+	part int
+	room *bytes.Buffer
+	data []byte
+	err  error // nothing follows
+}
+
+// blocksAhead is how many blocks are unpacked ahead of the one at hand.
+const blocksAhead = 8
+
+// blocks takes all blocks, which are unpacked by another goroutine.
+func (l *loader) blocks(in *summed) (err error) {
+	ahead, spare, quit := make(chan partBlock, blocksAhead), make(chan *bytes.Buffer, blocksAhead+2), make(chan struct{})
+	for range cap(spare) {
+		spare <- new(bytes.Buffer)
+	}
+	go func() {
+		defer close(ahead)
+		for p := range l.history.store.parts {
+			n, err := binary.ReadUvarint(in)
+			for ; n > 0 || err != nil; n-- {
+				b := partBlock{part: p, room: <-spare, err: err}
+				if err == nil {
+					b.data, b.err = in.bytes(b.room)
+				}
+				select {
+				case ahead <- b:
+				case <-quit:
+					return
+				}
+				if b.err != nil {
+					return
+				}
 			}
 		}
+	}()
+	for b := range ahead {
+		switch {
+		case err != nil: // what was ahead
+		case b.err != nil:
+			err = fmt.Errorf("%w: %w", ErrPartial, b.err)
+		default:
+			if err = l.block(b.part, b.data); err != nil {
+				close(quit)
+			}
+		}
+		spare <- b.room
 	}
-	return nil
+	return err
 }
 
 // choose takes the inputs that are wanted.
@@ -344,6 +405,10 @@ func (l *loader) choose(header *partialHeader, wanted func(*savedInput) bool) {
 func (l *loader) block(p int, b []byte) error {
 	r, rec := reader{b: b, names: l.from, ids: &l.id}, &l.rec
 	for r.more() {
+		if end := l.copy(p, b[r.at:]); end > 0 {
+			r.at += end
+			continue
+		}
 		l.id = l.id[:0]
 		at := r.record(rec)
 		if r.bad || partition(rec.Key) != p || rec.Op > merge.Remove || rec.Precision > history.Nanosecond || rec.Time.Check() != nil || r.number != rec.Number() {
@@ -354,8 +419,10 @@ func (l *loader) block(p int, b []byte) error {
 		}
 		l.put(rec, at)
 	}
-	for _, n := range l.seqs {
-		l.sequences.note(l.history.names, n.node, n.seq)
+	if !l.told {
+		for _, n := range l.seqs {
+			l.sequences.note(l.history.names, n.node, n.seq)
+		}
 	}
 	l.seqs = l.seqs[:0]
 	if r.bad {
@@ -384,8 +451,142 @@ func (l *loader) into(err error) error {
 	}
 	h.inputs = append(h.inputs, l.inputs...)
 	h.links.join(&l.links)
+	h.seqs.Merge(l.numbers)
 	h.seqs.Merge(l.sequences.close())
 	return nil
+}
+
+// copy takes a plain record as it stands, but for the numbers of its names, and returns where it ends. It takes none but what
+// it would lay out just so, and returns 0 for all others, among them those that can't be read.
+func (l *loader) copy(p int, b []byte) (end int) {
+	if l.only != nil || len(b) < 2 || b[0] < 0x80 || b[1] >= 0x80 || endOf(b) > len(b) {
+		return 0
+	}
+	end = endOf(b)
+	c := checked{b: b[:end], at: 2}
+	key := c.text()
+	head := c.at
+	if !c.has(fixedSize) || b[head+atKind]&fixedBit == 0 || !c.has(fixedLength(b[head:])) {
+		return 0
+	}
+	var o plainOp
+	flags, wide := b[head+atFlags], b[head+atKind]&wideBit != 0
+	c.at += o.fixed(b[head:])
+	if o.kind != merge.Set && o.kind != merge.Add || o.precision > history.Nanosecond || o.time().Check() != nil ||
+		flags&(plainTx|plainText) != 0 || flags&plainLogical != 0 != (o.logical != 0) || flags&plainItem != 0 != (o.item != 0) {
+		return 0
+	}
+	number := uint64(0)
+	switch flags & (plainNumber | plainDerived) {
+	case plainNumber:
+		number = o.number
+		if number == 0 {
+			return 0
+		}
+	case plainDerived:
+		if o.version > 0 {
+			return 0
+		}
+	case plainNumber | plainDerived:
+		return 0
+	}
+	if !o.list {
+		c.text()
+		c.text()
+	} else if !c.list() {
+		return 0
+	}
+	if c.bad || c.at < end || partition(key) != p || uint64(o.node) >= uint64(len(l.from)) || uint64(o.file) >= uint64(len(l.from)) {
+		return 0
+	}
+	node, file := l.number(o.node), l.number(o.file)
+	if (node|file)>>16 != 0 || wide || flags&(plainNumber|plainDerived) != 0 && node == 0 {
+		return 0
+	}
+	to := &l.filler.open[p]
+	*to = append(l.filler.room(p, end), b[:end]...)
+	h := (*to)[len(*to)-end+head:]
+	binary.LittleEndian.PutUint16(h[atNode:], uint16(node))
+	binary.LittleEndian.PutUint16(h[atFile:], uint16(file))
+	if number > 0 && !l.told {
+		l.seqs = append(l.seqs, noted{node, number})
+	}
+	return end
+}
+
+// number returns the number that a name of the partial has in the history.
+func (l *loader) number(from uint32) uint64 {
+	if l.to == nil {
+		l.to = make([]uint64, len(l.from))
+	}
+	n := &l.to[from]
+	if *n == 0 {
+		*n = l.names.of(l.from[from])
+	}
+	return *n
+}
+
+// checked reads the texts of a plain record that may be damaged.
+type checked struct {
+	b   []byte
+	at  int
+	bad bool
+}
+
+func (c *checked) has(n int) bool { return !c.bad && len(c.b)-c.at >= n }
+
+// length reads a length of one or two bytes, the shortest that does.
+func (c *checked) length() int {
+	switch {
+	case c.has(1) && c.b[c.at] < 0x80:
+		c.at++
+		return int(c.b[c.at-1])
+	case c.has(2) && c.b[c.at+1] < 0x80 && c.b[c.at+1] > 0:
+		n := int(c.b[c.at]&0x7f) | int(c.b[c.at+1])<<7
+		c.at += 2
+		return n
+	}
+	c.bad = true
+	return 0
+}
+
+func (c *checked) text() string {
+	n := c.length()
+	if c.bad = !c.has(n); c.bad {
+		return ""
+	}
+	c.at += n
+	return textOf(c.b[c.at-n : c.at])
+}
+
+// list passes over a list of fields, and reports whether it would be laid out so.
+func (c *checked) list() bool {
+	several := false
+	for n := c.length(); n > 0 && !c.bad; n-- {
+		c.text()
+		v := c.text()
+		if !c.has(1) {
+			return false
+		}
+		c.at++
+		switch c.b[c.at-1] {
+		case replacedUnknown:
+			several = several || n > 1
+		case replacedSame:
+			several = true
+			if v == "" {
+				return false
+			}
+		case replacedText:
+			several = true
+			if was := c.text(); was == "" || was == v {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return several && !c.bad
 }
 
 // Join takes all of another history into h. The other may be used no more.
@@ -397,7 +598,7 @@ func (h *History) Join(o *History) {
 
 func (h *History) join(o *History) error {
 	l := newLoader(h)
-	l.from, l.inputs = o.names.texts, o.inputs
+	l.from, l.inputs, l.numbers, l.told = o.names.texts, o.inputs, o.seqs, true
 	for p := range o.store.parts {
 		if err := o.store.each(&o.store.parts[p], func(b []byte) error { return l.block(p, b) }); err != nil {
 			return l.into(err)
