@@ -447,8 +447,7 @@ func (k *keeper) keep(h *History, g *group, first int) error {
 			k.mu.Unlock()
 		}
 	}
-	g.add(h, shelves)
-	return nil
+	return g.add(h, shelves)
 }
 
 // save writes a file of the checkpoint.
@@ -466,8 +465,10 @@ func (k *keeper) save(h *History, g *group, head *partialHeader, shelves []shelf
 	k.saved[name] = true
 	k.mu.Unlock()
 	out := bufio.NewWriterSize(file, 256<<10)
-	seqs := g.seqs.close()
-	err = h.store.save(out, head, g.names(), &seqs, shelves, quick)
+	seqs := numbered{store: h.store, names: h.names}
+	if seqs.runs, err = g.seqs.close(); err == nil {
+		err = h.store.save(out, head, g.names(), &seqs, shelves, quick)
+	}
 	if err = cmp.Or(err, out.Flush()); err == nil {
 		err = file.Sync()
 	}

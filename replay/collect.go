@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
-	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
@@ -29,7 +28,7 @@ type History struct {
 	names  *names
 	inputs []collected
 	links  links
-	seqs   clock.Vector // the numbers of all ids "node:seq"
+	seqs   numbered
 
 	lengths lengths
 
@@ -85,16 +84,17 @@ func Collect(sources []history.Source, opt history.Options) (*History, error) {
 	g := h.group(0, len(sources))
 	return h.collect(sources, opt, func(int) *group { return g }, func(g *group) error {
 		shelves, err := g.close()
-		if err == nil {
-			g.add(h, shelves)
+		if err != nil {
+			return err
 		}
-		return err
+		return g.add(h, shelves)
 	})
 }
 
 // newHistory returns a history of sources of which nothing has been read.
 func newHistory(sources []history.Source, opt history.Options) *History {
 	h := &History{store: newStore(memoryOf(&opt), opt.Temp, opt.Workers), names: newNames(), lengths: usualLengths, inputs: make([]collected, len(sources))}
+	h.seqs = numbered{store: h.store, names: h.names}
 	for i, s := range sources {
 		h.inputs[i].Input = Input{Name: s.Name, Region: s.Region, Unread: unreadAll}
 	}
@@ -161,7 +161,7 @@ type group struct {
 }
 
 func (h *History) group(first, inputs int) *group {
-	g := &group{history: h, first: first, block: h.store.most, missed: inputs, inputs: make([]collected, inputs)}
+	g := &group{history: h, first: first, block: h.store.most, missed: inputs, inputs: make([]collected, inputs), seqs: newSequences(h)}
 	for i := range g.inputs {
 		in := &h.inputs[first+i]
 		g.inputs[i].Input = Input{Name: in.Name, Region: in.Region, Unread: unreadAll}
@@ -190,7 +190,7 @@ func (g *group) note(c *collector) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, n := range c.seqs {
-		g.seqs.note(g.history.names, n.node, n.seq)
+		g.seqs.note(n.node, n.seq)
 	}
 	c.seqs = c.seqs[:0]
 }
@@ -234,7 +234,7 @@ func (g *group) close() ([]shelf, error) {
 }
 
 // add adds what was closed to the history.
-func (g *group) add(h *History, shelves []shelf) {
+func (g *group) add(h *History, shelves []shelf) error {
 	g.taken = true
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -245,8 +245,9 @@ func (g *group) add(h *History, shelves []shelf) {
 	for _, c := range g.all {
 		h.links.join(&c.links)
 	}
-	h.seqs.Merge(g.seqs.close())
 	g.all = nil
+	runs, err := g.seqs.close()
+	return cmp.Or(err, h.seqs.join(runs))
 }
 
 func (in *collected) add(o *collected) {

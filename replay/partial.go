@@ -13,7 +13,6 @@ import (
 
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
-	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
@@ -27,8 +26,9 @@ import (
 //	"tiebreak.partial/v5\n", "z" or "s" for how the rest is packed: as zstd, or as S2, which is quicker and takes more space
 //	       length (uvarint), header (JSON)
 //	       count, then each name: length, text; "" for a number that is not used
-//	       length, the numbers of all ids "node:seq" (a msgpack vector of [clock.Vector]); length 0 when they are to be
-//	              gathered from the records, because writes of inputs that are not named stand among them
+//	       1, the numbers of all ids "node:seq", in ranges, each: the number of the node's name, how many are missing since
+//	              the range before it of the same node, and how many they are; 0; or only 0 when they are to be gathered from
+//	              the records, because writes of inputs that are not named stand among them
 //	       256 parts, each: count of blocks, then each block: length, bytes
 //	       CRC-32C of all the above, unpacked: 4 bytes, big-endian
 
@@ -110,7 +110,7 @@ func (h *History) Save(w io.Writer) error {
 }
 
 // save writes shelves of the store as a partial. seqs are the numbers of the ids in them.
-func (s *store) save(w io.Writer, head *partialHeader, names []string, seqs *clock.Vector, shelves []shelf, how packing) error {
+func (s *store) save(w io.Writer, head *partialHeader, names []string, seqs *numbered, shelves []shelf, how packing) error {
 	if _, err := io.WriteString(w, partialMagic+string(how)); err != nil {
 		return err
 	}
@@ -121,31 +121,26 @@ func (s *store) save(w io.Writer, head *partialHeader, names []string, seqs *clo
 	defer z.Close()
 	sum := crc32.New(castagnoli)
 	out := bufio.NewWriterSize(io.MultiWriter(z, sum), 256<<10)
-	number := func(n int) { _, _ = out.Write(binary.AppendUvarint(nil, uint64(n))) }
+	number := func(n uint64) { _, _ = out.Write(binary.AppendUvarint(nil, n)) }
 	header, err := json.Marshal(head)
 	if err != nil {
 		return err
 	}
-	number(len(header))
+	number(uint64(len(header)))
 	_, _ = out.Write(header) // a bufio.Writer keeps its first error for Flush
-	number(len(names))
+	number(uint64(len(names)))
 	for _, text := range names {
-		number(len(text))
+		number(uint64(len(text)))
 		_, _ = out.WriteString(text)
 	}
-	var numbers []byte
-	if !head.Others {
-		if numbers, err = msgpack.Marshal(seqs); err != nil {
-			return err
-		}
+	if err := seqs.save(number, head.Others); err != nil {
+		return err
 	}
-	number(len(numbers))
-	_, _ = out.Write(numbers)
 	for p := range shelves {
 		from := &shelves[p]
-		number(len(from.blocks) + len(from.away))
+		number(uint64(len(from.blocks) + len(from.away)))
 		err := s.each(from, func(b []byte) error {
-			number(len(b))
+			number(uint64(len(b)))
 			_, err := out.Write(b)
 			return err
 		})
@@ -160,6 +155,77 @@ func (s *store) save(w io.Writer, head *partialHeader, names []string, seqs *clo
 		return err
 	}
 	return z.Close()
+}
+
+// save writes the numbers for a partial, unless they are not those of its records alone.
+func (n *numbered) save(number func(uint64), others bool) error {
+	if others {
+		number(0)
+		return nil
+	}
+	number(1)
+	var node, last uint64
+	err := n.each(func(name uint64, r clock.Range) {
+		if name != node {
+			node, last = name, 0
+		}
+		number(name)
+		number(r.First - last - 1)
+		number(r.Last - r.First + 1)
+		last = r.Last
+	})
+	number(0)
+	return err
+}
+
+// ranges reads the numbers of a partial, and reports whether they are told. There are none of a node without a name.
+func (l *loader) ranges(in *summed) (told bool, err error) {
+	switch one, err := binary.ReadUvarint(in); {
+	case err != nil:
+		return false, err
+	case one == 0:
+		return false, nil
+	case one != 1:
+		return false, errors.New("the numbers of ids are of no known kind")
+	}
+	w := rangeWriter{runWriter: runWriter{store: l.history.store}}
+	var node, last uint64
+	for {
+		name, err := binary.ReadUvarint(in)
+		if err != nil {
+			return false, err
+		}
+		if name == 0 {
+			break
+		}
+		missing, err := binary.ReadUvarint(in)
+		count, e := binary.ReadUvarint(in)
+		if err = cmp.Or(err, e); err != nil {
+			return false, err
+		}
+		if name >= uint64(len(l.from)) || l.from[name] == "" {
+			return false, errors.New("the numbers of a node without a name")
+		}
+		switch {
+		case name == node:
+		case node > 0 && l.from[name] <= l.from[node]:
+			return false, errors.New("the numbers of ids are in no order")
+		default:
+			node, last = name, 0
+		}
+		r := clock.Range{First: last + missing + 1}
+		r.Last = r.First + count - 1
+		if r.First <= last || r.Last < r.First {
+			return false, errors.New("the numbers of ids are in no order")
+		}
+		last = r.Last
+		w.put(l.number(uint32(name)), r)
+	}
+	run, err := w.close()
+	if len(run) > 0 {
+		l.numbers = append(l.numbers, run)
+	}
+	return true, err
 }
 
 // Load reads a partial. The error wraps [ErrPartial] when it isn't one, or was damaged: then nothing of it can be used.
@@ -283,13 +349,13 @@ type loader struct {
 	rec       history.Record
 	id        []byte
 	inputs    []collected
-	numbers   clock.Vector // the numbers of all ids, when they were told
+	numbers   []sortedRun // the numbers of all ids, when they are told
 	told      bool
 	sequences sequences // and else gathered
 }
 
 func newLoader(h *History) *loader {
-	l := &loader{history: h, writes: newWrites(h)}
+	l := &loader{history: h, writes: newWrites(h), sequences: newSequences(h)}
 	l.filler.tight = true
 	return l
 }
@@ -319,14 +385,11 @@ func (l *loader) inside(in *summed, wanted func(*savedInput) bool) error {
 		once[name] = true
 		l.from = append(l.from, name)
 	}
-	told, err := in.bytes(&room)
-	if err != nil {
+	if l.told, err = l.ranges(in); err != nil {
 		return damaged(err)
 	}
-	if l.told = len(told) > 0 && l.only == nil; l.told {
-		if err := msgpack.Unmarshal(told, &l.numbers); err != nil {
-			return damaged(err)
-		}
+	if l.only != nil {
+		l.told, l.numbers = false, nil
 	}
 	return l.blocks(in)
 }
@@ -421,7 +484,7 @@ func (l *loader) block(p int, b []byte) error {
 	}
 	if !l.told {
 		for _, n := range l.seqs {
-			l.sequences.note(l.history.names, n.node, n.seq)
+			l.sequences.note(n.node, n.seq)
 		}
 	}
 	l.seqs = l.seqs[:0]
@@ -439,6 +502,7 @@ func (l *loader) into(err error) error {
 		for p := range shelves {
 			h.store.drop(&shelves[p])
 		}
+		(&numbered{store: h.store, runs: append(l.numbers, l.sequences.runs...)}).drop()
 		return err
 	}
 	h.mu.Lock()
@@ -451,9 +515,8 @@ func (l *loader) into(err error) error {
 	}
 	h.inputs = append(h.inputs, l.inputs...)
 	h.links.join(&l.links)
-	h.seqs.Merge(l.numbers)
-	h.seqs.Merge(l.sequences.close())
-	return nil
+	runs, err := l.sequences.close()
+	return cmp.Or(err, h.seqs.join(append(l.numbers, runs...)))
 }
 
 // copy takes a plain record as it stands, but for the numbers of its names, and returns where it ends. It takes none but what
@@ -598,7 +661,13 @@ func (h *History) Join(o *History) {
 
 func (h *History) join(o *History) error {
 	l := newLoader(h)
-	l.from, l.inputs, l.numbers, l.told = o.names.texts, o.inputs, o.seqs, true
+	l.from, l.inputs, l.told = o.names.texts, o.inputs, true
+	w := rangeWriter{runWriter: runWriter{store: h.store}}
+	err := o.seqs.each(func(name uint64, r clock.Range) { w.put(l.number(uint32(name)), r) })
+	run, failed := w.close()
+	if l.numbers = append(l.numbers, run); cmp.Or(err, failed) != nil {
+		return l.into(cmp.Or(err, failed))
+	}
 	for p := range o.store.parts {
 		if err := o.store.each(&o.store.parts[p], func(b []byte) error { return l.block(p, b) }); err != nil {
 			return l.into(err)

@@ -1,29 +1,49 @@
 package replay
 
 import (
+	"cmp"
+	"container/heap"
+	"encoding/binary"
 	"maps"
+	"math"
 	"math/bits"
 	"slices"
+	"unsafe"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 )
 
 // sequences collects the numbers of all ids "node:number", so that holes show. They are marked in pages of bits; a page that is
-// full enters the vector, where each hole costs a range. So ids that come nearly in order cost next to nothing, and those of a
-// file that is sorted by key a bit each.
+// full becomes a range. So ids that come nearly in order cost next to nothing, and those of a file that is sorted by key a bit
+// each. What takes more memory than is allowed, for the numbers are times, or have many holes, goes to a sorted run.
 type sequences struct {
-	vector clock.Vector
-	nodes  []*sequence // by the number of the node's name; nil where there is none
+	store *store
+	names *names
+	most  int         // bytes that it may take
+	nodes []*sequence // by the number of the node's name; nil where there is none
+	held  int         // bytes, about
+	runs  []sortedRun
+	err   error // of writing them
 }
 
-// sequence is the numbers of one node that are not in the vector.
+// sequenceBytes is how much memory the numbers of ids may take, while they are collected.
+const sequenceBytes = 8 << 20
+
+func newSequences(h *History) sequences {
+	return sequences{store: h.store, names: h.names, most: sequenceBytes}
+}
+
+// sequence is the numbers of one node.
 type sequence struct {
-	node  clock.Node
-	pages map[uint64]*page
-	near  [nearPages]*page // those that were looked for last, by the lower bits of their numbers
-	noted int              // numbers on pages, but for those that were noted again
-	odd   []uint64         // numbers without a page: see page
-	limit int              // of odd
+	node   clock.Node
+	name   uint64       // its number
+	vector clock.Vector // of the node alone: many nodes in one vector get in each other's way
+	held   int          // bytes of pages, the list and what it went to, about
+	pages  map[uint64]*page
+	near   [nearPages]*page // those that were looked for last, by the lower bits of their numbers
+	noted  int              // numbers on pages, but for those that were noted again
+	odd    []uint64         // numbers without a page: see page
+	limit  int              // of odd
 }
 
 // page is which numbers from a multiple of pageBits on were noted.
@@ -35,40 +55,46 @@ type page struct {
 
 const (
 	pageBits  = 1 << 12
-	nearPages = 1 << 3
+	nearPages = 1 << 2
 
-	// fewOnPage is how many numbers a page must have, on the average, to cost less memory than a list of them does. The first
-	// few pages are free.
+	// fewOnPage is how many numbers a page must have, on the average, to cost less memory than a list of them does.
 	fewOnPage = pageBits / 64
-	freePages = 4
 
 	fewNumbers = 256
+
+	pageBytes  = pageBits/8 + 64 // with its place among the pages
+	rangeBytes = 16
 )
 
 // note takes the number of an id of a node, which is told by the number of its name; 0 is none.
-func (s *sequences) note(names *names, name, n uint64) {
+func (s *sequences) note(name, n uint64) {
 	if n == 0 {
 		return
 	}
 	if name >= uint64(len(s.nodes)) || s.nodes[name] == nil {
-		s.begin(clock.Node(names.text(name)), name)
+		s.begin(name)
 	}
-	s.add(s.nodes[name], n)
+	q := s.nodes[name]
+	was := q.held
+	q.add(n)
+	if s.held += q.held - was; s.held > s.most {
+		s.spill()
+	}
 }
 
-func (s *sequences) add(q *sequence, n uint64) {
+func (q *sequence) add(n uint64) {
 	number := n / pageBits
 	p := q.near[number%nearPages]
 	if p == nil || p.number != number {
-		if p = s.page(q, number, n); p == nil {
+		if p = q.page(number, n); p == nil {
 			return
 		}
 	}
-	s.mark(q, p, n)
+	q.mark(p, n)
 }
 
 // mark marks a number on its page.
-func (s *sequences) mark(q *sequence, p *page, n uint64) {
+func (q *sequence) mark(p *page, n uint64) {
 	word, bit := &p.bits[n%pageBits/64], uint64(1)<<(n%64)
 	if *word&bit != 0 {
 		return
@@ -77,29 +103,31 @@ func (s *sequences) mark(q *sequence, p *page, n uint64) {
 	q.noted++
 	if p.left--; p.left == 0 {
 		first := p.number * pageBits
-		s.vector.AddRange(q.node, clock.Range{First: max(first, 1), Last: first + pageBits - 1})
+		q.vector.AddRange(q.node, clock.Range{First: max(first, 1), Last: first + pageBits - 1})
 		delete(q.pages, p.number)
+		q.held -= pageBytes
 		q.near[p.number%nearPages] = nil
 	}
 }
 
-func (s *sequences) begin(node clock.Node, name uint64) {
+func (s *sequences) begin(name uint64) {
 	if missing := int(name) + 1 - len(s.nodes); missing > 0 {
 		s.nodes = append(s.nodes, make([]*sequence, missing)...)
 	}
-	s.nodes[name] = &sequence{node: node, pages: make(map[uint64]*page), limit: fewNumbers}
+	s.nodes[name] = &sequence{node: clock.Node(s.names.text(name)), name: name, limit: fewNumbers}
+	s.held += int(unsafe.Sizeof(sequence{}))
 }
 
 // page returns the page of a number that is none of those near. There is none for a number that is in the vector already, and
 // for one of a page that nothing says will have many.
-func (s *sequences) page(q *sequence, number, n uint64) *page {
+func (q *sequence) page(number, n uint64) *page {
 	p := q.pages[number]
 	if p == nil {
-		if s.vector.Has(clock.Dot{Node: q.node, Seq: n}) {
+		if q.vector.Has(clock.Dot{Node: q.node, Seq: n}) {
 			return nil
 		}
-		if (len(q.pages)+1-freePages)*fewOnPage > q.noted {
-			s.apart(q, n)
+		if (len(q.pages)+1)*fewOnPage > q.noted {
+			q.apart(n)
 			return nil
 		}
 		p = q.open(number)
@@ -114,20 +142,25 @@ func (q *sequence) open(number uint64) *page {
 	if number == 0 {
 		p.bits[0], p.left = 1, pageBits-1 // the number 0 is none
 	}
+	if q.pages == nil {
+		q.pages = make(map[uint64]*page)
+	}
 	q.pages[number] = p
+	q.held += pageBytes
 	return p
 }
 
 // apart takes a number without a page.
-func (s *sequences) apart(q *sequence, n uint64) {
+func (q *sequence) apart(n uint64) {
+	q.held += 8
 	if q.odd = append(q.odd, n); len(q.odd) >= q.limit {
-		s.settle(q)
+		q.settle()
 		q.limit *= 2 // each time costs as much as there are ranges
 	}
 }
 
 // settle moves the numbers without a page to pages, where a page has many of them or is there by now, and else to the vector.
-func (s *sequences) settle(q *sequence) {
+func (q *sequence) settle() {
 	slices.Sort(q.odd)
 	odd := slices.Compact(q.odd)
 	var runs []clock.Run
@@ -143,14 +176,16 @@ func (s *sequences) settle(q *sequence) {
 		}
 		for _, m := range odd[:n] {
 			if p != nil {
-				s.mark(q, p, m)
+				q.mark(p, m)
 			} else {
 				runs = appendRun(runs, q.node, m, m)
 			}
 		}
 		odd = odd[n:]
 	}
-	s.merge(runs)
+	q.merge(runs)
+	q.held += len(runs) * rangeBytes
+	q.held -= len(q.odd) * 8
 	q.odd = q.odd[:0]
 }
 
@@ -163,14 +198,14 @@ func appendRun(runs []clock.Run, node clock.Node, first, last uint64) []clock.Ru
 	return append(runs, clock.Run{Node: node, Range: clock.Range{First: first, Last: last}})
 }
 
-func (s *sequences) merge(runs []clock.Run) {
+func (q *sequence) merge(runs []clock.Run) {
 	if v, ok := clock.VectorOf(runs); ok {
-		s.vector.Merge(v)
+		q.vector.Merge(v)
 	}
 }
 
 // flush moves what stands on pages to the vector.
-func (s *sequences) flush(q *sequence) {
+func (q *sequence) flush() {
 	var runs []clock.Run
 	for _, number := range slices.Sorted(maps.Keys(q.pages)) {
 		p := q.pages[number]
@@ -187,18 +222,190 @@ func (s *sequences) flush(q *sequence) {
 			}
 		}
 	}
-	s.merge(runs)
+	q.merge(runs)
 	clear(q.pages)
 	q.near = [nearPages]*page{}
 }
 
-// close moves all to the vector.
-func (s *sequences) close() clock.Vector {
+// spill writes all to a run, in the order of the nodes' names.
+func (s *sequences) spill() {
+	var all []*sequence
 	for _, q := range s.nodes {
 		if q != nil {
-			s.settle(q)
-			s.flush(q)
+			all = append(all, q)
 		}
 	}
-	return s.vector
+	slices.SortFunc(all, func(a, b *sequence) int { return cmp.Compare(a.node, b.node) })
+	w := rangeWriter{runWriter: runWriter{store: s.store}}
+	for _, q := range all {
+		q.settle()
+		q.flush()
+		for _, run := range q.vector.Runs() {
+			w.put(q.name, run)
+		}
+		q.vector, q.odd, q.limit, q.held, q.noted = clock.Vector{}, nil, fewNumbers, 0, 0
+	}
+	run, err := w.close()
+	if len(run) > 0 {
+		s.runs = append(s.runs, run)
+	}
+	s.err = cmp.Or(s.err, err)
+	s.held = len(all) * int(unsafe.Sizeof(sequence{}))
+	s.most = max(s.most, 2*s.held) // of very many nodes
+}
+
+// close returns all numbers.
+func (s *sequences) close() ([]sortedRun, error) {
+	s.spill()
+	return s.runs, s.err
+}
+
+// numbered is the numbers of all ids "node:number" of a history, as ranges in sorted runs, which may overlap.
+type numbered struct {
+	store *store
+	names *names
+	runs  []sortedRun
+}
+
+// mostRuns is how many runs may lie beside each other.
+const mostRuns = 16
+
+// join takes runs.
+func (n *numbered) join(runs []sortedRun) error {
+	if n.runs = append(n.runs, runs...); len(n.runs) <= mostRuns {
+		return nil
+	}
+	w := rangeWriter{runWriter: runWriter{store: n.store}}
+	if err := n.each(w.put); err != nil {
+		return err
+	}
+	run, err := w.close()
+	if err != nil {
+		return err
+	}
+	n.drop()
+	n.runs = []sortedRun{run}
+	return nil
+}
+
+// drop gives back the memory of all runs.
+func (n *numbered) drop() {
+	for _, r := range n.runs {
+		r.drop(n.store)
+	}
+	n.runs = nil
+}
+
+// each calls visit with all ranges, by the name of the node and ascending, none of which touches the one before it.
+func (n *numbered) each(visit func(name uint64, r clock.Range)) error {
+	open := rangeHeap{names: n.names}
+	for _, r := range n.runs {
+		c := &rangeReader{store: n.store, rest: r}
+		if more, err := c.next(); err != nil {
+			return err
+		} else if more {
+			open.runs = append(open.runs, c)
+		}
+	}
+	heap.Init(&open)
+	var name uint64
+	var at clock.Range
+	for len(open.runs) > 0 {
+		c := open.runs[0]
+		switch {
+		case at.Last > 0 && name == c.name && c.at.First <= at.Last+1 && at.Last < math.MaxUint64:
+			at.Last = max(at.Last, c.at.Last)
+		case at.Last > 0 && name == c.name && at.Last == math.MaxUint64: // nothing is above it
+		default:
+			if at.Last > 0 {
+				visit(name, at)
+			}
+			name, at = c.name, c.at
+		}
+		more, err := c.next()
+		switch {
+		case err != nil:
+			return err
+		case more:
+			heap.Fix(&open, 0)
+		default:
+			heap.Pop(&open)
+		}
+	}
+	if at.Last > 0 {
+		visit(name, at)
+	}
+	return nil
+}
+
+// rangeWriter writes runs of ranges. It keeps its first error for close.
+type rangeWriter struct {
+	runWriter
+	room [rangeSize]byte
+	err  error
+}
+
+const rangeSize = 4 + 8 + 8 // the number of the node's name, the first and the last
+
+func (w *rangeWriter) put(name uint64, r clock.Range) {
+	binary.LittleEndian.PutUint32(w.room[:], uint32(name))
+	binary.LittleEndian.PutUint64(w.room[4:], r.First)
+	binary.LittleEndian.PutUint64(w.room[12:], r.Last)
+	w.err = cmp.Or(w.err, w.runWriter.put(w.room[:]))
+}
+
+func (w *rangeWriter) close() (sortedRun, error) {
+	run, err := w.runWriter.close()
+	return run, cmp.Or(w.err, err)
+}
+
+// rangeReader reads a run of ranges.
+type rangeReader struct {
+	store *store
+	rest  sortedRun
+	block []byte
+	room  []byte
+	name  uint64
+	at    clock.Range
+}
+
+func (c *rangeReader) next() (more bool, err error) {
+	if len(c.block) == 0 {
+		if len(c.rest) == 0 {
+			return false, nil
+		}
+		if c.block = c.rest[0].block; c.block == nil {
+			if c.room, err = c.store.spool.get(c.room[:0], c.rest[0].away); err != nil {
+				return false, err
+			}
+			c.block = c.room
+		}
+		c.rest = c.rest[1:]
+	}
+	b := c.block
+	c.name = uint64(binary.LittleEndian.Uint32(b))
+	c.at = clock.Range{First: binary.LittleEndian.Uint64(b[4:]), Last: binary.LittleEndian.Uint64(b[12:])}
+	c.block = b[rangeSize:]
+	return true, nil
+}
+
+type rangeHeap struct {
+	names *names
+	runs  []*rangeReader
+}
+
+func (h *rangeHeap) Len() int { return len(h.runs) }
+func (h *rangeHeap) Less(i, j int) bool {
+	a, b := h.runs[i], h.runs[j]
+	if a.name != b.name {
+		return h.names.text(a.name) < h.names.text(b.name)
+	}
+	return a.at.First < b.at.First
+}
+func (h *rangeHeap) Swap(i, j int) { h.runs[i], h.runs[j] = h.runs[j], h.runs[i] }
+func (h *rangeHeap) Push(r any)    { h.runs = append(h.runs, r.(*rangeReader)) }
+func (h *rangeHeap) Pop() any {
+	last := h.runs[len(h.runs)-1]
+	h.runs = h.runs[:len(h.runs)-1]
+	return last
 }

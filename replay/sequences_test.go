@@ -1,12 +1,14 @@
 package replay
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
 func TestSequencesAreTheVectorOfTheirNumbers(t *testing.T) {
@@ -21,20 +23,40 @@ func TestSequencesAreTheVectorOfTheirNumbers(t *testing.T) {
 		"at the very end": func(_ *rand.Rand, i int) uint64 { return ^uint64(0) - uint64(i*7) },
 		"backwards":       func(_ *rand.Rand, i int) uint64 { return uint64(5_000_000 - 50*i) },
 	} {
-		r := rand.New(rand.NewPCG(1, 2))
-		var s sequences
-		names := newNames()
-		var want clock.Vector
-		for i := range 20_000 {
-			n := r.IntN(2)
-			d := clock.Dot{Node: []clock.Node{"eu", "us"}[n], Seq: next(r, i)}
-			s.note(names, names.of(string(d.Node)), d.Seq)
-			want.Add(d)
-			q := s.nodes[names.of(string(d.Node))]
-			require.LessOrEqual(t, len(q.pages), freePages+len(q.odd)/fewOnPage+q.noted/fewOnPage+1, name)
-			require.Less(t, len(q.odd), q.limit)
+		for _, most := range []int{sequenceBytes, 3000} {
+			requireNumbers(t, fmt.Sprint(name, most), most, next)
 		}
-		got := s.close()
-		require.True(t, want.Equal(got), name)
 	}
+}
+
+func requireNumbers(t *testing.T, name string, most int, next func(r *rand.Rand, i int) uint64) {
+	r := rand.New(rand.NewPCG(1, 2))
+	h := newHistory(nil, history.Options{Memory: 1 << 20, Temp: t.TempDir()})
+	defer h.Close()
+	s, names := newSequences(h), h.names
+	s.most = most
+	var want clock.Vector
+	for i := range 20_000 {
+		n := r.IntN(2)
+		d := clock.Dot{Node: []clock.Node{"eu", "us"}[n], Seq: next(r, i)}
+		s.note(names.of(string(d.Node)), d.Seq)
+		want.Add(d)
+		q := s.nodes[names.of(string(d.Node))]
+		require.LessOrEqual(t, len(q.pages), q.noted/fewOnPage+1, name)
+		require.Less(t, len(q.odd), q.limit)
+	}
+	runs, err := s.close()
+	require.NoError(t, err)
+	require.Equal(t, most < sequenceBytes && s.most == most, len(runs) > 2, "%s: %d runs", name, len(runs))
+	require.NoError(t, h.seqs.join(runs))
+	require.LessOrEqual(t, len(h.seqs.runs), mostRuns)
+	var got clock.Vector
+	var last clock.Range
+	var node uint64
+	require.NoError(t, h.seqs.each(func(name uint64, r clock.Range) {
+		require.True(t, name != node || last.Last+1 < r.First)
+		node, last = name, r
+		got.AddRange(clock.Node(names.text(name)), r)
+	}))
+	require.True(t, want.Equal(got), name)
 }

@@ -237,14 +237,19 @@ func (h *History) report(table *merge.Table, s *sums, opt *Options) *Report {
 // tellGaps tells of the nodes that raised counters and whose ids have holes: what the missing operations added is in no
 // sum. Numbers below the first of a node are before the history, and no hole.
 func (h *History) tellGaps(s *sums, told *tally) {
-	for node := range s.counting {
-		for _, gap := range h.seqs.Gaps(node) {
-			if gap.First == 1 {
-				continue
-			}
-			n := gap.Last - gap.First + 1
-			told.add(finding.Finding{Code: finding.CounterGap, Detail: fmt.Sprintf(
-				"of node %s, which raised counters, the operations %s are not in the history: what they added is in no sum", quote(string(node)), gap)}, int64(min(n, 1<<62)))
-		}
+	if len(s.counting) == 0 {
+		return
 	}
+	var at, last uint64 // of which node, and the last number of its range before
+	var node clock.Node
+	h.failed.set(h.seqs.each(func(name uint64, r clock.Range) {
+		if name != at || last == 0 {
+			at, node = name, clock.Node(h.names.text(name))
+		} else if s.counting[node] {
+			gap := clock.Range{First: last + 1, Last: r.First - 1}
+			told.add(finding.Finding{Code: finding.CounterGap, Detail: fmt.Sprintf(
+				"of node %s, which raised counters, the operations %s are not in the history: what they added is in no sum", quote(string(node)), gap)}, int64(min(gap.Last-last, 1<<62)))
+		}
+		last = r.Last
+	}))
 }
