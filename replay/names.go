@@ -56,9 +56,19 @@ type known struct {
 }
 
 const (
-	knownNames = 64
+	knownNames = 1 << 8
 	knownTries = 4 // slots, from where a text belongs, that it may stand in
 )
+
+// slotOf returns where a text belongs among the known ones: by a few bytes of its beginning, its middle and its end.
+func slotOf(text string) int {
+	n := len(text)
+	h := uint(n)
+	for i := range min(n, 3) {
+		h = h*31 + uint(text[n-1-i])
+	}
+	return int((h*31+uint(text[n/2]))*31+uint(text[0])) % knownNames
+}
 
 // file is of for the file of a record, which is mostly that of the record before.
 func (n *numbers) file(name string) uint64 {
@@ -72,7 +82,7 @@ func (n *numbers) of(text string) uint64 {
 	if text == "" {
 		return 0
 	}
-	at := len(text) + 5*int(text[0]) + 7*int(text[len(text)/2]) + 11*int(text[len(text)-1])
+	at := slotOf(text)
 	for i := range knownTries {
 		if k := &n.known[(at+i)%knownNames]; k.text == text {
 			return k.number
