@@ -173,7 +173,12 @@ func (p *part) even(from *shelf, limit int) (bool, error) {
 // gather copies the records of a shelf to bites, which are the first and those after it of all that there are.
 func (p *part) gather(from *shelf, first int, bites []bite, all int) error {
 	for i := range bites {
-		p.spare = append(p.spare, bites[i].blocks...)
+		for _, b := range bites[i].blocks {
+			if cap(b) == p.history.store.most { // else it is of one record
+				p.spare = append(p.spare, b)
+			}
+		}
+		clear(bites[i].blocks) // what is not spare is to be given up
 		bites[i].blocks = bites[i].blocks[:0]
 		bites[i].last, bites[i].odd = nil, false
 	}

@@ -238,7 +238,24 @@ func newFiller(s *store, shelves int) *filler {
 
 // put adds a record to shelf number p.
 func (f *filler) put(p int, record []byte) {
+	if len(record) > f.most {
+		f.putAlone(p, record)
+		return
+	}
 	f.open[p] = append(f.room(p, len(record)), record...)
+}
+
+// putAlone adds a record that takes more than a block: as one, which is put away at once, for what is at hand counts for
+// nothing.
+func (f *filler) putAlone(p int, record []byte) {
+	if f.err != nil {
+		return
+	}
+	to := &f.shelves[p]
+	var spare []byte
+	if spare, f.err = f.store.shelve(to, record); spare == nil && f.err == nil { // it is in memory, and the caller's
+		to.blocks[len(to.blocks)-1] = slices.Clone(record)
+	}
 }
 
 // room returns the block at hand of shelf number p, with room for size bytes more.

@@ -6,26 +6,36 @@ import "sync/atomic"
 // all are done, it is read into again.
 type buffer struct {
 	data  []byte
+	size  int // how much of it is read at once: what is read must not depend on who had the memory before
 	users atomic.Int32
-	spare chan *buffer // where it goes when all are done; nil when it is not of the size of a chunk
+	spare chan *buffer // where it goes when all are done; nil when that is nowhere
 }
 
 // buffer returns an empty buffer for size bytes, which its caller uses.
 func (s *scan) buffer(size int) *buffer {
 	b := &buffer{}
-	if size == s.opt.chunk {
-		select {
-		case b = <-s.spare:
-		default:
-			b.spare = s.spare
-		}
+	switch {
+	case size == s.opt.chunk:
+		b = take(s.spare)
+	case size > s.opt.chunk:
+		b = take(s.large)
 	}
-	if b.data == nil {
+	if cap(b.data) < size {
 		b.data = make([]byte, 0, size)
 	}
-	b.data = b.data[:0]
+	b.data, b.size = b.data[:0], size
 	b.users.Store(1)
 	return b
+}
+
+// take takes a buffer that is done, or begins one that will go there.
+func take(spare chan *buffer) *buffer {
+	select {
+	case b := <-spare:
+		return b
+	default:
+		return &buffer{spare: spare}
+	}
 }
 
 // done ends one use. Nobody need call it: a buffer of which some user is never done is not used again, that is all.

@@ -58,6 +58,7 @@ func Scan(sources []Source, opt Options, each func(*Batch) error) (Stats, error)
 	s := &scan{
 		sources: sources, opt: &opt,
 		spare:  make(chan *buffer, 2*opt.Workers+chunksAhead),
+		large:  make(chan *buffer, 2),
 		stop:   make(chan struct{}),
 		failed: len(sources),
 		users:  make([]atomic.Int32, len(sources)),
@@ -78,6 +79,7 @@ type scan struct {
 	sources []Source
 	opt     *Options
 	spare   chan *buffer   // of the size of a chunk
+	large   chan *buffer   // of long records
 	stop    chan struct{}  // closed when the rest is in vain
 	users   []atomic.Int32 // of each source: who reads it, and its chunks that are not handed over
 
@@ -255,7 +257,7 @@ func (s *scan) source(i int, send func(*chunk) error) error {
 	buf := s.buffer(min(s.opt.chunk, firstBytes))
 	for {
 		have := len(buf.data)
-		n, end, bad, err := in.fill(buf.data[have:cap(buf.data)])
+		n, end, bad, err := in.fill(buf.data[have:buf.size])
 		if err != nil {
 			return wrap(src.Name, err)
 		}
