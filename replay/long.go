@@ -258,6 +258,7 @@ func (f *folder) foldRuns(from *shelf, name string, alike *alike) (others shelf,
 	}
 	l := &longKey{store: f.part.history.store}
 	l.begin(f, name)
+	l.passing = true
 	l.limit = min(max(f.limit/4, l.store.most), math.MaxInt32)
 	defer l.drop()
 	if others, err = l.sort(from, alike); err == nil && !l.common && l.find() {
@@ -473,7 +474,6 @@ func (l *longKey) claim(field string, o *plainOp, visit func(*longCell, *plainOp
 func (l *longKey) beginCell(at int) bool {
 	tables := l.folder.tables
 	c := &l.cells[at]
-	c.field = strings.Clone(c.field)
 	l.states = append(l.states, &longCell{kept: make([]ownOp, len(tables)), names: make([][]byte, len(tables)), greatest: make([]ownOp, len(tables)), ones: make([]RuleSum, len(tables))})
 	l.plainCell = c
 	plain := l.plainUnder(tables)

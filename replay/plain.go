@@ -83,17 +83,19 @@ func (o *plainOp) again(p *plainOp) bool {
 
 // plainKey is the key at hand. Its memory is used again for the next one.
 type plainKey struct {
-	folder *folder
-	name   string
-	rank   rank
-	split  bool      // its writes are of several fields, or of lists of them
-	again  []plainOp // deliveries beside the first of each
-	turns  turns
-	hashes []uint64 // of ids that are written out
+	folder  *folder
+	name    string
+	rank    rank
+	split   bool      // its writes are of several fields, or of lists of them
+	passing bool      // what the names of its fields stand in is soon written again
+	again   []plainOp // deliveries beside the first of each
+	turns   turns
+	hashes  []uint64 // of ids that are written out
 
-	*plainCell             // the one at hand
-	whole      plainCell   // all writes; it is the one cell of a key that isn't split
-	cells      []plainCell // of one that is
+	*plainCell                // the one at hand
+	whole      plainCell      // all writes; it is the one cell of a key that isn't split
+	cells      []plainCell    // of one that is
+	places     map[string]int // of many cells, by field
 
 	a, b merge.Write // that are compared
 	sum  Cell        // of the table at hand
@@ -117,13 +119,6 @@ func (c *plainCell) reset(field string) {
 	c.field, c.writes, c.ops, c.runs, c.earliest = field, 0, c.ops[:0], c.runs[:0], nil
 }
 
-// forget gives back the memory of many claims: the next key may have its many in another cell.
-func (c *plainCell) forget() {
-	if cap(c.ops) > fewClaims {
-		c.ops = nil
-	}
-}
-
 // add takes the next write of a cell.
 func (c *plainCell) add(node uint32) {
 	n := int(c.writes)
@@ -144,14 +139,17 @@ type plainRun struct {
 // fewWrites is up to how many writes are sorted by moving each to its place.
 const fewWrites = 12
 
-// mostCells is how many cells a plain key may have: each write looks for its own.
-const mostCells = 64
+// mostCells is how many cells a plain key may have.
+const mostCells = 1 << 12
+
+// fewCells is up to how many cells looking at each finds one sooner than a map.
+const fewCells = 16
 
 // plainBytes is how many bytes a plainOp takes.
 const plainBytes = 64
 
-// fewClaims is for how many claims a cell keeps memory for the next key.
-const fewClaims = 1 << 12
+// fewClaims is for how many claims the cells keep memory for the next key.
+const fewClaims = 1 << 16
 
 // foldPlain folds key number i if it is a plain one under all tables.
 func (f *folder) foldPlain(i int) bool {
@@ -189,8 +187,12 @@ func (f *folder) foldPlain(i int) bool {
 
 // begin makes k an empty key.
 func (k *plainKey) begin(f *folder, name string) {
+	claims := 0
 	for i := range k.cells {
-		k.cells[i].forget()
+		claims += cap(k.cells[i].ops)
+	}
+	if claims > fewClaims {
+		k.cells = nil
 	}
 	k.folder, k.name, k.split, k.plainCell, k.cells = f, name, false, &k.whole, k.cells[:0]
 	k.whole.reset("")
@@ -224,6 +226,20 @@ func (k *plainKey) divide() bool {
 	return true
 }
 
+// index notes the number of the cell that comes next, among those that are to be found by their fields.
+func (k *plainKey) index(field string, next int) {
+	if next == fewCells {
+		if k.places == nil {
+			k.places = make(map[string]int)
+		}
+		clear(k.places)
+		for i := range k.cells {
+			k.places[k.cells[i].field] = i
+		}
+	}
+	k.places[field] = next
+}
+
 // mostClaims is how many claims on cells may be held beside the writes of a key.
 func (f *folder) mostClaims() int {
 	if f.limit <= 0 {
@@ -234,7 +250,7 @@ func (f *folder) mostClaims() int {
 
 // cell returns the number of the cell of a field, which is mostly the one after at; -1 when there are too many.
 func (k *plainKey) cell(field string, at int) int {
-	for range k.cells {
+	for range min(len(k.cells), fewCells) {
 		if at++; at >= len(k.cells) {
 			at = 0
 		}
@@ -243,8 +259,19 @@ func (k *plainKey) cell(field string, at int) int {
 		}
 	}
 	n := len(k.cells)
+	if n > fewCells {
+		if at, known := k.places[field]; known {
+			return at
+		}
+	}
 	if n == mostCells {
 		return -1
+	}
+	if k.passing {
+		field = strings.Clone(field)
+	}
+	if n >= fewCells {
+		k.index(field, n)
 	}
 	if n < cap(k.cells) {
 		k.cells = k.cells[:n+1]

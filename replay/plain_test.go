@@ -131,7 +131,15 @@ func splitHistory(seed uint64, hot string, kind int) string {
 		if strings.HasPrefix(key, "n/") && r.IntN(50) > 0 {
 			op = "add"
 		}
-		for _, field := range []string{"f", "g", "h"}[:1+r.IntN(3)] {
+		names := []string{"f", "g", "h"}[:1+r.IntN(3)]
+		if seed%4 == 1 && r.IntN(2) == 0 { // of a key of many fields
+			for i := range 2 * fewCells {
+				if r.IntN(4) == 0 {
+					names = append(names, fmt.Sprintf("i%02d", i))
+				}
+			}
+		}
+		for _, field := range names {
 			value := fmt.Sprint(r.IntN(4))
 			if op == "set" && rarely() {
 				value = fmt.Sprintf("%q", strings.Repeat(value, 200))

@@ -42,6 +42,7 @@ type room struct {
 
 	// What follows is taken back for each table.
 	cells    []cell
+	places   map[cellName]int // of many
 	claims   []merge.Claim
 	claimed  []claimed
 	own      slab[merge.Claim]

@@ -282,7 +282,7 @@ func (k *key) cells(table *merge.Table) []cell {
 	last := 0
 	cellOf := func(claim *merge.Claim) int {
 		// The fields of a record mostly come in one order.
-		for range r.cells {
+		for range min(len(r.cells), fewCells) {
 			if last++; last >= len(r.cells) {
 				last = 0
 			}
@@ -290,8 +290,18 @@ func (k *key) cells(table *merge.Table) []cell {
 				return last
 			}
 		}
+		n := len(r.cells)
+		if n > fewCells {
+			if at, known := r.places[cellName{claim.Rule, claim.Cell}]; known {
+				last = at
+				return last
+			}
+		}
+		if n >= fewCells {
+			r.index(claim, n)
+		}
 		r.cells = append(r.cells, cell{key: k, rule: claim.Rule, name: claim.Cell})
-		last = len(r.cells) - 1
+		last = n
 		return last
 	}
 	if k.kept != nil {
@@ -349,6 +359,26 @@ func (k *key) cells(table *merge.Table) []cell {
 		return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.rule.Line, b.rule.Line))
 	})
 	return r.cells
+}
+
+// cellName is what a cell of a key is told by.
+type cellName struct {
+	rule *merge.Rule
+	name string
+}
+
+// index notes the number of the cell of a claim, which comes next, among those that are to be found by their names.
+func (r *room) index(claim *merge.Claim, next int) {
+	if next == fewCells {
+		if r.places == nil {
+			r.places = make(map[cellName]int)
+		}
+		clear(r.places)
+		for i := range r.cells {
+			r.places[cellName{r.cells[i].rule, r.cells[i].name}] = i
+		}
+	}
+	r.places[cellName{claim.Rule, claim.Cell}] = next
 }
 
 // deal gives the cells their claims.
