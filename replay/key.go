@@ -234,7 +234,7 @@ func (k *key) upOf(rec *history.Record) []clock.Dot {
 			up = append(up, clock.Dot{Node: node, Seq: run.Last})
 		}
 		for _, id := range rec.Seen {
-			if d, err := clock.ParseDot(id); err == nil {
+			if d, ok := dotOf(id); ok {
 				up = append(up, d)
 			}
 		}

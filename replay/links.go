@@ -13,10 +13,12 @@ import (
 // seen, and all that its node wrote before. What an operation had seen of a node is so the node's first few
 // operations, and one number a node says it. Ids that are not "node:seq" are followed within their key only.
 //
-// Only operations that carry such a list cost memory here.
+// Where some list names a "node:seq", operations that carry a list cost memory here; the lists are gathered when somebody asks.
 type links struct {
-	list []link
-	up   map[string]clock.Vector // by id, after resolve
+	told     bool // some list names a "node:seq": else there is nothing to follow
+	resolved bool
+	list     []link
+	up       map[string]clock.Vector // by id, after resolve
 }
 
 type link struct {
@@ -25,7 +27,30 @@ type link struct {
 	seen []string
 }
 
+// note looks at the list of a record that is read.
 func (l *links) note(rec *history.Record) {
+	if l.told || rec.ID == "" {
+		return
+	}
+	for _, id := range rec.Seen {
+		if _, ok := dotOf(id); ok {
+			l.told = true
+			return
+		}
+	}
+}
+
+// dotOf returns the dot that an id is, if it is one. Most that are not are told by their last letters.
+func dotOf(id string) (clock.Dot, bool) {
+	if id == "" || id[len(id)-1]-'0' > 9 || strings.IndexByte(id, ':') < 0 {
+		return clock.Dot{}, false
+	}
+	d, err := clock.ParseDot(id)
+	return d, err == nil
+}
+
+// gather takes the list of a record.
+func (l *links) gather(rec *history.Record) {
 	if len(rec.Seen) == 0 || rec.ID == "" {
 		return
 	}
@@ -39,20 +64,41 @@ func (l *links) note(rec *history.Record) {
 	l.list = append(l.list, k)
 }
 
-func (l *links) join(o *links) { l.list = append(l.list, o.list...) }
+// join takes what was noted of others.
+func (l *links) join(o *links) { *l = links{told: l.told || o.told} }
 
 // seen returns, of each node, up to which number the operation had seen it.
 func (l *links) seen(id string) clock.Vector { return l.up[id] }
 
-// resolved reports whether the vectors are worked out, and the lists gone.
-func (l *links) resolved() bool { return l.up != nil }
+// resolve works out what writers had seen, when it isn't yet.
+func (h *History) resolve() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l := &h.links
+	if l.resolved {
+		return
+	}
+	l.resolved = true
+	if !l.told {
+		return
+	}
+	var rec history.Record
+	for p := range h.store.parts {
+		h.failed.set(h.store.each(&h.store.parts[p], func(b []byte) error {
+			r := reader{b: b, names: h.names.texts}
+			for r.more() {
+				r.record(&rec)
+				l.gather(&rec)
+			}
+			return nil
+		}))
+	}
+	l.resolve()
+}
 
 // resolve works the vectors out, those that others need first. A circle, in which two writes claim to have seen each
 // other, is cut where it is found.
 func (l *links) resolve() {
-	if len(l.list) == 0 {
-		return
-	}
 	slices.SortFunc(l.list, func(a, b link) int {
 		return cmp.Or(a.dot.Compare(b.dot), strings.Compare(a.id, b.id), slices.Compare(a.seen, b.seen))
 	})
@@ -78,7 +124,7 @@ func (l *links) resolve() {
 			last(clock.Dot{Node: k.dot.Node, Seq: k.dot.Seq - 1})
 		}
 		for _, id := range k.seen {
-			if d, err := clock.ParseDot(id); err == nil {
+			if d, ok := dotOf(id); ok {
 				last(d)
 			} else if j, ok := byID[id]; ok {
 				on = append(on, j)
@@ -117,7 +163,7 @@ func (l *links) resolve() {
 				v.Merge(vectors[j])
 			}
 			for _, id := range l.list[i].seen {
-				if d, err := clock.ParseDot(id); err == nil {
+				if d, ok := dotOf(id); ok {
 					v.AddUp(d.Node, d.Seq)
 				}
 			}

@@ -507,9 +507,6 @@ func (l *loader) into(err error) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err := h.unresolve(); err != nil {
-		return err
-	}
 	for p := range shelves {
 		h.store.parts[p].join(&shelves[p])
 	}
@@ -675,34 +672,4 @@ func (h *History) join(o *History) error {
 		o.store.parts[p] = shelf{}
 	}
 	return l.into(nil)
-}
-
-// resolve works out what writers had seen, when it isn't yet.
-func (h *History) resolve() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.links.resolve()
-}
-
-// unresolve finds the lists again from which [History.resolve] worked: more of them come.
-func (h *History) unresolve() error {
-	if !h.links.resolved() {
-		return nil
-	}
-	h.links = links{}
-	var rec history.Record
-	for p := range h.store.parts {
-		err := h.store.each(&h.store.parts[p], func(b []byte) error {
-			r := reader{b: b, names: h.names.texts}
-			for r.more() {
-				r.record(&rec)
-				h.links.note(&rec)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
