@@ -37,7 +37,7 @@ replay/report         : clock lww merge merge/finding merge/lex merge/value repl
 replay/drill          : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/reads replay/report
 replay/cmd            : clock merge merge/finding merge/lex merge/value replay replay/drill replay/history replay/reads replay/report replay/whole compress
 replay/cmd/tiebreak   : replay/cmd
-replay/bench          : replay replay/history compress
+replay/bench          : replay replay/cmd replay/history compress
 examples              : clock lww crdt crdt/law merge merge/finding merge/value merge/replica replay replay/drill replay/history replay/reads replay/cmd compress
 fuzz                  :
 fuzz/mutate           :
