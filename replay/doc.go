@@ -40,10 +40,9 @@
 // # What it costs
 //
 // A record is read once, kept as about a hundred bytes by part of the keys, in memory or on disk, and each part is then
-// folded on its own. Most keys are plain: their writes set or raise fields and say
-// nothing of what their writers had seen, and their ids, versions or times put those
-// of a node in order. Of those each write is looked at in 64 bytes for each field;
-// of all others in about 200, beside the record.
+// folded on its own. Most keys are plain: their writes set or raise fields and say nothing of what their writers had seen, and
+// their ids, versions or times put those of a node in order. Of those each write is looked at in 64 bytes for each field; of all
+// others in about 200, beside the record.
 //
 // Any number of keys, and a key of any length, keep within the limit. A key that doesn't fit is folded in runs when it is a
 // plain one, and else in a temporary file that is mapped, in half as much time again. What its cell remembers is in memory all the

@@ -586,7 +586,7 @@ func (l *longKey) each(visit func(o, first *plainOp) bool) {
 	var open runHeap
 	texts := l.folder.part.history.names.texts
 	for _, r := range l.sorted {
-		c := &runCursor{store: l.store, rest: r, texts: texts, split: l.split}
+		c := &runCursor{blocks: runBlocks{store: l.store, rest: r}, texts: texts, split: l.split}
 		if c.next(); c.err == nil && !c.done {
 			open = append(open, c)
 		}
@@ -624,30 +624,20 @@ func (l *longKey) drop() {
 
 // runCursor reads one run.
 type runCursor struct {
-	store *store
-	rest  sortedRun
-	texts []string
-	block []byte
-	room  []byte
-	at    int
-	op    plainOp
-	split bool // the fields are wanted with their names
-	done  bool
-	err   error
+	blocks runBlocks
+	texts  []string
+	block  []byte
+	at     int
+	op     plainOp
+	split  bool // the fields are wanted with their names
+	done   bool
+	err    error
 }
 
 func (c *runCursor) next() {
 	if c.at >= len(c.block) {
-		if len(c.rest) == 0 {
-			c.done = true
-			return
-		}
-		if c.block = c.rest[0].block; c.block == nil {
-			c.room, c.err = c.store.spool.get(c.room[:0], c.rest[0].away)
-			c.block = c.room
-		}
-		c.rest, c.at = c.rest[1:], 0
-		if c.err != nil {
+		c.block, c.err = c.blocks.next()
+		if c.at, c.done = 0, c.block == nil; c.done || c.err != nil {
 			return
 		}
 	}

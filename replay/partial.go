@@ -502,7 +502,9 @@ func (l *loader) into(err error) error {
 		for p := range shelves {
 			h.store.drop(&shelves[p])
 		}
-		(&numbered{store: h.store, runs: append(l.numbers, l.sequences.runs...)}).drop()
+		for _, r := range append(l.numbers, l.sequences.runs...) {
+			r.drop(h.store)
+		}
 		return err
 	}
 	h.mu.Lock()

@@ -18,9 +18,8 @@ import (
 // Most keys of most histories are plain: their writes set or raise fields and say nothing of what their writers had seen, and
 // something puts those of a node in order: the numbers of their ids or, where those tell nothing, their versions or times. Of
 // such a key all that a report says is counting: of one node each write has seen those before it, and of the others nobody
-// knows. So a plain key is counted in a tenth of the time and memory that [key] takes,
-// with the same decisions of the same rules. Whatever is out of the ordinary makes a key a common one, before anything of
-// it is counted.
+// knows. So a plain key is counted in a tenth of the time and memory that [key] takes, with the same decisions of the same
+// rules. Whatever is out of the ordinary makes a key a common one, before anything of it is counted.
 //
 // A test folds every key both ways and compares the reports.
 

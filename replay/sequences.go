@@ -127,7 +127,7 @@ func (q *sequence) page(number, n uint64) *page {
 			return nil
 		}
 		if (len(q.pages)+1)*fewOnPage > q.noted {
-			q.apart(n)
+			q.addOdd(n)
 			return nil
 		}
 		p = q.open(number)
@@ -150,8 +150,8 @@ func (q *sequence) open(number uint64) *page {
 	return p
 }
 
-// apart takes a number without a page.
-func (q *sequence) apart(n uint64) {
+// addOdd takes a number without a page.
+func (q *sequence) addOdd(n uint64) {
 	q.held += 8
 	if q.odd = append(q.odd, n); len(q.odd) >= q.limit {
 		q.settle()
@@ -300,7 +300,7 @@ func (n *numbered) drop() {
 func (n *numbered) each(visit func(name uint64, r clock.Range)) error {
 	open := rangeHeap{names: n.names}
 	for _, r := range n.runs {
-		c := &rangeReader{store: n.store, rest: r}
+		c := &rangeReader{blocks: runBlocks{store: n.store, rest: r}}
 		if more, err := c.next(); err != nil {
 			return err
 		} else if more {
@@ -361,26 +361,17 @@ func (w *rangeWriter) close() (sortedRun, error) {
 
 // rangeReader reads a run of ranges.
 type rangeReader struct {
-	store *store
-	rest  sortedRun
-	block []byte
-	room  []byte
-	name  uint64
-	at    clock.Range
+	blocks runBlocks
+	block  []byte
+	name   uint64
+	at     clock.Range
 }
 
 func (c *rangeReader) next() (more bool, err error) {
 	if len(c.block) == 0 {
-		if len(c.rest) == 0 {
-			return false, nil
+		if c.block, err = c.blocks.next(); err != nil || c.block == nil {
+			return false, err
 		}
-		if c.block = c.rest[0].block; c.block == nil {
-			if c.room, err = c.store.spool.get(c.room[:0], c.rest[0].away); err != nil {
-				return false, err
-			}
-			c.block = c.room
-		}
-		c.rest = c.rest[1:]
 	}
 	b := c.block
 	c.name = uint64(binary.LittleEndian.Uint32(b))

@@ -87,6 +87,31 @@ type held struct {
 	away  extent
 }
 
+// runBlocks reads the blocks of a run one after the other.
+type runBlocks struct {
+	store *store
+	rest  sortedRun
+	room  []byte // the last one that was in the spool
+	keep  bool   // none is read over another
+}
+
+// next returns the next block, nil when there is none. It is good until the next, unless blocks are kept.
+func (r *runBlocks) next() (block []byte, err error) {
+	if len(r.rest) == 0 {
+		return nil, nil
+	}
+	h := r.rest[0]
+	r.rest = r.rest[1:]
+	if h.block != nil {
+		return h.block, nil
+	}
+	if r.keep {
+		r.room = nil
+	}
+	r.room, err = r.store.spool.get(r.room[:0], h.away)
+	return r.room, err
+}
+
 func compareLines(a, b *StateLine) int {
 	return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.Field, b.Field))
 }
@@ -124,7 +149,7 @@ func (s *stateSorter) each(visit func(StateLine)) error {
 	defer s.drop()
 	var open lineHeap
 	for _, r := range s.runs {
-		l := &lineReader{store: s.store, rest: r}
+		l := &lineReader{blocks: runBlocks{store: s.store, rest: r, keep: true}}
 		if more, err := l.next(); err != nil {
 			return err
 		} else if more {
@@ -157,24 +182,18 @@ func (s *stateSorter) drop() {
 
 // lineReader reads a run. Its lines stay good, for no block is read over another.
 type lineReader struct {
-	store *store
-	rest  sortedRun
-	in    reader
-	line  StateLine
+	blocks runBlocks
+	in     reader
+	line   StateLine
 }
 
 func (l *lineReader) next() (more bool, err error) {
 	if !l.in.more() {
-		if len(l.rest) == 0 {
-			return false, nil
+		b, err := l.blocks.next()
+		if err != nil || b == nil {
+			return false, err
 		}
-		b := l.rest[0].block
-		if b == nil {
-			if b, err = l.store.spool.get(nil, l.rest[0].away); err != nil {
-				return false, err
-			}
-		}
-		l.in, l.rest = reader{b: b}, l.rest[1:]
+		l.in = reader{b: b}
 	}
 	l.line = StateLine{Key: l.in.text(), Field: l.in.text(), Value: value.Value(l.in.text()), ID: l.in.text(), By: l.in.text()}
 	return true, nil
