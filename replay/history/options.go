@@ -78,7 +78,9 @@ type Options struct {
 	// was handed over. Nil is not told. Several goroutines call it.
 	Finished func(source int)
 
-	chunk int // bytes of a chunk, for tests; 0 is chunkBytes
+	// For tests; 0 is the usual.
+	chunk  int   // bytes of a chunk
+	cached int64 // bytes of sources that stay in the system's cache
 }
 
 // The limits where [Options] has zeros. The ratio is beyond what gzip can reach (1032) and what exports do: it stops

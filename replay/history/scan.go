@@ -5,7 +5,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -55,6 +57,7 @@ func Scan(sources []Source, opt Options, each func(*Batch) error) (Stats, error)
 	if opt.chunk <= 0 {
 		opt.chunk = chunkBytes
 	}
+	opt.cached = cmp.Or(opt.cached, memoryBytes()/2)
 	s := &scan{
 		sources: sources, opt: &opt,
 		spare:  make(chan *buffer, 2*opt.Workers+chunksAhead),
@@ -221,6 +224,13 @@ func (s *scan) done(source int) {
 	}
 }
 
+// stored returns how much has been read of all sources.
+func (s *scan) stored() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats.Stored
+}
+
 // told adds to what has been read of all sources.
 func (s *scan) told(n int) {
 	s.mu.Lock()
@@ -228,6 +238,33 @@ func (s *scan) told(n int) {
 	s.stats.Stored += int64(n)
 	if s.opt.Progress != nil {
 		s.opt.Progress(s.stats.Stored)
+	}
+}
+
+// passing returns what is to be told how many bytes more of a file have been read. What is read stays in the system's cache of
+// files, where a second look at it is quick. Of more than half of what memory holds not much would be left there by then, and to
+// make room for it, page by page, costs the system more than all else that it does for us: so that is let go when it has been
+// read.
+func (s *scan) passing(file io.Reader) (told func(n int)) {
+	const step = 8 << 20
+	onDisk, ok := file.(interface {
+		Fd() uintptr
+		Stat() (os.FileInfo, error)
+	})
+	if !ok || s.opt.cached == 0 {
+		return s.told
+	}
+	info, err := onDisk.Stat()
+	if err != nil || !info.Mode().IsRegular() || s.stored()+info.Size() <= s.opt.cached {
+		return s.told
+	}
+	gone, at := int64(0), int64(0)
+	return func(n int) {
+		s.told(n)
+		if at += int64(n); at-gone >= step {
+			letGo(onDisk.Fd(), gone, at)
+			gone = at
+		}
 	}
 }
 
@@ -242,7 +279,7 @@ func (s *scan) source(i int, send func(*chunk) error) error {
 		return err // it names the file
 	}
 	defer file.Close()
-	in, bad, err := newInput(file, s.opt, s.told)
+	in, bad, err := newInput(file, s.opt, s.passing(file))
 	if err != nil {
 		return wrap(src.Name, err)
 	}
