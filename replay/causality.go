@@ -255,7 +255,8 @@ func (k *key) seen(opt *Options, i int, lo, hi []int32) Source {
 	o := &k.ops[i]
 	switch {
 	case o.told > 0:
-		k.seenExactly(k.context(o), lo, hi)
+		seen := k.context(o)
+		k.seenExactly(seen, k.marks(o, seen), lo, hi)
 		return Exact
 	case o.hasBase && k.seenBase(o, lo, hi):
 		return Base
@@ -274,11 +275,11 @@ func (k *key) seen(opt *Options, i int, lo, hi []int32) Source {
 
 // seenExactly takes the record's own context. A context says nothing of operations that it could not have named: those
 // without an id, and those without a number when it is told by numbers. They may have been seen or not. An empty context
-// alone says of all that they had not.
-func (k *key) seenExactly(seen *context, lo, hi []int32) {
+// alone says of all that they had not. marks are what follows from its list.
+func (k *key) seenExactly(seen *context, marks marks, lo, hi []int32) {
 	for n, node := range k.nodes {
 		if k.numbered[n] {
-			up := seen.upTo(node)
+			up := max(seen.upTo(node), marks.upTo(k.numbers[n]))
 			count := int32(sortedCount(k.inOrder[n], func(i int32) bool { return k.ops[i].number <= up }))
 			lo[n], hi[n] = count, count
 		}

@@ -225,23 +225,31 @@ func (k *key) add(r *reader, rec *history.Record, slot int32, at int64) {
 	}
 }
 
-// upOf returns up to which number of each node the writer of a record had seen, by node. It is good until the next.
+// upOf returns up to which number of each node a record says that its writer had seen, by node. It is good until the next.
 func (k *key) upOf(rec *history.Record) []clock.Dot {
 	r := k.room
 	up := append(r.up[:0], rec.SeenUp...)
-	if len(rec.Seen) > 0 {
-		for node, run := range k.part.history.links.seen(rec.ID).Runs() {
-			up = append(up, clock.Dot{Node: node, Seq: run.Last})
-		}
-		for _, id := range rec.Seen {
-			if d, ok := dotOf(id); ok {
-				up = append(up, d)
-			}
+	for _, id := range rec.Seen {
+		if d, ok := dotOf(id); ok {
+			up = append(up, d)
 		}
 	}
 	slices.SortFunc(up, func(a, b clock.Dot) int { return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(b.Seq, a.Seq)) })
 	r.up = up
 	return slices.CompactFunc(up, func(a, b clock.Dot) bool { return a.Node == b.Node })
+}
+
+// marks returns what follows from the list of ids that the writer of an operation had seen. They are good until the next.
+func (k *key) marks(o *op, seen *context) marks {
+	id := k.payloadOf(o.told-1, 0).ID
+	if len(seen.ids) == 0 || id == "" {
+		return nil
+	}
+	marks, err := k.part.history.links.marks(id, seen.ids, o.writer, o.number, &k.room.links)
+	if err != nil {
+		k.part.history.failed.set(err)
+	}
+	return marks
 }
 
 // id returns the id of an operation.

@@ -15,6 +15,7 @@ type room struct {
 	key   key
 	rec   history.Record
 	up    []clock.Dot
+	links linkRoom
 	ids   ids
 	slots []int32 // by the number of a node's name: its place among the nodes of the key, from 1; 0 when it has none
 	far   *far    // nil but for a key that is too long for ordinary memory

@@ -32,6 +32,7 @@ func (r sortedRun) drop(s *store) {
 // runWriter writes runs, one after the other.
 type runWriter struct {
 	store *store
+	size  int // of a block, unless one item takes more; 0 is the store's
 	run   sortedRun
 	block []byte
 	spare []byte // memory for the next block
@@ -48,7 +49,7 @@ func (w *runWriter) put(item []byte) error {
 		w.block, w.spare = w.spare, nil
 	}
 	if cap(w.block) < len(item) {
-		w.block = make([]byte, 0, max(w.store.most, len(item)))
+		w.block = make([]byte, 0, max(cmp.Or(w.size, w.store.most), len(item)))
 	}
 	w.block = append(w.block, item...)
 	return nil

@@ -103,6 +103,17 @@ func (m memory) fold(workers int) int {
 	return max(int(m)/16/max(workers, 2), 1)
 }
 
+// lists returns how many bytes of lists of ids one of several goroutines may have at hand to sort.
+func (m memory) lists(workers int) int {
+	if m <= 0 {
+		return 64 << 20
+	}
+	return max(int(m)/16/workers, 64<<10)
+}
+
+// chains returns how many bytes of what follows from such lists may be in memory.
+func (m memory) chains() int { return int(m) / 8 }
+
 // far returns how many bytes one long key may hold in memory: what takes more is in far memory.
 func (m memory) far() int { return int(m) / 10 }
 

@@ -1,0 +1,340 @@
+package replay
+
+import (
+	"cmp"
+	"container/heap"
+	"encoding/binary"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tiebreakhq/tiebreak/replay/history"
+)
+
+// The lists of all writes "node:seq" are put away as items in sorted runs: the number of the node's name and the number of the
+// write, in fixed size, and then how many links follow, and of each the number of the node's name and its own; for a text, 0 and
+// the text.
+
+// linkRun is a run of lists, and where each node's begin.
+type linkRun struct {
+	run    sortedRun
+	starts map[uint32]linkStart
+}
+
+type linkStart struct{ block, offset int }
+
+// linkWriter writes a run.
+type linkWriter struct {
+	runWriter
+	starts map[uint32]linkStart
+	node   uint32 // of the last item
+}
+
+// linkBlock is how many bytes the blocks of a run of lists have. Of each node one is at hand while lists are followed.
+const linkBlock = 4 << 10
+
+func newLinkWriter(s *store) linkWriter {
+	return linkWriter{runWriter: runWriter{store: s, size: linkBlock}, starts: make(map[uint32]linkStart)}
+}
+
+func (w *linkWriter) put(item []byte) error {
+	if err := w.runWriter.put(item); err != nil {
+		return err
+	}
+	if node := binary.LittleEndian.Uint32(item); node != w.node {
+		w.node = node
+		w.starts[node] = linkStart{len(w.run), len(w.block) - len(item)}
+	}
+	return nil
+}
+
+func (w *linkWriter) close() (linkRun, error) {
+	run, err := w.runWriter.close()
+	return linkRun{run, w.starts}, err
+}
+
+// linkReader reads a run, or the part of it that is of one node.
+type linkReader struct {
+	links  *links
+	blocks runBlocks
+	skip   int // of the first block
+	in     reader
+	node   uint32
+	seq    uint64
+	item   []byte // up to its list
+	peeked bool
+}
+
+// peek reads the beginning of the next item, unless it was read.
+func (r *linkReader) peek() (more bool, err error) {
+	if r.peeked {
+		return true, nil
+	}
+	if !r.in.more() {
+		b, err := r.blocks.next()
+		if err != nil || b == nil {
+			return false, err
+		}
+		r.in = reader{b: b, at: r.skip}
+		r.skip = 0
+	}
+	b := r.in.b[r.in.at:]
+	r.node, r.seq = binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint64(b[4:])
+	r.in.at += linkHead
+	r.peeked = true
+	return true, nil
+}
+
+const linkHead = 4 + 8
+
+// list appends the list of the item that was peeked at.
+func (r *linkReader) list(list []link) []link {
+	r.peeked = false
+	for n := r.in.count(); n > 0; n-- {
+		to := link{node: uint32(r.in.uint())}
+		if to.node > 0 {
+			to.seq = r.in.uint()
+		} else {
+			to.text = strings.Clone(r.in.text())
+		}
+		list = append(list, to)
+	}
+	return list
+}
+
+// raw returns the item that was peeked at as it stands.
+func (r *linkReader) raw() []byte {
+	r.peeked = false
+	start := r.in.at - linkHead
+	for n := r.in.count(); n > 0; n-- {
+		if r.in.uint() > 0 {
+			r.in.uint()
+		} else {
+			r.in.text()
+		}
+	}
+	return r.in.b[start:r.in.at]
+}
+
+// close gives back the memory of what is at hand.
+func (r *linkReader) close() { *r = linkReader{} }
+
+// gather returns the lists of all writes "node:seq" as one run, and whether any names a text.
+func (h *History) gather() (all linkRun, texts bool, err error) {
+	workers := runtime.GOMAXPROCS(0)
+	gatherers := make([]linkGatherer, workers)
+	var next atomic.Int32
+	var wg sync.WaitGroup
+	for i := range gatherers {
+		wg.Go(func() {
+			g := &gatherers[i]
+			g.store, g.links, g.most = h.store, &h.links, h.store.lists(workers)
+			for p := int(next.Add(1)) - 1; p < partitions && g.err == nil; p = int(next.Add(1)) - 1 {
+				g.err = h.eachTold(p, g.add)
+			}
+			if g.err == nil {
+				g.err = g.spill()
+			}
+			g.buffer, g.items = nil, nil
+		})
+	}
+	wg.Wait()
+	var runs []linkRun
+	for i := range gatherers {
+		g := &gatherers[i]
+		if g.err != nil {
+			return all, texts, g.err
+		}
+		texts = texts || g.texts
+		runs = append(runs, g.runs...)
+	}
+	if len(runs) == 1 {
+		return runs[0], texts, nil
+	}
+	all, err = h.mergeLinks(runs)
+	return all, texts, err
+}
+
+// eachTold calls visit with the writes of a part that have a list and an id. What it is given is good until the next.
+func (h *History) eachTold(part int, visit func(rec *history.Record, r *reader) error) error {
+	var rec history.Record
+	var ids []byte
+	return h.store.each(&h.store.parts[part], func(b []byte) error {
+		r := reader{b: b, names: h.names.texts, ids: &ids}
+		for r.more() {
+			if r.isPlain() { // it says nothing of what its writer had seen
+				_, r.at = skim(b, r.at)
+				continue
+			}
+			ids = ids[:0]
+			if r.record(&rec); len(rec.Seen) > 0 && rec.ID != "" {
+				if err := visit(&rec, &r); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// linkGatherer gathers the lists of some parts.
+type linkGatherer struct {
+	store  *store
+	links  *links
+	most   int // bytes at hand
+	buffer []byte
+	items  []linkItem
+	list   []link // of the write at hand
+	runs   []linkRun
+	texts  bool // some list names a text
+	err    error
+}
+
+// linkItem is where an item stands in the buffer.
+type linkItem struct {
+	seq  uint64
+	node uint32
+	at   uint32
+}
+
+const linkItemBytes = 16
+
+// add takes the list of a write.
+func (g *linkGatherer) add(rec *history.Record, r *reader) error {
+	g.list, g.texts = g.links.listOf(g.list[:0], rec.Seen, g.texts)
+	if r.number == 0 {
+		return nil
+	}
+	if len(g.buffer)+len(g.items)*linkItemBytes > g.most {
+		if err := g.spill(); err != nil {
+			return err
+		}
+	}
+	g.items = append(g.items, linkItem{r.number, r.node, uint32(len(g.buffer))})
+	b := binary.LittleEndian.AppendUint32(g.buffer, r.node)
+	b = binary.LittleEndian.AppendUint64(b, r.number)
+	b = appendUint(b, uint64(len(g.list)))
+	for _, to := range g.list {
+		if b = appendUint(b, uint64(to.node)); to.node > 0 {
+			b = appendUint(b, to.seq)
+		} else {
+			b = appendText(b, to.text)
+		}
+	}
+	g.buffer = b
+	return nil
+}
+
+// listOf appends what the ids of a list name, and reports whether any is a text.
+func (l *links) listOf(list []link, ids []string, texts bool) ([]link, bool) {
+	for _, id := range ids {
+		if to, ok := l.linkOf(id); ok {
+			list = append(list, to)
+			texts = texts || to.node == 0
+		}
+	}
+	return list, texts
+}
+
+// spill writes what is at hand to a run.
+func (g *linkGatherer) spill() error {
+	slices.SortFunc(g.items, func(a, b linkItem) int {
+		return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(a.seq, b.seq))
+	})
+	w := newLinkWriter(g.store)
+	r := linkReader{in: reader{b: g.buffer}}
+	for _, item := range g.items {
+		r.in.at = int(item.at) + linkHead
+		if err := w.put(r.raw()); err != nil {
+			return err
+		}
+	}
+	g.buffer, g.items = g.buffer[:0], g.items[:0]
+	run, err := w.close()
+	g.runs = append(g.runs, run)
+	return err
+}
+
+// mergeLinks makes one run of several.
+func (h *History) mergeLinks(runs []linkRun) (linkRun, error) {
+	w := newLinkWriter(h.store)
+	var open linkHeap
+	for _, run := range runs {
+		r := &linkReader{blocks: runBlocks{store: h.store, rest: run.run}}
+		if more, err := r.peek(); err != nil {
+			return linkRun{}, err
+		} else if more {
+			open = append(open, r)
+		}
+	}
+	heap.Init(&open)
+	for len(open) > 0 {
+		r := open[0]
+		if err := w.put(r.raw()); err != nil {
+			return linkRun{}, err
+		}
+		switch more, err := r.peek(); {
+		case err != nil:
+			return linkRun{}, err
+		case more:
+			heap.Fix(&open, 0)
+		default:
+			heap.Pop(&open)
+		}
+	}
+	for _, run := range runs {
+		run.run.drop(h.store)
+	}
+	return w.close()
+}
+
+// linkHeap is runs, the one with the least item next at the top.
+type linkHeap []*linkReader
+
+func (h linkHeap) Len() int { return len(h) }
+func (h linkHeap) Less(i, j int) bool {
+	if h[i].node != h[j].node {
+		return h[i].node < h[j].node
+	}
+	return h[i].seq < h[j].seq
+}
+func (h linkHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *linkHeap) Push(r any)   { *h = append(*h, r.(*linkReader)) }
+func (h *linkHeap) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
+}
+
+// gatherTexts returns the lists of all writes whose ids are texts.
+func (h *History) gatherTexts() (map[string]*textLink, error) {
+	texts := make(map[string]*textLink)
+	for p := range partitions {
+		err := h.eachTold(p, func(rec *history.Record, r *reader) error {
+			if r.number > 0 {
+				return nil
+			}
+			t := texts[rec.ID]
+			again := t != nil
+			if !again {
+				t = &textLink{}
+				texts[strings.Clone(rec.ID)] = t
+			}
+			first := len(t.list)
+			t.list, _ = h.links.listOf(t.list, rec.Seen, false)
+			for i := range t.list[first:] {
+				t.list[first+i].text = strings.Clone(t.list[first+i].text)
+			}
+			if again {
+				h.links.sort(t.list)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return texts, nil
+}
