@@ -1,11 +1,9 @@
 package replay
 
 import (
-	"cmp"
 	"container/heap"
 	"encoding/binary"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -63,8 +61,7 @@ type linkReader struct {
 	in     reader
 	node   uint32
 	seq    uint64
-	item   []byte // up to its list
-	peeked bool
+	peeked bool // what follows is the list of the item of that node and number
 }
 
 // peek reads the beginning of the next item, unless it was read.
@@ -137,7 +134,7 @@ func (h *History) gather() (all linkRun, texts bool, err error) {
 			if g.err == nil {
 				g.err = g.spill()
 			}
-			g.buffer, g.items = nil, nil
+			g.buffer, g.turns = nil, turns{}
 		})
 	}
 	wg.Wait()
@@ -185,21 +182,15 @@ type linkGatherer struct {
 	links  *links
 	most   int // bytes at hand
 	buffer []byte
-	items  []linkItem
+	turns  turns // of the items in the buffer
 	list   []link // of the write at hand
 	runs   []linkRun
 	texts  bool // some list names a text
 	err    error
 }
 
-// linkItem is where an item stands in the buffer.
-type linkItem struct {
-	seq  uint64
-	node uint32
-	at   uint32
-}
-
-const linkItemBytes = 16
+// turnBytes is what a turn takes, with the memory to sort it.
+const turnBytes = 2 * 16
 
 // add takes the list of a write.
 func (g *linkGatherer) add(rec *history.Record, r *reader) error {
@@ -207,12 +198,12 @@ func (g *linkGatherer) add(rec *history.Record, r *reader) error {
 	if r.number == 0 {
 		return nil
 	}
-	if len(g.buffer)+len(g.items)*linkItemBytes > g.most {
+	if len(g.buffer)+len(g.turns.list)*turnBytes > g.most {
 		if err := g.spill(); err != nil {
 			return err
 		}
 	}
-	g.items = append(g.items, linkItem{r.number, r.node, uint32(len(g.buffer))})
+	g.turns.list = append(g.turns.list, turn{r.number, r.node, uint32(len(g.buffer))})
 	b := binary.LittleEndian.AppendUint32(g.buffer, r.node)
 	b = binary.LittleEndian.AppendUint64(b, r.number)
 	b = appendUint(b, uint64(len(g.list)))
@@ -240,18 +231,16 @@ func (l *links) listOf(list []link, ids []string, texts bool) ([]link, bool) {
 
 // spill writes what is at hand to a run.
 func (g *linkGatherer) spill() error {
-	slices.SortFunc(g.items, func(a, b linkItem) int {
-		return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(a.seq, b.seq))
-	})
+	g.turns.sort()
 	w := newLinkWriter(g.store)
 	r := linkReader{in: reader{b: g.buffer}}
-	for _, item := range g.items {
+	for _, item := range g.turns.list {
 		r.in.at = int(item.at) + linkHead
 		if err := w.put(r.raw()); err != nil {
 			return err
 		}
 	}
-	g.buffer, g.items = g.buffer[:0], g.items[:0]
+	g.buffer, g.turns.list = g.buffer[:0], g.turns.list[:0]
 	run, err := w.close()
 	g.runs = append(g.runs, run)
 	return err
