@@ -30,11 +30,12 @@ type linkWriter struct {
 	node   uint32 // of the last item
 }
 
-// linkBlock is how many bytes the blocks of a run of lists have. Of each node one is at hand while lists are followed.
+// linkBlock is how many bytes the blocks of the one run have. Of each node one is at hand while lists are followed.
 const linkBlock = 4 << 10
 
-func newLinkWriter(s *store) linkWriter {
-	return linkWriter{runWriter: runWriter{store: s, size: linkBlock}, starts: make(map[uint32]linkStart)}
+// newLinkWriter returns what writes a run in blocks of a size, 0 for the store's.
+func newLinkWriter(s *store, size int) linkWriter {
+	return linkWriter{runWriter: runWriter{store: s, size: size}, starts: make(map[uint32]linkStart)}
 }
 
 func (w *linkWriter) put(item []byte) error {
@@ -147,9 +148,6 @@ func (h *History) gather() (all linkRun, texts bool, err error) {
 		texts = texts || g.texts
 		runs = append(runs, g.runs...)
 	}
-	if len(runs) == 1 {
-		return runs[0], texts, nil
-	}
 	all, err = h.mergeLinks(runs)
 	return all, texts, err
 }
@@ -182,7 +180,7 @@ type linkGatherer struct {
 	links  *links
 	most   int // bytes at hand
 	buffer []byte
-	turns  turns // of the items in the buffer
+	turns  turns  // of the items in the buffer
 	list   []link // of the write at hand
 	runs   []linkRun
 	texts  bool // some list names a text
@@ -232,7 +230,7 @@ func (l *links) listOf(list []link, ids []string, texts bool) ([]link, bool) {
 // spill writes what is at hand to a run.
 func (g *linkGatherer) spill() error {
 	g.turns.sort()
-	w := newLinkWriter(g.store)
+	w := newLinkWriter(g.store, 0)
 	r := linkReader{in: reader{b: g.buffer}}
 	for _, item := range g.turns.list {
 		r.in.at = int(item.at) + linkHead
@@ -248,7 +246,7 @@ func (g *linkGatherer) spill() error {
 
 // mergeLinks makes one run of several.
 func (h *History) mergeLinks(runs []linkRun) (linkRun, error) {
-	w := newLinkWriter(h.store)
+	w := newLinkWriter(h.store, linkBlock)
 	var open linkHeap
 	for _, run := range runs {
 		r := &linkReader{blocks: runBlocks{store: h.store, rest: run.run}}

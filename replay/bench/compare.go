@@ -111,7 +111,7 @@ func (c *comparison) prepare() (history string, err error) {
 	if c.duckdb, err = filepath.Abs(c.duckdb); err != nil {
 		return "", err
 	}
-	return c.make("history.ndjson", native)
+	return c.make("history.ndjson", native, c.seen)
 }
 
 // build makes the command and what it needs besides a history.
@@ -127,13 +127,17 @@ func (c *comparison) build() (err error) {
 }
 
 // make makes the history in a form, and returns the name of its file.
-func (c *comparison) make(name string, f form) (history string, err error) {
+func (c *comparison) make(name string, f form, s seen) (history string, err error) {
 	history = filepath.Join(cmp.Or(c.dir, c.work), name)
 	// A process of its own makes it: what is measured inherits the high-water mark of who starts it.
-	return history, quietly("", c.self, "-o", history, fmt.Sprintf("-form=%s", f), fmt.Sprintf("-writes=%d", c.writes),
+	args := []string{"-o", history, fmt.Sprintf("-form=%s", f), fmt.Sprintf("-writes=%d", c.writes),
 		fmt.Sprintf("-keys=%d", c.keys), fmt.Sprintf("-zipf=%v", c.zipf), fmt.Sprintf("-hot=%v", c.hot),
 		fmt.Sprintf("-conflicts=%v", c.conflicts), fmt.Sprintf("-ties=%v", c.ties), fmt.Sprintf("-duplicates=%v", c.duplicates),
-		fmt.Sprintf("-counters=%v", c.counters), fmt.Sprintf("-seed=%d", c.seed), fmt.Sprintf("-mixed=%v", c.mixed))
+		fmt.Sprintf("-counters=%v", c.counters), fmt.Sprintf("-seed=%d", c.seed), fmt.Sprintf("-mixed=%v", c.mixed)}
+	if s != "" {
+		args = append(args, "-seen="+string(s))
+	}
+	return history, quietly("", c.self, args...)
 }
 
 // dryRun returns the command of the dry run, but for the history.

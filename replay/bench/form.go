@@ -22,6 +22,16 @@ const (
 
 var forms = []form{native, packed, cockroach, dynamo, spanner}
 
+// seen is how a native line says what its writer had seen; "" when it says nothing.
+type seen string
+
+const (
+	asNumbers seen = "numbers" // of each node, up to which number
+	asList    seen = "list"    // the ids of the last writes, from which the rest follows
+)
+
+var seens = []seen{asNumbers, asList}
+
 // append appends the write in the form of the workload. r chooses the order of the members, when that is mixed.
 func (w *workload) append(b []byte, one *write, r *rand.Rand) []byte {
 	switch w.form {
@@ -34,7 +44,7 @@ func (w *workload) append(b []byte, one *write, r *rand.Rand) []byte {
 	case spanner:
 		return one.appendSpanner(b)
 	}
-	return one.appendNative(b, w.mixed, r)
+	return one.appendNative(b, w.mixed, w.seen, r)
 }
 
 func (o *write) appendKey(b []byte) []byte {
@@ -86,7 +96,7 @@ const (
 	numMembers
 )
 
-func (o *write) appendNative(b []byte, mixed bool, r *rand.Rand) []byte {
+func (o *write) appendNative(b []byte, mixed bool, how seen, r *rand.Rand) []byte {
 	order := [numMembers]int{inID, inKey, inField, inValue, inVersion, inTime, inNode, inOp}
 	if mixed {
 		r.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
@@ -117,7 +127,34 @@ func (o *write) appendNative(b []byte, mixed bool, r *rand.Rand) []byte {
 			b = append(append(append(b, `"op":"`...), o.op()...), '"')
 		}
 	}
-	return append(b, "}\n"...)
+	return append(o.appendSeen(b, how), "}\n"...)
+}
+
+func (o *write) appendSeen(b []byte, how seen) []byte {
+	if how == "" {
+		return b
+	}
+	brackets, separator := "[]", ":"
+	if how == asNumbers {
+		brackets, separator = "{}", `":`
+	}
+	b = append(append(b, `,"seen":`...), brackets[0])
+	first := true
+	for n, up := range o.seen {
+		if up == 0 {
+			continue
+		}
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		b = append(append(append(b, '"'), nodes[n]...), separator...)
+		b = strconv.AppendInt(b, up, 10)
+		if how == asList {
+			b = append(b, '"')
+		}
+	}
+	return append(b, brackets[1])
 }
 
 // appendFrame appends a frame of the msgpack stream.

@@ -43,6 +43,13 @@ func bench(args []string) error {
 		}
 		return nil
 	})
+	fs.Func("seen", "say on each native line what its writer had seen: as numbers or list", func(text string) error {
+		w.seen = seen(text)
+		if !slices.Contains(seens, w.seen) {
+			return errors.New("want numbers or list")
+		}
+		return nil
+	})
 	fs.StringVar(&to, "o", "", "`file` to write the history to")
 	fs.BoolVar(&compare, "compare", false, "compare with other ways to the same answers")
 	fs.BoolVar(&beside, "forms", false, "compare the forms with each other, and compressed ones with only unpacking them")

@@ -22,6 +22,7 @@ type workload struct {
 
 	form  form
 	mixed bool // members stand in a different order on each line
+	seen  seen // how native lines say what their writers had seen
 	seed  uint64
 }
 
@@ -44,6 +45,7 @@ type write struct {
 	seq     int64
 	version int64
 	time    int64
+	seen    [len(nodes)]int64 // up to which number of each node its writer had seen; of the other nodes alone
 }
 
 // past is what the generator remembers of a key.
@@ -67,6 +69,7 @@ func (w *workload) generate(to io.Writer) error {
 	choose := w.chooser(r)
 	keys := make([]past, w.keys)
 	var seqs [len(nodes)]int64
+	var known [len(nodes)][len(nodes)]int64 // by node, what it has seen of the others
 	now := int64(1_750_000_000_000_000_000)
 
 	var line []byte
@@ -109,6 +112,16 @@ func (w *workload) generate(to io.Writer) error {
 			k.version, k.tied = k.version+1, false
 		}
 		k.node, k.time = int8(one.node), one.time
+		if w.seen != "" && r.IntN(len(nodes)) == 0 { // another node has told all that it knows
+			from := (one.node + 1 + r.IntN(len(nodes)-1)) % len(nodes)
+			of := known[from]
+			of[from] = seqs[from]
+			for n, up := range of {
+				known[one.node][n] = max(known[one.node][n], up)
+			}
+			known[one.node][one.node] = 0
+		}
+		one.seen = known[one.node]
 		seqs[one.node]++
 		one.version, one.seq = int64(k.version), seqs[one.node]
 		if len(held) < window {
@@ -184,6 +197,8 @@ func (w *workload) check() error {
 	switch {
 	case w.writes < 1 || w.keys < 1:
 		return fmt.Errorf("%d writes to %d keys: want at least one of each", w.writes, w.keys)
+	case w.seen != "" && w.form != native:
+		return fmt.Errorf("-seen %s: only native lines say what their writers had seen", w.seen)
 	case w.zipf < 0 || w.zipf >= 1:
 		return fmt.Errorf("-zipf %v: want an exponent from 0 up to 1", w.zipf)
 	}

@@ -68,6 +68,29 @@ func TestFormsTellTheSameWrites(t *testing.T) {
 	require.Equal(t, want.Writes, mixed.Writes)
 }
 
+// Lists of ids and numbers of nodes are two ways to say the same of what writers had seen.
+func TestSeenIsTheSameEitherWay(t *testing.T) {
+	text, err := files.ReadFile("bench.tb")
+	require.NoError(t, err)
+	table, err := merge.ParseTable("bench.tb", text)
+	require.NoError(t, err)
+	var reports []*replay.Report
+	for _, s := range seens {
+		w := small()
+		w.seen = s
+		h := collected(t, made(t, w))
+		require.Zero(t, h.Inputs()[0].SetAside)
+		reports = append(reports, h.Run(table, replay.Options{}))
+	}
+	require.Positive(t, reports[0].Totals.Conflicts.Min)
+	require.Positive(t, reports[0].Totals.Overwritten.Min)
+	require.Equal(t, reports[0], reports[1])
+
+	w := small()
+	w.seen, w.form = asList, spanner
+	require.Error(t, w.check())
+}
+
 func TestZipfPrefersFewKeys(t *testing.T) {
 	count := func(exponent float64) (most int) {
 		w := small()
