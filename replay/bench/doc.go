@@ -3,6 +3,7 @@
 //
 //	go run ./replay/bench -writes 1000000 -o h.ndjson           # make a history; .zst and .gz compress it
 //	go run ./replay/bench -writes 1000000 -zipf 0.99 -o -       # to the standard output
+//	go run ./replay/bench -writes 1000000 -seen list -o -       # with what writers had seen
 //	go run ./replay/bench -compare                              # 10 million writes: ours beside DuckDB and the floors
 //	go run ./replay/bench -forms -writes 1000000 -rounds 3      # the same writes in each form, and compressed
 //	go run -trimpath ./replay/bench -writes 1000000 -profile replay/cmd/tiebreak/default.pgo
@@ -23,19 +24,26 @@
 // value. What -forms -writes 1000000 printed, five rounds on a machine that was not quite quiet:
 //
 //	                                  seconds              spread    CPU s       MB  file MB    ratio   a byte  of
-//	run: native                          0.32     0.27 to    0.45     0.54      113      173    1.00x    1.00x  run: native
-//	run: msgpack                         0.28     0.26 to    0.35     0.51      115      136    0.87x    1.10x  run: native
-//	run: cockroachdb                     1.02     0.77 to    1.20     1.74      180      304    3.20x    1.81x  run: native
-//	run: dynamodb                        1.66     1.26 to    2.03     2.94      182      629    5.21x    1.43x  run: native
-//	run: spanner                         2.87     1.98 to    3.24     4.94      203      934    9.03x    1.67x  run: native
-//	only unpack: .gz                     0.36     0.30 to    0.42     0.36        5       24    1.13x    7.98x  run: native
-//	run: native .gz                      0.49     0.46 to    0.58     0.88      113       24    1.37x    1.37x  only unpack: .gz
-//	only unpack: .zst                    0.26     0.22 to    0.28     0.27       15       30    0.83x    4.80x  run: native
-//	run: native .zst                     0.44     0.37 to    0.58     0.77      124       30    1.66x    1.66x  only unpack: .zst
+//	run: native                          0.29     0.24 to    0.36     0.51      111      173    1.00x    1.00x  run: native
+//	run: msgpack                         0.27     0.23 to    0.41     0.50      113      136    0.96x    1.23x  run: native
+//	run: cockroachdb                     1.02     0.89 to    1.04     1.77      181      304    3.57x    2.03x  run: native
+//	run: dynamodb                        1.61     1.24 to    1.67     2.85      182      629    5.64x    1.55x  run: native
+//	run: spanner                         2.56     2.26 to    2.64     4.61      203      934    8.98x    1.66x  run: native
+//	run: seen as numbers                 0.92     0.78 to    0.97     1.79      142      216    3.24x    2.59x  run: native
+//	run: seen as list                    1.98     1.77 to    2.06     3.49      186      216    6.94x    5.54x  run: native
+//	only unpack: .gz                     0.33     0.30 to    0.34     0.34        7       24    1.16x    8.21x  run: native
+//	run: native .gz                      0.48     0.40 to    0.50     0.85      115       24    1.44x    1.44x  only unpack: .gz
+//	only unpack: .zst                    0.25     0.19 to    0.26     0.25       17       30    0.86x    5.02x  run: native
+//	run: native .zst                     0.41     0.35 to    0.45     0.73      124       30    1.66x    1.66x  only unpack: .zst
 //
 // Of the time that CockroachDB takes, three tenths are putting records into parts, a quarter reading rows out of documents, an eighth the
 // fold, and most of the rest finding the documents and what stands in them. One .zst file takes as long as two processors need for unpacking and all
 // else together: of ten million writes some 6 s of computing beside the 1.7 s of unpacking them.
+//
+// Of ten million writes with lists of what their writers had seen (-seen list), a third of the time goes to gathering,
+// sorting and following the lists, a quarter to looking up what follows for each write, most of it waiting for memory that
+// no cache holds, and the rest is what all writes with a known past take: their fold, a quarter, and reading them. What
+// follows from the lists takes some four bytes a write; up to 32 MB of that are in memory.
 //
 // # Where the time and the memory go
 //
