@@ -111,25 +111,20 @@ func (c *chain) add(seq uint64, was marks, to *pages) error {
 	} else {
 		c.block = binary.AppendUvarint(c.block, seq-c.last)
 	}
-	changed := len(c.marks)
-	for i, at := 0, 0; i < len(c.marks); i++ {
-		if at < len(was) && was[at].node == c.marks[i].node {
-			if was[at].up == c.marks[i].up {
-				changed--
-			}
-			at++
-		}
-	}
-	c.block = binary.AppendUvarint(c.block, uint64(changed))
-	for i, at := 0, 0; i < len(c.marks); i++ {
-		m := c.marks[i]
+	to.changed = to.changed[:0]
+	at := 0
+	for _, m := range c.marks {
 		if at < len(was) && was[at].node == m.node {
 			m.up -= was[at].up
 			at++
 		}
 		if m.up > 0 {
-			c.block = binary.AppendUvarint(binary.AppendUvarint(c.block, uint64(m.node)), m.up)
+			to.changed = append(to.changed, m)
 		}
+	}
+	c.block = binary.AppendUvarint(c.block, uint64(len(to.changed)))
+	for _, m := range to.changed {
+		c.block = binary.AppendUvarint(binary.AppendUvarint(c.block, uint64(m.node)), m.up)
 	}
 	c.last = seq
 	c.rows++
@@ -196,10 +191,11 @@ func (c *chain) blockOf(seq uint64) int {
 
 // pages holds the blocks of chains: in memory up to a bound, and beyond it in the spool.
 type pages struct {
-	store *store
-	all   []held
-	open  []byte
-	held  int // bytes in memory
+	store   *store
+	all     []held
+	open    []byte
+	held    int   // bytes in memory
+	changed marks // of the row at hand
 }
 
 // put takes a block.
