@@ -130,8 +130,8 @@ type textLink struct {
 	marks marks
 }
 
-// resolve works out what writers had seen, when it isn't yet.
-func (h *History) resolve() {
+// resolve works out what writers had seen, when it isn't yet, with so many goroutines where there is work for several.
+func (h *History) resolve(workers int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l := &h.links
@@ -140,13 +140,13 @@ func (h *History) resolve() {
 	}
 	l.resolved = true
 	if l.told {
-		h.failed.set(l.resolve(h))
+		h.failed.set(l.resolve(h, workers))
 	}
 }
 
-func (l *links) resolve(h *History) error {
+func (l *links) resolve(h *History, workers int) error {
 	l.names, l.numbers, l.pages.store = h.names, h.names.number, h.store
-	lists, texts, err := h.gather()
+	lists, texts, err := h.gather(workers)
 	if err == nil && texts {
 		l.texts, err = h.gatherTexts()
 	}
@@ -303,7 +303,7 @@ func (f *follower) collect(to *marks, list []link, own uint32) error {
 func (c *chain) take() error {
 	c.list, c.done, c.next = c.list[:0], 0, 0
 	for several := false; ; several = true {
-		more, err := c.lists.peek()
+		more, err := c.lists.next()
 		if err != nil {
 			return err
 		}

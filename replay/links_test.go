@@ -151,7 +151,7 @@ func TestListsAreFollowed(t *testing.T) {
 		rand.New(rand.NewPCG(seed, 8)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 		for _, memory := range []int64{0, 1, -1} {
 			h := collectTold(t, shuffled, history.Options{Memory: memory, Temp: t.TempDir()})
-			h.resolve()
+			h.resolve(2)
 			require.NoError(t, h.Err())
 			if memory == 1 {
 				require.NotZero(t, h.store.spool.end.Load())
@@ -185,7 +185,7 @@ func TestListsInACircle(t *testing.T) {
 		var first map[string]map[string]uint64
 		for range 3 {
 			h := collectTold(t, all, history.Options{Memory: 1, Temp: t.TempDir()})
-			h.resolve()
+			h.resolve(2)
 			require.NoError(t, h.Err())
 			marks := make(map[string]map[string]uint64)
 			var room linkRoom

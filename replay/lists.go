@@ -1,9 +1,7 @@
 package replay
 
 import (
-	"container/heap"
 	"encoding/binary"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -62,12 +60,12 @@ type linkReader struct {
 	in     reader
 	node   uint32
 	seq    uint64
-	peeked bool // what follows is the list of the item of that node and number
+	begun  bool // what follows is the list of the item of that node and number
 }
 
-// peek reads the beginning of the next item, unless it was read.
-func (r *linkReader) peek() (more bool, err error) {
-	if r.peeked {
+// next goes to the next item, unless the list of the one at hand was not read yet.
+func (r *linkReader) next() (more bool, err error) {
+	if r.begun {
 		return true, nil
 	}
 	if !r.in.more() {
@@ -81,15 +79,15 @@ func (r *linkReader) peek() (more bool, err error) {
 	b := r.in.b[r.in.at:]
 	r.node, r.seq = binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint64(b[4:])
 	r.in.at += linkHead
-	r.peeked = true
+	r.begun = true
 	return true, nil
 }
 
 const linkHead = 4 + 8
 
-// list appends the list of the item that was peeked at.
+// list appends the list of the item at hand.
 func (r *linkReader) list(list []link) []link {
-	r.peeked = false
+	r.begun = false
 	for n := r.in.count(); n > 0; n-- {
 		to := link{node: uint32(r.in.uint())}
 		if to.node > 0 {
@@ -102,9 +100,9 @@ func (r *linkReader) list(list []link) []link {
 	return list
 }
 
-// raw returns the item that was peeked at as it stands.
+// raw returns the item at hand as it stands.
 func (r *linkReader) raw() []byte {
-	r.peeked = false
+	r.begun = false
 	start := r.in.at - linkHead
 	for n := r.in.count(); n > 0; n-- {
 		if r.in.uint() > 0 {
@@ -120,8 +118,7 @@ func (r *linkReader) raw() []byte {
 func (r *linkReader) close() { *r = linkReader{} }
 
 // gather returns the lists of all writes "node:seq" as one run, and whether any names a text.
-func (h *History) gather() (all linkRun, texts bool, err error) {
-	workers := runtime.GOMAXPROCS(0)
+func (h *History) gather(workers int) (all linkRun, texts bool, err error) {
 	gatherers := make([]linkGatherer, workers)
 	var next atomic.Int32
 	var wg sync.WaitGroup
@@ -159,7 +156,7 @@ func (h *History) eachTold(part int, visit func(rec *history.Record, r *reader) 
 	return h.store.each(&h.store.parts[part], func(b []byte) error {
 		r := reader{b: b, names: h.names.texts, ids: &ids}
 		for r.more() {
-			if r.isPlain() { // it says nothing of what its writer had seen
+			if _, plain := plainAt(b[r.at:]); plain { // it says nothing of what its writer had seen
 				_, r.at = skim(b, r.at)
 				continue
 			}
@@ -247,52 +244,22 @@ func (g *linkGatherer) spill() error {
 // mergeLinks makes one run of several.
 func (h *History) mergeLinks(runs []linkRun) (linkRun, error) {
 	w := newLinkWriter(h.store, linkBlock)
-	var open linkHeap
+	lists := merger[*linkReader]{less: func(a, b *linkReader) bool {
+		return a.node < b.node || a.node == b.node && a.seq < b.seq
+	}}
 	for _, run := range runs {
-		r := &linkReader{blocks: runBlocks{store: h.store, rest: run.run}}
-		if more, err := r.peek(); err != nil {
+		if err := lists.add(&linkReader{blocks: runBlocks{store: h.store, rest: run.run}}); err != nil {
 			return linkRun{}, err
-		} else if more {
-			open = append(open, r)
 		}
 	}
-	heap.Init(&open)
-	for len(open) > 0 {
-		r := open[0]
-		if err := w.put(r.raw()); err != nil {
-			return linkRun{}, err
-		}
-		switch more, err := r.peek(); {
-		case err != nil:
-			return linkRun{}, err
-		case more:
-			heap.Fix(&open, 0)
-		default:
-			heap.Pop(&open)
-		}
+	err := lists.each(func(r *linkReader) (bool, error) { return true, w.put(r.raw()) })
+	if err != nil {
+		return linkRun{}, err
 	}
 	for _, run := range runs {
 		run.run.drop(h.store)
 	}
 	return w.close()
-}
-
-// linkHeap is runs, the one with the least item next at the top.
-type linkHeap []*linkReader
-
-func (h linkHeap) Len() int { return len(h) }
-func (h linkHeap) Less(i, j int) bool {
-	if h[i].node != h[j].node {
-		return h[i].node < h[j].node
-	}
-	return h[i].seq < h[j].seq
-}
-func (h linkHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *linkHeap) Push(r any)   { *h = append(*h, r.(*linkReader)) }
-func (h *linkHeap) Pop() any {
-	last := (*h)[len(*h)-1]
-	*h = (*h)[:len(*h)-1]
-	return last
 }
 
 // gatherTexts returns the lists of all writes whose ids are texts.

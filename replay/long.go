@@ -2,7 +2,6 @@ package replay
 
 import (
 	"cmp"
-	"container/heap"
 	"encoding/binary"
 	"hash/maphash"
 	"maps"
@@ -583,36 +582,26 @@ func (l *longKey) pass(c *longCell, last bool) {
 // each calls visit with the writes in order until it says no: with each, and then with its further deliveries, which come with
 // it as their first. What visit is given is good until it returns.
 func (l *longKey) each(visit func(o, first *plainOp) bool) {
-	var open runHeap
+	ops := merger[*runCursor]{less: (*runCursor).before}
 	texts := l.folder.part.history.names.texts
 	for _, r := range l.sorted {
 		c := &runCursor{blocks: runBlocks{store: l.store, rest: r}, texts: texts, split: l.split}
-		if c.next(); c.err == nil && !c.done {
-			open = append(open, c)
-		}
-		l.err = cmp.Or(l.err, c.err)
+		l.err = cmp.Or(l.err, ops.add(c))
 	}
-	heap.Init(&open)
+	if l.err != nil {
+		return
+	}
 	var at ownOp
-	for begun := false; len(open) > 0 && l.err == nil; begun = true {
-		c := open[0]
+	begun := false
+	err := ops.each(func(c *runCursor) (bool, error) {
 		if o := &c.op; begun && o.node == at.node && o.number == at.number {
-			if !visit(o, &at.plainOp) {
-				return
-			}
-		} else {
-			at.set(o)
-			if !visit(&at.plainOp, nil) {
-				return
-			}
+			return visit(o, &at.plainOp), l.err
 		}
-		if c.next(); c.done || c.err != nil {
-			l.err = cmp.Or(l.err, c.err)
-			heap.Pop(&open)
-		} else {
-			heap.Fix(&open, 0)
-		}
-	}
+		begun = true
+		at.set(&c.op)
+		return visit(&at.plainOp, nil), l.err
+	})
+	l.err = cmp.Or(l.err, err)
 }
 
 // drop gives back the memory of the runs.
@@ -630,16 +619,14 @@ type runCursor struct {
 	at     int
 	op     plainOp
 	split  bool // the fields are wanted with their names
-	done   bool
-	err    error
 }
 
-func (c *runCursor) next() {
+func (c *runCursor) next() (more bool, err error) {
 	if c.at >= len(c.block) {
-		c.block, c.err = c.blocks.next()
-		if c.at, c.done = 0, c.block == nil; c.done || c.err != nil {
-			return
+		if c.block, err = c.blocks.next(); err != nil || c.block == nil {
+			return false, err
 		}
+		c.at = 0
 	}
 	r := reader{b: c.block, at: c.at}
 	_, c.at = skim(c.block, c.at)
@@ -647,26 +634,16 @@ func (c *runCursor) next() {
 	if c.split && !c.op.list {
 		c.op.value = r.field(&plainOp{})
 	}
+	return true, nil
 }
 
-type runHeap []*runCursor
-
-func (h runHeap) Len() int { return len(h) }
-func (h runHeap) Less(i, j int) bool {
-	a, b := &h[i].op, &h[j].op
+func (c *runCursor) before(o *runCursor) bool {
+	a, b := &c.op, &o.op
 	if a.node != b.node {
 		return a.node < b.node
 	}
 	if a.number != b.number {
 		return a.number < b.number
 	}
-	return cmp.Or(strings.Compare(h[i].texts[a.file], h[i].texts[b.file]), cmp.Compare(a.line, b.line), cmp.Compare(a.item, b.item)) < 0
-}
-func (h runHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *runHeap) Push(c any)   { *h = append(*h, c.(*runCursor)) }
-func (h *runHeap) Pop() any {
-	old := *h
-	last := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return last
+	return cmp.Or(strings.Compare(c.texts[a.file], c.texts[b.file]), cmp.Compare(a.line, b.line), cmp.Compare(a.item, b.item)) < 0
 }

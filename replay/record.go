@@ -588,28 +588,24 @@ func (r *reader) record(rec *history.Record) (at int64) {
 	return at
 }
 
-// isPlain reports whether the next write is a plain one.
-func (r *reader) isPlain() bool {
-	b := r.b[r.at:]
+// plainAt reports whether b begins with a plain record, and where its numbers stand.
+func plainAt(b []byte) (at int, ok bool) {
 	if b[0] < 0x80 || b[1] >= 0x80 { // the length of a plain one takes two bytes
-		return false
+		return 0, false
 	}
 	n, at := shortLength(b, 2)
-	return b[at+n+atKind]&fixedBit != 0
+	return at + n, b[at+n+atKind]&fixedBit != 0
 }
 
 // plain reads the next write when it is a plain one, and the name of its field. Else it says no, and has read nothing. The
 // value of one whose fields are a list is that list, behind its id if that is written out: see [claims].
 func (r *reader) plain(o *plainOp) (field string, ok bool) {
 	b := r.b[r.at:]
-	if b[0] < 0x80 || b[1] >= 0x80 { // the length of a plain one takes two bytes
+	at, ok := plainAt(b)
+	if !ok {
 		return "", false
 	}
-	n, at := shortLength(b, 2)
-	at += n
-	if b[at+atKind]&fixedBit == 0 {
-		return "", false
-	}
+	n := 0
 	flags := b[at+atFlags]
 	at += o.fixed(b[at:])
 	if flags&(plainTx|plainList) != 0 {

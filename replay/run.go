@@ -40,6 +40,8 @@ type Options struct {
 	State func(StateLine)
 }
 
+func (o *Options) workers() int { return cmp.Or(max(o.Workers, 0), runtime.GOMAXPROCS(0)) }
+
 // StateLine is one cell of the merged state.
 type StateLine struct {
 	Key   string      `json:"key"`
@@ -80,10 +82,7 @@ type work struct {
 
 // fold runs every part of the history and returns the sums of each table.
 func (h *History) fold(w *work) []*sums {
-	workers := w.opt.Workers
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
+	workers := w.opt.workers()
 	order := make([]int, partitions)
 	for p := range order {
 		order[p] = p
@@ -146,7 +145,7 @@ type folder struct {
 }
 
 func (h *History) newFolder(w *work, seed maphash.Seed) *folder {
-	h.resolve()
+	h.resolve(w.opt.workers())
 	f := &folder{
 		work:   w,
 		part:   part{history: h, ranks: h.ranks(), seed: seed},

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"cmp"
-	"container/heap"
 	"encoding/binary"
 	"maps"
 	"math"
@@ -298,20 +297,20 @@ func (n *numbered) drop() {
 
 // each calls visit with all ranges, by the name of the node and ascending, none of which touches the one before it.
 func (n *numbered) each(visit func(name uint64, r clock.Range)) error {
-	open := rangeHeap{names: n.names}
+	ranges := merger[*rangeReader]{less: func(a, b *rangeReader) bool {
+		if a.name != b.name {
+			return n.names.text(a.name) < n.names.text(b.name)
+		}
+		return a.at.First < b.at.First
+	}}
 	for _, r := range n.runs {
-		c := &rangeReader{blocks: runBlocks{store: n.store, rest: r}}
-		if more, err := c.next(); err != nil {
+		if err := ranges.add(&rangeReader{blocks: runBlocks{store: n.store, rest: r}}); err != nil {
 			return err
-		} else if more {
-			open.runs = append(open.runs, c)
 		}
 	}
-	heap.Init(&open)
 	var name uint64
 	var at clock.Range
-	for len(open.runs) > 0 {
-		c := open.runs[0]
+	err := ranges.each(func(c *rangeReader) (bool, error) {
 		switch {
 		case at.Last > 0 && name == c.name && c.at.First <= at.Last+1 && at.Last < math.MaxUint64:
 			at.Last = max(at.Last, c.at.Last)
@@ -322,20 +321,12 @@ func (n *numbered) each(visit func(name uint64, r clock.Range)) error {
 			}
 			name, at = c.name, c.at
 		}
-		more, err := c.next()
-		switch {
-		case err != nil:
-			return err
-		case more:
-			heap.Fix(&open, 0)
-		default:
-			heap.Pop(&open)
-		}
-	}
-	if at.Last > 0 {
+		return true, nil
+	})
+	if err == nil && at.Last > 0 {
 		visit(name, at)
 	}
-	return nil
+	return err
 }
 
 // rangeWriter writes runs of ranges. It keeps its first error for close.
@@ -378,25 +369,4 @@ func (c *rangeReader) next() (more bool, err error) {
 	c.at = clock.Range{First: binary.LittleEndian.Uint64(b[4:]), Last: binary.LittleEndian.Uint64(b[12:])}
 	c.block = b[rangeSize:]
 	return true, nil
-}
-
-type rangeHeap struct {
-	names *names
-	runs  []*rangeReader
-}
-
-func (h *rangeHeap) Len() int { return len(h.runs) }
-func (h *rangeHeap) Less(i, j int) bool {
-	a, b := h.runs[i], h.runs[j]
-	if a.name != b.name {
-		return h.names.text(a.name) < h.names.text(b.name)
-	}
-	return a.at.First < b.at.First
-}
-func (h *rangeHeap) Swap(i, j int) { h.runs[i], h.runs[j] = h.runs[j], h.runs[i] }
-func (h *rangeHeap) Push(r any)    { h.runs = append(h.runs, r.(*rangeReader)) }
-func (h *rangeHeap) Pop() any {
-	last := h.runs[len(h.runs)-1]
-	h.runs = h.runs[:len(h.runs)-1]
-	return last
 }

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"cmp"
-	"container/heap"
 	"slices"
 	"strings"
 	"sync"
@@ -17,100 +16,6 @@ type stateSorter struct {
 
 	mu   sync.Mutex
 	runs []sortedRun
-}
-
-// sortedRun is what was sorted, in blocks, in its order.
-type sortedRun []held
-
-// drop gives back the memory of a run.
-func (r sortedRun) drop(s *store) {
-	for _, h := range r {
-		s.drop(&shelf{blocks: [][]byte{h.block}})
-	}
-}
-
-// runWriter writes runs, one after the other.
-type runWriter struct {
-	store *store
-	size  int // of a block, unless one item takes more; 0 is the store's
-	run   sortedRun
-	block []byte
-	spare []byte // memory for the next block
-}
-
-// put adds an item, which is in one block.
-func (w *runWriter) put(item []byte) error {
-	if len(w.block)+len(item) > cap(w.block) && len(w.block) > 0 {
-		if err := w.shelve(); err != nil {
-			return err
-		}
-	}
-	if w.block == nil {
-		w.block, w.spare = w.spare, nil
-	}
-	if cap(w.block) < len(item) {
-		w.block = make([]byte, 0, max(cmp.Or(w.size, w.store.most), len(item)))
-	}
-	w.block = append(w.block, item...)
-	return nil
-}
-
-func (w *runWriter) shelve() error {
-	var kept shelf
-	spare, err := w.store.shelve(&kept, w.block)
-	switch {
-	case err != nil:
-		return err
-	case len(kept.away) > 0:
-		w.run = append(w.run, held{away: kept.away[0]})
-	default:
-		w.run = append(w.run, held{block: w.block})
-	}
-	w.block, w.spare = nil, spare
-	return nil
-}
-
-// close ends the run at hand and returns it.
-func (w *runWriter) close() (sortedRun, error) {
-	if len(w.block) > 0 {
-		if err := w.shelve(); err != nil {
-			return nil, err
-		}
-	}
-	r := w.run
-	w.run = nil
-	return r, nil
-}
-
-// held is a block in memory or, when that is nil, in the spool.
-type held struct {
-	block []byte
-	away  extent
-}
-
-// runBlocks reads the blocks of a run one after the other.
-type runBlocks struct {
-	store *store
-	rest  sortedRun
-	room  []byte // the last one that was in the spool
-	keep  bool   // none is read over another
-}
-
-// next returns the next block, nil when there is none. It is good until the next, unless blocks are kept.
-func (r *runBlocks) next() (block []byte, err error) {
-	if len(r.rest) == 0 {
-		return nil, nil
-	}
-	h := r.rest[0]
-	r.rest = r.rest[1:]
-	if h.block != nil {
-		return h.block, nil
-	}
-	if r.keep {
-		r.room = nil
-	}
-	r.room, err = r.store.spool.get(r.room[:0], h.away)
-	return r.room, err
 }
 
 func compareLines(a, b *StateLine) int {
@@ -148,29 +53,16 @@ func (s *stateSorter) take(lines []StateLine) error {
 // each calls visit with all lines in order, once.
 func (s *stateSorter) each(visit func(StateLine)) error {
 	defer s.drop()
-	var open lineHeap
+	lines := merger[*lineReader]{less: func(a, b *lineReader) bool { return compareLines(&a.line, &b.line) < 0 }}
 	for _, r := range s.runs {
-		l := &lineReader{blocks: runBlocks{store: s.store, rest: r, keep: true}}
-		if more, err := l.next(); err != nil {
+		if err := lines.add(&lineReader{blocks: runBlocks{store: s.store, rest: r, keep: true}}); err != nil {
 			return err
-		} else if more {
-			open = append(open, l)
 		}
 	}
-	heap.Init(&open)
-	for len(open) > 0 {
-		visit(open[0].line)
-		more, err := open[0].next()
-		switch {
-		case err != nil:
-			return err
-		case more:
-			heap.Fix(&open, 0)
-		default:
-			heap.Pop(&open)
-		}
-	}
-	return nil
+	return lines.each(func(l *lineReader) (bool, error) {
+		visit(l.line)
+		return true, nil
+	})
 }
 
 // drop gives back the memory of all runs.
@@ -198,17 +90,4 @@ func (l *lineReader) next() (more bool, err error) {
 	}
 	l.line = StateLine{Key: l.in.text(), Field: l.in.text(), Value: value.Value(l.in.text()), ID: l.in.text(), By: l.in.text()}
 	return true, nil
-}
-
-type lineHeap []*lineReader
-
-func (h lineHeap) Len() int           { return len(h) }
-func (h lineHeap) Less(i, j int) bool { return compareLines(&h[i].line, &h[j].line) < 0 }
-func (h lineHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *lineHeap) Push(l any)        { *h = append(*h, l.(*lineReader)) }
-func (h *lineHeap) Pop() any {
-	old := *h
-	last := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return last
 }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A history larger than what may stay in the system's cache of files leaves there no more than that.
+// Of a history larger than what may stay in the system's cache of files, little is left there.
 func TestCacheIsLetGo(t *testing.T) {
 	const size, cached = 128 << 20, 16 << 20
 	name := filepath.Join(t.TempDir(), "h.ndjson")
