@@ -111,7 +111,7 @@ func (c *comparison) prepare() (history string, err error) {
 	if c.duckdb, err = filepath.Abs(c.duckdb); err != nil {
 		return "", err
 	}
-	return c.make("history.ndjson", native, c.seen)
+	return c.make("history.ndjson", native, "")
 }
 
 // build makes the command and what it needs besides a history.
@@ -126,7 +126,7 @@ func (c *comparison) build() (err error) {
 	return quietly("", "go", "build", "-o", c.ours, "github.com/tiebreakhq/tiebreak/replay/cmd/tiebreak")
 }
 
-// make makes the history in a form, and returns the name of its file.
+// make makes the history in a form, with what its writers had seen said so, and returns the name of its file.
 func (c *comparison) make(name string, f form, s seen) (history string, err error) {
 	history = filepath.Join(cmp.Or(c.dir, c.work), name)
 	// A process of its own makes it: what is measured inherits the high-water mark of who starts it.

@@ -40,10 +40,10 @@
 // fold, and most of the rest finding the documents and what stands in them. One .zst file takes as long as two processors need for unpacking and all
 // else together: of ten million writes some 6 s of computing beside the 1.7 s of unpacking them.
 //
-// Of ten million writes with lists of what their writers had seen (-seen list), a third of the time goes to gathering,
-// sorting and following the lists, a quarter to looking up what follows for each write, most of it waiting for memory that
-// no cache holds, and the rest is what all writes with a known past take: their fold, a quarter, and reading them. What
-// follows from the lists takes some four bytes a write; up to 32 MB of that are in memory.
+// Of ten million writes with lists of what their writers had seen (-seen list), a quarter of the time goes to gathering,
+// sorting and following the lists, a fifth to looking up what follows for each write, most of it waiting for memory that no
+// cache holds, and the rest is what all writes with a known past take. What follows from the lists takes some four bytes a
+// write; up to 32 MB of that are in memory.
 //
 // # Where the time and the memory go
 //
@@ -56,8 +56,8 @@
 // million writes on, is read several times.
 //
 // A key that is not a plain one and does not fit is folded in a file that is mapped: of half of 1.5 million writes that say what
-// their writers had seen that is some hundred MB, of which 27 are held at a time. Where the memory is allowed, 3.8 s and 540 MB; in 256 MiB,
-// 5.6 s and 200 MB, for passes over the operations fault their pages in again.
+// their writers had seen that is some hundred MB, of which 27 are held at a time. Where the memory is allowed, 4.1 to 4.3 s and 540 MB; in 256 MiB,
+// 5.5 to 6.1 s and 200 MB (-hot 0.5 -seen numbers), for passes over the operations fault their pages in again.
 //
 // Zipfian keys (-zipf 0.99) take a twentieth more: sorting the writes of a long key by the bytes of their numbers costs next to
 // nothing, and the few keys that do not fit are written to the temporary file once more and read twice.

@@ -75,6 +75,9 @@ func bench(args []string) error {
 	if len(chosen) != 1 {
 		return errors.New("want one of -o FILE, -compare, -forms and -profile FILE")
 	}
+	if w.seen != "" && to == "" {
+		return errors.New("-seen is for -o FILE alone: the comparisons choose their own")
+	}
 	if err := w.check(); err != nil {
 		return err
 	}
