@@ -300,10 +300,11 @@ func quickText(data []byte, at int) (end int) {
 func quickSpecial(data []byte, at int) int {
 	for ; at+8 <= len(data); at += 8 {
 		w := binary.LittleEndian.Uint64(data[at:])
-		quote := w ^ everyByte*'"'
-		slash := w ^ everyByte*'\\'
-		// A borrow marks only bytes above a marked one wrongly.
-		mark := ((quote-everyByte)&^quote | (slash-everyByte)&^slash | (w-everyByte*0x20)&^w | w) & everyHigh
+		// Flipping one bit brings the quote next to the control characters and moves nothing else there. Where a byte is ASCII,
+		// taking a number from it leaves the high bit only below that number; a borrow marks only bytes above a marked one wrongly.
+		quote := (w ^ everyByte*('"'^0x20)) - everyByte*0x21
+		slash := (w ^ everyByte*'\\') - everyByte
+		mark := (quote | slash | w) & everyHigh
 		if mark != 0 {
 			return at + bits.TrailingZeros64(mark)>>3
 		}
