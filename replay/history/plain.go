@@ -82,10 +82,10 @@ func (p *parser) keep(at finding.Place, out *Batch) bool {
 	return well
 }
 
-// start makes the draft ready for a record of the quick ways. What a plain write need not have, the one before must not
-// leave to it; what it must have, it will.
+// start makes the draft ready for a record of the quick ways. What a plain write, or a read, need not have, the one before must
+// not leave to it; what it must have, it will.
 func (p *parser) start(out *Batch) {
 	rec := &p.rec
-	rec.ID, rec.Version, rec.Time, rec.Precision = "", 0, clock.Timestamp{}, NoTime
+	rec.ID, rec.Node, rec.Version, rec.Time, rec.Precision = "", "", 0, clock.Timestamp{}, NoTime
 	p.draft.begin(rec, out)
 }

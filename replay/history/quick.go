@@ -49,6 +49,15 @@ var names = func() (table [64]follower) {
 	return table
 }()
 
+// servedBy is the one member with a longer name, which nearly all reads have.
+var (
+	servedBy     = follower{length: len(memberNames[memberServedBy]), member: memberServedBy}
+	servedByName = []byte(memberNames[memberServedBy] + `"`)
+)
+
+// nullWord is null, which a read saw that found nothing.
+const nullWord = 'n' | 'u'<<8 | 'l'<<16 | 'l'<<24
+
 func hashName(word uint64) uint64 { return word * 0x9e3779b97f4a7c15 >> 58 }
 
 // quick reads the line that begins at data[at] and returns where the next one begins, or 0 when the line is not for it.
@@ -88,14 +97,18 @@ func (p *parser) quickMembers(data []byte, start int) (next int) {
 			mark := (quote - everyByte) &^ quote & everyHigh // the lowest mark is true
 			length := bits.TrailingZeros64(mark) >> 3
 			if length > 7 {
-				return 0
+				if !bytes.HasPrefix(data[at+1:], servedByName) || at+len(`"served_by": `) > len(data) {
+					return 0
+				}
+				f = &servedBy
+			} else {
+				word &= ^uint64(0) >> (56 - 8*length)
+				known := &names[hashName(word)]
+				if known.word != word {
+					return 0
+				}
+				*f = *known
 			}
-			word &= ^uint64(0) >> (56 - 8*length)
-			known := &names[hashName(word)]
-			if known.word != word {
-				return 0
-			}
-			*f = *known
 		}
 		m := f.member
 		at += f.length + 2
@@ -164,6 +177,9 @@ func (p *parser) quickMembers(data []byte, start int) (next int) {
 				end, bad = p.quickValue(data, start, at, m)
 			}
 			at = end
+		case m == memberSaw && binary.LittleEndian.Uint32(data[at:]) == nullWord:
+			bad = d.any(m, value.Null)
+			at += len(value.Null)
 		default:
 			at, bad = p.quickValue(data, start, at, m)
 		}

@@ -181,6 +181,9 @@ func (p *parser) quickName(frame []byte, at, before int) (m member, size int) {
 		return f.member, length + 1
 	}
 	if length > 7 || length == 0 {
+		if string(frame[at+1:at+1+length]) == memberNames[memberServedBy] {
+			return memberServedBy, length + 1
+		}
 		return 0, 0
 	}
 	word = word&(^uint64(0)>>(64-8*length)) | '"'<<(8*length)

@@ -35,6 +35,10 @@ var quickLines = []string{
 	`{"key":"k","value":{"b":1,"a":2},"node":"eu"}`,
 	`{"key":"k","op":"delete","node":"eu"}`,
 	`{"key":"k","op":"read","saw":12,"want":"strong","served_by":"x"}`,
+	`{"key":"k","op":"read","saw":12,"want":"eventual"}`,
+	`{"key":"k","op":"read","saw":null,"want":"eventual"}`,
+	`{"key":"k","op":"read","saw":nul,"want":"eventual"}`,
+	`{"key":"k","op":"read","want":"eventual","saw":null}`,
 	`{"key":"","value":1,"node":"eu"}`,
 	`{"key":"k","value":"","node":"eu"}`,
 	`{"key":"k","value":1,"value":2,"node":"eu"}`,
@@ -129,7 +133,7 @@ func requireQuickPlain(t require.TestingT, lines []string, plain bool) (quick in
 }
 
 func TestQuickLinesAreReadLikeAllOthers(t *testing.T) {
-	require.Equal(t, 28, requireQuick(t, quickLines))
+	require.Equal(t, 32, requireQuick(t, quickLines))
 	for _, line := range quickLines { // each behind each, for what is remembered of the line before
 		for _, before := range quickLines {
 			requireQuick(t, []string{before, line, before, line})
