@@ -29,6 +29,8 @@ type History struct {
 	inputs []collected
 	links  links
 	seqs   numbered
+	reads  int64 // that are kept
+	calls  bool  // reads are kept, and when writes were called
 
 	lengths lengths
 
@@ -93,7 +95,7 @@ func Collect(sources []history.Source, opt history.Options) (*History, error) {
 
 // newHistory returns a history of sources of which nothing has been read.
 func newHistory(sources []history.Source, opt history.Options) *History {
-	h := &History{store: newStore(memoryOf(&opt), opt.Temp, opt.Workers), names: newNames(), lengths: usualLengths, inputs: make([]collected, len(sources))}
+	h := &History{store: newStore(memoryOf(&opt), opt.Temp, opt.Workers), names: newNames(), calls: opt.Reads, lengths: usualLengths, inputs: make([]collected, len(sources))}
 	h.seqs = numbered{store: h.store, names: h.names}
 	for i, s := range sources {
 		h.inputs[i].Input = Input{Name: s.Name, Region: s.Region, Unread: unreadAll}
@@ -129,6 +131,9 @@ func (h *History) collect(sources []history.Source, opt history.Options, groupOf
 		c.add(b)
 		b.Recycle()
 		err := c.filler.err
+		if c.readings != nil {
+			err = cmp.Or(err, c.readings.err)
+		}
 		g.note(c)
 		return cmp.Or(err, h.failed.get())
 	})
@@ -158,6 +163,9 @@ type group struct {
 	missed int // inputs that are not finished
 	taken  bool
 	seqs   sequences
+
+	readings []shelf // when it is closed; nil when there are none
+	reads    int64
 }
 
 func (h *History) group(first, inputs int) *group {
@@ -177,7 +185,7 @@ func (g *group) collector(worker int) *collector {
 		g.all = append(g.all, make([]*collector, missing)...)
 	}
 	if g.all[worker] == nil {
-		c := &collector{writes: newWrites(g.history), first: g.first, inputs: make([]collected, len(g.inputs))}
+		c := &collector{writes: newWrites(g.history), keeps: g.history.calls, first: g.first, inputs: make([]collected, len(g.inputs))}
 		c.filler.most, c.filler.tight = g.block, g.tight
 		g.all[worker] = c
 	}
@@ -209,16 +217,14 @@ func (g *group) close() ([]shelf, error) {
 	g.all = slices.DeleteFunc(g.all, func(c *collector) bool { return c == nil })
 	var shelves []shelf
 	for _, c := range g.all {
-		more, err := c.filler.close()
-		if err != nil {
+		if err := c.filler.closeTo(&shelves); err != nil {
 			return nil, err
 		}
-		if shelves == nil {
-			shelves = more
-			continue
-		}
-		for p := range more {
-			shelves[p].join(&more[p])
+		if c.readings != nil {
+			if err := c.readings.closeTo(&g.readings); err != nil {
+				return nil, err
+			}
+			g.reads += c.reads
 		}
 	}
 	for i := range g.inputs {
@@ -241,6 +247,10 @@ func (g *group) add(h *History, shelves []shelf) error {
 	for p := range shelves {
 		h.store.parts[p].join(&shelves[p])
 	}
+	for p := range g.readings {
+		h.store.readings[p].join(&g.readings[p])
+	}
+	h.reads += g.reads
 	copy(h.inputs[g.first:], g.inputs)
 	for _, c := range g.all {
 		h.links.join(&c.links)
@@ -309,8 +319,11 @@ func (h *History) Partial() bool {
 // collector takes the batches of one worker at a time.
 type collector struct {
 	writes
-	first  int // of its inputs
-	inputs []collected
+	first    int // of its inputs
+	inputs   []collected
+	keeps    bool    // readings
+	readings *filler // nil while there are none
+	reads    int64   // among them
 }
 
 // writes puts writes in compact form on shelves. One goroutine at a time uses it.
@@ -365,7 +378,11 @@ func (c *collector) add(b *history.Batch) {
 	for i := range b.Records {
 		rec := &b.Records[i]
 		if rec.Reading != nil {
-			in.calls, rec.Reading = true, nil // of a write it is not kept
+			in.calls = true
+			if c.keeps && (rec.Kind == history.Read || rec.Kind == history.Write) {
+				c.reading(rec)
+			}
+			rec.Reading = nil // the rules have no use for it
 		}
 		switch rec.Kind {
 		case history.Read:

@@ -15,6 +15,7 @@ type KeyOperations struct {
 	Key   string
 	Nodes []clock.Node // sorted
 	Ops   []Operation  // of each node side by side, in the order in which it made them
+	Reads []Read       // by place; of [History.ReadKeys] alone
 }
 
 // Operation is one operation and what is known of its writer. Its dot is that of its node and its number among the
@@ -24,6 +25,7 @@ type Operation struct {
 	Place finding.Place
 	Node  int    // among KeyOperations.Nodes
 	Known Source // what told what the writer had seen
+	Call  Call   // of [History.ReadKeys] alone
 
 	// Of each node of the key, how many of its first operations the writer had seen: at least, at most.
 	Low, High []int32
@@ -50,23 +52,28 @@ func (h *History) Operations(opt Options, each func(*KeyOperations)) {
 		slices.SortFunc(inOrder, func(i, j int) int { return strings.Compare(f.part.keys[i].name, f.part.keys[j].name) })
 		for _, i := range inOrder {
 			f.room.built = nil // as above
-			k := f.part.key(i, &f.room)
-			k.settle(&f.common.totals, &f.common.told)
-			k.arrange(&opt, &f.common.told)
-			ops.Key, ops.Nodes, ops.Ops = k.name, k.nodes, ops.Ops[:0]
-			for n, list := range k.inOrder {
-				for _, at := range list {
-					o := &k.ops[at]
-					op := *k.payload(o)
-					if k.kept == nil {
-						op.Fields = slices.Clone(op.Fields)
-					}
-					op.Dot = clock.Dot{Node: op.Stamp.Node, Seq: uint64(k.stand[at].index)}
-					ops.Ops = append(ops.Ops, Operation{Op: op, Place: k.place(o), Node: n, Known: k.stand[at].source,
-						Low: k.past.lows(int(at)), High: k.past.highs(int(at))})
-				}
-			}
+			f.operations(i, &ops)
 			each(&ops)
+		}
+	}
+}
+
+// operations takes the operations of key number i.
+func (f *folder) operations(i int, ops *KeyOperations) {
+	k := f.part.key(i, &f.room)
+	k.settle(&f.common.totals, &f.common.told)
+	k.arrange(f.opt, &f.common.told)
+	ops.Key, ops.Nodes, ops.Ops = k.name, k.nodes, ops.Ops[:0]
+	for n, list := range k.inOrder {
+		for _, at := range list {
+			o := &k.ops[at]
+			op := *k.payload(o)
+			if k.kept == nil {
+				op.Fields = slices.Clone(op.Fields)
+			}
+			op.Dot = clock.Dot{Node: op.Stamp.Node, Seq: uint64(k.stand[at].index)}
+			ops.Ops = append(ops.Ops, Operation{Op: op, Place: k.place(o), Node: n, Known: k.stand[at].source,
+				Low: k.past.lows(int(at)), High: k.past.highs(int(at))})
 		}
 	}
 }

@@ -12,7 +12,8 @@ import (
 // store holds the records of a history by part, in blocks: in memory while they fit, and beyond that in a temporary
 // file.
 type store struct {
-	parts [partitions]shelf
+	parts    [partitions]shelf
+	readings [partitions]shelf // see [readingRecord]
 	memory
 	most  int          // bytes of a block, unless one record takes more
 	held  atomic.Int64 // bytes of blocks in memory
@@ -113,6 +114,14 @@ func (m memory) lists(workers int) int {
 
 // chains returns how many bytes of what follows from such lists may be in memory.
 func (m memory) chains() int { return int(m) / 8 }
+
+// atOnce returns how many operations and reads of one key may be at hand to be judged: one takes about three quarters of a KiB.
+func (m memory) atOnce() int {
+	if m <= 0 {
+		return 0
+	}
+	return max(int(m)/16*3>>10, 1)
+}
 
 // far returns how many bytes one long key may hold in memory: what takes more is in far memory.
 func (m memory) far() int { return int(m) / 10 }
@@ -321,4 +330,20 @@ func (f *filler) close() ([]shelf, error) {
 	}
 	f.open = nil
 	return f.shelves, f.err
+}
+
+// closeTo closes the filler and adds its shelves to others; nil is none.
+func (f *filler) closeTo(all *[]shelf) error {
+	more, err := f.close()
+	if err != nil {
+		return err
+	}
+	if *all == nil {
+		*all = more
+		return nil
+	}
+	for p := range more {
+		(*all)[p].join(&more[p])
+	}
+	return nil
 }

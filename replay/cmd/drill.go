@@ -13,7 +13,6 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/drill"
-	"github.com/tiebreakhq/tiebreak/replay/reads"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
 
@@ -38,7 +37,6 @@ type rehearsal struct {
 	bounds   []bound
 	files    []string // that are read, and never written over
 	reads    drill.Reads
-	recorded reads.Collector
 	history  *replay.History
 	traffic  *drill.Traffic
 	inputs   []replay.Input
@@ -200,8 +198,7 @@ func (c *command) parseDrill(d *rehearsal) error {
 // readTraffic reads the history, within the memory that it may use, and makes traffic of it, which is all in memory. Reads of
 // partials are not there: a partial keeps writes.
 func (c *command) readTraffic(d *rehearsal) error {
-	d.recorded.Limit = d.memory.reads()
-	d.exclude, d.readings = d.reads.Take, d.recorded.Take
+	d.exclude, d.input.reads = d.reads.Take, true
 	h, names, err := c.read(&d.input)
 	if err != nil {
 		return err
@@ -228,12 +225,12 @@ func (c *command) rehearse(d *rehearsal) (int, error) {
 			if err != nil {
 				return 0, err
 			}
-			if d.recorded.Reads() > 0 && plain == nil { // how far the clocks differ is told by the writes alone
+			if d.history.Reads() > 0 && plain == nil { // how far the clocks differ is told by the writes alone
 				if plain = d.history.Run(table, d.input.options()); d.history.Err() != nil {
 					return 0, d.history.Err()
 				}
 			}
-			if r.Recorded, err = judge(&d.recorded, d.history, table, &d.input, s.Promise, plain); err != nil {
+			if r.Recorded, err = judge(d.history, table, &d.input, s.Promise, plain); err != nil {
 				return 0, err
 			}
 			results = append(results, r)

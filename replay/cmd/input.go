@@ -38,8 +38,8 @@ type input struct {
 	tolerated []finding.Code
 	tolerates bool // all
 
-	exclude  func(*history.Record) bool // see [history.Options]
-	readings func(*history.Record)
+	exclude func(*history.Record) bool // see [history.Options]
+	reads   bool                       // are kept
 
 	stoppable  bool   // what was read by then can be told when reading is interrupted
 	checkpoint string // the directory; "" for none
@@ -268,7 +268,7 @@ func (c *command) collect(in *input, histories, partials []history.Source) (*rep
 }
 
 func (in *input) scan(show *progress) history.Options {
-	return history.Options{Format: history.Format(in.format), Origin: in.origin, Scans: in.scans, Memory: in.memory.history(), Exclude: in.exclude, Readings: in.readings, Progress: show.read, Finished: show.finished}
+	return history.Options{Format: history.Format(in.format), Origin: in.origin, Scans: in.scans, Memory: in.memory.history(), Exclude: in.exclude, Reads: in.reads, Progress: show.read, Finished: show.finished}
 }
 
 // read finds and reads all inputs. The caller erases the progress, when all that takes time is done.

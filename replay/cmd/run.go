@@ -49,8 +49,7 @@ func (c *command) run(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	taken := reads.Collector{Limit: in.memory.reads()}
-	in.readings = taken.Take
+	in.reads = true
 	h, names, err := c.read(&in)
 	if err != nil {
 		return 0, err
@@ -69,7 +68,8 @@ func (c *command) run(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	judged, err := judge(&taken, h, table, &in, promise, r)
+	in.memory.raise()
+	judged, err := judge(h, table, &in, promise, r)
 	if err != nil {
 		return 0, err
 	}
@@ -105,15 +105,15 @@ type withReads struct {
 
 // judge judges the reads of a history whose writes have been reported. Without reads it returns nil. Clocks may differ by what
 // is stated, or what the writes show.
-func judge(taken *reads.Collector, h *replay.History, table *merge.Table, in *input, promise func(string) reads.Level, r *replay.Report) (*reads.Report, error) {
-	if taken.Reads() == 0 {
+func judge(h *replay.History, table *merge.Table, in *input, promise func(string) reads.Level, r *replay.Report) (*reads.Report, error) {
+	if h.Reads() == 0 {
 		return nil, nil
 	}
-	opt := reads.Options{Promise: promise, Skew: in.skew, Lag: in.lag}
+	opt := reads.Options{Promise: promise, Skew: in.skew, Lag: in.lag, Limit: in.memory.answers()}
 	for _, s := range r.Skew {
 		opt.Skew = max(opt.Skew, time.Duration(s.Nanos))
 	}
-	return taken.Check(h, table, opt)
+	return reads.Check(h, table, opt)
 }
 
 // addStale adds the stale reads to what a report found.

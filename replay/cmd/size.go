@@ -52,9 +52,12 @@ func (s *size) history() int64 {
 // itself and the far memory of a long key, takes some of it.
 func (s *size) limit() { debug.SetMemoryLimit(s.history() * 3 / 4) }
 
+// raise lets the garbage collector use more of the size, when there is no far memory any more.
+func (s *size) raise() { debug.SetMemoryLimit(s.history() * 7 / 8) }
+
 // unlimit takes the limit back, for what has to be in memory as a whole: against one that it can't keep to, the garbage
 // collector does little but run.
 func (s *size) unlimit() { debug.SetMemoryLimit(math.MaxInt64) }
 
-// reads returns how many reads may be kept to be judged: what they take is a quarter of the size.
-func (s *size) reads() int { return int(s.history() >> 10) }
+// answers returns how many answers of replicas may be kept beside each other: see [reads.Options].
+func (s *size) answers() int { return int(s.history() >> 12) }

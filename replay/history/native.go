@@ -72,16 +72,8 @@ func (p *parser) line(line []byte, at finding.Place, torn bool, out *Batch) {
 	out.aside(at, bad.code, "%s", bad.detail)
 }
 
-// admit leaves those of the records from first on out that the caller wants left out, and shows those to the caller that have a
-// reading.
+// admit leaves those of the records from first on out that the caller wants left out.
 func (p *parser) admit(first int, out *Batch) {
-	if p.opt.Readings != nil {
-		for i := first; i < len(out.Records); i++ {
-			if rec := &out.Records[i]; rec.Reading != nil {
-				p.opt.Readings(rec)
-			}
-		}
-	}
 	if p.opt.Exclude == nil {
 		return
 	}

@@ -61,10 +61,9 @@ type Options struct {
 	// region there are none.
 	Plain bool
 
-	// Readings is shown every record that has a [Reading], before Exclude is. Nil is not. Several goroutines call it.
-	//
-	// HAZARD: texts of the record change under who keeps them.
-	Readings func(*Record)
+	// Reads has a caller that makes a history of the records keep the reads among them, and when writes were called: see
+	// [Reading]. [Scan] hands them over in any case.
+	Reads bool
 
 	// Progress is told how many bytes have been read of all sources, packed as they are. Nil is not told. The calls are
 	// never concurrent.

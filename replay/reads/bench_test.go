@@ -20,27 +20,22 @@ func BenchmarkCheck(b *testing.B) {
 	for _, n := range []int{10_000, 100_000, 1_000_000} {
 		for _, keys := range []int{n / 20, 10} {
 			text := busy(n, keys)
-			collect := func(taken *reads.Collector) *replay.History {
-				opt := history.Options{}
-				if taken != nil {
-					opt.Readings = taken.Take
-				}
-				h, err := replay.Collect([]history.Source{history.Reader("h", bytes.NewReader(text))}, opt)
+			collect := func(keep bool) *replay.History {
+				h, err := replay.Collect([]history.Source{history.Reader("h", bytes.NewReader(text))}, history.Options{Reads: keep})
 				require.NoError(b, err)
 				return h
 			}
 			per := func(b *testing.B) { b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/record") }
 			b.Run(fmt.Sprintf("records=%d/keys=%d/read", n, keys), func(b *testing.B) {
 				for b.Loop() {
-					collect(nil)
+					collect(false)
 				}
 				per(b)
 			})
 			b.Run(fmt.Sprintf("records=%d/keys=%d/read+check", n, keys), func(b *testing.B) {
 				for b.Loop() {
-					var taken reads.Collector
-					h := collect(&taken)
-					r, err := taken.Check(h, byVersion, reads.Options{})
+					h := collect(true)
+					r, err := reads.Check(h, byVersion, reads.Options{})
 					require.NoError(b, err)
 					require.Greater(b, r.Levels[0].Stale, int64(0))
 				}

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tiebreakhq/tiebreak/merge"
@@ -15,7 +17,7 @@ import (
 
 // Options says what reads are held to, and how far times can be relied on. The zero value is the default of each.
 type Options struct {
-	// Promise says what a read of a key that wants nothing was promised. Nil promises session to a read with a session, and
+	// Promise, which several goroutines call, says what a read of a key that wants nothing was promised. Nil promises session to a read with a session, and
 	// eventual to others.
 	Promise func(key string) Level
 
@@ -26,22 +28,33 @@ type Options struct {
 	// nodes (see [replay.Options]). Zero means that nobody knows.
 	Lag time.Duration
 
+	// Limit is how many answers of replicas are kept to find those that preferred their own; 0 is [DefaultLimit]. Of more, those of
+	// some keys are kept, chosen by a hash: see [Report.OneIn].
+	Limit int
+
+	// Workers is how many goroutines judge; 0 is one for each processor.
+	Workers int
+
 	// Worst is how many stale reads the report tells of. Zero means 5; less than zero, none.
 	Worst int
 
-	// Each, when not nil, is called with every read that is judged, in an order that is the same for equal histories.
+	// Each, when not nil, is called with every read that is judged, in any order, one at a time.
+	//
+	// HAZARD: what it is given changes when it returns. Clone what is kept.
 	Each func(key, field string, place finding.Place, v Verdict)
 }
 
 // mostLikely is how many of the writes that a read may have seen are tried.
 const mostLikely = 64
 
-// mostLevels is how many levels are counted apart: those with yet another bound are counted together.
+// mostLevels is how many levels are counted apart: of those with yet other bounds, the greatest are counted together.
 const mostLevels = 32
 
-// check is one pass over a history.
+// otherLevels stands for those that are counted together.
+var otherLevels = Level{Bounded, -1}
+
+// check is one pass of one goroutine over keys of a history. Several are joined.
 type check struct {
-	from  *Collector
 	table *merge.Table
 	opt   *Options
 	skew  int64
@@ -51,30 +64,37 @@ type check struct {
 	levels     map[Level]*levelSum
 	reasons    map[Reason]int64
 	first      map[Reason]*Case
-	servers    map[string][]answer
+	servers    map[string]bool
+	answers    answers
 	quorums    map[int]int64 // reads that asked for one, by how many replicas answered
 	contradict int64
+	left       int64 // reads that were not judged
+
+	// What is worked out of the key at hand.
+	past   past
+	losses losses
+	list   []*replay.Read
+	room   register
 }
 
 type levelSum struct {
 	LevelSum
-	ages []int64
+	ages ages
 }
 
-// Check judges the reads that were taken of a history, whose writes are h. Of the writes those of one key are in memory at a
-// time. The error is of a history that can't be read back. Nothing may be taken after Check, which may be called again.
-func (c *Collector) Check(h *replay.History, table *merge.Table, opt Options) (*Report, error) {
-	byKey := c.sorted()
-	opt.Skew = max(opt.Skew, 0)
+// Check judges the reads that a history kept, which are those of a history that was collected with [history.Options.Reads]. Of
+// the operations and reads those of a few keys are in memory at a time. The error is of a history that can't be read back.
+func Check(h *replay.History, table *merge.Table, opt Options) (*Report, error) {
+	opt.Skew, opt.Workers = max(opt.Skew, 0), cmp.Or(max(opt.Workers, 0), runtime.GOMAXPROCS(0))
 	silent := opt
 	silent.Each = nil
-	k, err := c.pass(h, table, &silent, byKey)
+	k, err := pass(h, table, &silent)
 	if err != nil {
 		return nil, err
 	}
 	if k.contradict > k.skew || opt.Each != nil { // what the clocks show doesn't depend on the tolerance: this is the last pass
 		opt.Skew = max(opt.Skew, time.Duration(k.contradict))
-		if k, err = c.pass(h, table, &opt, byKey); err != nil {
+		if k, err = pass(h, table, &opt); err != nil {
 			return nil, err
 		}
 	}
@@ -82,57 +102,147 @@ func (c *Collector) Check(h *replay.History, table *merge.Table, opt Options) (*
 }
 
 // pass judges all reads once.
-func (c *Collector) pass(h *replay.History, table *merge.Table, opt *Options, byKey map[string][]read) (*check, error) {
-	k := &check{from: c, table: table, opt: opt, skew: int64(opt.Skew), lag: int64(opt.Lag), levels: make(map[Level]*levelSum),
-		reasons: make(map[Reason]int64), first: make(map[Reason]*Case), servers: make(map[string][]answer), quorums: make(map[int]int64)}
-	visited := make(map[string]bool, len(byKey))
-	h.Operations(replay.Options{Lag: opt.Lag}, func(ops *replay.KeyOperations) {
-		if list := byKey[ops.Key]; list != nil {
-			visited[list[0].key] = true
-			k.key(ops, list)
+func pass(h *replay.History, table *merge.Table, opt *Options) (*check, error) {
+	checks := make([]*check, opt.Workers)
+	for i := range checks {
+		checks[i] = newCheck(table, opt)
+	}
+	var one sync.Mutex
+	if each := opt.Each; each != nil {
+		opt.Each = func(key, field string, place finding.Place, v Verdict) {
+			one.Lock()
+			defer one.Unlock()
+			each(key, field, place, v)
 		}
-	})
+	}
+	left := h.ReadKeys(replay.Options{Lag: opt.Lag, Workers: opt.Workers}, func(worker int, k *replay.KeyOperations) { checks[worker].key(k) })
 	if err := h.Err(); err != nil {
 		return nil, err
 	}
-	for _, key := range slices.Sorted(maps.Keys(byKey)) {
-		if !visited[key] {
-			k.key(&replay.KeyOperations{Key: key}, byKey[key])
-		}
+	all := checks[0]
+	for _, c := range checks[1:] {
+		all.join(c)
 	}
-	return k, nil
+	all.left = left
+	return all, nil
 }
 
-func (c *check) levelOf(r *read) Level {
-	if r.want != "" {
-		l, _ := ParseLevel(r.want) // what is not a level is set aside when it is read
+func newCheck(table *merge.Table, opt *Options) *check {
+	return &check{table: table, opt: opt, skew: int64(opt.Skew), lag: int64(opt.Lag), levels: make(map[Level]*levelSum),
+		reasons: make(map[Reason]int64), first: make(map[Reason]*Case), servers: make(map[string]bool), quorums: make(map[int]int64)}
+}
+
+// join takes what another check of the same history counted.
+func (c *check) join(o *check) {
+	c.report.join(&o.report, c.worstCases())
+	for level, sum := range o.levels {
+		c.level(level).join(sum)
+		c.fewLevels()
+	}
+	for reason, n := range o.reasons {
+		c.reasons[reason] += n
+	}
+	for reason, one := range o.first {
+		if old := c.first[reason]; old == nil || one.Read.Place.Compare(old.Read.Place) < 0 {
+			c.first[reason] = one
+		}
+	}
+	for server := range o.servers {
+		c.servers[server] = true
+	}
+	c.answers.join(&o.answers, c.limit())
+	for n, reads := range o.quorums {
+		c.quorums[n] += reads
+	}
+	c.contradict = max(c.contradict, o.contradict)
+}
+
+func (c *check) limit() int { return cmp.Or(c.opt.Limit, DefaultLimit) }
+
+// level returns the sum of a level.
+func (c *check) level(of Level) *levelSum {
+	s := c.levels[of]
+	if s == nil {
+		s = &levelSum{LevelSum: LevelSum{Level: of.String()}}
+		if of == otherLevels {
+			s.Level = "bounded, others"
+		}
+		c.levels[of] = s
+	}
+	return s
+}
+
+// fewLevels counts the level with the greatest bound together with others when there are too many.
+func (c *check) fewLevels() {
+	if len(c.levels) <= mostLevels {
+		return
+	}
+	most := otherLevels
+	for level := range c.levels {
+		if level.Kind == Bounded && level.Bound > most.Bound {
+			most = level
+		}
+	}
+	sum := c.levels[most]
+	delete(c.levels, most)
+	c.level(otherLevels).join(sum)
+}
+
+// join adds the sum of other reads.
+func (s *levelSum) join(o *levelSum) {
+	s.Reads += o.Reads
+	s.Fine += o.Fine
+	s.Stale += o.Stale
+	s.CannotTell += o.CannotTell
+	s.Behind += o.Behind
+	s.Versions = max(s.Versions, o.Versions)
+	s.ages.join(&o.ages)
+}
+
+func (c *check) levelOf(key string, r *replay.Read) Level {
+	if r.Want != "" {
+		l, _ := ParseLevel(r.Want) // what is not a level is set aside when it is read
 		return l
 	}
 	switch {
 	case c.opt.Promise != nil:
-		return c.opt.Promise(r.key)
-	case r.session != "":
+		return c.opt.Promise(key)
+	case r.Session != "":
 		return Level{Kind: Session}
 	}
 	return Level{}
 }
 
 // key judges all reads of a key.
-func (c *check) key(k *replay.KeyOperations, list []read) {
-	p := newPast(k)
-	fields := make(map[string][]read)
-	for i := range list {
-		fields[list[i].field] = append(fields[list[i].field], list[i])
+func (c *check) key(k *replay.KeyOperations) {
+	if len(k.Ops)+len(k.Reads) > mostKept {
+		defer func() { c.past, c.losses, c.list, c.room = past{}, losses{}, nil, register{} }()
 	}
-	lost := c.lost(k, &p)
-	for _, field := range slices.Sorted(maps.Keys(fields)) {
-		g := newRegister(k, &p, field, fields[field], c)
-		c.register(k, g, lost)
+	c.past.begin(k)
+	c.losses.begin(c.table, k, &c.past)
+	c.list = c.list[:0]
+	fields := false
+	for i := range k.Reads {
+		c.list = append(c.list, &k.Reads[i])
+		fields = fields || k.Reads[i].Field != k.Reads[0].Field
+	}
+	list := c.list
+	if fields {
+		slices.SortStableFunc(list, func(a, b *replay.Read) int { return strings.Compare(a.Field, b.Field) })
+	}
+	for len(list) > 0 {
+		n := 1
+		for n < len(list) && list[n].Field == list[0].Field {
+			n++
+		}
+		c.register(k, newRegister(k, &c.past, list[0].Field, list[:n], c), c.losses.of)
+		list = list[n:]
 	}
 }
 
 func (c *check) register(k *replay.KeyOperations, g *register, lost func(op int) replay.Count) {
-	f := g.fronts()
+	f := &g.fronts
+	f.begin(g)
 	sessions := g.sessions(c)
 	strong := false
 	for i := range g.reads {
@@ -192,10 +302,10 @@ func (g *register) judge(l *look, i int32, f *fronts, sessions sessionMiss) {
 	case len(l.seen.writes) == 0:
 		untold(l.seen.why, nil)
 		return
-	case l.level.Kind == Session && l.session == "":
+	case l.level.Kind == Session && l.Session == "":
 		untold(NoSession, nil)
 		return
-	case l.level.Kind == Session && l.start == 0 && l.time == 0:
+	case l.level.Kind == Session && l.Start == 0 && l.Time == 0:
 		untold(NoStart, nil)
 		return
 	case l.level.Kind == Session || l.level.Kind == Strong:
@@ -288,70 +398,17 @@ func (g *register) missed(l *look, a int32, f *fronts) (*miss, Reason) {
 	return nil, ""
 }
 
-// lost returns whether an operation is lost in the end, 1 or 0, or perhaps: it made a claim that the table's fold says is lost,
-// and nobody who had seen it replaced it. Nothing is folded before the first question.
-func (c *check) lost(k *replay.KeyOperations, p *past) func(op int) replay.Count {
-	var cells []*cell
-	claimsOf := make(map[int][]claimed)
-	cellOf := func(rule *merge.Rule, name string) *cell {
-		for _, one := range cells {
-			if one.rule == rule && one.name == name {
-				return one
-			}
-		}
-		one := &cell{rule: rule, name: name, state: rule.NewCell()}
-		cells = append(cells, one)
-		return one
-	}
-	take := func(op int, claim merge.Claim, at *cell) {
-		if claim.Rule.NeedsSeen(claim.Kind) && claim.Op.Seen.IsEmpty() {
-			for n, node := range k.Nodes {
-				claim.Op.Seen.AddUp(node, uint64(k.Ops[op].Low[n]))
-			}
-		}
-		at.state.Apply(&claim)
-		if n := len(at.last); n == 0 || k.Ops[at.last[n-1]].Node != k.Ops[op].Node {
-			at.last = append(at.last, op) // they come node by node, and once more for the deletes
-		}
-		at.last[len(at.last)-1] = op
-		claimsOf[op] = append(claimsOf[op], claimed{at, claim})
-	}
-	fold := func() {
-		var claims []merge.Claim
-		for i := range k.Ops {
-			if o := &k.Ops[i].Op; !o.WholeDelete() {
-				claims = c.table.Claims(o, claims[:0])
-				for _, claim := range claims {
-					take(i, claim, cellOf(claim.Rule, claim.Cell))
-				}
-			}
-		}
-		for i := range k.Ops {
-			if o := &k.Ops[i].Op; o.WholeDelete() {
-				for _, at := range cells {
-					take(i, c.table.Delete(o, at.rule, at.name), at)
-				}
-			}
-		}
-	}
-	known := make(map[int]replay.Count)
-	return func(op int) replay.Count {
-		if len(k.Ops) < 2 {
-			return replay.Count{}
-		}
-		if cells == nil {
-			fold()
-		}
-		lost, ok := known[op]
-		if !ok {
-			for _, one := range claimsOf[op] {
-				n := one.lost(op, p)
-				lost.Min, lost.Max = max(lost.Min, n.Min), max(lost.Max, n.Max)
-			}
-			known[op] = lost
-		}
-		return lost
-	}
+// losses says which operations of a key are lost in the end: those that made a claim of which the table's fold says that it is
+// lost, and which nobody who had seen it replaced.
+type losses struct {
+	table  *merge.Table
+	key    *replay.KeyOperations
+	past   *past
+	folded bool
+	cells  []cell
+	claims []merge.Claim
+	known  []replay.Count // of each operation
+	asked  []bool
 }
 
 // cell is one cell of a key, and of each node the last operation that has a part in it: it has seen most.
@@ -362,21 +419,92 @@ type cell struct {
 	last  []int
 }
 
-type claimed struct {
-	*cell
-	claim merge.Claim
+// begin makes s those of another key. Nothing is folded before the first question.
+func (s *losses) begin(table *merge.Table, k *replay.KeyOperations, p *past) {
+	s.table, s.key, s.past, s.folded, s.cells = table, k, p, false, s.cells[:0]
+	s.known, s.asked = fit(s.known, len(k.Ops)), fit(s.asked, len(k.Ops))
 }
 
-func (c *claimed) lost(op int, p *past) replay.Count {
-	if v := c.state.Judge(&c.claim); v.Outcome != merge.Lost {
+// of returns whether an operation is lost, 1 or 0, or perhaps.
+func (s *losses) of(op int) (lost replay.Count) {
+	switch {
+	case len(s.key.Ops) < 2:
+		return replay.Count{}
+	case s.asked[op]:
+		return s.known[op]
+	case !s.folded:
+		s.fold()
+	}
+	for _, claim := range s.claimsOf(op) {
+		n := s.lost(op, &claim)
+		lost.Min, lost.Max = max(lost.Min, n.Min), max(lost.Max, n.Max)
+	}
+	s.known[op], s.asked[op] = lost, true
+	return lost
+}
+
+// claimsOf returns what an operation claims: a delete of the whole record, on every cell that there is.
+func (s *losses) claimsOf(op int) []merge.Claim {
+	o := &s.key.Ops[op].Op
+	if !o.WholeDelete() {
+		s.claims = s.table.Claims(o, s.claims[:0])
+	} else {
+		s.claims = s.claims[:0]
+		for i := range s.cells {
+			s.claims = append(s.claims, s.table.Delete(o, s.cells[i].rule, s.cells[i].name))
+		}
+	}
+	for i := range s.claims {
+		if claim := &s.claims[i]; claim.Rule.NeedsSeen(claim.Kind) && o.Seen.IsEmpty() {
+			for n, node := range s.key.Nodes {
+				o.Seen.AddUp(node, uint64(s.key.Ops[op].Low[n]))
+			}
+		}
+	}
+	return s.claims
+}
+
+func (s *losses) fold() {
+	s.folded = true
+	for _, deletes := range []bool{false, true} { // which are claims on all cells
+		for op := range s.key.Ops {
+			if s.key.Ops[op].WholeDelete() != deletes {
+				continue
+			}
+			for _, claim := range s.claimsOf(op) {
+				at := s.cell(&claim)
+				at.state.Apply(&claim)
+				if n := len(at.last); n == 0 || s.key.Ops[at.last[n-1]].Node != s.key.Ops[op].Node {
+					at.last = append(at.last, op) // they come node by node, and once more for the deletes
+				}
+				at.last[len(at.last)-1] = op
+			}
+		}
+	}
+}
+
+// cell returns the cell of a claim.
+func (s *losses) cell(claim *merge.Claim) *cell {
+	for i := range s.cells {
+		if one := &s.cells[i]; one.rule == claim.Rule && one.name == claim.Cell {
+			return one
+		}
+	}
+	s.cells = append(s.cells, cell{rule: claim.Rule, name: claim.Cell, state: claim.Rule.NewCell()})
+	return &s.cells[len(s.cells)-1]
+}
+
+func (s *losses) lost(op int, claim *merge.Claim) replay.Count {
+	at := s.cell(claim)
+	if v := at.state.Judge(claim); v.Outcome != merge.Lost {
 		return replay.Count{}
 	}
-	shown := c.state.Value()
+	shown := at.state.Value()
 	switch {
-	case c.claim.Kind == merge.Set && c.claim.Value == shown || c.claim.Kind == merge.Delete && shown.IsAbsent(),
-		slices.ContainsFunc(c.last, func(other int) bool { return p.saw(other, op) }):
+	case claim.Kind == merge.Set && claim.Value == shown || claim.Kind == merge.Delete && shown.IsAbsent(),
+		slices.ContainsFunc(at.last, func(other int) bool { return s.past.saw(other, op) }):
 		return replay.Count{}
-	case slices.ContainsFunc(c.last, func(other int) bool { return p.maySee(other, op) }):
+	case slices.ContainsFunc(at.last, func(other int) bool { return s.past.maySee(other, op) }):
 		return replay.Count{Max: 1}
 	}
 	return replay.Count{Min: 1, Max: 1}
@@ -390,7 +518,7 @@ func (c *check) sessionWrites(g *register, w, before int32) {
 	}
 	c.report.Sessions.OutOfOrder++
 	o, had := &g.past.ops[g.writes[w].op], &g.past.ops[g.writes[before].op]
-	f := finding.Finding{Code: finding.Inversion, Place: o.Place, Key: strings.Clone(o.Key), Field: g.field,
+	f := finding.Finding{Code: finding.Inversion, Place: o.Place, Key: strings.Clone(o.Key), Field: strings.Clone(g.field),
 		Detail: fmt.Sprintf("session %q wrote it when it had the write at %s, and loses to that", g.writes[w].session, had.Place)}
 	if u := c.report.Unordered; u == nil || f.Place.Compare(u.Place) < 0 {
 		c.report.Unordered = &f
@@ -400,16 +528,7 @@ func (c *check) sessionWrites(g *register, w, before int32) {
 // count adds a read to the report.
 func (c *check) count(k *replay.KeyOperations, g *register, l *look) {
 	c.report.Reads++
-	level, name := l.level, l.level.String()
-	s := c.levels[level]
-	if s == nil && len(c.levels) >= mostLevels && level.Kind == Bounded {
-		level, name = Level{Bounded, -1}, "bounded, others"
-		s = c.levels[level]
-	}
-	if s == nil {
-		s = &levelSum{LevelSum: LevelSum{Level: name}}
-		c.levels[level] = s
-	}
+	s := c.level(l.level)
 	s.Reads++
 	switch l.Outcome {
 	case Fine:
@@ -420,7 +539,7 @@ func (c *check) count(k *replay.KeyOperations, g *register, l *look) {
 	default:
 		s.CannotTell++
 		c.reasons[l.Reason]++
-		if old := c.first[l.Reason]; old == nil || l.place.Compare(old.Read.Place) < 0 {
+		if old := c.first[l.Reason]; old == nil || l.Place.Compare(old.Read.Place) < 0 {
 			one := c.caseOf(k, g, l)
 			c.first[l.Reason] = &one
 		}
@@ -428,11 +547,12 @@ func (c *check) count(k *replay.KeyOperations, g *register, l *look) {
 	if l.Age > 0 {
 		s.Behind++
 		s.Versions = max(s.Versions, l.Versions)
-		s.ages = append(s.ages, int64(l.Age))
+		s.ages.add(int64(l.Age))
 	}
+	c.fewLevels()
 	c.answered(k, g, l)
 	if c.opt.Each != nil {
-		c.opt.Each(k.Key, g.field, l.place, l.Verdict)
+		c.opt.Each(k.Key, g.field, l.Place, l.Verdict)
 	}
 }
 
@@ -441,11 +561,13 @@ func compareCases(a, b Case) int {
 	return cmp.Or(-cmp.Compare(a.Age, b.Age), strings.Compare(a.Key, b.Key), a.Read.Place.Compare(b.Read.Place))
 }
 
+// worstCases is how many stale reads are told.
+func (c *check) worstCases() int { return max(cmp.Or(c.opt.Worst, 5), 0) }
+
 // worst keeps a stale read if it is among the worst.
 func (c *check) worst(k *replay.KeyOperations, g *register, l *look) {
-	limit := cmp.Or(c.opt.Worst, 5)
-	list := c.report.Worst
-	if limit < 0 || len(list) == limit && list[limit-1].Age > l.Age {
+	limit, list := c.worstCases(), c.report.Worst
+	if limit == 0 || len(list) == limit && list[limit-1].Age > l.Age {
 		return
 	}
 	one := c.caseOf(k, g, l)
@@ -461,11 +583,11 @@ func moment(wall int64) time.Time {
 	return time.Unix(0, wall).UTC()
 }
 
-// caseOf tells of a read.
+// caseOf tells of a read, holding on to no memory of the history.
 func (c *check) caseOf(k *replay.KeyOperations, g *register, l *look) Case {
-	one := Case{Key: l.key, Field: g.field, Level: l.level.String(), Outcome: l.Outcome, Reason: l.Reason, Age: l.Age, Behind: l.Versions,
-		Read: ReadRef{Place: l.place, Start: moment(cmp.Or(l.start, l.time)), End: moment(l.end), Saw: l.read.saw, Nothing: l.notFound,
-			Session: l.session, Replica: l.server}}
+	one := Case{Key: strings.Clone(k.Key), Field: strings.Clone(g.field), Level: l.level.String(), Outcome: l.Outcome, Reason: l.Reason, Age: l.Age, Behind: l.Versions,
+		Read: ReadRef{Place: l.Place, Start: moment(cmp.Or(l.Start, l.Time)), End: moment(l.End), Saw: strings.Clone(l.Saw), Nothing: l.NotFound,
+			Session: strings.Clone(l.Session), Replica: strings.Clone(l.ServedBy)}}
 	if l.seen.one() {
 		one.Saw = c.writeRef(g, l.seen.writes[0])
 	}
@@ -487,28 +609,20 @@ func (c *check) writeRef(g *register, i int32) *WriteRef {
 	}
 	w := &g.writes[i]
 	o := &g.past.ops[w.op]
-	called := c.from.call(o.Place)
-	return &WriteRef{Place: placeOf(o), ID: strings.Clone(o.ID), Version: o.Stamp.Version, Node: strings.Clone(string(o.Stamp.Node)),
-		Deleted: w.written.Deleted, Start: moment(called.start), End: moment(called.end), Time: moment(o.Stamp.Time.Wall)}
-}
-
-// placeOf returns the place of an operation, holding on to no memory of the history.
-func placeOf(o *replay.Operation) finding.Place {
-	p := o.Place
-	p.File = strings.Clone(p.File)
-	return p
+	return &WriteRef{Place: o.Place, ID: strings.Clone(o.ID), Version: o.Stamp.Version, Node: string(o.Stamp.Node),
+		Deleted: w.deletes, Start: moment(o.Call.Start), End: moment(o.Call.End), Time: moment(o.Stamp.Time.Wall)}
 }
 
 // shown says what shows that a write was in place.
 func (g *register) shown(by witness, write int32) *Shown {
 	if by.read >= 0 {
 		l := &g.reads[by.read]
-		return &Shown{By: "read", Place: l.place, End: moment(l.end)}
+		return &Shown{By: "read", Place: l.Place, End: moment(l.End)}
 	}
 	if by.op < 0 {
 		return nil
 	}
-	s := &Shown{By: "write", Place: placeOf(&g.past.ops[by.op])}
+	s := &Shown{By: "write", Place: g.past.ops[by.op].Place}
 	if by.op == int32(g.writes[write].op) {
 		s.By = "itself"
 	}
@@ -523,10 +637,10 @@ func (c *check) close() *Report {
 	r := &c.report
 	r.Schema = Schema
 	r.Skew, r.Contradict = time.Duration(c.skew), time.Duration(c.contradict)
-	if left := c.from.total - r.Reads; left > 0 {
-		r.Reads += left
-		c.levels[Level{Bound: -1}] = &levelSum{LevelSum: LevelSum{Level: "not kept", Reads: left, CannotTell: left}}
-		c.reasons[BeyondLimit] = left
+	if c.left > 0 {
+		r.Reads += c.left
+		c.levels[Level{Bound: -1}] = &levelSum{LevelSum: LevelSum{Level: "not kept", Reads: c.left, CannotTell: c.left}}
+		c.reasons[BeyondLimit] = c.left
 	}
 	order := slices.SortedFunc(maps.Keys(c.levels), func(a, b Level) int {
 		return cmp.Or(-cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Bound, b.Bound))
@@ -534,7 +648,7 @@ func (c *check) close() *Report {
 	r.Levels, r.Untold, r.Examples = []LevelSum{}, []ReasonSum{}, []Case{}
 	for _, level := range order {
 		s := c.levels[level]
-		s.Age = SpreadOf(s.ages, int64(len(s.ages)))
+		s.Age = s.ages.spread()
 		r.Levels = append(r.Levels, s.LevelSum)
 	}
 	for _, reason := range slices.Sorted(maps.Keys(c.reasons)) {
@@ -550,5 +664,8 @@ func (c *check) close() *Report {
 		r.Worst = []Case{}
 	}
 	r.Preferred = c.preferred()
+	if c.answers.halved > 0 {
+		r.OneIn = 1 << c.answers.halved
+	}
 	return r
 }

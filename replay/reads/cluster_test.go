@@ -1,7 +1,6 @@
 package reads_test
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -213,15 +212,16 @@ func judged(t testing.TB, c *cluster, opt reads.Options, workers int) (*reads.Re
 	return r, got
 }
 
-func report(t testing.TB, c *cluster, opt reads.Options, workers, limit int) *reads.Report {
-	taken := reads.Collector{Limit: limit}
+func report(t testing.TB, c *cluster, opt reads.Options, workers int, memory int64) *reads.Report {
 	source := history.Reader("h", strings.NewReader(strings.Join(c.lines, "\n")))
-	h, err := replay.Collect([]history.Source{source}, history.Options{Readings: taken.Take, Workers: workers})
+	h, err := replay.Collect([]history.Source{source}, history.Options{Reads: true, Workers: workers, Memory: memory})
 	require.NoError(t, err)
+	defer h.Close()
 	for _, in := range h.Inputs() {
 		require.Zero(t, in.SetAside, "%v", in.Codes)
 	}
-	r, err := taken.Check(h, byVersion, opt)
+	opt.Workers = workers
+	r, err := reads.Check(h, byVersion, opt)
 	require.NoError(t, err)
 	return r
 }
@@ -259,22 +259,41 @@ func about(c *cluster, line int) string {
 	return b.String()
 }
 
-func TestReportDependsOnNeitherWorkersNorLimitsReachedInAnyOrder(t *testing.T) {
+// With the least memory keys are split and left out, as many with any number of workers; with little, none is left out.
+func TestReportDependsOnNeitherWorkersNorMemory(t *testing.T) {
 	c := atRandom(1, true)
-	for _, limit := range []int{0, 300} {
-		var first []byte
+	at := func(ms int) int64 { return odd(noon + int64(ms)*1e6) }
+	for k := range 40 { // what few keys have: sessions that write what loses, lone answers to quorum reads, and clocks that contradict
+		c.line("", `{"key":"s/%d","value":1,"node":"us","version":5,"id":"s%d-1","session":"s","start":%d,"end":%d}`, k, k, at(1), at(2))
+		c.line("", `{"key":"s/%d","value":2,"node":"eu","version":4,"id":"s%d-2","session":"s","start":%d,"end":%d}`, k, k, at(3), at(4))
+		c.line("", `{"key":"s/%d","op":"read","saw":"s%d-1","start":%d,"session":"s"}`, k, k, at(5))
+		c.line("", `{"key":"s/%d","op":"read","want":"quorum","saw":null,"start":%d,"served_by":"us"}`, k, at(5))
+		c.line("", `{"key":"s/%d","op":"read","want":"quorum","saw":null,"start":%d,"served_by":"eu,us,ap"}`, k, at(5))
+		c.line("", `{"key":"t/%d","value":1,"node":"us","version":5,"id":"t%d-1","start":%d,"end":%d}`, k, k, at(100+k), at(150+k))
+		c.line("", `{"key":"t/%d","op":"read","want":"strong","saw":"t%d-1","start":%d,"end":%d}`, k, k, at(1), at(99))
+	}
+	var whole, few []byte
+	for _, memory := range []int64{0, -1, 1 << 20, 1 << 10} {
 		for _, workers := range []int{1, 2, 7} {
-			text, err := json.Marshal(report(t, c, reads.Options{}, workers, limit))
+			text, err := json.Marshal(report(t, c, reads.Options{}, workers, memory))
 			require.NoError(t, err)
-			if first == nil {
-				first = text
+			want := &whole
+			if memory == 1<<10 {
+				want = &few
 			}
-			require.Equal(t, string(first), string(text), "limit %d, %d workers", limit, workers)
-		}
-		if limit > 0 {
-			require.True(t, bytes.Contains(first, []byte(`"reason":"beyond_limit"`)))
+			if *want == nil {
+				*want = text
+			}
+			require.Equal(t, string(*want), string(text), "memory %d, %d workers", memory, workers)
 		}
 	}
+	require.NotContains(t, string(whole), `"beyond_limit"`)
+	var r reads.Report
+	require.NoError(t, json.Unmarshal(whole, &r))
+	require.EqualValues(t, 40, r.Sessions.OutOfOrder)
+	require.EqualValues(t, 40, r.Alone)
+	require.Equal(t, 40*time.Millisecond, r.Contradict.Round(time.Millisecond))
+	require.Contains(t, string(few), `"reason":"beyond_limit"`)
 }
 
 // TestSkewTurnsStaleIntoCannotTell holds verdicts to what clocks allow: within the tolerance nobody can tell, beyond it the

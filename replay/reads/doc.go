@@ -1,10 +1,9 @@
 // Package reads judges the reads that a history recorded: whether each showed what it had been promised.
 //
-// A [Collector] takes the reads of a history while it is read for its writes, and [Collector.Check] returns a [Report]:
+// A history that keeps its reads is judged under a rule table, and [Check] returns a [Report]:
 //
-//	var c reads.Collector
-//	h, err := replay.Collect(sources, history.Options{Readings: c.Take})
-//	r, err := c.Check(h, table, reads.Options{Skew: 50 * time.Millisecond})
+//	h, err := replay.Collect(sources, history.Options{Reads: true})
+//	r, err := reads.Check(h, table, reads.Options{Skew: 50 * time.Millisecond})
 //	r.Levels[0].Stale                 // and Fine, and CannotTell
 //
 // # Levels
@@ -46,6 +45,8 @@
 //
 // HAZARD: a read is of one key. What a reader may see of several keys at once is not checked.
 //
-// Memory is bounded by [Collector.Limit]. Beyond it whole keys are left out, chosen by a hash, and their reads counted as
-// those of which nobody can tell; so the report does not depend on the order of the input.
+// Memory is that of the history: see [history.Options.Memory]. The reads are parted by key and beyond it in a temporary file, as
+// the writes are, and several goroutines judge a few keys at a time. Of a key that has more operations and reads than three
+// for each 16 KiB of it, 49,152 in 256 MiB, nobody can tell; which keys those are depends on nothing else. What is of no one key
+// is bounded too: see [Options.Limit]; and the ages of more than 262,144 reads of one level are counted to a thousandth.
 package reads

@@ -14,18 +14,19 @@ type front struct {
 	at    []int64 // the times of the writes, in their order
 	best  []int32 // after each of them
 	moved []int32 // how often what is shown had changed by then
+	order []int32 // the writes in that order
 }
 
-// front returns what a replica shows that takes each write at some time. Writes whose time is not known are left out.
-func (g *register) front(when func(w *write) int64) front {
-	order := make([]int32, 0, len(g.writes))
+// front works out what a replica shows that takes each write at some time. Writes whose time is not known are left out.
+func (f *front) begin(g *register, when func(w *write) int64) {
+	order := fit(f.order, len(g.writes))[:0]
 	for i := range g.writes {
 		if t := when(&g.writes[i]); i != nothing && t != ever && t != never {
 			order = append(order, int32(i))
 		}
 	}
 	slices.SortStableFunc(order, func(a, b int32) int { return compareTimes(when(&g.writes[a]), when(&g.writes[b])) })
-	f := front{make([]int64, len(order)), make([]int32, len(order)), make([]int32, len(order))}
+	f.order, f.at, f.best, f.moved = order, fit(f.at, len(order)), fit(f.best, len(order)), fit(f.moved, len(order))
 	best, moved := int32(nothing), int32(0)
 	for at, i := range order {
 		if g.beats(i, best) {
@@ -34,7 +35,6 @@ func (g *register) front(when func(w *write) int64) front {
 		}
 		f.at[at], f.best[at], f.moved[at] = when(&g.writes[i]), best, moved
 	}
-	return f
 }
 
 // before returns what is shown just before a time.
@@ -52,26 +52,24 @@ type fronts struct {
 	untimed           []int32 // the writes of which nothing says when they were made, or acknowledged at the earliest
 }
 
-func (g *register) fronts() *fronts {
-	f := &fronts{
-		made:       g.front(func(w *write) int64 { return w.made }),
-		done:       g.front(func(w *write) int64 { return w.done }),
-		mayBeAcked: g.front(func(w *write) int64 { return w.endLo }),
-		acked:      g.front(func(w *write) int64 { return w.endHi }),
-	}
+func (f *fronts) begin(g *register) {
+	f.made.begin(g, func(w *write) int64 { return w.made })
+	f.done.begin(g, func(w *write) int64 { return w.done })
+	f.mayBeAcked.begin(g, func(w *write) int64 { return w.endLo })
+	f.acked.begin(g, func(w *write) int64 { return w.endHi })
+	f.untimed = f.untimed[:0]
 	for i := range g.writes {
 		if w := &g.writes[i]; i != nothing && (w.made == ever || w.endLo == ever) && len(f.untimed) < mostAtOnce {
 			f.untimed = append(f.untimed, int32(i))
 		}
 	}
-	return f
 }
 
 // behind says for how long what a read showed had been replaced when it began, and how often it had changed since.
 func (g *register) behind(f *fronts, l *look) (age int64, versions int64) {
-	start := l.start
+	start := l.Start
 	if start == 0 {
-		if start = l.time; start == 0 {
+		if start = l.Time; start == 0 {
 			return 0, 0
 		}
 	}
@@ -124,14 +122,14 @@ func (g *register) sessions(c *check) sessionMiss {
 }
 
 func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
-	var events []event
+	events := slices.Grow(g.events[:0], len(g.writes)+len(g.reads))
 	for i := range g.reads {
-		if l := &g.reads[i]; l.session != "" && len(l.seen.writes) > 0 && (l.start > 0 || l.time > 0) {
-			at := l.start
+		if l := &g.reads[i]; l.Session != "" && len(l.seen.writes) > 0 && (l.Start > 0 || l.Time > 0) {
+			at := l.Start
 			if at == 0 {
-				at = l.time
+				at = l.Time
 			}
-			events = append(events, event{l.session, at, l.endHi, -1, int32(i), l.place})
+			events = append(events, event{l.Session, at, l.endHi, -1, int32(i), l.Place})
 		}
 	}
 	if len(events) == 0 {
@@ -152,10 +150,11 @@ func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
 		}
 		events = append(events, e)
 	}
+	g.events = events
 	slices.SortFunc(events, func(a, b event) int {
 		return cmp.Or(strings.Compare(a.session, b.session), cmp.Compare(a.at, b.at), cmp.Compare(b.read, a.read), a.place.Compare(b.place))
 	})
-	missed := make(map[int32]*miss)
+	var missed map[int32]*miss
 	best, from := int32(nothing), -1
 	for at := range events {
 		e := &events[at]
@@ -180,6 +179,9 @@ func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
 			m := &miss{write: best, how: OwnWrite, by: witness{-1, int32(g.writes[best].op)}}
 			if events[from].read >= 0 {
 				m.how, m.by = OwnRead, witness{events[from].read, -1}
+			}
+			if missed == nil {
+				missed = make(map[int32]*miss)
 			}
 			missed[e.read] = m
 		}

@@ -25,27 +25,27 @@ func FuzzCheck(f *testing.F) {
 		`{"key":"d/1","op":"read","want":"bounded:2562047h47m16s","saw":"a:1","start":1,"served_by":"b"}`, uint16(1), uint16(1))
 	f.Add(`{"key":"c/1","op":"add","field":"n","value":1,"node":"a","version":7}`+"\n"+`{"key":"c/1","op":"add","field":"n","value":1,"node":"b","version":7,"seen":{"a":1}}`+"\n"+
 		`{"key":"c/1","op":"read","field":"n","want":"quorum","saw":7,"start":1,"end":9}`, uint16(0), uint16(0))
-	f.Fuzz(func(t *testing.T, text string, skew, limit uint16) {
+	f.Fuzz(func(t *testing.T, text string, skew, memory uint16) {
 		var first []byte
 		for _, workers := range []int{1, 3} {
-			taken := reads.Collector{Limit: int(limit)}
-			h, err := replay.Collect([]history.Source{{Name: "h", Format: history.Native, Open: history.Reader("h", strings.NewReader(text)).Open}}, history.Options{Readings: taken.Take, Workers: workers})
+			h, err := replay.Collect([]history.Source{{Name: "h", Format: history.Native, Open: history.Reader("h", strings.NewReader(text)).Open}}, history.Options{Reads: true, Workers: workers, Memory: int64(memory)})
 			if err != nil {
 				t.Skip()
 			}
 			places := make(map[finding.Place]bool)
-			r, err := taken.Check(h, anyRule, reads.Options{Skew: time.Duration(skew), Each: func(_, _ string, at finding.Place, v reads.Verdict) {
+			r, err := reads.Check(h, anyRule, reads.Options{Skew: time.Duration(skew), Workers: workers, Limit: int(memory % 16), Each: func(_, _ string, at finding.Place, v reads.Verdict) {
 				require.False(t, places[at], "judged twice")
 				places[at] = true
 				require.Equal(t, v.Outcome == reads.CannotTell, v.Reason != "")
 			}})
 			require.NoError(t, err)
+			require.NoError(t, h.Close())
 			sum := int64(0)
 			for _, l := range r.Levels {
 				require.Equal(t, l.Reads, l.Fine+l.Stale+l.CannotTell, l.Level)
 				sum += l.Reads
 			}
-			require.Equal(t, taken.Reads(), sum)
+			require.Equal(t, h.Reads(), sum)
 			require.Equal(t, sum, r.Reads)
 			data, err := json.Marshal(r)
 			require.NoError(t, err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/leanovate/gopter"
 	"github.com/leanovate/gopter/gen"
@@ -41,27 +42,25 @@ var lastWins = merge.MustParseTable("* * lww")
 
 // registerOf makes the register of acts, each write by a node of its own. Versions rise in their order, or fall.
 func registerOf(acts []act, falling bool, skew int64) (*check, *register) {
-	var from Collector
 	k := &replay.KeyOperations{Key: "k"}
-	var list []read
+	var list []*replay.Read
 	for i, a := range acts {
 		at := finding.Place{File: "h", Line: int64(i + 1)}
 		if a.read {
-			r := read{place: at, key: "k", want: "strong", start: a.start, end: a.end, notFound: a.saw == 0}
+			r := &replay.Read{Place: at, Want: "strong", Start: a.start, End: a.end, NotFound: a.saw == 0}
 			if a.saw > 0 {
-				r.saw = strconv.Itoa(a.saw)
+				r.Saw = strconv.Itoa(a.saw)
 			}
 			list = append(list, r)
 			continue
 		}
-		from.calls.list = append(from.calls.list, call{place: at, start: a.start, end: a.end})
 		node := clock.Node(fmt.Sprintf("n%02d", i))
 		k.Nodes = append(k.Nodes, node)
 		version := uint64(1000 + i)
 		if falling {
 			version = uint64(2000 - i)
 		}
-		o := replay.Operation{Op: merge.Op{Key: "k", ID: strconv.Itoa(i + 1), Stamp: lww.Stamp{Version: version, Node: node}}, Place: at, Node: len(k.Nodes) - 1}
+		o := replay.Operation{Op: merge.Op{Key: "k", ID: strconv.Itoa(i + 1), Stamp: lww.Stamp{Version: version, Node: node}}, Place: at, Node: len(k.Nodes) - 1, Call: replay.Call{Start: a.start, End: a.end}}
 		if a.deletes {
 			o.Kind = merge.Delete
 		} else {
@@ -72,10 +71,9 @@ func registerOf(acts []act, falling bool, skew int64) (*check, *register) {
 	for i := range k.Ops {
 		k.Ops[i].Low = make([]int32, len(k.Nodes))
 	}
-	c := &check{from: &from, table: lastWins, opt: &Options{}, skew: skew, levels: make(map[Level]*levelSum), reasons: make(map[Reason]int64),
-		first: make(map[Reason]*Case), servers: make(map[string][]answer), quorums: make(map[int]int64)}
-	p := newPast(k)
-	g := newRegister(k, &p, "", list, c)
+	c := newCheck(lastWins, &Options{Skew: time.Duration(skew)})
+	c.past.begin(k)
+	g := newRegister(k, &c.past, "", list, c)
 	c.register(k, g, func(int) replay.Count { return replay.Count{} })
 	return c, g
 }

@@ -7,10 +7,14 @@ import "github.com/tiebreakhq/tiebreak/replay"
 type past struct {
 	ops    []replay.Operation
 	starts []int // of each node, its first operation; and the end
+
+	least, following []int32 // see later
+	most, before     []int64 // see earlier
 }
 
-func newPast(k *replay.KeyOperations) past {
-	p := past{ops: k.Ops, starts: make([]int, 0, len(k.Nodes)+1)}
+// begin makes p that of another key.
+func (p *past) begin(k *replay.KeyOperations) {
+	p.ops, p.starts = k.Ops, p.starts[:0]
 	for i := range k.Ops {
 		for len(p.starts) <= k.Ops[i].Node {
 			p.starts = append(p.starts, i)
@@ -19,7 +23,6 @@ func newPast(k *replay.KeyOperations) past {
 	for len(p.starts) <= len(k.Nodes) {
 		p.starts = append(p.starts, len(k.Ops))
 	}
-	return p
 }
 
 // saw reports whether the writer of operation b had seen operation a.
@@ -35,9 +38,11 @@ func (p *past) maySee(b, a int) bool {
 }
 
 // later returns, of each operation, the operation with the least value among those whose writers had seen it; -1 for none.
+// The list is good until the next.
 func (p *past) later(of []int64) []int32 {
-	least := make([]int32, len(p.ops)) // of an operation and those of its node after it
-	found := make([]int32, len(p.ops))
+	p.least, p.following = fit(p.least, len(p.ops)), fit(p.following, len(p.ops))
+	least := p.least // of an operation and those of its node after it
+	found := p.following
 	for i := range found {
 		found[i] = -1
 	}
@@ -66,10 +71,12 @@ func (p *past) later(of []int64) []int32 {
 	return found
 }
 
-// earlier returns, of each operation, the greatest value among those that its writer had seen; ever for none.
+// earlier returns, of each operation, the greatest value among those that its writer had seen; ever for none. The
+// list is good until the next.
 func (p *past) earlier(of []int64) []int64 {
-	most := make([]int64, len(p.ops)) // of an operation and those of its node before it
-	found := make([]int64, len(p.ops))
+	p.most, p.before = fit(p.most, len(p.ops)), fit(p.before, len(p.ops))
+	most := p.most // of an operation and those of its node before it
+	found := p.before
 	for m := range len(p.starts) - 1 {
 		for i := p.starts[m]; i < p.starts[m+1]; i++ {
 			most[i] = of[i]

@@ -5,62 +5,49 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/tiebreakhq/tiebreak/replay"
 )
 
-// answer is one read as its replica answered it.
-type answer struct {
-	at     int64
-	hash   uint64 // of the key
-	better bool   // more was promised than what the replica happens to have
-	stale  bool
-	age    time.Duration
-	missed source // of the write that a stale read missed
-	saw    source
-}
-
-// source is where and when a write was made.
-type source struct {
-	node string
-	made int64
-}
-
 // answered takes note of who answered a read.
 func (c *check) answered(k *replay.KeyOperations, g *register, l *look) {
-	if l.server == "" {
+	if l.ServedBy == "" {
 		return
 	}
-	names := 1 + strings.Count(l.server, ",")
+	several := 1 + strings.Count(l.ServedBy, ",")
 	if l.level.Kind == Quorum {
-		c.quorums[names]++
+		c.quorums[several]++
 	}
-	if names > 1 {
-		for name := range strings.SplitSeq(l.server, ",") {
+	for name := range strings.SplitSeq(l.ServedBy, ",") {
+		if several > 1 {
 			name = strings.TrimSpace(name)
-			if _, known := c.servers[name]; !known {
-				c.servers[name] = nil
-			}
 		}
+		if !c.servers[name] {
+			c.servers[strings.Clone(name)] = true
+		}
+	}
+	hash := g.hash
+	if several > 1 || !c.answers.wants(hash) {
 		return
 	}
-	a := answer{at: cmp.Or(l.start, l.time), hash: hashOf(l.key), better: l.level.better(), age: l.Age}
+	names := &c.answers.names
+	a := answer{at: cmp.Or(l.Start, l.Time), line: l.Place.Line, file: names.of(l.Place.File), item: int32(l.Place.Item), server: names.of(l.ServedBy),
+		hash: hash, better: l.level.better(), age: l.Age}
 	if l.seen.one() {
-		a.saw = g.source(l.seen.writes[0])
+		a.saw = g.source(l.seen.writes[0], names)
 	}
 	if a.stale = a.better && l.Outcome == Stale; a.stale {
-		a.missed = g.source(l.miss.write)
+		a.missed = g.source(l.miss.write, names)
 	}
-	c.servers[l.server] = append(c.servers[l.server], a)
+	c.answers.add(a, c.limit())
 }
 
-func (g *register) source(i int32) source {
+func (g *register) source(i int32, names *texts) source {
 	if i == nothing {
 		return source{}
 	}
 	w := &g.writes[i]
-	return source{strings.Clone(string(w.written.Stamp.Node)), w.made}
+	return source{w.made, names.of(string(g.past.ops[w.op].Stamp.Node))}
 }
 
 // few is from how many stale reads on a replica is told to have been preferred: one may have other causes.
@@ -76,10 +63,20 @@ func (c *check) preferred() []Preference {
 		}
 	}
 	all := []Preference{}
-	for _, server := range slices.Sorted(maps.Keys(c.servers)) {
-		list := c.servers[server]
-		slices.SortStableFunc(list, func(a, b answer) int { return cmp.Compare(a.at, b.at) })
-		all = append(all, preferredOf(server, list)...)
+	list, names := c.answers.list, c.answers.names.list
+	slices.SortFunc(list, func(a, b answer) int {
+		if a.server != b.server {
+			return strings.Compare(names[a.server], names[b.server])
+		}
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.hash, b.hash), strings.Compare(names[a.file], names[b.file]), cmp.Compare(a.line, b.line), cmp.Compare(a.item, b.item))
+	})
+	for len(list) > 0 {
+		n := 1
+		for n < len(list) && list[n].server == list[0].server {
+			n++
+		}
+		all = append(all, preferredOf(names, list[:n])...)
+		list = list[n:]
 	}
 	slices.SortStableFunc(all, func(a, b Preference) int { return a.From.Compare(b.From) })
 	return all
@@ -87,16 +84,17 @@ func (c *check) preferred() []Preference {
 
 // run is reads of one replica that missed what one node wrote, by their places in the list.
 type run struct {
-	node        string
+	node        int32
 	since       int64 // when the first write was made that they missed
 	first, last int
 	stale       int
 }
 
-func preferredOf(server string, list []answer) []Preference {
-	open := make(map[string]*run)
+// preferredOf finds them in the answers of one replica.
+func preferredOf(names []string, list []answer) []Preference {
+	open := make(map[int32]*run)
 	var runs []run
-	end := func(node string) {
+	end := func(node int32) {
 		if r := open[node]; r != nil {
 			runs = append(runs, *r)
 			delete(open, node)
@@ -107,7 +105,7 @@ func preferredOf(server string, list []answer) []Preference {
 		if r := open[a.saw.node]; r != nil && a.saw.made >= r.since {
 			end(a.saw.node) // news of it
 		}
-		if !a.stale || a.missed.node == server {
+		if !a.stale || a.missed.node == a.server {
 			continue
 		}
 		r := open[a.missed.node]
@@ -120,18 +118,24 @@ func preferredOf(server string, list []answer) []Preference {
 	for _, node := range slices.Sorted(maps.Keys(open)) {
 		end(node)
 	}
-	slices.SortFunc(runs, func(a, b run) int { return cmp.Or(cmp.Compare(a.first, b.first), strings.Compare(a.node, b.node)) })
+	slices.SortFunc(runs, func(a, b run) int {
+		return cmp.Or(cmp.Compare(a.first, b.first), strings.Compare(names[a.node], names[b.node]))
+	})
 	var told []Preference
 	for i := 0; i < len(runs); {
 		first, last, since := runs[i].first, runs[i].last, runs[i].since
-		nodes := map[string]bool{runs[i].node: true}
+		nodes := map[int32]bool{runs[i].node: true}
 		j := i + 1
 		for ; j < len(runs) && runs[j].first <= last; j++ {
 			last, since = max(last, runs[j].last), min(since, runs[j].since)
 			nodes[runs[j].node] = true
 		}
 		i = j
-		p := Preference{Replica: server, From: moment(list[first].at), To: moment(list[last].at), Missed: slices.Sorted(maps.Keys(nodes))}
+		p := Preference{Replica: names[list[0].server], From: moment(list[first].at), To: moment(list[last].at)}
+		for node := range nodes {
+			p.Missed = append(p.Missed, names[node])
+		}
+		slices.Sort(p.Missed)
 		split := make(map[uint64]bool)
 		for k := first; k <= last; k++ {
 			a := &list[k]
@@ -142,7 +146,7 @@ func preferredOf(server string, list []answer) []Preference {
 			if a.stale {
 				p.Stale++
 				p.Age = max(p.Age, a.age)
-				if a.saw.node != "" && !nodes[a.saw.node] && a.saw.made >= since {
+				if a.saw.node != 0 && !nodes[a.saw.node] && a.saw.made >= since {
 					split[a.hash] = true // it showed something newer, of its own side
 				}
 			}

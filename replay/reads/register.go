@@ -12,6 +12,7 @@ import (
 // register is one field of one key, or the whole record: what reads of it can be linearizable about.
 type register struct {
 	field string
+	hash  uint64 // of the key
 	rule  *merge.Rule
 	past  *past
 	skew  int64
@@ -22,9 +23,18 @@ type register struct {
 	spans  []span  // of each operation of the key
 	reads  []look
 	seen   map[string]*seen
+	names  names
 
 	certain, possible zones
 	next, perhaps     []int32 // of each write, that of those who had seen it which is in place first; -1 for none
+	fronts            fronts
+
+	// Memory for what is worked out on the way.
+	several    []seen
+	from, till []int64
+	events     []event
+	actions    []action
+	a, b       merge.Write // that are compared
 }
 
 // nothing is the number of what is there before the first write.
@@ -36,14 +46,14 @@ type write struct {
 	op      int   // among the operations of the key; -1 for nothing
 	made    int64 // its commit: no earlier
 	done    int64 // and no later
-	written merge.Write
+	deletes bool
 	session string
 	begun   int64 // as its caller recorded it; 0 when not told
 }
 
 // look is one read of a register.
 type look struct {
-	*read
+	*replay.Read
 	span
 	level Level
 	seen  *seen
@@ -52,42 +62,44 @@ type look struct {
 
 // seen is what one or more reads saw: a write, or one of several that go by the same name.
 type seen struct {
-	writes  []int32 // none when the history doesn't have it, the most likely first
-	nothing bool    // a read that found nothing: a delete, or before the first write
-	why     Reason  // when there is no write
+	writes []int32 // none when the history doesn't have it, the most likely first
+	why    Reason  // when there is no write
 }
 
 func (s *seen) one() bool { return len(s.writes) == 1 }
 
-// newRegister makes the register of a field, "" for the whole record.
-func newRegister(k *replay.KeyOperations, p *past, field string, list []read, c *check) *register {
-	g := &register{field: field, rule: c.table.Rule(k.Key, field), past: p, skew: c.skew, at: make([]int32, len(k.Ops)), spans: make([]span, len(k.Ops)), seen: make(map[string]*seen)}
+// newRegister makes the register of a field, "" for the whole record. It is in the memory of the one before.
+func newRegister(k *replay.KeyOperations, p *past, field string, list []*replay.Read, c *check) *register {
+	g := &c.room
+	if cap(g.writes)+cap(g.reads) > mostKept {
+		*g = register{}
+	}
+	g.field, g.hash, g.rule, g.past, g.skew = field, hashOf(k.Key), c.table.Rule(k.Key, field), p, c.skew
+	g.at, g.spans, g.writes = fit(g.at, len(k.Ops)), fit(g.spans, len(k.Ops)), fit(g.writes, len(k.Ops)+1)[:0]
 	g.writes = append(g.writes, write{op: -1, span: span{ever, ever, ever, ever}, made: ever, done: ever})
 	for i := range k.Ops {
 		o := &k.Ops[i]
-		called := c.from.call(o.Place)
-		g.at[i], g.spans[i] = -1, spanOf(called.start, called.end, o.Stamp.Time.Wall, c.lag)
-		v, ok := valueOf(&o.Op, field)
-		if !ok {
+		called := &o.Call
+		g.at[i], g.spans[i] = -1, spanOf(called.Start, called.End, o.Stamp.Time.Wall, c.lag)
+		if _, ok := valueOf(&o.Op, field); !ok {
 			continue
 		}
-		w := write{op: i, span: g.spans[i], session: called.session, begun: called.start}
+		w := write{op: i, span: g.spans[i], deletes: o.Kind == merge.Delete, session: called.Session, begun: called.Start}
 		switch at := o.Stamp.Time.Wall; {
-		case called.start > 0 && called.end > 0:
+		case called.Start > 0 && called.End > 0:
 			w.made, w.done = w.startLo, w.endHi
 		case at > 0:
 			w.made, w.done = at, at+step(at)-1
 		default:
 			w.made, w.done = w.startLo, w.endHi
 		}
-		w.written.Stamp, w.written.ID, w.written.Dot = o.Stamp, o.ID, o.Dot
-		w.written.Value, w.written.Deleted = v, o.Kind == merge.Delete
 		g.at[i] = int32(len(g.writes))
 		g.writes = append(g.writes, w)
 	}
-	g.look(list, c)
-	g.certain, g.possible = g.zones(c.skew, true), g.zones(c.skew, false)
-	g.next, g.perhaps = g.successors(&g.certain), g.successors(&g.possible)
+	g.look(k.Key, list, c)
+	g.zones(&g.certain, c.skew, true)
+	g.zones(&g.possible, c.skew, false)
+	g.next, g.perhaps = g.successors(g.next, &g.certain), g.successors(g.perhaps, &g.possible)
 	return g
 }
 
@@ -105,65 +117,144 @@ func valueOf(o *merge.Op, field string) (value.Value, bool) {
 }
 
 // look works out what each read saw.
-func (g *register) look(list []read, c *check) {
-	var byID, byVersion map[string][]int32
-	elsewhere := make(map[string]bool)
-	name := func() {
-		byID, byVersion = make(map[string][]int32, len(g.writes)), make(map[string][]int32)
-		for i := range g.past.ops {
-			o := &g.past.ops[i]
-			at := g.at[i]
-			if at < 0 {
-				elsewhere[o.ID] = true
-				continue
-			}
-			if o.ID != "" {
-				byID[o.ID] = append(byID[o.ID], at)
-			}
-			if o.Stamp.Version > 0 {
-				version := strconv.FormatUint(o.Stamp.Version, 10)
-				byVersion[version] = append(byVersion[version], at)
-			}
-		}
+func (g *register) look(key string, list []*replay.Read, c *check) {
+	if g.seen == nil || len(g.seen) > mostKept {
+		g.seen = make(map[string]*seen)
 	}
-	g.reads = make([]look, 0, len(list))
-	for i := range list {
-		r := &list[i]
-		id := "=" + r.saw
-		if r.notFound {
-			id = ""
+	clear(g.seen)
+	g.names.begin(g)
+	g.reads, g.several = fit(g.reads, len(list))[:0], fit(g.several, len(list)+1)[:0]
+	var none *seen
+	for _, r := range list {
+		s := none
+		if !r.NotFound {
+			s = g.seen[r.Saw]
 		}
-		s := g.seen[id]
 		if s == nil {
-			if byID == nil {
-				name()
-			}
-			s = &seen{nothing: r.notFound}
+			g.several = append(g.several, seen{})
+			s = &g.several[len(g.several)-1]
 			switch {
-			case r.notFound:
+			case r.NotFound:
+				none = s
 				for w := range g.writes {
-					if w == nothing || g.writes[w].written.Deleted {
+					if w == nothing || g.writes[w].deletes {
 						s.writes = append(s.writes, int32(w))
 					}
 				}
 				slices.SortStableFunc(s.writes, func(a, b int32) int {
 					return -compareTimes(g.writes[a].made, g.writes[b].made)
 				})
-			case r.saw == "":
+			case r.Saw == "":
 				s.why = NoSaw
-			case len(byID[r.saw]) > 0:
-				s.writes = byID[r.saw]
-			case len(byVersion[r.saw]) > 0:
-				s.writes = byVersion[r.saw]
-			case elsewhere[r.saw]:
-				s.why = OtherField
 			default:
-				s.why = UnknownWrite
+				s.writes, s.why = g.names.find(g, r.Saw)
 			}
-			g.seen[id] = s
+			if !r.NotFound {
+				g.seen[r.Saw] = s
+			}
 		}
-		l := look{read: r, span: spanOf(r.start, r.end, r.time, 0), seen: s, level: c.levelOf(r)}
+		l := look{Read: r, span: spanOf(r.Start, r.End, r.Time, 0), seen: s, level: c.levelOf(key, r)}
 		g.reads = append(g.reads, l)
+	}
+}
+
+// names finds the writes that go by a name, which is the id or the version of their operation.
+type names struct {
+	every     []int32 // 0, 1, 2, and so on: what one write is a part of, as a list
+	byID      map[string]int32
+	byVersion map[uint64]int32 // of many operations, the last of that name, from 1
+	ofID      []int32          // of each operation, the one before it that has its id, from 1
+	ofVersion []int32
+	found     []int32
+	elsewhere bool
+}
+
+// fewNames is up to how many operations looking at each finds one sooner than a map that has to be made.
+const fewNames = 16
+
+func (n *names) begin(g *register) {
+	for len(n.every) < len(g.writes) {
+		n.every = append(n.every, int32(len(n.every)))
+	}
+	ops := g.past.ops
+	if len(ops) <= fewNames {
+		return
+	}
+	n.byID, n.byVersion = make(map[string]int32, len(ops)), make(map[uint64]int32)
+	n.ofID, n.ofVersion = fit(n.ofID, len(ops)), fit(n.ofVersion, len(ops))
+	for i := range ops {
+		o := &ops[i]
+		if o.ID != "" {
+			n.ofID[i] = n.byID[o.ID]
+			n.byID[o.ID] = int32(i + 1)
+		}
+		if o.Stamp.Version > 0 {
+			n.ofVersion[i] = n.byVersion[o.Stamp.Version]
+			n.byVersion[o.Stamp.Version] = int32(i + 1)
+		}
+	}
+}
+
+// find returns the writes that have a name as their id, or else those that have it as their version, and why there is none.
+func (n *names) find(g *register, name string) (writes []int32, why Reason) {
+	n.found, n.elsewhere = n.found[:0], false
+	version, isVersion := versionOf(name)
+	ops := g.past.ops
+	if len(ops) <= fewNames {
+		for i := range ops {
+			if ops[i].ID == name {
+				n.take(g, i)
+			}
+		}
+		elsewhere := n.elsewhere
+		if len(n.found) == 0 && isVersion {
+			for i := range ops {
+				if ops[i].Stamp.Version == version {
+					n.take(g, i)
+				}
+			}
+		}
+		n.elsewhere = elsewhere
+	} else {
+		for at := n.byID[name]; at > 0; at = n.ofID[at-1] {
+			n.take(g, int(at-1))
+		}
+		elsewhere := n.elsewhere
+		if len(n.found) == 0 && isVersion {
+			for at := n.byVersion[version]; at > 0; at = n.ofVersion[at-1] {
+				n.take(g, int(at-1))
+			}
+		}
+		n.elsewhere = elsewhere
+		slices.Sort(n.found)
+	}
+	switch {
+	case len(n.found) == 1:
+		at := n.found[0]
+		return n.every[at : at+1 : at+1], ""
+	case len(n.found) > 1:
+		return slices.Clone(n.found), ""
+	case n.elsewhere:
+		return nil, OtherField
+	}
+	return nil, UnknownWrite
+}
+
+// versionOf returns the version that a text is, as it is written and no other way.
+func versionOf(text string) (version uint64, ok bool) {
+	if text[0] < '1' || text[0] > '9' { // mostly
+		return 0, false
+	}
+	version, err := strconv.ParseUint(text, 10, 64)
+	return version, err == nil
+}
+
+// take takes the write of an operation of that name, or that it touches something else.
+func (n *names) take(g *register, op int) {
+	if at := g.at[op]; at >= 0 {
+		n.found = append(n.found, at)
+	} else {
+		n.elsewhere = true
 	}
 }
 
@@ -194,8 +285,17 @@ func (g *register) beats(b, a int32) bool {
 			return false
 		}
 	}
-	order, _ := g.rule.Compare(&x.written, &y.written)
+	g.written(&g.a, x)
+	g.written(&g.b, y)
+	order, _ := g.rule.Compare(&g.a, &g.b)
 	return order < 0
+}
+
+// written makes w what the rule compares of a write.
+func (g *register) written(w *merge.Write, of *write) {
+	o := &g.past.ops[of.op]
+	w.Stamp, w.ID, w.Dot, w.Deleted = o.Stamp, o.ID, o.Dot, of.deletes
+	w.Value, _ = valueOf(&o.Op, g.field)
 }
 
 // saw reports whether the writer of write b had seen write a.

@@ -1,6 +1,8 @@
 package reads
 
 import (
+	"maps"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -37,7 +39,7 @@ const (
 	Ambiguous       Reason = "ambiguous"        // what it saw may be one of several writes
 	ClockContradict Reason = "clocks"           // it ended before the write that it saw began
 	TooMany         Reason = "too_many"         // too many writes at once to compare
-	BeyondLimit     Reason = "beyond_limit"     // more reads than [Collector.Limit] keeps
+	BeyondLimit     Reason = "beyond_limit"     // the key has more operations and reads than fit into memory
 )
 
 // How says how it is known that what a read saw is older than what it missed. Names are written in reports and are never
@@ -63,12 +65,13 @@ type Report struct {
 	Lost       replay.Count     `json:"of_lost_writes"` // reads that showed a write which is lost in the end
 	Registers  Registers        `json:"linearizable"`   // of the keys, or fields, with strong reads
 	Sessions   SessionWrites    `json:"session_writes"`
-	Preferred  []Preference     `json:"preferred_own"`      // replicas that answered by themselves, by time
-	Alone      int64            `json:"quorum_reads_alone"` // that asked for a quorum, and fewer than half of the replicas answered
-	Skew       time.Duration    `json:"skew"`               // the tolerance that times were compared with
-	Contradict time.Duration    `json:"clocks_contradict"`  // the least skew that the reads show; 0 for none
-	Worst      []Case           `json:"worst"`              // stale reads, furthest behind first
-	Examples   []Case           `json:"examples"`           // the first read for each reason why nobody can tell
+	Preferred  []Preference     `json:"preferred_own"`              // replicas that answered by themselves, by time
+	OneIn      int64            `json:"preferred_one_in,omitempty"` // which was looked for in the reads of one key in so many; 0 is all: see [Options.Limit]
+	Alone      int64            `json:"quorum_reads_alone"`         // that asked for a quorum, and fewer than half of the replicas answered
+	Skew       time.Duration    `json:"skew"`                       // the tolerance that times were compared with
+	Contradict time.Duration    `json:"clocks_contradict"`          // the least skew that the reads show; 0 for none
+	Worst      []Case           `json:"worst"`                      // stale reads, furthest behind first
+	Examples   []Case           `json:"examples"`                   // the first read for each reason why nobody can tell
 	Unordered  *finding.Finding `json:"unordered,omitempty"`
 }
 
@@ -94,6 +97,96 @@ type Spread struct {
 	P50   time.Duration `json:"p50"`
 	P99   time.Duration `json:"p99"`
 	Max   time.Duration `json:"max"`
+}
+
+// ages are durations of which the spread is wanted: as they are up to a number, and beyond it each to three digits.
+type ages struct {
+	list    []int64
+	rounded map[int64]int64 // how many there are of each; nil while there are few
+	count   int64
+	most    int64
+}
+
+// mostAges is how many are kept as they are.
+const mostAges = 1 << 18
+
+func (a *ages) add(age int64) {
+	a.count++
+	a.most = max(a.most, age)
+	if a.rounded != nil {
+		a.rounded[rounded(age)]++
+		return
+	}
+	if a.list = append(a.list, age); len(a.list) > mostAges {
+		a.round()
+	}
+}
+
+func (a *ages) round() {
+	if a.rounded == nil {
+		a.rounded = make(map[int64]int64)
+	}
+	for _, age := range a.list {
+		a.rounded[rounded(age)]++
+	}
+	a.list = nil
+}
+
+func (a *ages) join(o *ages) {
+	a.count += o.count
+	a.most = max(a.most, o.most)
+	if a.list = append(a.list, o.list...); a.rounded != nil || o.rounded != nil || len(a.list) > mostAges {
+		a.round()
+	}
+	for age, n := range o.rounded {
+		a.rounded[age] += n
+	}
+}
+
+// rounded cuts a duration to its ten highest bits, a thousandth.
+func rounded(age int64) int64 {
+	low := max(bits.Len64(uint64(age))-10, 0)
+	return age >> low << low
+}
+
+func (a *ages) spread() Spread {
+	if a.rounded == nil {
+		return SpreadOf(a.list, a.count)
+	}
+	s := Spread{Count: a.count, Max: time.Duration(a.most)}
+	n := int64(0)
+	for _, age := range slices.Sorted(maps.Keys(a.rounded)) {
+		before := n
+		n += a.rounded[age]
+		for _, rank := range []struct {
+			part int64
+			to   *time.Duration
+		}{{50, &s.P50}, {99, &s.P99}} {
+			if at := (a.count*rank.part + 99) / 100; before < at && at <= n {
+				*rank.to = time.Duration(age)
+			}
+		}
+	}
+	return s
+}
+
+// join takes what another report of the same history counts of its reads, but for what is worked out in the end. worst is how
+// many stale reads are told.
+func (r *Report) join(o *Report, worst int) {
+	r.Reads += o.Reads
+	r.Lost.Min += o.Lost.Min
+	r.Lost.Max += o.Lost.Max
+	r.Registers.Ordered += o.Registers.Ordered
+	r.Registers.NoOrder += o.Registers.NoOrder
+	r.Registers.TooHard += o.Registers.TooHard
+	r.Sessions.Checked += o.Sessions.Checked
+	r.Sessions.OutOfOrder += o.Sessions.OutOfOrder
+	r.Worst = append(r.Worst, o.Worst...)
+	slices.SortFunc(r.Worst, compareCases)
+	r.Worst = r.Worst[:min(len(r.Worst), worst)]
+	if u := o.Unordered; u != nil && (r.Unordered == nil || u.Place.Compare(r.Unordered.Place) < 0) {
+		r.Unordered = u
+	}
 }
 
 // SpreadOf returns the spread of so many durations by the nearest rank. It sorts the list; those that are not in it are 0.

@@ -21,12 +21,11 @@ func Example() {
 {"key":"stock/1","value":8,"node":"us-1","id":"us-1:2","start":"2026-05-20T12:10:00.000001Z","end":"2026-05-20T12:10:00.100001Z"}
 {"key":"stock/1","op":"read","want":"strong","saw":"us-1:1","start":"2026-05-20T12:15:00.000001Z","served_by":"eu-1"}
 `
-	var taken reads.Collector
-	h, err := replay.Collect([]history.Source{history.Reader("stock.ndjson", strings.NewReader(text))}, history.Options{Readings: taken.Take})
+	h, err := replay.Collect([]history.Source{history.Reader("stock.ndjson", strings.NewReader(text))}, history.Options{Reads: true})
 	if err != nil {
 		panic(err)
 	}
-	r, err := taken.Check(h, byVersion, reads.Options{Skew: 50 * time.Millisecond})
+	r, err := reads.Check(h, byVersion, reads.Options{Skew: 50 * time.Millisecond})
 	if err != nil {
 		panic(err)
 	}

@@ -39,7 +39,7 @@ type action struct {
 // at all.
 func (g *register) search() Searched {
 	half := (g.skew + 1) / 2
-	var all []action
+	all := slices.Grow(g.actions[:0], len(g.writes)+len(g.reads))
 	for i := range g.writes {
 		if w := &g.writes[i]; i != nothing {
 			all = append(all, action{write: int32(i), call: plus(w.startLo, -half), end: plus(w.endHi, half)})
@@ -50,6 +50,7 @@ func (g *register) search() Searched {
 			all = append(all, action{write: -1, seen: l.seen.writes, call: plus(l.startLo, -half), end: plus(l.endHi, half)})
 		}
 	}
+	g.actions = all
 	slices.SortStableFunc(all, func(a, b action) int { return cmp.Or(cmp.Compare(a.call, b.call), cmp.Compare(a.end, b.end)) })
 	last := []int32{nothing}
 	for from := 0; from < len(all); {
@@ -70,15 +71,15 @@ func (g *register) search() Searched {
 	return Ordered
 }
 
-// searchTogether returns which writes may be the last of a stretch of operations, given which may be before it; none when
-// there is no order. It returns false when it had to give up.
+// searchTogether returns which writes may be the last of a stretch of operations, given which may be before it, in the memory of
+// those; none when there is no order. It returns false when it had to give up.
 func searchTogether(stretch []action, before []int32) (last []int32, done bool) {
 	if len(stretch) == 1 { // mostly
 		one := &stretch[0]
 		if one.write >= 0 {
-			return []int32{one.write}, true
+			return append(before[:0], one.write), true
 		}
-		return slices.DeleteFunc(slices.Clone(before), func(i int32) bool { return !slices.Contains(one.seen, i) }), true
+		return slices.DeleteFunc(before, func(i int32) bool { return !slices.Contains(one.seen, i) }), true
 	}
 	if len(stretch) > mostTogether {
 		return nil, false

@@ -27,9 +27,10 @@ type witness struct {
 	op   int32 // -1 for none
 }
 
-func (g *register) zones(skew int64, certain bool) zones {
+// zones works them out, in the memory that z has.
+func (g *register) zones(z *zones, skew int64, certain bool) {
 	n := len(g.writes)
-	z := zones{from: make([]int64, n), till: make([]int64, n), by: make([]witness, n)}
+	z.from, z.till, z.by = fit(z.from, n), fit(z.till, n), fit(z.by, n)
 	for i := range g.writes {
 		w := &g.writes[i]
 		z.by[i] = witness{-1, int32(w.op)}
@@ -51,7 +52,7 @@ func (g *register) zones(skew int64, certain bool) zones {
 	}
 	// Of reads that saw one of several, the first to end and the last to begin stand for all.
 	type bounds struct{ first, last int }
-	several := make(map[*seen]bounds)
+	var several map[*seen]bounds
 	for at := range g.reads {
 		l := &g.reads[at]
 		switch {
@@ -69,6 +70,9 @@ func (g *register) zones(skew int64, certain bool) zones {
 			if l.startHi > g.reads[b.last].startHi {
 				b.last = at
 			}
+			if several == nil {
+				several = make(map[*seen]bounds)
+			}
 			several[l.seen] = b
 		}
 	}
@@ -79,13 +83,13 @@ func (g *register) zones(skew int64, certain bool) zones {
 		}
 	}
 	z.spread(g, certain)
-	return z
 }
 
 // spread carries the bounds over to what writers had seen.
 func (z *zones) spread(g *register, certain bool) {
 	ops := len(g.at)
-	from, till := make([]int64, ops), make([]int64, ops)
+	g.from, g.till = fit(g.from, ops), fit(g.till, ops)
+	from, till := g.from, g.till
 	for i, at := range g.at {
 		switch {
 		case at >= 0:
@@ -108,17 +112,17 @@ func (z *zones) spread(g *register, certain bool) {
 		z.from[at] = max(z.from[at], g.writes[at].startLo) // no value is in place before its write begins
 	}
 	n := len(z.from)
-	z.order = make([]int32, n)
+	z.order = fit(z.order, n)
 	for i := range z.order {
 		z.order[i] = int32(i)
 	}
 	slices.SortStableFunc(z.order, func(a, b int32) int { return compareTimes(z.from[a], z.from[b]) })
-	z.begun = make([]int64, n)
+	z.begun = fit(z.begun, n)
 	size := 1
 	for size < n {
 		size *= 2
 	}
-	z.tree = make([]int64, 2*size)
+	z.tree = fit(z.tree, 2*size)
 	for i := range z.tree {
 		z.tree[i] = ever
 	}
@@ -158,16 +162,17 @@ func (z *zones) each(before, after int64, visit func(i int32) bool) {
 	walk(1, 0, size)
 }
 
-// successors returns, of each write, that of the writes whose writers had seen it which is in place first.
-func (g *register) successors(z *zones) []int32 {
-	from := make([]int64, len(g.at))
+// successors returns, of each write, that of the writes whose writers had seen it which is in place first, in the memory of next.
+func (g *register) successors(next []int32, z *zones) []int32 {
+	g.from = fit(g.from, len(g.at))
+	from := g.from
 	for i, at := range g.at {
 		if from[i] = never; at >= 0 {
 			from[i] = z.from[at]
 		}
 	}
 	later := g.past.later(from)
-	next := make([]int32, len(g.writes))
+	next = fit(next, len(g.writes))
 	next[nothing] = -1
 	for i, at := range g.at {
 		if at >= 0 {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -98,7 +99,8 @@ func about(d time.Duration) string {
 func ReadsNotes(r *reads.Report) []string {
 	var notes []string
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	for _, f := range r.Preferred {
+	told := mostStale(r.Preferred)
+	for _, f := range told {
 		split := ""
 		if f.Split > 0 {
 			split = " " + plural(f.Split, "key") + " of them " + wasOrWere(f.Split) + " written on both sides meanwhile: a split brain."
@@ -111,6 +113,12 @@ func ReadsNotes(r *reads.Report) []string {
 			"All that time it showed nothing new of %s, which went on writing: this is what a service does that prefers its own replica under a cut.%s",
 			name(f.Replica), plural(f.Reads, "read"), seconds(f.From), seconds(f.To), wasOrWere(f.Reads), number(f.Stale), wasOrWere(f.Stale),
 			about(f.Age), list(names, "and"), split)
+	}
+	if more := int64(len(r.Preferred) - len(told)); more > 0 {
+		note("%s more like that, with fewer stale reads: -json tells all.", capital(plural(more, "time")))
+	}
+	if r.OneIn > 0 {
+		note("Replicas that answered by themselves were looked for in the reads of one key in %s, for there are more than are kept at once (-memory keeps more).", number(r.OneIn))
 	}
 	if n := r.Registers; n.NoOrder > 0 {
 		note("%s with strong reads: %s not linearizable.", capital(plural(n.Ordered+n.NoOrder+n.TooHard, "key")), number(n.NoOrder))
@@ -128,6 +136,38 @@ func ReadsNotes(r *reads.Report) []string {
 	return notes
 }
 
+// mostStale returns a few of the times in which replicas answered by themselves, those with most stale reads, in their order.
+func mostStale(all []reads.Preference) []reads.Preference {
+	const few = 5
+	if len(all) <= few {
+		return all
+	}
+	counts := make([]int64, len(all))
+	for i := range all {
+		counts[i] = all[i].Stale
+	}
+	slices.Sort(counts)
+	least := counts[len(counts)-few]
+	equal := int64(0) // how many of those with the least are told
+	for _, n := range counts[len(counts)-few:] {
+		if n == least {
+			equal++
+		}
+	}
+	var told []reads.Preference
+	for _, one := range all {
+		switch {
+		case one.Stale > least:
+		case one.Stale == least && equal > 0:
+			equal--
+		default:
+			continue
+		}
+		told = append(told, one)
+	}
+	return told
+}
+
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // reasons say why nobody can tell.
@@ -143,7 +183,7 @@ var reasons = map[reads.Reason]string{
 	reads.Ambiguous:       "what was seen may be one of several writes",
 	reads.ClockContradict: "the read ended before the write that it saw began, so the clocks can't be right",
 	reads.TooMany:         "too many writes were made at once",
-	reads.BeyondLimit:     "there are more reads than are kept (-memory keeps more)",
+	reads.BeyondLimit:     "the key has more operations and reads than are kept at once (-memory keeps more)",
 }
 
 // ReadsUntold says of which reads nobody can tell what they were, and why.

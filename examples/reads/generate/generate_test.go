@@ -27,11 +27,10 @@ func TestHistoriesAreWhatTheirNamesSay(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, string(made), string(kept), "%s is not what is generated", name)
 
-		var taken reads.Collector
-		h, err := replay.Collect([]history.Source{history.File(file)}, history.Options{Readings: taken.Take})
+		h, err := replay.Collect([]history.Source{history.File(file)}, history.Options{Reads: true})
 		require.NoError(t, err)
 		judged := 0
-		r, err := taken.Check(h, table, reads.Options{Each: func(_, _ string, at finding.Place, v reads.Verdict) {
+		r, err := reads.Check(h, table, reads.Options{Each: func(_, _ string, at finding.Place, v reads.Verdict) {
 			judged++
 			require.Equal(t, truth[at.Line-1], string(v.Outcome), "%s (%s)", at, v.Reason)
 		}})

@@ -1,0 +1,171 @@
+package replay
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/replay/history"
+)
+
+// readLine is a line of a history, and what ReadKeys should say of it.
+type readLine struct {
+	text string
+	key  string
+	read *Read // nil for a write
+	call Call
+}
+
+// linesOfReads makes writes, of which some say when they were called and some come again, and reads, of keys of which some are written
+// and never read or the other way round; key 0 has a third of all.
+func linesOfReads(seed uint64, n, keys int) (lines []readLine) {
+	r := rand.New(rand.NewPCG(seed, 3))
+	for len(lines) < n {
+		k := max(r.IntN(keys*3/2)-keys/2, 0)
+		at := finding.Place{File: "h", Line: int64(len(lines) + 1)}
+		l := readLine{key: fmt.Sprintf("k/%d", k), call: Call{Start: int64(1e18 + r.IntN(1e9)), Session: strings.Repeat("s", r.IntN(3))}}
+		l.call.End = l.call.Start + int64(r.IntN(1e9))
+		session := ""
+		if l.call.Session != "" {
+			session = fmt.Sprintf(`,"session":%q`, l.call.Session)
+		}
+		switch {
+		case k%7 != 1 && r.IntN(2) == 0:
+			l.read = &Read{Place: at, Want: "strong", Saw: fmt.Sprint("n:", r.IntN(n)+1), ServedBy: strings.Repeat("eu", r.IntN(2)), Field: strings.Repeat("f", r.IntN(2)),
+				Session: l.call.Session, Start: l.call.Start, End: l.call.End}
+			served, field := "", ""
+			if l.read.ServedBy != "" {
+				served = `,"served_by":"eu"`
+			}
+			if l.read.Field != "" {
+				field = `,"field":"f"`
+			}
+			l.text = fmt.Sprintf(`{"op":"read","key":%q,"want":"strong","saw":%q,"start":%d,"end":%d%s%s%s}`, l.key, l.read.Saw, l.call.Start, l.call.End, session, served, field)
+		case k%7 == 2:
+			continue
+		case r.IntN(8) == 0 && len(lines) > 0 && lines[len(lines)-1].read == nil: // the first delivery is the one that counts
+			l = lines[len(lines)-1]
+		case r.IntN(4) == 0:
+			l.call = Call{}
+			l.text = fmt.Sprintf(`{"key":%q,"value":1,"node":"n","id":"n:%d"}`, l.key, len(lines)+1)
+		default:
+			l.text = fmt.Sprintf(`{"key":%q,"value":1,"node":"n","id":"n:%d","start":%d,"end":%d%s}`, l.key, len(lines)+1, l.call.Start, l.call.End, session)
+		}
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+// TestReadKeysGivesEveryKeyThatWasRead holds what is read back, with any memory and any number of goroutines, to the lines.
+func TestReadKeysGivesEveryKeyThatWasRead(t *testing.T) {
+	lines := linesOfReads(1, 3000, 60)
+	var text []string
+	ofKey := make(map[string]int) // records that count
+	want := make(map[string][]Read)
+	calls := make(map[string]Call) // by id
+	seen := make(map[string]bool)
+	all := int64(0)
+	for i, l := range lines {
+		text = append(text, l.text)
+		if ofKey[l.key]++; l.read != nil {
+			want[l.key] = append(want[l.key], *l.read)
+			all++
+		} else if !seen[l.text] {
+			seen[l.text] = true
+			calls[fmt.Sprint("n:", i+1)] = l.call
+		}
+	}
+	for _, memory := range []int64{-1, 0, 1 << 20, 1 << 18, 1} {
+		for _, workers := range []int{1, 3} {
+			h, err := Collect([]history.Source{sourceOf("h", strings.Join(text, "\n"))}, history.Options{Reads: true, Memory: memory, Workers: workers})
+			require.NoError(t, err)
+			require.Equal(t, all, h.Reads())
+			most := h.store.atOnce()
+			got := make(map[string][]Read)
+			var mu sync.Mutex
+			left := h.ReadKeys(Options{Workers: workers}, func(worker int, k *KeyOperations) {
+				mu.Lock()
+				defer mu.Unlock()
+				require.Less(t, worker, workers)
+				name := strings.Clone(k.Key)
+				require.NotContains(t, got, name, "twice")
+				for _, r := range k.Reads {
+					for _, text := range []*string{&r.Saw, &r.Want, &r.ServedBy, &r.Session, &r.Field} {
+						*text = strings.Clone(*text)
+					}
+					got[name] = append(got[name], r)
+				}
+				for _, o := range k.Ops {
+					require.Equal(t, calls[o.ID], o.Call, o.ID)
+				}
+			})
+			require.NoError(t, h.Err())
+			wantLeft := int64(0)
+			for key, list := range want {
+				if most > 0 && ofKey[key] > most {
+					wantLeft += int64(len(list))
+					require.NotContains(t, got, key)
+					continue
+				}
+				require.Equal(t, list, got[key], "%s with %d bytes", key, memory)
+				delete(got, key)
+			}
+			require.Empty(t, got)
+			require.Equal(t, wantLeft, left)
+			require.NoError(t, h.Close())
+		}
+	}
+	require.Greater(t, slices.Max(counted(ofKey)), 192, "the longest is too long for the middle memory")
+}
+
+func counted(of map[string]int) (counts []int) {
+	for _, n := range of {
+		counts = append(counts, n)
+	}
+	return counts
+}
+
+// TestKeysThatAreTooLongAreLeftOut: by one operation or read, and with all their reads; however large the records are, and whether
+// their shelf has to be split.
+func TestKeysThatAreTooLongAreLeftOut(t *testing.T) {
+	const memory = 1 << 20
+	most := newStore(memory, "", 1).atOnce()
+	for _, size := range []int{1, 500} {
+		var lines []string
+		session := strings.Repeat("s", size)
+		for k := range 12 {
+			writes := most / 2
+			reads := most - writes + k%2 // one too many for every other key
+			for i := range writes {
+				lines = append(lines, fmt.Sprintf(`{"key":"k/%d","value":1,"node":"n","id":"n:%d-%d","session":%q,"start":1500000000000000001}`, k, k, i, session))
+			}
+			for range reads {
+				lines = append(lines, fmt.Sprintf(`{"op":"read","key":"k/%d","session":%q}`, k, session))
+			}
+		}
+		for _, workers := range []int{1, 2} {
+			h, err := Collect([]history.Source{sourceOf("h", strings.Join(lines, "\n"))}, history.Options{Reads: true, Memory: memory, Workers: workers})
+			require.NoError(t, err)
+			var mu sync.Mutex
+			var visited []string
+			left := h.ReadKeys(Options{Workers: workers}, func(_ int, k *KeyOperations) {
+				mu.Lock()
+				defer mu.Unlock()
+				visited = append(visited, strings.Clone(k.Key))
+				require.Len(t, k.Ops, most/2)
+				require.Len(t, k.Reads, most-most/2)
+			})
+			require.NoError(t, h.Err())
+			slices.Sort(visited)
+			require.Equal(t, []string{"k/0", "k/10", "k/2", "k/4", "k/6", "k/8"}, visited)
+			require.EqualValues(t, 6*(most-most/2+1), left)
+			require.NoError(t, h.Close())
+		}
+	}
+}
