@@ -111,7 +111,7 @@ func (c *comparison) prepare() (history string, err error) {
 	if c.duckdb, err = filepath.Abs(c.duckdb); err != nil {
 		return "", err
 	}
-	return c.make("history.ndjson", native, "")
+	return c.make("history.ndjson", native)
 }
 
 // build makes the command and what it needs besides a history.
@@ -126,18 +126,15 @@ func (c *comparison) build() (err error) {
 	return quietly("", "go", "build", "-o", c.ours, "github.com/tiebreakhq/tiebreak/replay/cmd/tiebreak")
 }
 
-// make makes the history in a form, with what its writers had seen said so, and returns the name of its file.
-func (c *comparison) make(name string, f form, s seen) (history string, err error) {
+// make makes the history in a form, and with more flags if there are any, and returns the name of its file.
+func (c *comparison) make(name string, f form, more ...string) (history string, err error) {
 	history = filepath.Join(cmp.Or(c.dir, c.work), name)
 	// A process of its own makes it: what is measured inherits the high-water mark of who starts it.
 	args := []string{"-o", history, fmt.Sprintf("-form=%s", f), fmt.Sprintf("-writes=%d", c.writes),
 		fmt.Sprintf("-keys=%d", c.keys), fmt.Sprintf("-zipf=%v", c.zipf), fmt.Sprintf("-hot=%v", c.hot),
 		fmt.Sprintf("-conflicts=%v", c.conflicts), fmt.Sprintf("-ties=%v", c.ties), fmt.Sprintf("-duplicates=%v", c.duplicates),
 		fmt.Sprintf("-counters=%v", c.counters), fmt.Sprintf("-seed=%d", c.seed), fmt.Sprintf("-mixed=%v", c.mixed)}
-	if s != "" {
-		args = append(args, "-seen="+string(s))
-	}
-	return history, quietly("", c.self, args...)
+	return history, quietly("", c.self, append(args, more...)...)
 }
 
 // dryRun returns the command of the dry run, but for the history.

@@ -44,7 +44,11 @@ func (w *workload) append(b []byte, one *write, r *rand.Rand) []byte {
 	case spanner:
 		return one.appendSpanner(b)
 	}
-	return one.appendNative(b, w.mixed, w.seen, r)
+	b = one.appendNative(b, w.mixed, w.seen, r)
+	if w.reads > 0 {
+		b = one.appendCall(b)
+	}
+	return append(b, "}\n"...)
 }
 
 func (o *write) appendKey(b []byte) []byte {
@@ -127,7 +131,31 @@ func (o *write) appendNative(b []byte, mixed bool, how seen, r *rand.Rand) []byt
 			b = append(append(append(b, `"op":"`...), o.op()...), '"')
 		}
 	}
-	return append(o.appendSeen(b, how), "}\n"...)
+	return o.appendSeen(b, how)
+}
+
+// called is how long before its time a write was called, and after it acknowledged, in nanoseconds.
+const called = 400_001
+
+func (o *write) appendCall(b []byte) []byte {
+	b = strconv.AppendInt(append(b, `,"start":`...), o.time-called, 10)
+	return strconv.AppendInt(append(b, `,"end":`...), o.time+called, 10)
+}
+
+// append appends the read as a native line.
+func (r *read) append(b []byte) []byte {
+	b = strconv.AppendInt(append(b, `{"op":"read","key":"users/`...), int64(r.key), 10)
+	b = append(append(append(b, `","want":"`...), r.want...), `","saw":`...)
+	if r.saw.seq > 0 {
+		b = append(append(append(b, '"'), nodes[r.saw.node]...), ':')
+		b = append(strconv.AppendInt(b, r.saw.seq, 10), '"')
+	} else {
+		b = append(b, "null"...)
+	}
+	b = append(append(append(b, `,"served_by":"`...), nodes[r.node]...), `","session":"s`...)
+	b = strconv.AppendInt(append(strconv.AppendInt(b, int64(r.session), 10), `","start":`...), r.time, 10)
+	b = strconv.AppendInt(append(b, `,"end":`...), r.time+called, 10)
+	return append(b, "}\n"...)
 }
 
 func (o *write) appendSeen(b []byte, how seen) []byte {

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 )
 
-// runForms runs the dry run over the same writes in each form, with what their writers had seen, and over compressed ones
-// beside only unpacking them.
+// runForms runs the dry run over the same writes in each form, with what their writers had seen, with reads, and over compressed
+// ones beside only unpacking them.
 func (c *comparison) runForms(to io.Writer) error {
 	return c.within(func() error {
 		all, err := c.formContenders()
@@ -39,7 +40,7 @@ func (c *comparison) formContenders() (all []*contender, err error) {
 	}
 	var first *contender // the native form
 	for _, f := range forms {
-		file, err := c.make(string(f), f, "")
+		file, err := c.make(string(f), f)
 		if err != nil {
 			return nil, err
 		}
@@ -53,17 +54,19 @@ func (c *comparison) formContenders() (all []*contender, err error) {
 		}
 		first = cmp.Or(first, one)
 	}
-	for _, s := range seens {
-		file, err := c.make("seen-"+string(s), native, s)
+	for _, kind := range []struct{ name, flag string }{
+		{"seen as numbers", "-seen=numbers"}, {"seen as list", "-seen=list"}, {"as many reads", "-reads=1"},
+	} {
+		file, err := c.make(strings.ReplaceAll(kind.name, " ", "-"), native, kind.flag)
 		if err != nil {
 			return nil, err
 		}
-		if _, err := add("run: seen as "+string(s), file, first, c.dryRun()...); err != nil {
+		if _, err := add("run: "+kind.name, file, first, c.dryRun()...); err != nil {
 			return nil, err
 		}
 	}
 	for _, ending := range []string{".gz", ".zst"} {
-		file, err := c.make("packed"+ending, native, "")
+		file, err := c.make("packed"+ending, native)
 		if err != nil {
 			return nil, err
 		}

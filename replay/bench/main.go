@@ -30,6 +30,7 @@ func bench(args []string) error {
 	fs.IntVar(&w.keys, "keys", 0, "how many keys may be written; half as many as writes when 0")
 	fs.Float64Var(&w.zipf, "zipf", 0, "`exponent` of the choice of keys, below 1; 0 chooses all alike")
 	fs.Float64Var(&w.hot, "hot", 0, "share of writes that go to one key")
+	fs.Float64Var(&w.reads, "reads", 0, "reads for each write, on native lines")
 	fs.Float64Var(&w.conflicts, "conflicts", 0.1, "share of writes that another node made at the same version")
 	fs.Float64Var(&w.ties, "ties", 0.05, "share of those that have the same time too")
 	fs.Float64Var(&w.duplicates, "duplicates", 0.01, "share of writes that are delivered again")
@@ -75,8 +76,8 @@ func bench(args []string) error {
 	if len(chosen) != 1 {
 		return errors.New("want one of -o FILE, -compare, -forms and -profile FILE")
 	}
-	if w.seen != "" && to == "" {
-		return errors.New("-seen is for -o FILE alone: the comparisons choose their own")
+	if (w.seen != "" || w.reads != 0) && to == "" {
+		return errors.New("-seen and -reads are for -o FILE alone: the comparisons choose their own")
 	}
 	if err := w.check(); err != nil {
 		return err

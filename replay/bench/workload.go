@@ -19,6 +19,7 @@ type workload struct {
 	duplicates float64 // share of writes that are delivered again
 	counters   float64 // share of writes that add to a counter
 	hot        float64 // share of writes that go to one key
+	reads      float64 // for each write; of keys that are no counters
 
 	form  form
 	mixed bool // members stand in a different order on each line
@@ -48,12 +49,34 @@ type write struct {
 	seen    [len(nodes)]int64 // up to which number of each node its writer had seen; of the other nodes alone
 }
 
+// read is one read of a workload, which saw the write of a node and number, or nothing.
+type read struct {
+	key     int
+	want    string
+	saw     dot
+	node    int // that answered
+	time    int64
+	session int
+}
+
+// wants are what reads are promised, one as often as the other.
+var wants = [...]string{"strong", "session", "bounded:1s", "eventual"}
+
+// stale is the share of reads that see the write before the last one.
+const stale = 0.01
+
 // past is what the generator remembers of a key.
 type past struct {
 	version int32
 	node    int8
 	tied    bool
 	time    int64
+	last    [2]dot // the writes to it, the last one first; for reads
+}
+
+type dot struct {
+	node int
+	seq  int64
 }
 
 // again is a write that is to come again once so many lines have been written, and after those that wait before it.
@@ -71,6 +94,7 @@ func (w *workload) generate(to io.Writer) error {
 	var seqs [len(nodes)]int64
 	var known [len(nodes)][len(nodes)]int64 // by node, what it has seen of the others
 	now := int64(1_750_000_000_000_000_000)
+	counters := int(w.counters * float64(w.keys))
 
 	var line []byte
 	written := 0
@@ -102,7 +126,7 @@ func (w *workload) generate(to io.Writer) error {
 		now += 1 + r.Int64N(2_000_000)
 		one.time = now
 		k := &keys[one.key]
-		one.add = one.key < int(w.counters*float64(w.keys))
+		one.add = one.key < counters
 		if k.version > 0 && r.Float64() < w.conflicts {
 			one.node = (int(k.node) + 1 + r.IntN(len(nodes)-1)) % len(nodes)
 			if k.tied = !k.tied && r.Float64() < w.ties; k.tied { // twice in a row could give a node two writes of one stamp
@@ -124,6 +148,20 @@ func (w *workload) generate(to io.Writer) error {
 		one.seen = known[one.node]
 		seqs[one.node]++
 		one.version, one.seq = int64(k.version), seqs[one.node]
+		k.last = [2]dot{{one.node, one.seq}, k.last[0]}
+		for left := w.reads; left > 0 && r.Float64() < left; left-- {
+			look := read{key: choose(), want: wants[r.IntN(len(wants))], node: r.IntN(len(nodes)), time: now + called + 1, session: r.IntN(1000)}
+			if look.key < counters {
+				continue
+			}
+			if look.saw = keys[look.key].last[0]; r.Float64() < stale {
+				look.saw = keys[look.key].last[1]
+			}
+			line = look.append(line[:0])
+			if _, err := out.Write(line); err != nil {
+				return err
+			}
+		}
 		if len(held) < window {
 			held = append(held, one)
 			continue
@@ -197,6 +235,8 @@ func (w *workload) check() error {
 	switch {
 	case w.writes < 1 || w.keys < 1:
 		return fmt.Errorf("%d writes to %d keys: want at least one of each", w.writes, w.keys)
+	case w.reads < 0 || w.reads > 0 && w.form != native:
+		return fmt.Errorf("-reads %v: want a number from 0, and native lines", w.reads)
 	case w.seen != "" && w.form != native:
 		return fmt.Errorf("-seen %s: only native lines say what their writers had seen", w.seen)
 	case w.zipf < 0 || w.zipf >= 1:

@@ -10,6 +10,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/history"
+	"github.com/tiebreakhq/tiebreak/replay/reads"
 )
 
 func small() workload {
@@ -25,7 +26,7 @@ func made(t *testing.T, w workload) []byte {
 
 func collected(t *testing.T, text []byte) *replay.History {
 	source := history.Source{Name: "h", Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }}
-	h, err := replay.Collect([]history.Source{source}, history.Options{})
+	h, err := replay.Collect([]history.Source{source}, history.Options{Reads: true})
 	require.NoError(t, err)
 	return h
 }
@@ -88,6 +89,28 @@ func TestSeenIsTheSameEitherWay(t *testing.T) {
 
 	w := small()
 	w.seen, w.form = asList, spanner
+	require.Error(t, w.check())
+}
+
+// Of every read of a workload it can be told whether it was stale, and few are.
+func TestReadsAreJudged(t *testing.T) {
+	w := small()
+	w.reads = 2.5
+	h := collected(t, made(t, w))
+	require.Zero(t, h.Inputs()[0].SetAside)
+	require.InEpsilon(t, 2.5*(1-w.counters)*float64(w.writes), h.Reads(), 0.05)
+	r, err := reads.Check(h, merge.MustParseTable("* * lww"), reads.Options{})
+	require.NoError(t, err)
+	require.Len(t, r.Levels, len(wants))
+	for _, l := range r.Levels[:2] {
+		require.Greater(t, l.Stale, int64(0), l.Level)
+	}
+	for _, l := range r.Levels {
+		require.Less(t, float64(l.Stale), 4*stale*float64(l.Reads), l.Level)
+		require.Zero(t, l.CannotTell, l.Level)
+	}
+
+	w.form = spanner
 	require.Error(t, w.check())
 }
 
