@@ -68,7 +68,9 @@ func (c *command) run(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	in.memory.raise()
+	if h.Reads() > 0 {
+		in.memory.raise()
+	}
 	judged, err := judge(h, table, &in, promise, r)
 	if err != nil {
 		return 0, err

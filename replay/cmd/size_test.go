@@ -42,6 +42,9 @@ func TestADrillRunsWithoutTheLimitOfTheReading(t *testing.T) {
 	day := file("h.ndjson", `{"key":"k","field":"f","value":1,"node":"a","time":1779235200000000000}`+"\n")
 	require.Equal(t, exitDone, Tiebreak(strings.NewReader(""), io.Discard, io.Discard, []string{"run", "-rules", table, day}))
 	require.EqualValues(t, 256<<20*3/4, debug.SetMemoryLimit(-1))
-	require.Equal(t, exitDone, Tiebreak(strings.NewReader(""), io.Discard, io.Discard, []string{"drill", "-rules", table, script, day}))
+	read := file("r.ndjson", `{"key":"k","op":"read"}`+"\n")
+	require.Equal(t, exitDone, Tiebreak(strings.NewReader(""), io.Discard, io.Discard, []string{"run", "-rules", table, day, read}))
+	require.EqualValues(t, 256<<20*7/8, debug.SetMemoryLimit(-1))
+	require.Equal(t, exitDone, Tiebreak(strings.NewReader(""), io.Discard, io.Discard, []string{"drill", "-rules", table, script, day, read}))
 	require.EqualValues(t, math.MaxInt64, debug.SetMemoryLimit(-1))
 }
