@@ -477,19 +477,23 @@ func hashPlain(key string) (hash uint64, ok bool) {
 		high  = 0x80 * every
 	)
 	h, odd := uint64(len(key)), uint64(0)
-	mix := func(w uint64) {
-		low := w &^ high
-		capital := (low + every*(0x7f-'@')) & (every*(0x80+'Z') - low) // above '@', and not above 'Z'
-		space := every*(0x80+' ') - low                                // not above ' '
+	mix := func(w uint64) { // where a byte is not ASCII, those above it may be marked wrongly
+		capital := (w + every*(0x7f-'@')) & (every*(0x80+'Z') - w) // above '@', and not above 'Z'
+		space := every*(0x80+' ') - w                              // not above ' '
 		odd |= w | capital | space
 		h = (h ^ w) * 0x9e3779b97f4a7c15
 		h ^= h >> 29
 	}
 	b := unsafe.Slice(unsafe.StringData(key), len(key))
-	for ; len(b) >= 8; b = b[8:] {
-		mix(binary.LittleEndian.Uint64(b))
-	}
-	if len(b) > 0 {
+	n := len(b) & 7 // what is behind the last whole word, with letters in front of it
+	if at := len(b) - 8; at >= 0 {
+		for i := 0; i <= at; i += 8 {
+			mix(binary.LittleEndian.Uint64(b[i:]))
+		}
+		if n > 0 {
+			mix(binary.BigEndian.Uint64(b[at:])&(1<<(8*n)-1) | every*'a'<<(8*n))
+		}
+	} else if n > 0 {
 		w := uint64(every * 'a')
 		for _, c := range b {
 			w = w<<8 | uint64(c)
