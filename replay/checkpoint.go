@@ -32,8 +32,9 @@ import (
 // ends, and is read with the same options by the same version of this module. Otherwise it is stale, and the input is read
 // anew.
 //
-// Never kept, and read each time, are the standard input, what is no regular file, the directory of a replica, and an input
-// that holds reads or writes with a session or the time of their call, for a partial keeps nothing of these.
+// Never kept, and read each time, are the standard input, what is no regular file, and the directory of a replica; and where
+// [history.Options.Reads] is false an input that holds reads, or writes with a session or the time of their call, for who wants them
+// next would miss them.
 //
 // Inputs are kept in groups: beside each other in the order in which they are given, until they are 32 MiB as they are
 // stored; a larger one is by itself. To write and sync a file takes longer than to read a small one, and each file is a
@@ -120,7 +121,7 @@ type keeper struct {
 	mu     sync.Mutex
 	saved  map[string]bool // the files that were written
 	failed bool            // to keep one; the others aren't tried
-	calls  []string        // the inputs that could be kept but for their reads
+	calls  []string        // the inputs that could be kept if their reads were
 }
 
 type place struct{ name, region string }
@@ -422,9 +423,10 @@ func (k *keeper) keep(h *History, g *group, first int) error {
 	for i := range g.inputs {
 		in := &g.inputs[i]
 		id := k.ids[k.missing[g.first-first+i]]
-		if id == nil || in.Unread != "" || in.calls {
+		left := in.calls && !h.keeps // what a history that keeps reads would want
+		if id == nil || in.Unread != "" || left {
 			head.Others = true
-			if in.calls {
+			if left {
 				calls = append(calls, in.Name)
 			}
 			continue
@@ -467,7 +469,7 @@ func (k *keeper) save(h *History, g *group, head *partialHeader, shelves []shelf
 	out := bufio.NewWriterSize(file, 256<<10)
 	seqs := numbered{store: h.store, names: h.names}
 	if seqs.runs, err = g.seqs.close(); err == nil {
-		err = h.store.save(out, head, g.names(), &seqs, shelves, quick)
+		err = h.store.save(out, head, g.names(), &seqs, shelves, g.readings, quick)
 	}
 	if err = cmp.Or(err, out.Flush()); err == nil {
 		err = file.Sync()

@@ -348,7 +348,7 @@ func TestDamageToWhatIsKeptDoesNotShow(t *testing.T) {
 	}
 }
 
-// What can't be kept is read each time: reads are in no partial, and a stream can't be told from another.
+// What can't be kept is read each time: reads where the history keeps none, and a stream, which can't be told from another.
 func TestWhatCannotBeKeptIsReadEachTime(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "h.ndjson")
 	require.NoError(t, os.WriteFile(name, []byte(`{"op":"read","key":"k","node":"us","time":6}`+"\n"+`{"key":"k","value":1,"node":"us","time":5}`), 0o666))

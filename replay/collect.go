@@ -30,7 +30,7 @@ type History struct {
 	links  links
 	seqs   numbered
 	reads  int64 // that are kept
-	calls  bool  // reads are kept, and when writes were called
+	keeps  bool  // reads, and when writes were called
 
 	lengths lengths
 
@@ -43,7 +43,7 @@ type collected struct {
 	Input
 	told  tally // of reading
 	begun bool
-	calls bool // records of it say when or in which session something was read or written: a partial keeps no such thing
+	calls bool // records of it say when or in which session something was read or written
 }
 
 // Input says what one source held. Every record of it is in exactly one of the counts.
@@ -95,7 +95,7 @@ func Collect(sources []history.Source, opt history.Options) (*History, error) {
 
 // newHistory returns a history of sources of which nothing has been read.
 func newHistory(sources []history.Source, opt history.Options) *History {
-	h := &History{store: newStore(memoryOf(&opt), opt.Temp, opt.Workers), names: newNames(), calls: opt.Reads, lengths: usualLengths, inputs: make([]collected, len(sources))}
+	h := &History{store: newStore(memoryOf(&opt), opt.Temp, opt.Workers), names: newNames(), keeps: opt.Reads, lengths: usualLengths, inputs: make([]collected, len(sources))}
 	h.seqs = numbered{store: h.store, names: h.names}
 	for i, s := range sources {
 		h.inputs[i].Input = Input{Name: s.Name, Region: s.Region, Unread: unreadAll}
@@ -131,7 +131,7 @@ func (h *History) collect(sources []history.Source, opt history.Options, groupOf
 		c.add(b)
 		b.Recycle()
 		err := c.filler.err
-		if c.readings != nil {
+		if c.readings.filler != nil {
 			err = cmp.Or(err, c.readings.err)
 		}
 		g.note(c)
@@ -185,7 +185,7 @@ func (g *group) collector(worker int) *collector {
 		g.all = append(g.all, make([]*collector, missing)...)
 	}
 	if g.all[worker] == nil {
-		c := &collector{writes: newWrites(g.history), keeps: g.history.calls, first: g.first, inputs: make([]collected, len(g.inputs))}
+		c := &collector{writes: newWrites(g.history), keeps: g.history.keeps, first: g.first, inputs: make([]collected, len(g.inputs))}
 		c.filler.most, c.filler.tight = g.block, g.tight
 		g.all[worker] = c
 	}
@@ -220,12 +220,10 @@ func (g *group) close() ([]shelf, error) {
 		if err := c.filler.closeTo(&shelves); err != nil {
 			return nil, err
 		}
-		if c.readings != nil {
-			if err := c.readings.closeTo(&g.readings); err != nil {
-				return nil, err
-			}
-			g.reads += c.reads
+		if err := c.readings.closeTo(&g.readings); err != nil {
+			return nil, err
 		}
+		g.reads += c.readings.reads
 	}
 	for i := range g.inputs {
 		in := &g.inputs[i]
@@ -321,9 +319,8 @@ type collector struct {
 	writes
 	first    int // of its inputs
 	inputs   []collected
-	keeps    bool    // readings
-	readings *filler // nil while there are none
-	reads    int64   // among them
+	keeps    bool // readings
+	readings readings
 }
 
 // writes puts writes in compact form on shelves. One goroutine at a time uses it.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
@@ -19,22 +20,23 @@ import (
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
-// A partial is a history that was read, kept for later: every write in compact form with its place, and the counts of all
-// else. It carries the writes and not only their sums, for a conflict may span two days. What joins a partial and other
+// A partial is a history that was read, kept for later: every write in compact form with its place, the reads that the history
+// keeps, and the counts of all else. It carries the writes and not only their sums, for a conflict may span two days. What joins a partial and other
 // inputs reports, to the byte, what reading all of them at once would have.
 //
-//	"tiebreak.partial/v5\n", "z" or "s" for how the rest is packed: as zstd, or as S2, which is quicker and takes more space
+//	"tiebreak.partial/v6\n", "z" or "s" for how the rest is packed: as zstd, or as S2, which is quicker and takes more space
 //	       length (uvarint), header (JSON)
 //	       count, then each name: length, text; "" for a number that is not used
 //	       1, the numbers of all ids "node:seq", in ranges, each: the number of the node's name, how many are missing since
 //	              the range before it of the same node, and how many they are; 0; or only 0 when they are to be gathered from
 //	              the records, because writes of inputs that are not named stand among them
 //	       256 parts, each: count of blocks, then each block: length, bytes
+//	       as many parts of what is said of reads, and of when writes were called: none where the history does not keep it
 //	       CRC-32C of all the above, unpacked: 4 bytes, big-endian
 
 const (
 	partialForm  = "tiebreak.partial/"
-	partialMagic = partialForm + "v5\n"
+	partialMagic = partialForm + "v6\n"
 )
 
 // packing is how the inside of a partial is packed.
@@ -100,17 +102,18 @@ func (s *savedInput) collected() collected {
 	return in
 }
 
-// Save writes the history as a partial.
+// Save writes the history as a partial, with the reads that it keeps.
 func (h *History) Save(w io.Writer) error {
 	var header partialHeader
 	for i := range h.inputs {
 		header.Inputs = append(header.Inputs, h.inputs[i].saved())
 	}
-	return h.store.save(w, &header, h.names.texts, &h.seqs, h.store.parts[:], small)
+	return h.store.save(w, &header, h.names.texts, &h.seqs, h.store.parts[:], h.store.readings[:], small)
 }
 
-// save writes shelves of the store as a partial. seqs are the numbers of the ids in them.
-func (s *store) save(w io.Writer, head *partialHeader, names []string, seqs *numbered, shelves []shelf, how packing) error {
+// save writes shelves of the store as a partial, and those of readings, of which there may be none. seqs are the numbers of the ids
+// in them.
+func (s *store) save(w io.Writer, head *partialHeader, names []string, seqs *numbered, shelves, readings []shelf, how packing) error {
 	if _, err := io.WriteString(w, partialMagic+string(how)); err != nil {
 		return err
 	}
@@ -136,10 +139,12 @@ func (s *store) save(w io.Writer, head *partialHeader, names []string, seqs *num
 	if err := seqs.save(number, head.Others); err != nil {
 		return err
 	}
-	for p := range shelves {
-		from := &shelves[p]
+	if readings == nil {
+		readings = make([]shelf, partitions)
+	}
+	for _, from := range slices.Concat(shelves, readings) {
 		number(uint64(len(from.blocks) + len(from.away)))
-		err := s.each(from, func(b []byte) error {
+		err := s.each(&from, func(b []byte) error {
 			number(uint64(len(b)))
 			_, err := out.Write(b)
 			return err
@@ -352,6 +357,7 @@ type loader struct {
 	numbers   []sortedRun // the numbers of all ids, when they are told
 	told      bool
 	sequences sequences // and else gathered
+	readings  readings
 }
 
 func newLoader(h *History) *loader {
@@ -396,7 +402,7 @@ func (l *loader) inside(in *summed, wanted func(*savedInput) bool) error {
 
 // partBlock is a block of a part.
 type partBlock struct {
-	part int
+	part int // from partitions on, of readings
 	room *bytes.Buffer
 	data []byte
 	err  error // nothing follows
@@ -413,7 +419,7 @@ func (l *loader) blocks(in *summed) (err error) {
 	}
 	go func() {
 		defer close(ahead)
-		for p := range l.history.store.parts {
+		for p := range 2 * partitions {
 			n, err := binary.ReadUvarint(in)
 			for ; n > 0 || err != nil; n-- {
 				b := partBlock{part: p, room: <-spare, err: err}
@@ -464,8 +470,34 @@ func (l *loader) choose(header *partialHeader, wanted func(*savedInput) bool) {
 	}
 }
 
-// block takes the records of a block of a part, which may be anything.
+// readingsOf takes the readings of a block of a part, which may be anything.
+func (l *loader) readingsOf(p int, b []byte) error {
+	r := reader{b: b, names: l.from}
+	for r.more() {
+		key, is := r.reading()
+		if r.bad || partition(key) != p || !is.valid() {
+			return fmt.Errorf("%w: what it says of a read can't be read", ErrPartial)
+		}
+		if !l.history.keeps || l.only != nil && !l.only[is.Place.File] {
+			continue
+		}
+		if !is.write {
+			l.readings.reads++
+		}
+		l.record = is.append(l.record[:0], key, l.number(is.file))
+		l.readings.room(l.filler).put(p, l.record)
+	}
+	if l.readings.filler == nil {
+		return nil
+	}
+	return l.readings.err
+}
+
+// block takes the records of a block of a part, or the readings, which may be anything.
 func (l *loader) block(p int, b []byte) error {
+	if p >= partitions {
+		return l.readingsOf(p-partitions, b)
+	}
 	r, rec := reader{b: b, names: l.from, ids: &l.id}, &l.rec
 	for r.more() {
 		if end := l.copy(p, b[r.at:]); end > 0 {
@@ -498,9 +530,13 @@ func (l *loader) block(p int, b []byte) error {
 func (l *loader) into(err error) error {
 	h := l.history
 	shelves, failed := l.filler.close()
-	if err = cmp.Or(err, failed); err != nil {
+	var readings []shelf
+	if err = cmp.Or(err, failed, l.readings.closeTo(&readings)); err != nil {
 		for p := range shelves {
 			h.store.drop(&shelves[p])
+		}
+		for p := range readings {
+			h.store.drop(&readings[p])
 		}
 		for _, r := range append(l.numbers, l.sequences.runs...) {
 			r.drop(h.store)
@@ -512,6 +548,10 @@ func (l *loader) into(err error) error {
 	for p := range shelves {
 		h.store.parts[p].join(&shelves[p])
 	}
+	for p := range readings {
+		h.store.readings[p].join(&readings[p])
+	}
+	h.reads += l.readings.reads
 	h.inputs = append(h.inputs, l.inputs...)
 	h.links.join(&l.links)
 	runs, err := l.sequences.close()
@@ -672,6 +712,10 @@ func (h *History) join(o *History) error {
 			return l.into(err)
 		}
 		o.store.parts[p] = shelf{}
+		if err := o.store.each(&o.store.readings[p], func(b []byte) error { return l.readingsOf(p, b) }); err != nil {
+			return l.into(err)
+		}
+		o.store.readings[p] = shelf{}
 	}
 	return l.into(nil)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
@@ -52,43 +53,48 @@ const (
 	readingNotFound
 )
 
-// appendReading appends what a record says of a read, or of the call of a write.
-func appendReading(b []byte, n *numbers, rec *history.Record) []byte {
-	start, r := len(b), rec.Reading
+// appendReading appends what a record says of a read, or of the call of a write. file is the number of its file.
+func appendReading(b []byte, rec *history.Record, file uint64) []byte {
+	r := rec.Reading
+	is := readingRecord{write: rec.Kind == history.Write, Read: Read{Place: rec.Place, Want: r.Want, Saw: r.Saw, NotFound: r.NotFound,
+		Session: r.Session, ServedBy: r.ServedBy, Start: r.Start.Wall, End: r.End.Wall, Time: rec.Time.Wall}}
+	if len(rec.Fields) == 1 {
+		is.Field = rec.Fields[0].Name
+	}
+	return is.append(b, rec.Key, file)
+}
+
+func (r *readingRecord) append(b []byte, key string, file uint64) []byte {
+	start := len(b)
 	b = append(b, 0, 0) // the length
-	b = appendText(b, rec.Key)
+	b = appendText(b, key)
 	flags := byte(0)
-	if rec.Kind == history.Write {
+	if r.write {
 		flags |= readingOfWrite
 	}
 	if r.NotFound {
 		flags |= readingNotFound
 	}
 	b = append(b, flags)
-	b = appendUint(b, n.file(rec.Place.File))
-	b = appendUint(b, uint64(rec.Place.Line))
-	b = appendUint(b, uint64(rec.Place.Item))
-	b = binary.LittleEndian.AppendUint64(b, uint64(r.Start.Wall))
-	b = binary.LittleEndian.AppendUint64(b, uint64(r.End.Wall))
+	b = appendUint(b, file)
+	b = appendUint(b, uint64(r.Place.Line))
+	b = appendUint(b, uint64(r.Place.Item))
+	b = binary.LittleEndian.AppendUint64(b, uint64(r.Start))
+	b = binary.LittleEndian.AppendUint64(b, uint64(r.End))
 	b = appendText(b, r.Session)
-	if flags&readingOfWrite != 0 {
-		return putLength(b, start)
-	}
-	b = binary.LittleEndian.AppendUint64(b, uint64(rec.Time.Wall))
-	field := ""
-	if len(rec.Fields) == 1 {
-		field = rec.Fields[0].Name
-	}
-	for _, text := range [...]string{r.Want, r.Saw, r.ServedBy, field} {
-		b = appendText(b, text)
+	if !r.write {
+		b = binary.LittleEndian.AppendUint64(b, uint64(r.Time))
+		for _, text := range [...]string{r.Want, r.Saw, r.ServedBy, r.Field} {
+			b = appendText(b, text)
+		}
 	}
 	return putLength(b, start)
 }
 
-// reading reads the next record, which is a reading. Its texts point into the buffer.
-func (r *reader) reading() (is readingRecord) {
+// reading reads the next record, which is a reading, and its key. Its texts point into the buffer.
+func (r *reader) reading() (key string, is readingRecord) {
 	one := r.next()
-	one.text() // the key
+	key = one.text()
 	flags := one.byte()
 	is.write, is.NotFound = flags&readingOfWrite != 0, flags&readingNotFound != 0
 	is.file = uint32(one.uint())
@@ -99,20 +105,44 @@ func (r *reader) reading() (is readingRecord) {
 		is.Time = one.wall()
 		is.Want, is.Saw, is.ServedBy, is.Field = one.text(), one.text(), one.text(), one.text()
 	}
-	return is
+	if one.bad || one.at < len(one.b) || flags&^(readingOfWrite|readingNotFound) != 0 {
+		r.fail()
+	}
+	return key, is
+}
+
+// valid reports whether a reading may be one of a history.
+func (r *readingRecord) valid() bool {
+	for _, at := range []int64{r.Start, r.End, r.Time} {
+		if at < 0 || at > clock.MaxWall {
+			return false
+		}
+	}
+	return r.Place.Line >= 0 && r.Place.Item >= 0
+}
+
+// readings takes readings of writes and reads.
+type readings struct {
+	*filler       // nil while there are none
+	reads   int64 // among them
+}
+
+// room returns the filler, with blocks of at most a quarter of the size of those of the writes.
+func (r *readings) room(of *filler) *filler {
+	if r.filler == nil {
+		r.filler = newFiller(of.store, partitions)
+		r.filler.most, r.filler.tight = max(of.most/4, firstBlock), of.tight
+	}
+	return r.filler
 }
 
 // reading takes what a record says of a read, or of the call of a write.
 func (c *collector) reading(rec *history.Record) {
-	if c.readings == nil {
-		c.readings = newFiller(c.filler.store, partitions)
-		c.readings.most, c.readings.tight = max(c.filler.most/4, firstBlock), c.filler.tight
-	}
 	if rec.Kind == history.Read {
-		c.reads++
+		c.readings.reads++
 	}
-	c.record = appendReading(c.record[:0], &c.names, rec)
-	c.readings.put(partition(rec.Key), c.record)
+	c.record = appendReading(c.record[:0], rec, c.names.file(rec.Place.File))
+	c.readings.room(c.filler).put(partition(rec.Key), c.record)
 }
 
 // Reads returns how many reads the history keeps, to be judged: see [history.Options.Reads].
@@ -245,7 +275,7 @@ func (j *judge) longKeys(writes, readings *shelf) (map[string]bool, error) {
 // isRead reports whether the reading that stands at a place is of a read.
 func (j *judge) isRead(b []byte, at int) bool {
 	r := reader{b: b, at: at, names: j.part.history.names.texts}
-	is := r.reading()
+	_, is := r.reading()
 	return !is.write
 }
 
@@ -315,7 +345,7 @@ func (j *judge) key(i int) {
 		s := &j.readings.spots[at-1]
 		at = s.before
 		r := reader{b: j.readings.at[s.block], at: int(s.offset), names: j.readings.history.names.texts}
-		if one := r.reading(); one.write {
+		if _, one := r.reading(); one.write {
 			j.calls = append(j.calls, call{Call{one.Start, one.End, one.Session}, one.Place})
 		} else {
 			j.ops.Reads = append(j.ops.Reads, one.Read)
@@ -359,7 +389,7 @@ func (j *judge) callsOf(k *partKey) (writes int) {
 		s := &j.readings.spots[at-1]
 		at = s.before
 		r := reader{b: j.readings.at[s.block], at: int(s.offset), names: j.readings.history.names.texts}
-		if one := r.reading(); one.write {
+		if _, one := r.reading(); one.write {
 			writes++
 		}
 	}

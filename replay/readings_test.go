@@ -1,8 +1,11 @@
 package replay
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -168,4 +171,81 @@ func TestKeysThatAreTooLongAreLeftOut(t *testing.T) {
 			require.NoError(t, h.Close())
 		}
 	}
+}
+
+// saysOfReads is all that a history says of its reads.
+func saysOfReads(t *testing.T, h *History) string {
+	var mu sync.Mutex
+	var said []string
+	left := h.ReadKeys(Options{}, func(_ int, k *KeyOperations) {
+		text := fmt.Sprintf("%s: %+v\n", k.Key, k.Reads)
+		for _, o := range k.Ops {
+			text += fmt.Sprintf("%s %+v %+v\n", o.ID, o.Place, o.Call)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		said = append(said, text)
+	})
+	require.NoError(t, h.Err())
+	require.Zero(t, left)
+	slices.Sort(said)
+	return fmt.Sprint(h.Reads(), "\n", strings.Join(said, ""))
+}
+
+// However a history comes together, of inputs that are read, of partials, of others that join it, or of a checkpoint, it says the
+// same of its reads; and a history that keeps none takes none from those.
+func TestReadsAreKeptInPartialsAndCheckpoints(t *testing.T) {
+	dir := t.TempDir()
+	var sources []history.Source
+	for i := range 3 {
+		var text strings.Builder
+		for _, l := range linesOfReads(uint64(i), 400, 30) {
+			text.WriteString(l.text + "\n")
+		}
+		name := filepath.Join(dir, fmt.Sprintf("day-%d.ndjson", i))
+		require.NoError(t, os.WriteFile(name, []byte(text.String()), 0o666))
+		sources = append(sources, history.File(name))
+	}
+	collect := func(keep bool, sources ...history.Source) *History {
+		h, err := Collect(sources, history.Options{Reads: keep})
+		require.NoError(t, err)
+		return h
+	}
+	want := saysOfReads(t, collect(true, sources...))
+	require.Greater(t, strings.Count(want, "Saw:"), 300)
+	none := saysOfReads(t, collect(false, sources...))
+	require.Equal(t, "0\n", none)
+
+	var first, others bytes.Buffer
+	require.NoError(t, collect(true, sources[0]).Save(&first))
+	require.NoError(t, collect(true, sources[1:]...).Save(&others))
+	for _, keep := range []bool{true, false} {
+		wanted := none
+		if keep {
+			wanted = want
+		}
+		h, err := Load(bytes.NewReader(first.Bytes()), history.Options{Reads: keep})
+		require.NoError(t, err)
+		require.NoError(t, h.Load(bytes.NewReader(others.Bytes())))
+		require.Equal(t, wanted, saysOfReads(t, h))
+
+		h = collect(keep, sources[2])
+		h.Join(collect(true, sources[:2]...))
+		require.Equal(t, wanted, saysOfReads(t, h))
+	}
+
+	check := Checkpoint{Dir: filepath.Join(dir, "kept")}
+	for range 2 {
+		h, err := check.Collect(sources, history.Options{Reads: true})
+		require.NoError(t, err)
+		require.Equal(t, want, saysOfReads(t, h))
+	}
+	// One of them has changed: of what was kept beside it, the others are taken.
+	require.NoError(t, os.WriteFile(sources[1].Name, nil, 0o666))
+	h, err := check.Collect(sources, history.Options{Reads: true})
+	require.NoError(t, err)
+	require.Equal(t, saysOfReads(t, collect(true, sources...)), saysOfReads(t, h))
+	h, err = check.Collect(sources, history.Options{})
+	require.NoError(t, err)
+	require.Equal(t, none, saysOfReads(t, h))
 }

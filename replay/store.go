@@ -332,8 +332,11 @@ func (f *filler) close() ([]shelf, error) {
 	return f.shelves, f.err
 }
 
-// closeTo closes the filler and adds its shelves to others; nil is none.
+// closeTo closes the filler and adds its shelves to others. Either may be nil, of none.
 func (f *filler) closeTo(all *[]shelf) error {
+	if f == nil {
+		return nil
+	}
 	more, err := f.close()
 	if err != nil {
 		return err

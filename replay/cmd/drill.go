@@ -196,7 +196,7 @@ func (c *command) parseDrill(d *rehearsal) error {
 }
 
 // readTraffic reads the history, within the memory that it may use, and makes traffic of it, which is all in memory. Reads of
-// partials are not there: a partial keeps writes.
+// partials are not in the traffic; they are judged.
 func (c *command) readTraffic(d *rehearsal) error {
 	d.exclude, d.input.reads = d.reads.Take, true
 	h, names, err := c.read(&d.input)

@@ -58,7 +58,7 @@ Flags
   -rules FILE         the rule table
 ` + readingHelp + replayingHelp + `  -worst N            how many of the worst fields to show; 10 when left out
   -state FILE         write the merged state: {"key","field","value","id","by"}, one a line, sorted
-  -partial FILE       keep what was read, to be named as a HISTORY together with others another day; reads are not kept
+  -partial FILE       keep what was read, to be named as a HISTORY together with others another day
   -want LEVEL         what reads were promised that don't say: strong, quorum, session, bounded:5s or eventual
 ` + continuingHelp + `  -fail-on LIST       exit with 1 when there is any of: lost, conflicts, refused, diverged, ties, or the code of a
                       finding; or more of it than a bound, as in 'lost>10'; of a range the most counts
