@@ -52,15 +52,14 @@ func (h *History) Operations(opt Options, each func(*KeyOperations)) {
 		slices.SortFunc(inOrder, func(i, j int) int { return strings.Compare(f.part.keys[i].name, f.part.keys[j].name) })
 		for _, i := range inOrder {
 			f.room.built = nil // as above
-			f.operations(i, &ops)
+			f.operations(f.part.key(i, &f.room), &ops)
 			each(&ops)
 		}
 	}
 }
 
-// operations takes the operations of key number i.
-func (f *folder) operations(i int, ops *KeyOperations) {
-	k := f.part.key(i, &f.room)
+// operations takes the operations of a key.
+func (f *folder) operations(k *key, ops *KeyOperations) {
 	k.settle(&f.common.totals, &f.common.told)
 	k.arrange(f.opt, &f.common.told)
 	ops.Key, ops.Nodes, ops.Ops = k.name, k.nodes, ops.Ops[:0]

@@ -371,8 +371,13 @@ func (j *judge) key(i int) {
 	slices.SortFunc(j.calls, func(a, b call) int { return a.place.Compare(b.place) })
 	j.ops.Key, j.ops.Nodes, j.ops.Ops = from.name, nil, j.ops.Ops[:0]
 	if written {
-		j.ops.Ops = slices.Grow(j.ops.Ops, j.part.keys[at].count)
-		j.operations(at, &j.ops)
+		k := j.part.key(at, &j.room)
+		if j.most > 0 && len(k.ops)*k.writers() > j.most*nodesOfLong {
+			j.left += int64(len(j.ops.Reads))
+			return
+		}
+		j.ops.Ops = slices.Grow(j.ops.Ops, len(k.ops))
+		j.operations(k, &j.ops)
 		for i := range j.ops.Ops {
 			j.ops.Ops[i].Call = j.called(j.ops.Ops[i].Place)
 		}
@@ -394,6 +399,25 @@ func (j *judge) callsOf(k *partKey) (writes int) {
 		}
 	}
 	return writes
+}
+
+// nodesOfLong is how many nodes a key may have that is as long as may be: of each operation it is told what its writer had seen of
+// each node.
+const nodesOfLong = 32
+
+// writers returns how many nodes wrote the key.
+func (k *key) writers() (n int) {
+	slots := k.room.slots
+	for i := range k.ops {
+		if at := &slots[k.ops[i].writer]; *at == 0 {
+			*at = 1
+			n++
+		}
+	}
+	for i := range k.ops {
+		slots[k.ops[i].writer] = 0
+	}
+	return n
 }
 
 // keysAtHand is how many keys may be at hand at once without taking more memory than one long key.
