@@ -17,8 +17,8 @@ import (
 
 // Options says what reads are held to, and how far times can be relied on. The zero value is the default of each.
 type Options struct {
-	// Promise, which several goroutines call, says what a read of a key that wants nothing was promised. Nil promises session to a read with a session, and
-	// eventual to others.
+	// Promise says what a read of a key that wants nothing was promised. Nil promises session to a read with a session, and
+	// eventual to others. Several goroutines call it.
 	Promise func(key string) Level
 
 	// Skew is how far the clocks of two records may differ. When the reads show more, that is taken.
