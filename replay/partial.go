@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"runtime"
 	"slices"
 
 	"github.com/klauspost/compress/s2"
@@ -49,7 +50,7 @@ const (
 
 func (p packing) writer(w io.Writer) (io.WriteCloser, error) {
 	if p == quick {
-		return s2.NewWriter(w, s2.WriterConcurrency(1)), nil
+		return s2.NewWriter(w, s2.WriterConcurrency(runtime.GOMAXPROCS(0))), nil
 	}
 	return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
 }
