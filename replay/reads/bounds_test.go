@@ -172,3 +172,18 @@ func TestReadsAreOfTheWritesThatGoByTheirNames(t *testing.T) {
 		}
 	}
 }
+
+func TestReplicasThatAreCountedHaveAnEnd(t *testing.T) {
+	c, o := newCheck(merge.MustParseTable("* * lww"), &Options{}), newCheck(merge.MustParseTable("* * lww"), &Options{})
+	k := &replay.KeyOperations{Key: "k"}
+	for i := range mostServers + 10 {
+		k.Reads = append(k.Reads, replay.Read{Place: finding.Place{File: "h", Line: int64(i + 1)}, Want: "quorum", NotFound: true, Start: 1e18, ServedBy: fmt.Sprint("pod-", i)})
+	}
+	c.key(k)
+	require.Len(t, c.servers, mostServers)
+	k.Reads = []replay.Read{{Want: "quorum", NotFound: true, Start: 1e18, ServedBy: "another"}}
+	o.key(k)
+	c.join(o)
+	require.Len(t, c.servers, mostServers)
+	require.EqualValues(t, mostServers+11, c.close().Alone)
+}

@@ -148,7 +148,9 @@ func (c *check) join(o *check) {
 		}
 	}
 	for server := range o.servers {
-		c.servers[server] = true
+		if len(c.servers) < mostServers {
+			c.servers[server] = true
+		}
 	}
 	c.answers.join(&o.answers, c.limit())
 	for n, reads := range o.quorums {

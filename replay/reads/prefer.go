@@ -9,6 +9,9 @@ import (
 	"github.com/tiebreakhq/tiebreak/replay"
 )
 
+// mostServers is how many replicas are counted: where every read names another there would be no end of them.
+const mostServers = 1 << 16
+
 // answered takes note of who answered a read.
 func (c *check) answered(k *replay.KeyOperations, g *register, l *look) {
 	if l.ServedBy == "" {
@@ -22,7 +25,7 @@ func (c *check) answered(k *replay.KeyOperations, g *register, l *look) {
 		if several > 1 {
 			name = strings.TrimSpace(name)
 		}
-		if !c.servers[name] {
+		if !c.servers[name] && len(c.servers) < mostServers {
 			c.servers[strings.Clone(name)] = true
 		}
 	}
