@@ -30,7 +30,7 @@ type Stats struct {
 // chunkBytes is how much of a source a worker parses at once. What is read first of a source, and tells its format, is
 // less, so that a thousand small files don't cost a thousand chunks.
 const (
-	chunkBytes = 128 << 10
+	chunkBytes = 256 << 10
 	firstBytes = 64 << 10
 )
 
@@ -46,7 +46,7 @@ const (
 // source that is of no known format or may be of two.
 //
 // Memory is bounded by the number of workers, and of compressed sources that they read at once times [chunksAhead], times the
-// larger of 128 KiB and the longest record that the limits allow.
+// larger of 256 KiB and the longest record that the limits allow.
 func Scan(sources []Source, opt Options, each func(*Batch) error) (Stats, error) {
 	if _, known := importerOf(opt.Format); opt.Format != "" && !known {
 		return Stats{}, fmt.Errorf("%w %q: want one of %s", ErrFormat, opt.Format, join(Formats))
