@@ -150,8 +150,8 @@ func (h *History) Reads() int64 { return h.reads }
 
 // ReadKeys calls each with every key that was read, and with all that is known of it, by several goroutines at once, each of
 // which has a number below [Options.Workers]. The order of keys, and which goroutine gets which, is left open. It returns how
-// many reads it left out, which are of keys that have too many operations and reads to be in memory at once. Of the options it
-// takes the lag and the workers.
+// many reads it left out, which are of keys that have too many operations and reads, or operations of too many nodes, to be in memory
+// at once. Of the options it takes the lag and the workers.
 //
 // HAZARD: of what it is given, each may keep nothing, not even texts. The error of a history that can't be read back is that
 // of [History.Err].

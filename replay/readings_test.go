@@ -249,3 +249,23 @@ func TestReadsAreKeptInPartialsAndCheckpoints(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, none, saysOfReads(t, h))
 }
+
+// What a writer had seen is told of each node: a key of many nodes is left out sooner.
+func TestKeysOfManyNodesAreLeftOut(t *testing.T) {
+	var lines []string
+	for k, nodes := range []int{70, 100} {
+		for n := range nodes {
+			lines = append(lines, fmt.Sprintf(`{"key":"k/%d","value":1,"node":"n%d","id":"n%d:%d"}`, k, n, n, k+1))
+		}
+		lines = append(lines, fmt.Sprintf(`{"op":"read","key":"k/%d"}`, k))
+	}
+	for memory, want := range map[int64]int64{1 << 20: 1, -1: 0} {
+		h, err := Collect([]history.Source{sourceOf("h", strings.Join(lines, "\n"))}, history.Options{Reads: true, Memory: memory})
+		require.NoError(t, err)
+		visited := 0
+		left := h.ReadKeys(Options{Workers: 1}, func(_ int, k *KeyOperations) { visited++ })
+		require.NoError(t, h.Err())
+		require.Equal(t, want, left)
+		require.EqualValues(t, 2-want, visited)
+	}
+}

@@ -268,8 +268,9 @@ func (c *command) collect(in *input, histories, partials []history.Source) (*rep
 }
 
 func (in *input) scan(show *progress) history.Options {
-	return history.Options{Format: history.Format(in.format), Origin: in.origin, Scans: in.scans, Memory: in.memory.history(), Exclude: in.exclude, Reads: in.reads || in.checkpoint != "", // what is kept of an input is the same whoever wants it
-		Progress: show.read, Finished: show.finished}
+	keep := in.reads || in.checkpoint != "" // what is kept of an input is the same whoever wants it
+	return history.Options{Format: history.Format(in.format), Origin: in.origin, Scans: in.scans, Memory: in.memory.history(), Exclude: in.exclude,
+		Reads: keep, Progress: show.read, Finished: show.finished}
 }
 
 // read finds and reads all inputs. The caller erases the progress, when all that takes time is done.

@@ -47,6 +47,7 @@
 //
 // Memory is that of the history: see [history.Options.Memory]. The reads are parted by key and beyond it in a temporary file, as
 // the writes are, and several goroutines judge a few keys at a time. Of a key that has more operations and reads than three
-// for each 16 KiB of it, 49,152 in 256 MiB, nobody can tell; which keys those are depends on nothing else. What is of no one key
+// for each 16 KiB of it, 49,152 in 256 MiB, nobody can tell, nor of one whose operations times its nodes are more than 32 times
+// that; which keys those are depends on nothing else. What is of no one key
 // is bounded too: see [Options.Limit]; and the ages of more than 262,144 reads of one level are counted to a thousandth.
 package reads

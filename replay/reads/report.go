@@ -39,7 +39,7 @@ const (
 	Ambiguous       Reason = "ambiguous"        // what it saw may be one of several writes
 	ClockContradict Reason = "clocks"           // it ended before the write that it saw began
 	TooMany         Reason = "too_many"         // too many writes at once to compare
-	BeyondLimit     Reason = "beyond_limit"     // the key has more operations and reads than fit into memory
+	BeyondLimit     Reason = "beyond_limit"     // the key has more operations, reads or nodes than fit into memory
 )
 
 // How says how it is known that what a read saw is older than what it missed. Names are written in reports and are never

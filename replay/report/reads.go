@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -115,7 +116,7 @@ func ReadsNotes(r *reads.Report) []string {
 			about(f.Age), list(names, "and"), split)
 	}
 	if more := int64(len(r.Preferred) - len(told)); more > 0 {
-		note("%s more like that, with fewer stale reads: -json tells all.", capital(plural(more, "time")))
+		note("%s more like that, with no more stale reads each: -json tells all.", plural(more, "time"))
 	}
 	if r.OneIn > 0 {
 		note("Replicas that answered by themselves were looked for in the reads of one key in %s, for there are more than are kept at once (-memory keeps more).", number(r.OneIn))
@@ -136,35 +137,13 @@ func ReadsNotes(r *reads.Report) []string {
 	return notes
 }
 
-// mostStale returns a few of the times in which replicas answered by themselves, those with most stale reads, in their order.
+// mostStale returns a few of the times in which replicas answered by themselves, those with most stale reads, by time.
 func mostStale(all []reads.Preference) []reads.Preference {
 	const few = 5
-	if len(all) <= few {
-		return all
-	}
-	counts := make([]int64, len(all))
-	for i := range all {
-		counts[i] = all[i].Stale
-	}
-	slices.Sort(counts)
-	least := counts[len(counts)-few]
-	equal := int64(0) // how many of those with the least are told
-	for _, n := range counts[len(counts)-few:] {
-		if n == least {
-			equal++
-		}
-	}
-	var told []reads.Preference
-	for _, one := range all {
-		switch {
-		case one.Stale > least:
-		case one.Stale == least && equal > 0:
-			equal--
-		default:
-			continue
-		}
-		told = append(told, one)
-	}
+	told := slices.Clone(all)
+	slices.SortStableFunc(told, func(a, b reads.Preference) int { return cmp.Compare(b.Stale, a.Stale) })
+	told = told[:min(len(told), few)]
+	slices.SortStableFunc(told, func(a, b reads.Preference) int { return a.From.Compare(b.From) })
 	return told
 }
 
@@ -183,7 +162,7 @@ var reasons = map[reads.Reason]string{
 	reads.Ambiguous:       "what was seen may be one of several writes",
 	reads.ClockContradict: "the read ended before the write that it saw began, so the clocks can't be right",
 	reads.TooMany:         "too many writes were made at once",
-	reads.BeyondLimit:     "the key has more operations and reads than are kept at once (-memory keeps more)",
+	reads.BeyondLimit:     "the key has more operations, reads or nodes than are kept at once (-memory keeps more)",
 }
 
 // ReadsUntold says of which reads nobody can tell what they were, and why.
