@@ -123,7 +123,7 @@ func (c *cell) tellFaults(i int, kind merge.Kind, v *merge.Verdict, t *tally) {
 	switch {
 	case v.Panicked != "":
 		if t.wants(finding.RulePanic, place) {
-			t.keep(c.finding(finding.RulePanic, o, "rule "+c.rule.Name+" panicked: "+quote(v.Panicked)+"; the ladder decided"))
+			t.keep(c.finding(finding.RulePanic, o, panicDetail(c.rule, v)))
 		}
 	case v.Missing:
 		if t.wants(finding.MissingBeforeImage, place) {
@@ -134,6 +134,10 @@ func (c *cell) tellFaults(i int, kind merge.Kind, v *merge.Verdict, t *tally) {
 			t.keep(c.finding(finding.NotMonotonic, o, c.rule.Name+" only grows; what the write takes away stays"))
 		}
 	}
+}
+
+func panicDetail(r *merge.Rule, v *merge.Verdict) string {
+	return "rule " + r.Name + " panicked: " + quote(v.Panicked) + "; the ladder decided"
 }
 
 // divide sorts the claims by node, and those of each into the order in which the node made them.

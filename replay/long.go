@@ -408,10 +408,17 @@ func (l *longKey) find() (plain bool) {
 			}
 			for t := range l.rules {
 				rule := &l.rules[t]
-				if !rule.Selects() {
+				switch rule.way {
+				case byCounting:
 					if !l.count(t, o) {
 						return false
 					}
+					continue
+				case byFrontier:
+					if len(l.lasts) < len(l.runs) {
+						l.lasts = append(l.lasts, ownOp{})
+					}
+					l.lasts[len(l.runs)-1].set(o)
 					continue
 				}
 				kept := &c.kept[t]
@@ -476,6 +483,9 @@ func (l *longKey) beginCell(at int) bool {
 	l.states = append(l.states, &longCell{kept: make([]ownOp, len(tables)), names: make([][]byte, len(tables)), greatest: make([]ownOp, len(tables)), ones: make([]RuleSum, len(tables))})
 	l.plainCell = c
 	plain := l.plainUnder(tables)
+	if l.rank >= byVersionOfNamed { // of the writes of a frontier nobody remembers the ids
+		plain = plain && !slices.ContainsFunc(l.rules, func(r plainRule) bool { return r.way == byFrontier })
+	}
 	l.plainCell = &l.whole
 	return plain
 }
@@ -506,8 +516,11 @@ func (l *longKey) fold() {
 		l.pass(c, true)
 		for t := range l.rules {
 			kept := &c.kept[t].plainOp
-			if !l.rules[t].Selects() {
+			switch l.rules[t].way {
+			case byCounting:
 				kept = nil
+			case byFrontier:
+				kept = l.foldFrontier(&l.rules[t], &c.ones[t], f.sums[t])
 			}
 			l.end(t, f.tables[t], kept, &c.ones[t], f.sums[t])
 		}
@@ -566,7 +579,7 @@ func (l *longKey) pass(c *longCell, last bool) {
 	f, o := l.folder, &c.held.plainOp
 	for t := range l.rules {
 		rule := &l.rules[t]
-		if !rule.Selects() {
+		if rule.way != bySelect {
 			continue
 		}
 		l.write(&l.b, &c.kept[t].plainOp)

@@ -96,9 +96,11 @@ type plainKey struct {
 	cells      []plainCell    // of one that is
 	places     map[string]int // of many cells, by field
 
-	a, b merge.Write // that are compared
-	sum  Cell        // of the table at hand
-	base plainEnd    // under the first table
+	a, b   merge.Write // that are compared
+	unseen []merge.Write
+	front  merge.Frontier // that they are
+	sum    Cell           // of the table at hand
+	base   plainEnd       // under the first table
 }
 
 // plainCell is the writes to one field.
@@ -110,12 +112,21 @@ type plainCell struct {
 	rules    []plainRule        // by table
 	sums     []merge.Increments // by table: of rules that count
 	earliest *plainOp           // nil when nobody has looked
+	lasts    []ownOp            // of a long key: of each run, the last write
 	keeps    []string           // by table: the id of what is kept, of a long key whose ids are written out
 }
 
 // reset empties the cell and keeps its memory.
 func (c *plainCell) reset(field string) {
-	c.field, c.writes, c.ops, c.runs, c.earliest = field, 0, c.ops[:0], c.runs[:0], nil
+	c.field, c.writes, c.ops, c.runs, c.earliest, c.lasts = field, 0, c.ops[:0], c.runs[:0], nil, nil
+}
+
+// last returns the last write of a run.
+func (c *plainCell) last(run int) *plainOp {
+	if c.lasts != nil {
+		return &c.lasts[run].plainOp
+	}
+	return &c.ops[c.runs[run].after-1]
 }
 
 // add takes the next write of a cell.
@@ -296,33 +307,44 @@ func (k *plainKey) unchecked(tables []*merge.Table) bool {
 // ended hands over how the key ends under a table.
 func (k *plainKey) ended(t int, kept *plainOp) {
 	f := k.folder
-	if f.state != nil && t == 0 {
+	if f.state != nil && t == 0 && !k.sum.Value.IsAbsent() {
 		f.lines = append(f.lines, StateLine{Key: k.name, Field: k.field, Value: k.sum.Value, ID: strings.Clone(k.sum.ID), By: k.sum.By})
 	}
 	switch {
 	case f.differ == nil:
 	case t == 0:
-		k.base = plainEnd{k.sum.Value, kept, k.sum.Lost}
-	case k.sum.Value != k.base.value:
-		c := &f.differ.others[t-1]
+		k.base = k.plainEnd(kept)
+	case k.sum.Value != k.base.value || (k.sum.Refused.Max > 0) != k.base.refused:
+		c, other := &f.differ.others[t-1], k.plainEnd(kept)
 		c.Differ++
-		c.Cells++
+		if other.value != k.base.value {
+			c.Cells++
+		}
+		if other.refused != k.base.refused {
+			c.Refused++
+		}
 		if c.wants(k.name, k.field, f.differ.limit) {
-			c.note(CellDiff{Key: k.name, Field: k.field, Base: k.ending(0, k.base), Other: k.ending(t, plainEnd{k.sum.Value, kept, k.sum.Lost})}, f.differ.limit)
+			c.note(CellDiff{Key: k.name, Field: k.field, Base: k.ending(0, k.base), Other: k.ending(t, other)}, f.differ.limit)
 		}
 	}
 }
 
-// plainEnd is how a plain key ends under one table; kept is nil under a counter.
+// plainEnd is how a plain key ends under one table; kept is nil when that is not one write.
 type plainEnd struct {
-	value value.Value
-	kept  *plainOp
-	lost  Count
+	value   value.Value
+	kept    *plainOp
+	lost    Count
+	refused bool
+}
+
+// plainEnd returns how the key ends under the table at hand.
+func (k *plainKey) plainEnd(kept *plainOp) plainEnd {
+	return plainEnd{k.sum.Value, kept, k.sum.Lost, k.sum.Refused.Max > 0}
 }
 
 // ending puts into words how the key ends under a table.
 func (k *plainKey) ending(t int, end plainEnd) Ending {
-	e := Ending{Line: k.rules[t].Line, Rule: k.rules[t].Name, Value: end.value, Lost: end.lost}
+	e := Ending{Line: k.rules[t].Line, Rule: k.rules[t].Name, Value: end.value, Lost: end.lost, Refused: end.refused}
 	if end.kept != nil {
 		e.ID, e.By = k.id(end.kept), string(k.node(end.kept.node))
 	}
@@ -477,7 +499,7 @@ func (k *plainKey) sort() {
 	}
 }
 
-// plainUnder reports whether the rule of every table keeps one write, or counts increments that are all there is.
+// plainUnder reports whether plain keys can be folded by the rule of every table.
 func (k *plainKey) plainUnder(tables []*merge.Table) bool {
 	if k.rules == nil { // of more than a line of the processor's cache: others read what stands beside it
 		k.rules, k.sums = make([]plainRule, 0, 16), make([]merge.Increments, 0, 16)
@@ -485,8 +507,8 @@ func (k *plainKey) plainUnder(tables []*merge.Table) bool {
 	k.rules, k.sums = k.rules[:0], k.sums[:0]
 	for t, table := range tables {
 		rule := table.Rule(k.name, k.field)
-		k.rules, k.sums = append(k.rules, plainRule{rule, k.folder.plain[t].claims[rule.Index()]}), append(k.sums, merge.Increments{})
-		if rule.Together || !rule.Selects() && !k.folder.plain[t].counters[rule.Index()] {
+		k.rules, k.sums = append(k.rules, k.folder.plain[t].rules[rule.Index()]), append(k.sums, merge.Increments{})
+		if k.rules[t].way == noWay {
 			return false
 		}
 	}
@@ -515,7 +537,7 @@ func (k *plainKey) ranked(tables []*merge.Table) bool {
 // counted adds the increments up for the rules that count. It says no when there is something else.
 func (k *plainKey) counted() bool {
 	for t, rule := range k.rules {
-		if rule.Selects() {
+		if rule.way != byCounting {
 			continue
 		}
 		for i := range k.ops {
@@ -610,6 +632,31 @@ func (k *plainKey) order(rule *plainRule, a, b *plainOp) (order int, by lww.Rung
 type plainRule struct {
 	*merge.Rule
 	claims claimOrder
+	way    plainWay
+}
+
+// plainWay is how plain keys are folded by a rule.
+type plainWay uint8
+
+const (
+	noWay      plainWay = iota // they aren't
+	bySelect                   // it keeps one write, which beats all others
+	byCounting                 // it adds up increments, which are all there is
+	byFrontier                 // it keeps the last write of each node: nobody is known to have seen that
+)
+
+func plainWayOf(rule *merge.Rule) plainWay {
+	switch {
+	case rule.Together:
+		return noWay
+	case rule.Selects():
+		return bySelect
+	case rule.KeepsFrontier():
+		return byFrontier
+	case rule.Name == "counter":
+		return byCounting
+	}
+	return noWay
 }
 
 // claimOrder is what a rule looks at first, as far as that is version and time: [lww.Same] stands for all that comes behind.
@@ -684,7 +731,9 @@ func (k *plainKey) foldUnder(t int, table *merge.Table, s *sums) {
 	var kept *plainOp
 	var one RuleSum
 	switch {
-	case !rule.Selects():
+	case rule.way == byCounting:
+	case rule.way == byFrontier:
+		kept = k.foldFrontier(rule, &one, s)
 	case len(k.ops) == 1:
 		kept = &k.ops[0]
 		s.totals.Kept++
@@ -712,12 +761,75 @@ func (k *plainKey) foldUnder(t int, table *merge.Table, s *sums) {
 	k.end(t, table, kept, &one, s)
 }
 
-// end counts what there is to count once for a cell, beside what became of each write; kept is nil under a counter. How
+// foldFrontier counts what becomes of the writes of a cell under a rule that keeps the frontier, and returns the write that is
+// kept; nil when that is not one.
+func (k *plainKey) foldFrontier(rule *plainRule, one *RuleSum, s *sums) (kept *plainOp) {
+	before := k.writes - int64(len(k.runs))
+	one.Overwritten.add(Count{before, before}) // by the next of their nodes
+	k.findFrontier(rule)
+	if len(k.runs) == 1 {
+		s.totals.Kept++
+		return k.last(0)
+	}
+	shown := value.Value("") // what no write wrote: under the other rules, what agrees with what is shown is kept
+	if w, ok := k.front.Write(); ok {
+		kept, shown = k.lastOf(w.Dot.Node), k.front.Value()
+	}
+	for i := range k.runs {
+		o, w := k.last(i), k.frontierWrite(i)
+		v := k.front.Judge(&w)
+		if v.Panicked != "" && s.told.wants(finding.RulePanic, k.place(o)) {
+			s.told.keep(k.finding(finding.RulePanic, o, panicDetail(rule.Rule, &v)))
+		}
+		switch v.Outcome {
+		case merge.Kept:
+			s.totals.Kept++
+		case merge.Combined:
+			one.Combined++
+			s.totals.Combined++
+		case merge.Refused:
+			one.Refused.Max++ // the others may have been seen
+		case merge.Lost:
+			one.Overwritten.Max++ // by one that may have seen it
+			if o.kind == merge.Set && o.value == shown {
+				s.totals.Kept++
+				break
+			}
+			one.Lost.Max++
+			k.decided(rule, o, k.lastOf(v.Against.Dot.Node), -1, v.By, s)
+		}
+	}
+	return kept
+}
+
+// findFrontier makes k.front the frontier of the cell: the last write of each node, which had seen those before it.
+func (k *plainKey) findFrontier(rule *plainRule) {
+	k.unseen = k.unseen[:0]
+	for i := range k.runs {
+		k.unseen = append(k.unseen, k.frontierWrite(i))
+	}
+	k.front = rule.Frontier(k.unseen)
+}
+
+// frontierWrite returns the last write of a run. There is one of each node, which its dot says well enough.
+func (k *plainKey) frontierWrite(run int) (w merge.Write) {
+	k.write(&w, k.last(run))
+	w.Dot = clock.Dot{Node: w.Stamp.Node, Seq: 1}
+	return w
+}
+
+// lastOf returns the last write of a node.
+func (k *plainKey) lastOf(node clock.Node) *plainOp {
+	i := slices.IndexFunc(k.runs, func(r plainRun) bool { return k.node(r.node) == node })
+	return k.last(i)
+}
+
+// end counts what there is to count once for a cell, beside what became of each write; kept is nil when that is not one. How
 // the cell ends is in k.sum; its value and id may be left out when nobody will see them.
 func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s *sums) {
 	rule := &k.rules[t]
 	n := k.writes
-	k.sum = Cell{Key: k.name, Field: k.field, Line: rule.Line, Rule: rule.Name, Writes: n, Lost: one.Lost}
+	k.sum = Cell{Key: k.name, Field: k.field, Line: rule.Line, Rule: rule.Name, Writes: n, Lost: one.Lost, Refused: one.Refused}
 	sum := &k.sum
 	var writes Count
 	if len(k.runs) > 1 {
@@ -729,6 +841,7 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 		sum.Conflicts.Max, writes.Max = pairs/2, n
 	}
 	shown := k.folder.shows(sum, s)
+	wanted := shown || k.folder.differ != nil || len(table.Uniques) > 0
 	if kept != nil {
 		sum.Value, sum.By = kept.value, string(k.node(kept.node))
 		switch {
@@ -738,9 +851,13 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 		default:
 			sum.ID = k.id(kept)
 		}
-	} else {
+	}
+	if rule.way == byFrontier && wanted {
+		sum.Value = k.front.Value()
+	}
+	if rule.way == byCounting {
 		one.Combined, s.totals.Combined = n, s.totals.Combined+n
-		if shown || k.folder.differ != nil || len(table.Uniques) > 0 {
+		if wanted {
 			sum.Value = k.sums[t].Value()
 		}
 		for _, run := range k.runs {
@@ -749,9 +866,9 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 				s.counts(k.node(run.node))
 			}
 		}
-		if sum.Conflicts.Max > 0 {
-			k.tellUnknown(rule.Rule, &s.told)
-		}
+	}
+	if rule.NeedsDots() && sum.Conflicts.Max > 0 {
+		k.tellUnknown(rule.Rule, &s.told)
 	}
 	one.Cells, one.Writes, one.Conflicts = 1, n, sum.Conflicts
 	total := &s.totals
@@ -760,10 +877,11 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 	total.Conflicting.add(writes)
 	total.Overwritten.add(one.Overwritten)
 	total.Lost.add(one.Lost)
+	total.Refused.add(one.Refused)
 	s.rules[rule.Index()].add(one)
 	s.worst.offer(sum)
 	for i, u := range table.Uniques {
-		if u.Field == k.field && u.Matches(k.name) && sum.Value != value.Null {
+		if u.Field == k.field && u.Matches(k.name) && !sum.Value.IsAbsent() && sum.Value != value.Null {
 			o := kept
 			if o == nil {
 				o = k.first()
@@ -889,19 +1007,15 @@ func (k *plainKey) compare(a, b *plainOp) int {
 
 // plainTable is what is worked out of a table once, for all plain keys.
 type plainTable struct {
-	counters []bool // by rule
-	inverts  []bool
-	claims   []claimOrder
+	rules    []plainRule
+	inverts  []bool // by rule
 	counting []bool // by the number of a node: whether it is known to have raised a counter
 }
 
 func newPlainTable(t *merge.Table, names int) plainTable {
-	p := plainTable{
-		counters: make([]bool, len(t.Rules)), inverts: make([]bool, len(t.Rules)), claims: make([]claimOrder, len(t.Rules)),
-		counting: make([]bool, names),
-	}
+	p := plainTable{rules: make([]plainRule, len(t.Rules)), inverts: make([]bool, len(t.Rules)), counting: make([]bool, names)}
 	for i, r := range t.Rules {
-		p.counters[i], p.inverts[i], p.claims[i] = r.Name == "counter", r.Name == "lww", claimOrderOf(r)
+		p.rules[i], p.inverts[i] = plainRule{r, claimOrderOf(r), plainWayOf(r)}, r.Name == "lww"
 	}
 	return p
 }

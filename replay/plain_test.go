@@ -191,6 +191,35 @@ func splitHistory(seed uint64, hot string, kind int) string {
 	return b.String()
 }
 
+// oddRule keeps one of two values, makes a new one, or none, or panics.
+var oddRule = merge.Custom{Name: "odd", Merge: func(a, b value.Value) value.Value {
+	switch {
+	case a == "0" || b == "0":
+		return ""
+	case a == b:
+		return a
+	case a == "3" && b == "2":
+		panic("no")
+	case len(a)+len(b) < 3 && a < b:
+		return a + b
+	}
+	return max(a, b)
+}}
+
+// changesUnder compares what tables change with the first of them, and folds no plain key as one when cells is not nil.
+func changesUnder(t *testing.T, h *History, rules []string, cells func([]cell)) string {
+	w := &work{opt: &Options{Worst: 50, Workers: 1}, cells: cells}
+	for _, text := range rules {
+		w.tables = append(w.tables, merge.MustParseTable(text, oddRule))
+	}
+	d := newDiffer(w.tables, w.opt)
+	w.differ = func() *differ { return d }
+	h.fold(w)
+	b, err := json.MarshalIndent(d.others, "", " ")
+	require.NoError(t, err)
+	return string(b)
+}
+
 // What a key is folded by must not show in any report.
 func TestPlainKeysAreCountedLikeAllOthers(t *testing.T) {
 	tables := []string{
@@ -200,6 +229,8 @@ func TestPlainKeysAreCountedLikeAllOthers(t *testing.T) {
 		"nodes ap < eu < us\nk/* * prefer 3 > 1 > 0\nm/* * keep-all\n* * min",
 		"order time node version\nn/* * counter\n* f,g lww together\n* * lww",
 		"nodes ap < eu < us\nn/* f counter\nn/* * lww\nm/* g max\nm/* h highest f\n* * lww\nunique k/* g\ncheck m/* f <= g",
+		"nodes ap < eu < us\nn/* * union\nm/* * delete-wins\n* * refuse\nunique m/* f\nunique k/* f",
+		"order time version node\nn/* * keep-all\nm/* * update-wins\n* * odd\nunique k/* f\nunique n/* g",
 	}
 	plain, all := 0, 0
 	for seed := range uint64(100) {
@@ -209,8 +240,9 @@ func TestPlainKeysAreCountedLikeAllOthers(t *testing.T) {
 		}
 		h, err := Collect([]history.Source{sourceOf("b", text[:len(text)/2]), sourceOf("a", text[len(text)/2:])}, history.Options{Workers: 2})
 		require.NoError(t, err)
+		require.Equal(t, changesUnder(t, h, tables, func([]cell) {}), changesUnder(t, h, tables, nil), "seed %d", seed)
 		for _, rules := range tables {
-			table := merge.MustParseTable(rules)
+			table := merge.MustParseTable(rules, oddRule)
 			report := func(cells func([]cell)) string {
 				opt := &Options{Worst: 50, Workers: 2}
 				w := &work{tables: []*merge.Table{table}, opt: opt, cells: cells, state: &stateSorter{store: h.store}}
@@ -245,6 +277,7 @@ func TestLongKeysAreCountedLikeShortOnes(t *testing.T) {
 		"nodes ap < eu < us\nk/* * prefer 3 > 1 > 0\nn/* * counter\n* * min",
 		"nodes ap < eu < us\nn/* f counter\nm/* g max\n* h fww\n* * lww\nunique k/* g\ncheck m/* f <= g",
 		"nodes eu < us\n* * lww", // under which no key that ap wrote is plain
+		"nodes ap < eu < us\nn/* f keep-all\nn/* * update-wins\nk/* f odd\nk/* * union\nm/* f delete-wins\n* * refuse\nunique k/* g\nunique n/* f",
 	}
 	long, common := 0, 0
 	histories := make([]string, 0, 30)
@@ -284,7 +317,7 @@ func TestLongKeysAreCountedLikeShortOnes(t *testing.T) {
 		}
 		whole, bounded := read(-1), read(64<<10)
 		for _, rules := range tables {
-			table := merge.MustParseTable(rules)
+			table := merge.MustParseTable(rules, oddRule)
 			report := func(h *History) string {
 				opt := &Options{Worst: 50, Workers: 2}
 				w := &work{tables: []*merge.Table{table}, opt: opt, state: &stateSorter{store: h.store}}
@@ -334,7 +367,7 @@ func TestPlainWritesAreOrderedAsTheirRuleSays(t *testing.T) {
 		"nodes eu < us\norder time version node\n* * fww", "nodes eu < us\norder node time version\n* * lww", "nodes eu < us\norder version node time\n* * fww",
 	} {
 		of := merge.MustParseTable(text).Rules[0]
-		rule := &plainRule{of, claimOrderOf(of)}
+		rule := &plainRule{of, claimOrderOf(of), plainWayOf(of)}
 		for range 2000 {
 			a, b := draw(), draw()
 			var one, other merge.Write

@@ -1,0 +1,177 @@
+package merge
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// Frontier is the writes to a cell that no other writer had seen, under a rule that keeps those: see [Rule.KeepsFrontier].
+// What the cell shows and what became of its writes is a function of them alone.
+type Frontier struct {
+	rule   *Rule
+	writes []Write // greatest first by the rule; nobody changes them
+}
+
+// KeepsFrontier reports whether the cells of the rule keep the writes that no other writer had seen, and show one of them or
+// all.
+func (r *Rule) KeepsFrontier() bool { return r.family == frontier }
+
+// Frontier returns the frontier that writes are, none of whose writers had seen another's. It sorts the slice and keeps it.
+func (r *Rule) Frontier(writes []Write) Frontier {
+	slices.SortFunc(writes, r.greatestFirst)
+	return Frontier{r, writes}
+}
+
+func (r *Rule) greatestFirst(a, b Write) int {
+	if order, _ := r.Compare(&b, &a); order != 0 {
+		return order
+	}
+	return cmp.Or(b.Dot.Compare(a.Dot), cmp.Compare(b.ID, a.ID))
+}
+
+// combines reports whether the rule shows all live writes rather than one of them.
+func (r *Rule) combines() bool { return r.id == isKeepAll || r.id == isUnion || r.id == isCustom }
+
+// Judge says what became of a write to the cell; one that is not of the frontier was overwritten. The verdict names neither
+// field nor rule.
+func (f *Frontier) Judge(w *Write) Verdict {
+	r, writes := f.rule, f.writes
+	if _, found := slices.BinarySearchFunc(writes, *w, r.greatestFirst); !found {
+		return Verdict{Outcome: Overwritten}
+	}
+	if len(writes) == 1 {
+		return Verdict{Outcome: Kept}
+	}
+	v := Verdict{Outcome: Combined}
+	switch {
+	case r.id == isCustom:
+		return r.judgeCustom(w, writes)
+	case r.combines():
+		return v
+	}
+	against := &writes[0]
+	if *against == *w {
+		v.Outcome = Kept
+		if r.id == isRefuse {
+			v.Outcome = Refused
+		}
+		return v
+	}
+	order, by := r.Compare(w, against)
+	v = lost(r, w, against, order, by)
+	if r.id == isRefuse {
+		v.Outcome = Refused
+	}
+	return v
+}
+
+// judgeCustom says what a user's rule made of one of several live writes. When it kept one of the values as it was, the
+// writes of that value are kept and the others lost; when it made a new one, all live on in it.
+func (r *Rule) judgeCustom(w *Write, writes []Write) Verdict {
+	kept, panicked := r.callCustom(writes)
+	v := Verdict{Outcome: Combined, Panicked: panicked}
+	of := slices.IndexFunc(writes, func(o Write) bool { return !o.Deleted && o.Value == kept })
+	switch {
+	case of < 0:
+	case w.Value == kept && !w.Deleted:
+		v.Outcome = Kept
+	default:
+		v.Outcome, v.By, v.Against = Lost, rank, writes[of]
+	}
+	return v
+}
+
+// Value returns what the cell shows: see [Cell.Value].
+func (f *Frontier) Value() value.Value {
+	r, writes := f.rule, f.writes
+	switch {
+	case len(writes) == 0:
+		return ""
+	case !r.combines():
+		return writes[0].shown()
+	}
+	writes = slices.DeleteFunc(slices.Clone(writes), func(w Write) bool { return w.Deleted })
+	if len(writes) == 0 {
+		return ""
+	}
+	switch r.id {
+	case isKeepAll:
+		values := make([]value.Value, len(writes))
+		for i, w := range writes {
+			values[i] = w.Value
+		}
+		return value.Array(values...)
+	case isUnion:
+		return union(writes)
+	default:
+		v, _ := r.callCustom(writes)
+		return v
+	}
+}
+
+func (w Write) shown() value.Value {
+	if w.Deleted {
+		return ""
+	}
+	return w.Value
+}
+
+// union returns the elements of all the arrays, each once, in the order of [value.Compare]. A value that is no array is
+// one element; when there is a single write, its value stays as it is.
+func union(writes []Write) value.Value {
+	if len(writes) == 1 {
+		return writes[0].Value
+	}
+	var all []value.Value
+	for _, w := range writes {
+		all = append(all, elements(w.Value)...)
+	}
+	slices.SortFunc(all, value.Compare)
+	return value.Array(slices.Compact(all)...)
+}
+
+// elements returns the elements of an array, and any other value as the one element of it.
+func elements(v value.Value) []value.Value {
+	switch {
+	case v.IsAbsent():
+		return nil
+	case v.Kind() == value.KindArray:
+		return slices.Collect(v.Elements())
+	}
+	return []value.Value{v}
+}
+
+// callCustom folds the values of the live writes, lowest claim first, so that the result does not depend on the order in
+// which they came whatever the function does. When it panics, the greatest claim is kept.
+func (r *Rule) callCustom(writes []Write) (kept value.Value, panicked string) {
+	var values []value.Value
+	for _, w := range slices.Backward(writes) {
+		if !w.Deleted {
+			values = append(values, w.Value)
+		}
+	}
+	if len(values) == 0 {
+		return "", ""
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			kept, panicked = values[len(values)-1], fmt.Sprint(p)
+		}
+	}()
+	kept = values[0]
+	for _, v := range values[1:] {
+		kept = r.custom.Merge(kept, v)
+	}
+	return kept, ""
+}
+
+// Write returns the write that the cell keeps: see [Cell.Write].
+func (f *Frontier) Write() (Write, bool) {
+	if len(f.writes) == 0 || len(f.writes) > 1 && f.rule.combines() {
+		return Write{}, false
+	}
+	return f.writes[0], true
+}
