@@ -21,15 +21,30 @@ func (r *Rule) KeepsFrontier() bool { return r.family == frontier }
 
 // Frontier returns the frontier that writes are, none of whose writers had seen another's. It sorts the slice and keeps it.
 func (r *Rule) Frontier(writes []Write) Frontier {
-	slices.SortFunc(writes, r.greatestFirst)
+	slices.SortFunc(writes, func(a, b Write) int { return r.greatestFirst(&a, &b) })
 	return Frontier{r, writes}
 }
 
-func (r *Rule) greatestFirst(a, b Write) int {
-	if order, _ := r.Compare(&b, &a); order != 0 {
+func (r *Rule) greatestFirst(a, b *Write) int {
+	if order, _ := r.Compare(b, a); order != 0 {
 		return order
 	}
 	return cmp.Or(b.Dot.Compare(a.Dot), cmp.Compare(b.ID, a.ID))
+}
+
+// has reports whether a write is of the frontier.
+func (f *Frontier) has(w *Write) bool {
+	const few = 8 // up to which the dots find it sooner
+	if len(f.writes) <= few {
+		for i := range f.writes {
+			if o := &f.writes[i]; o.Dot == w.Dot && f.rule.greatestFirst(o, w) == 0 {
+				return true
+			}
+		}
+		return false
+	}
+	_, found := slices.BinarySearchFunc(f.writes, 0, func(o Write, _ int) int { return f.rule.greatestFirst(&o, w) })
+	return found
 }
 
 // combines reports whether the rule shows all live writes rather than one of them.
@@ -39,7 +54,7 @@ func (r *Rule) combines() bool { return r.id == isKeepAll || r.id == isUnion || 
 // field nor rule.
 func (f *Frontier) Judge(w *Write) Verdict {
 	r, writes := f.rule, f.writes
-	if _, found := slices.BinarySearchFunc(writes, *w, r.greatestFirst); !found {
+	if !f.has(w) {
 		return Verdict{Outcome: Overwritten}
 	}
 	if len(writes) == 1 {
@@ -93,19 +108,20 @@ func (f *Frontier) Value() value.Value {
 	case !r.combines():
 		return writes[0].shown()
 	}
-	writes = slices.DeleteFunc(slices.Clone(writes), func(w Write) bool { return w.Deleted })
-	if len(writes) == 0 {
-		return ""
-	}
-	switch r.id {
-	case isKeepAll:
-		values := make([]value.Value, len(writes))
-		for i, w := range writes {
-			values[i] = w.Value
+	var few [4]value.Value
+	values := few[:0]
+	for i := range writes {
+		if w := &writes[i]; !w.Deleted {
+			values = append(values, w.Value)
 		}
+	}
+	switch {
+	case len(values) == 0:
+		return ""
+	case r.id == isKeepAll:
 		return value.Array(values...)
-	case isUnion:
-		return union(writes)
+	case r.id == isUnion:
+		return union(values)
 	default:
 		v, _ := r.callCustom(writes)
 		return v
@@ -120,14 +136,14 @@ func (w Write) shown() value.Value {
 }
 
 // union returns the elements of all the arrays, each once, in the order of [value.Compare]. A value that is no array is
-// one element; when there is a single write, its value stays as it is.
-func union(writes []Write) value.Value {
-	if len(writes) == 1 {
-		return writes[0].Value
+// one element; when there is a single value, it stays as it is.
+func union(values []value.Value) value.Value {
+	if len(values) == 1 {
+		return values[0]
 	}
 	var all []value.Value
-	for _, w := range writes {
-		all = append(all, elements(w.Value)...)
+	for _, v := range values {
+		all = append(all, elements(v)...)
 	}
 	slices.SortFunc(all, value.Compare)
 	return value.Array(slices.Compact(all)...)

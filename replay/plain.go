@@ -773,11 +773,11 @@ func (k *plainKey) foldFrontier(rule *plainRule, one *RuleSum, s *sums) (kept *p
 	}
 	shown := value.Value("") // what no write wrote: under the other rules, what agrees with what is shown is kept
 	if w, ok := k.front.Write(); ok {
-		kept, shown = k.lastOf(w.Dot.Node), k.front.Value()
+		kept, shown = k.lastOf(&w), k.front.Value()
 	}
-	for i := range k.runs {
-		o, w := k.last(i), k.frontierWrite(i)
-		v := k.front.Judge(&w)
+	for i := range k.unseen {
+		o := k.lastOf(&k.unseen[i])
+		v := k.front.Judge(&k.unseen[i])
 		if v.Panicked != "" && s.told.wants(finding.RulePanic, k.place(o)) {
 			s.told.keep(k.finding(finding.RulePanic, o, panicDetail(rule.Rule, &v)))
 		}
@@ -796,33 +796,26 @@ func (k *plainKey) foldFrontier(rule *plainRule, one *RuleSum, s *sums) (kept *p
 				break
 			}
 			one.Lost.Max++
-			k.decided(rule, o, k.lastOf(v.Against.Dot.Node), -1, v.By, s)
+			k.decided(rule, o, k.lastOf(&v.Against), -1, v.By, s)
 		}
 	}
 	return kept
 }
 
-// findFrontier makes k.front the frontier of the cell: the last write of each node, which had seen those before it.
+// findFrontier makes k.front the frontier of the cell: the last write of each node, which had seen those before it. Their dots
+// say of which run they are.
 func (k *plainKey) findFrontier(rule *plainRule) {
-	k.unseen = k.unseen[:0]
-	for i := range k.runs {
-		k.unseen = append(k.unseen, k.frontierWrite(i))
+	k.unseen = slices.Grow(k.unseen[:0], len(k.runs))[:len(k.runs)]
+	for i := range k.unseen {
+		w := &k.unseen[i]
+		k.write(w, k.last(i))
+		w.Dot = clock.Dot{Node: w.Stamp.Node, Seq: uint64(i) + 1}
 	}
 	k.front = rule.Frontier(k.unseen)
 }
 
-// frontierWrite returns the last write of a run. There is one of each node, which its dot says well enough.
-func (k *plainKey) frontierWrite(run int) (w merge.Write) {
-	k.write(&w, k.last(run))
-	w.Dot = clock.Dot{Node: w.Stamp.Node, Seq: 1}
-	return w
-}
-
-// lastOf returns the last write of a node.
-func (k *plainKey) lastOf(node clock.Node) *plainOp {
-	i := slices.IndexFunc(k.runs, func(r plainRun) bool { return k.node(r.node) == node })
-	return k.last(i)
-}
+// lastOf returns the write behind one of the frontier.
+func (k *plainKey) lastOf(w *merge.Write) *plainOp { return k.last(int(w.Dot.Seq) - 1) }
 
 // end counts what there is to count once for a cell, beside what became of each write; kept is nil when that is not one. How
 // the cell ends is in k.sum; its value and id may be left out when nobody will see them.

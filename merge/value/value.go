@@ -73,17 +73,24 @@ func Bool(b bool) Value { return Value(strconv.FormatBool(b)) }
 
 // Array returns the array of the given elements, in their order. Absent ones are left out.
 func Array(elems ...Value) Value {
-	text := []byte{'['}
+	size := len("[]") + len(elems)
+	for _, e := range elems {
+		size += len(e)
+	}
+	var text strings.Builder
+	text.Grow(size)
+	text.WriteByte('[')
 	for _, e := range elems {
 		if e.IsAbsent() {
 			continue
 		}
-		if len(text) > 1 {
-			text = append(text, ',')
+		if text.Len() > 1 {
+			text.WriteByte(',')
 		}
-		text = append(text, e...)
+		text.WriteString(string(e))
 	}
-	return Value(append(text, ']'))
+	text.WriteByte(']')
+	return Value(text.String())
 }
 
 // Member is one member of an object.
