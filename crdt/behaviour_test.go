@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"sync"
@@ -1023,4 +1024,20 @@ func TestAStateThatHasSeenMoreThanCanBeCountedIsMerged(t *testing.T) {
 	all.state.seen.AddUp("c", 66)
 	assert.True(t, s.Merge(all))
 	assert.Equal(t, elements(66, 34), s.Elements())
+}
+
+func elements(from, n int) []string {
+	e := make([]string, n)
+	for i := range e {
+		e[i] = fmt.Sprintf("element-%05d", from+i)
+	}
+	return e
+}
+
+func orSetOf(node clock.Node, elements []string) *ORSet[string] {
+	var s ORSet[string]
+	for _, e := range elements {
+		_, _ = s.Add(node, e)
+	}
+	return &s
 }

@@ -3,7 +3,6 @@
 package crdt
 
 import (
-	"fmt"
 	"math/rand"
 	"runtime"
 	"strings"
@@ -57,22 +56,6 @@ func (s *stopwatch) start() {
 func (s *stopwatch) report() {
 	s.spent += s.now() - s.since
 	s.b.ReportMetric(float64(s.spent)/float64(s.b.N), "cpu-ns/op")
-}
-
-func elements(from, n int) []string {
-	e := make([]string, n)
-	for i := range e {
-		e[i] = fmt.Sprintf("element-%05d", from+i)
-	}
-	return e
-}
-
-func orSetOf(node clock.Node, elements []string) *ORSet[string] {
-	var s ORSet[string]
-	for _, e := range elements {
-		_, _ = s.Add(node, e)
-	}
-	return &s
 }
 
 func mapOf(elements []string) map[string]struct{} {

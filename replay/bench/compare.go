@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/tiebreakhq/tiebreak/replay"
@@ -184,9 +183,7 @@ func (c *contender) measure() error {
 	}
 	c.times = append(c.times, time.Since(begin))
 	c.cpu = append(c.cpu, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		c.rss = max(c.rss, usage.Maxrss<<10)
-	}
+	c.rss = max(c.rss, peak(cmd.ProcessState))
 	return nil
 }
 
