@@ -322,6 +322,8 @@ func (w *writer) lay(v any) {
 		}
 	case int:
 		w.b = wire.AppendInt(w.b, int64(v))
+	case int64:
+		w.b = wire.AppendInt(w.b, v)
 	case string:
 		w.text(v)
 	}
@@ -396,10 +398,10 @@ func TestABodyIsReadOnlyAsItWouldBeWritten(t *testing.T) {
 		{"AppendLog", a{seen, 0, 0, a{1, 0, 1, 1, "v", 3, 0, 1, 2, "v", 2, 0, 1, 3, "v"}}, "entries are not in order"},
 		{"AppendLog", a{seen, 2, 0, a{1, 0, 1, 1, "v"}}, "entries are not in order"},
 		{"AppendLog", a{seen, 1, 0, a{1, 0, 1, 1, "v"}}, ""},
-		{"AppendLog", a{seen, 0, 1 << 32, none}, "a time is out of range"},
-		{"AppendLog", a{seen, 0, 1<<32 - 1, none}, ""},
-		{"AppendLog", a{seen, int(clock.MaxWall) + 1, 0, none}, "a time is out of range"},
-		{"AppendLog", a{seen, int(clock.MaxWall), 0, none}, ""},
+		{"AppendLog", a{seen, 0, int64(1 << 32), none}, "a time is out of range"},
+		{"AppendLog", a{seen, 0, int64(1<<32 - 1), none}, ""},
+		{"AppendLog", a{seen, int64(clock.MaxWall) + 1, 0, none}, "a time is out of range"},
+		{"AppendLog", a{seen, int64(clock.MaxWall), 0, none}, ""},
 		{"MVRegister", a{seen, a{0, 1, "v", 1, 1, "u"}}, ""},
 		{"MVRegister", a{seen, a{1, 1, "v", 1, 1, "v"}}, "values are not ascending"},
 		{"MVRegister", a{seen, a{1, 1, "v", 1, 1, "u"}}, "values are not ascending"},
@@ -418,7 +420,7 @@ func TestABodyIsReadOnlyAsItWouldBeWritten(t *testing.T) {
 		{"EWFlag", a{a{"us", a{2, 1}}, none}, "runs of dots are not ascending"},
 		{"EWFlag", a{a{"us", a{1, 2, 3, 4}}, none}, "runs of dots are not ascending"},
 		{"EWFlag", a{a{"us", a{3, 4, 1, 1}}, none}, "runs of dots are not ascending"},
-		{"EWFlag", a{a{"us", a{1, 2, 4, 4, 6, math.MaxInt64}}, none}, ""},
+		{"EWFlag", a{a{"us", a{1, 2, 4, 4, 6, int64(math.MaxInt64)}}, none}, ""},
 		{"EWFlag", a{seen, none, none}, "an array of 3, not of 2"},
 		{"DWFlag", a{seen, a{none}}, "an array of 1, not of 2"},
 		{"ORSet", a{seen, a{a{"y", a{1, 1}, "x", a{1, 2}}, none}}, ""},

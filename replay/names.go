@@ -67,7 +67,7 @@ func slotOf(text string) int {
 	for i := range min(n, 3) {
 		h = h*31 + uint(text[n-1-i])
 	}
-	return int((h*31+uint(text[n/2]))*31+uint(text[0])) % knownNames
+	return int(((h*31+uint(text[n/2]))*31 + uint(text[0])) % knownNames)
 }
 
 // file is of for the file of a record, which is mostly that of the record before.

@@ -32,7 +32,7 @@ func linesOfReads(seed uint64, n, keys int) (lines []readLine) {
 	for len(lines) < n {
 		k := max(r.IntN(keys*3/2)-keys/2, 0)
 		at := finding.Place{File: "h", Line: int64(len(lines) + 1)}
-		l := readLine{key: fmt.Sprintf("k/%d", k), call: Call{Start: int64(1e18 + r.IntN(1e9)), Session: strings.Repeat("s", r.IntN(3))}}
+		l := readLine{key: fmt.Sprintf("k/%d", k), call: Call{Start: 1e18 + r.Int64N(1e9), Session: strings.Repeat("s", r.IntN(3))}}
 		l.call.End = l.call.Start + int64(r.IntN(1e9))
 		session := ""
 		if l.call.Session != "" {

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -133,7 +134,7 @@ func plainRecords() []history.Record {
 	numbered := bare
 	numbered.ID, numbered.Version, numbered.Tx, numbered.Precision = "us:7", 1<<63, "tx", history.Second
 	timed := bare
-	timed.Time, timed.Place.Item, timed.Tx = clock.Timestamp{Wall: -5, Logical: 1<<32 - 1}, 1<<32-1, strings.Repeat("t", 200)
+	timed.Time, timed.Place.Item, timed.Tx = clock.Timestamp{Wall: -5, Logical: 1<<32 - 1}, math.MaxInt&(1<<32-1), strings.Repeat("t", 200)
 	added := bare
 	added.Op, added.Fields = merge.Add, []history.Field{{Name: "a", Value: "1"}, {Name: "b", Value: "-2.5"}}
 	row := bare

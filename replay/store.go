@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -71,7 +72,7 @@ func memoryOf(opt *history.Options) memory {
 	if opt.Memory == 0 {
 		return history.DefaultMemory
 	}
-	return memory(opt.Memory)
+	return memory(min(opt.Memory, math.MaxInt))
 }
 
 // blocks returns how many bytes of records may be held.

@@ -379,9 +379,9 @@ func TestNothingPassesACutUntilItHeals(t *testing.T) {
 func TestFaultsMakeWritesLateLostOrDouble(t *testing.T) {
 	net := gen.Network{Faults: []gen.Fault{
 		{Write: 0, To: 1, Late: 1},                // overtaken
-		{Write: 1, To: 1, Late: 1 << 40},          // lost until the end
+		{Write: 1, To: 1, Late: 1 << 30},          // lost until the end
 		{Write: 2, To: 0, Late: 0, Again: true},   // comes back to its writer
-		{Write: 2 + 3, To: 1 + 2, Late: -1 << 40}, // write 2 to replica 1, and no earlier than it was made
+		{Write: 2 + 3, To: 1 + 2, Late: -1 << 30}, // write 2 to replica 1, and no earlier than it was made
 	}}
 	assert.Equal(t, []gen.Arrival{
 		{Write: 0, To: 0, Made: true},

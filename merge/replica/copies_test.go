@@ -60,7 +60,7 @@ func TestCopiesOfDisksHealOrAreTold(t *testing.T) {
 
 // stepWithCopies is a step in the life of a cluster whose members don't change.
 func (c *cluster) stepWithCopies(t testing.TB) {
-	c.now += int64(c.chance.IntN(int(20 * time.Minute)))
+	c.now += c.chance.Int64N(int64(20 * time.Minute))
 	i := c.chance.IntN(len(c.sites))
 	j := (i + 1 + c.chance.IntN(len(c.sites)-1)) % len(c.sites)
 	s, other := c.sites[i], c.sites[j]

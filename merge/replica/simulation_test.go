@@ -298,9 +298,9 @@ func own(s *site) (v clock.Vector) {
 func (c *cluster) isCut(a, b int) bool { return c.cut[[2]int{min(a, b), max(a, b)}] }
 
 func (c *cluster) step(t testing.TB) {
-	pause := int64(c.chance.IntN(int(20 * time.Minute)))
+	pause := c.chance.Int64N(int64(20 * time.Minute))
 	if c.chance.IntN(8) == 0 { // a quiet day
-		pause = int64(c.chance.IntN(int(30 * time.Hour)))
+		pause = c.chance.Int64N(int64(30 * time.Hour))
 	}
 	c.now += pause
 	c.lived += time.Duration(pause) * time.Duration(len(c.sites))

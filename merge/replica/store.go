@@ -409,10 +409,10 @@ func (r *Replica) load(from io.Reader, at segment.Position) (h head, err error) 
 		if _, err := io.ReadFull(in, size[:]); err != nil {
 			return err
 		}
-		n := int(binary.BigEndian.Uint32(size[:]))
+		n := int64(binary.BigEndian.Uint32(size[:]))
 		part = part[:0]
-		for len(part) < n { // by what is there, and not by what is declared
-			piece := min(n-len(part), 1<<20)
+		for int64(len(part)) < n { // by what is there, and not by what is declared
+			piece := min(n-int64(len(part)), 1<<20)
 			at := len(part)
 			part = append(part, make([]byte, piece)...)
 			if _, err := io.ReadFull(in, part[at:]); err != nil {

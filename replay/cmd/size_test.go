@@ -46,5 +46,5 @@ func TestADrillRunsWithoutTheLimitOfTheReading(t *testing.T) {
 	require.Equal(t, exitDone, Tiebreak(strings.NewReader(""), io.Discard, io.Discard, []string{"run", "-rules", table, day, read}))
 	require.EqualValues(t, 256<<20*7/8, debug.SetMemoryLimit(-1))
 	require.Equal(t, exitDone, Tiebreak(strings.NewReader(""), io.Discard, io.Discard, []string{"drill", "-rules", table, script, day, read}))
-	require.EqualValues(t, math.MaxInt64, debug.SetMemoryLimit(-1))
+	require.EqualValues(t, int64(math.MaxInt64), debug.SetMemoryLimit(-1))
 }

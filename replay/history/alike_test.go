@@ -36,7 +36,7 @@ func TestDocumentsThatAreAlikeAreReadLikeOthers(t *testing.T) {
 			}
 			return "{" + strings.Join(columns, ",") + "}"
 		}
-		time := fmt.Sprintf("%d.%010d", 1750000000000000000+i, r.IntN(2))
+		time := fmt.Sprintf("%d.%010d", 1750000000000000000+int64(i), r.IntN(2))
 		return fmt.Sprintf(`{"after":%s,"before":%s,"key":[%d],"mvcc_timestamp":%q,"topic":"t","updated":%q}`, row(), row(), i, time, time)
 	}
 	var feed []string

@@ -44,7 +44,7 @@ func TestRowOfAnInitialScanIsASnapshotWhereTheDataProvesItAndAWriteWithoutAPastE
 	got := importText("feed", strings.Join([]string{proven, unknown, insert}, "\n"), Options{})
 	require.Len(t, got.records, 3)
 	assert.Equal(t, Snapshot, got.records[0].Kind)
-	assert.EqualValues(t, 1601102296662969433, got.records[0].Time.Wall)
+	assert.EqualValues(t, int64(1601102296662969433), got.records[0].Time.Wall)
 	assert.Equal(t, Write, got.records[1].Kind)
 	assert.Equal(t, []Field{{Name: "v", Value: "1"}}, got.records[1].Fields)
 	assert.Equal(t, Write, got.records[2].Kind)

@@ -47,7 +47,7 @@ func TestStampLeftOverFromAnEarlierWriteIsNotBelieved(t *testing.T) {
 	require.Len(t, got.records, 1)
 	assert.EqualValues(t, "eu-west-1", got.records[0].Node)
 	assert.Equal(t, "e", got.records[0].ID)
-	assert.EqualValues(t, 1679748889_000000000, got.records[0].Time.Wall)
+	assert.EqualValues(t, int64(1679748889_000000000), got.records[0].Time.Wall)
 	assert.Equal(t, []Field{{Name: "v", Value: "2", Before: "1"}}, got.records[0].Fields)
 }
 

@@ -40,13 +40,17 @@ func frameSize(b []byte) (header, content int) {
 		}
 	case bin32:
 		if len(b) >= 5 {
-			return 5, int(binary.BigEndian.Uint32(b[1:]))
+			return 5, lengthOf(int64(binary.BigEndian.Uint32(b[1:])))
 		}
 	default:
 		return -1, 0
 	}
 	return 0, 0
 }
+
+// lengthOf returns a length as an int. What an int of 32 bits does not hold is longer than anything there, and so is half of the
+// most, which leaves room to add.
+func lengthOf(n int64) int { return int(min(n, math.MaxInt/2)) }
 
 // frames reads a chunk of whole frames.
 func (p *parser) frames(c *chunk, out *Batch) {
@@ -165,12 +169,12 @@ func (u *unpacker) length(size int) (int, bool) {
 	if len(u.frame)-u.at < 1+size {
 		return 0, false
 	}
-	n := 0
+	n := int64(0)
 	for _, b := range u.frame[u.at+1 : u.at+1+size] {
-		n = n<<8 | int(b)
+		n = n<<8 | int64(b)
 	}
 	u.at += 1 + size
-	return n, true
+	return lengthOf(n), true
 }
 
 // mapLen reads the header of the map that a record is.

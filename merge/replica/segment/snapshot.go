@@ -153,11 +153,11 @@ func (r *snapshotReader) next() error {
 	if n, err := r.file.ReadAt(b, r.offset); n < len(b) {
 		return err
 	}
-	length, last := int(little.Uint32(b)), little.Uint32(b) == lastBlock
+	length, last := int64(little.Uint32(b)), little.Uint32(b) == lastBlock
 	if last {
 		length = 8
 	}
-	if length > len(b)-8 {
+	if length > int64(len(b)-8) {
 		return corrupt("a block is cut short")
 	}
 	body := b[8 : 8+length]
