@@ -30,8 +30,8 @@ type cell struct {
 
 	state   merge.Cell
 	shown   value.Value  // what the state shows
-	refused []bool       // of each claim, whether the state refuses it; nil when it refuses none, or nobody has asked
 	byNode  []nodeClaims // by node of the key
+	refused [][]int32    // likewise, those of its claims that the state refuses; nil when nobody has asked
 
 	sum Cell
 }
@@ -102,18 +102,54 @@ func (c *cell) complete(claim *merge.Claim, at int) {
 func (c *cell) opOf(claim int) *op { return &c.key.ops[c.op[claim]] }
 
 // fold applies the claims to the state of the cell. This is the fold that services run: see [merge.Cell].
+//
+// Applying a claim to a frontier walks over it, and it may hold all claims before. So many are applied a few at a time, each to
+// a cell of its own, and cells of as many claims are merged: that walks over each some few times.
 func (c *cell) fold() {
-	c.state = c.rule.NewCell()
-	for i, at := range c.op {
-		c.key.room.tick()
-		claim := c.claim(i)
-		if c.claims != nil {
-			c.complete(claim, int(at))
-		}
-		c.state.Apply(claim)
+	const few = 32
+	if c.rule.KeepsFrontier() && len(c.op) > few {
+		c.state = c.foldParts(few)
+	} else {
+		c.state = c.rule.NewCell()
+		c.apply(&c.state, 0, len(c.op))
 	}
 	c.shown = c.state.Value()
 	c.divide()
+}
+
+// foldParts applies so many claims at a time to a cell and merges the cells.
+func (c *cell) foldParts(size int) merge.Cell {
+	var cells []merge.Cell // each of half as many parts as the one before, or fewer
+	for first := 0; first < len(c.op); first += size {
+		cells = append(cells, c.rule.NewCell())
+		c.apply(&cells[len(cells)-1], first, min(first+size, len(c.op)))
+		for parts := first/size + 1; parts%2 == 0; parts /= 2 {
+			cells = mergeLast(cells)
+		}
+	}
+	for len(cells) > 1 {
+		cells = mergeLast(cells)
+	}
+	return cells[0]
+}
+
+// apply applies some of the claims to a state.
+func (c *cell) apply(state *merge.Cell, first, after int) {
+	for i := first; i < after; i++ {
+		c.key.room.tick()
+		claim := c.claim(i)
+		if c.claims != nil {
+			c.complete(claim, int(c.op[i]))
+		}
+		state.Apply(claim)
+	}
+}
+
+// mergeLast merges the last two of a list.
+func mergeLast(cells []merge.Cell) []merge.Cell {
+	last := len(cells) - 1
+	cells[last-1].Merge(cells[last])
+	return cells[:last]
 }
 
 // tellFaults tells what a verdict says of the rule rather than of the claim.
@@ -334,21 +370,42 @@ func (c *cell) fate(i int, v *merge.Verdict) fate {
 	return f
 }
 
-// contested reports whether another claim that is refused is concurrent with claim i for certain.
+// contested reports whether another claim that is refused is concurrent with claim i for certain. Of another node, the first
+// claim that the writer of i can't have seen tells it: those behind it may have seen more. That holds without a name too, when
+// the claims are of many writers: they are in order of time then, and only a stated lag says of them what they can't have seen.
 func (c *cell) contested(i int) bool {
 	if c.refused == nil {
-		c.refused = c.key.room.refusals.raw(len(c.op))
-		for j := range c.op {
-			c.key.room.tick()
-			c.refused[j] = c.state.Judge(c.claim(j)).Outcome == merge.Refused
-		}
+		c.findRefused()
 	}
-	for j, refused := range c.refused {
-		if refused && j != i && c.key.relate(int(c.op[i]), int(c.op[j])) == concurrent {
+	k, at := c.key, int(c.op[i])
+	own := int(k.stand[at].node)
+	for n, refused := range c.refused {
+		if n == own { // whose others it had seen or was seen by; of one without a name nothing is certain
+			continue
+		}
+		first := sortedCount(refused, func(j int32) bool { return k.stand[c.op[j]].index <= k.past.high(at, n) })
+		if first < len(refused) && k.past.high(int(c.op[refused[first]]), own) < k.stand[at].index {
 			return true
 		}
 	}
 	return false
+}
+
+// findRefused asks the state which claims it refuses.
+func (c *cell) findRefused() {
+	room := c.key.room
+	c.refused = room.perNode.raw(len(c.byNode))
+	for n := range c.byNode {
+		claims := c.byNode[n].claims
+		refused := room.indexes.raw(len(claims))[:0]
+		for _, j := range claims {
+			room.tick()
+			if c.state.Judge(c.claim(int(j))).Outcome == merge.Refused {
+				refused = append(refused, j)
+			}
+		}
+		c.refused[n] = refused
+	}
 }
 
 // agrees reports whether what claim i wrote is what is kept.
@@ -489,7 +546,7 @@ func (c *cell) inversions(t *tally) int64 {
 		return 0
 	}
 	// Of each node, the claim with the greatest stamp among its first few.
-	greatest := k.room.greatest.raw(len(c.byNode))
+	greatest := k.room.perNode.raw(len(c.byNode))
 	for n := range c.byNode {
 		greatest[n] = k.room.indexes.raw(len(c.byNode[n].claims))
 		best := int32(-1)

@@ -42,15 +42,14 @@ type room struct {
 	plain plainKey
 
 	// What follows is taken back for each table.
-	cells    []cell
-	places   map[cellName]int // of many
-	claims   []merge.Claim
-	claimed  []claimed
-	own      slab[merge.Claim]
-	refusals slab[bool]
-	byNode   slab[nodeClaims]
-	indexes  slab[int32]
-	greatest slab[[]int32]
+	cells   []cell
+	places  map[cellName]int // of many
+	claims  []merge.Claim
+	claimed []claimed
+	own     slab[merge.Claim]
+	byNode  slab[nodeClaims]
+	indexes slab[int32]
+	perNode slab[[]int32]
 }
 
 // lengths says from how many operations on a key is a long one, and how much is folded at once.
@@ -74,7 +73,7 @@ var usualLengths = lengths{keep: 1 << 10, many: 1 << 15, run: 1 << 15, bite: 512
 func (r *room) inFar(f *far, ops int) *room {
 	n := &room{slots: r.slots, ids: ids{seed: r.ids.seed}, far: f}
 	n.ops.far, n.stand.far, n.ranks.far, n.flags.far, n.counts.far, n.times.far = f, f, f, f, f, f
-	n.refusals.far, n.indexes.far = f, f
+	n.indexes.far = f
 	if f != nil {
 		n.echoes = listOf[echo](f, ops)[:0] // it has no more
 	}
@@ -122,8 +121,7 @@ func (r *room) begin(name string, ops int, p *part) *key {
 func (r *room) beginCells() {
 	r.cells, r.claims, r.claimed = r.cells[:0], r.claims[:0], r.claimed[:0]
 	r.own.reset()
-	r.refusals.reset()
 	r.byNode.reset()
 	r.indexes.reset()
-	r.greatest.reset()
+	r.perNode.reset()
 }

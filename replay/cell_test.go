@@ -1,0 +1,99 @@
+package replay
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/replay/history"
+)
+
+// namelessHistory is writes to three keys, as lines of our own and as messages of CockroachDB, of which nobody knows where they
+// were made. Some say what their writers had seen, which may be what was written later.
+func namelessHistory(seed uint64) (known, unknown string) {
+	r := rand.New(rand.NewPCG(seed, 11))
+	nodes := []string{"ap", "eu", "us"}
+	var seqs [3]int
+	var ids [3][]string // of the messages
+	var lines, rows strings.Builder
+	const start, length = 1_750_000_000_000_000_000, 10_000
+	for range 10 + r.IntN(200) {
+		at, key := start+r.Int64N(length), r.IntN(3)
+		ids[key] = append(ids[key], fmt.Sprintf("k/%d@%s", key, clock.Timestamp{Wall: at}))
+		fmt.Fprintf(&rows, `{"after":{"f":%d},"key":[%d],"topic":"k","updated":"%d.0000000000"}`+"\n", r.IntN(5), key, at)
+	}
+	for range 10 + r.IntN(400) {
+		key, n := r.IntN(3), r.IntN(3)
+		seqs[n]++
+		fmt.Fprintf(&lines, `{"id":"%s:%d","key":"k/%d","field":"f","op":"set","value":%d,"node":%q,"time":%d`,
+			nodes[n], seqs[n], key, r.IntN(5), nodes[n], start+r.Int64N(length))
+		switch many := len(ids[key]); r.IntN(5) {
+		case 0, 1:
+			var seen []string
+			for m := range nodes {
+				if up := r.IntN(seqs[m] + 1); up > 0 {
+					seen = append(seen, fmt.Sprintf("%q:%d", nodes[m], up))
+				}
+			}
+			fmt.Fprintf(&lines, `,"seen":{%s}`, strings.Join(seen, ","))
+		case 2:
+			lines.WriteString(`,"seen":[]`)
+		case 3:
+			if many > 0 {
+				fmt.Fprintf(&lines, `,"seen":[%q]`, ids[key][r.IntN(many)])
+			}
+		}
+		lines.WriteString("}\n")
+	}
+	return lines.String(), rows.String()
+}
+
+// A frontier that was folded in pieces is the one of all claims in a row, and whether a refused claim is contested is what
+// looking at every other one tells.
+func TestALongFrontierIsThatOfItsClaims(t *testing.T) {
+	table := merge.MustParseTable("nodes ap < eu < us\n* * refuse")
+	long, contested, uncontested := 0, 0, 0
+	for seed := range uint64(60) {
+		known, unknown := namelessHistory(seed)
+		h, err := Collect([]history.Source{sourceOf("a", known), sourceOf("b", unknown)}, history.Options{})
+		require.NoError(t, err)
+		h.fold(&work{tables: []*merge.Table{table}, opt: &Options{Workers: 1, Lag: time.Duration(seed % 3 * 1000)}, cells: func(cells []cell) {
+			for i := range cells {
+				c := &cells[i]
+				if len(c.op) > 100 && len(c.key.nodes) == 4 {
+					long++
+				}
+				state := c.rule.NewCell()
+				c.apply(&state, 0, len(c.op))
+				require.True(t, state.Equal(c.state), "seed %d: %s", seed, c.key.name)
+				var refused []int
+				for i := range c.op {
+					if c.state.Judge(c.claim(i)).Outcome == merge.Refused {
+						refused = append(refused, i)
+					}
+				}
+				for _, i := range refused {
+					want := false
+					for _, j := range refused {
+						want = want || j != i && c.key.relate(int(c.op[i]), int(c.op[j])) == concurrent
+					}
+					require.Equal(t, want, c.contested(i), "seed %d: %s", seed, c.key.place(c.opOf(i)))
+					if want {
+						contested++
+					} else {
+						uncontested++
+					}
+				}
+			}
+		}})
+	}
+	require.Greater(t, long, 10)
+	require.Greater(t, contested, 200)
+	require.Greater(t, uncontested, 200)
+}
