@@ -103,11 +103,11 @@ func (c *cell) opOf(claim int) *op { return &c.key.ops[c.op[claim]] }
 
 // fold applies the claims to the state of the cell. This is the fold that services run: see [merge.Cell].
 //
-// Applying a claim to a frontier walks over it, and it may hold all claims before. So many are applied a few at a time, each to
-// a cell of its own, and cells of as many claims are merged: that walks over each some few times.
+// Applying a claim walks over those that are not known to have been seen, and where nothing says who wrote, these are all before
+// it. So many are applied a few at a time, each to a cell of its own, and cells of as many claims are merged.
 func (c *cell) fold() {
 	const few = 32
-	if c.rule.KeepsFrontier() && len(c.op) > few {
+	if len(c.op) > few && (c.rule.KeepsFrontier() || c.rule.NeedsDots() && c.key.nodes[0] == "") {
 		c.state = c.foldParts(few)
 	} else {
 		c.state = c.rule.NewCell()

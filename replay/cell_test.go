@@ -26,12 +26,12 @@ func namelessHistory(seed uint64) (known, unknown string) {
 	for range 10 + r.IntN(200) {
 		at, key := start+r.Int64N(length), r.IntN(3)
 		ids[key] = append(ids[key], fmt.Sprintf("k/%d@%s", key, clock.Timestamp{Wall: at}))
-		fmt.Fprintf(&rows, `{"after":{"f":%d},"key":[%d],"topic":"k","updated":"%d.0000000000"}`+"\n", r.IntN(5), key, at)
+		fmt.Fprintf(&rows, `{"after":{"f":[%d]},"key":[%d],"topic":"k","updated":"%d.0000000000"}`+"\n", r.IntN(5), key, at)
 	}
 	for range 10 + r.IntN(400) {
 		key, n := r.IntN(3), r.IntN(3)
 		seqs[n]++
-		fmt.Fprintf(&lines, `{"id":"%s:%d","key":"k/%d","field":"f","op":"set","value":%d,"node":%q,"time":%d`,
+		fmt.Fprintf(&lines, `{"id":"%s:%d","key":"k/%d","field":"f","op":"set","value":[%d],"node":%q,"time":%d`,
 			nodes[n], seqs[n], key, r.IntN(5), nodes[n], start+r.Int64N(length))
 		switch many := len(ids[key]); r.IntN(5) {
 		case 0, 1:
@@ -54,15 +54,16 @@ func namelessHistory(seed uint64) (known, unknown string) {
 	return lines.String(), rows.String()
 }
 
-// A frontier that was folded in pieces is the one of all claims in a row, and whether a refused claim is contested is what
-// looking at every other one tells.
-func TestALongFrontierIsThatOfItsClaims(t *testing.T) {
-	table := merge.MustParseTable("nodes ap < eu < us\n* * refuse")
+// A state that was folded in parts is the one of all claims in a row, and whether a refused claim is contested is what looking at
+// every other one tells.
+func TestManyClaimsAreFoldedAsFewAre(t *testing.T) {
 	long, contested, uncontested := 0, 0, 0
-	for seed := range uint64(60) {
+	for seed := range uint64(96) {
 		known, unknown := namelessHistory(seed)
 		h, err := Collect([]history.Source{sourceOf("a", known), sourceOf("b", unknown)}, history.Options{})
 		require.NoError(t, err)
+		rule := []string{"refuse", "refuse", "keep-all", "add-wins", "remove-wins", "grow-only", "disable-wins", "append"}[seed%8]
+		table := merge.MustParseTable("nodes ap < eu < us\n* * " + rule)
 		h.fold(&work{tables: []*merge.Table{table}, opt: &Options{Workers: 1, Lag: time.Duration(seed % 3 * 1000)}, cells: func(cells []cell) {
 			for i := range cells {
 				c := &cells[i]
