@@ -67,7 +67,7 @@ func (h *History) Why(table *merge.Table, name string, field *string, opt Option
 	f := h.newFolder(&work{tables: []*merge.Table{table}, opt: &opt}, maphash.MakeSeed())
 	s := f.sums[0]
 	story := &Story{Schema: "tiebreak.story/v1", Table: infoOf(table), Key: name, Fields: []FieldStory{}}
-	var names []string
+	var names, others []string // of all fields, and of those that are not asked for
 	err := f.pick(&h.store.parts[partition(name)], name, nil, nil, func(k *key) error {
 		k.know(&opt, s)
 		cells := k.fold(table, s)
@@ -76,6 +76,8 @@ func (h *History) Why(table *merge.Table, name string, field *string, opt Option
 			names = append(names, strings.Clone(c.name))
 			if field == nil || c.holds(*field) {
 				story.Fields = append(story.Fields, c.story())
+			} else {
+				others = append(others, names[i])
 			}
 		}
 		return nil
@@ -91,7 +93,11 @@ func (h *History) Why(table *merge.Table, name string, field *string, opt Option
 	}
 	story.Findings = []finding.Finding{}
 	for _, f := range s.told.list() {
-		story.Findings = append(story.Findings, f.Examples...)
+		for _, e := range f.Examples {
+			if !slices.Contains(others, e.Field) {
+				story.Findings = append(story.Findings, e)
+			}
+		}
 	}
 	return story, nil
 }

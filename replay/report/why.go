@@ -28,13 +28,20 @@ func Why(w io.Writer, s *replay.Story, next string) error {
 	}
 	if len(s.Findings) > 0 {
 		p.title("Findings")
-		for _, f := range s.Findings {
-			f.Key = ""
-			text := Printable(string(f.Code)) + ": "
+		for rest := s.Findings; len(rest) > 0; {
+			f, alike := rest[0], 1
+			for alike < len(rest) && rest[alike].Code == f.Code && rest[alike].Field == f.Field && rest[alike].Detail == f.Detail {
+				alike++
+			}
+			rest = rest[alike:]
+			place, text := Printable(f.Place.String()), Printable(string(f.Code))+": "
+			if alike > 1 {
+				place += " and others"
+			}
 			if f.Field != "" && len(s.Fields) > 1 {
 				text += name(f.Field) + ": "
 			}
-			p.wrapped("  ", "    ", Printable(f.Place.String())+": "+text+Printable(f.Detail))
+			p.wrapped("  ", "    ", place+": "+text+Printable(f.Detail))
 		}
 	}
 	if next != "" {
