@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay/history"
@@ -343,11 +344,12 @@ func (l *longKey) sort(from *shelf, alike *alike) (others shelf, err error) {
 			if len(l.sorted) == 0 && len(s.list) == 0 {
 				l.field, l.rank = strings.Clone(field), o.rank
 			}
-			if !ok || o.rank != l.rank || !o.ordered() {
+			if !ok || o.rank != l.rank || !o.ordered() || o.form == noField {
 				l.common = true
 				return nil
 			}
-			l.split = l.split || o.list || field != l.field
+			l.deletes = l.deletes || o.kind == merge.Delete
+			l.split = l.split || o.form != oneField || field != l.field
 			if len(b)+end-at > l.limit && len(b) > 0 {
 				if err := flush(); err != nil {
 					return err
@@ -644,7 +646,7 @@ func (c *runCursor) next() (more bool, err error) {
 	r := reader{b: c.block, at: c.at}
 	_, c.at = skim(c.block, c.at)
 	r.plain(&c.op)
-	if c.split && !c.op.list {
+	if c.split && c.op.form == oneField {
 		c.op.value = r.field(&plainOp{})
 	}
 	return true, nil

@@ -593,7 +593,7 @@ func (l *loader) copy(p int, b []byte) (end int) {
 	case plainNumber | plainDerived:
 		return 0
 	}
-	if !o.list {
+	if o.form == oneField {
 		c.text()
 		c.text()
 	} else if !c.list() {

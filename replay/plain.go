@@ -15,11 +15,12 @@ import (
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
-// Most keys of most histories are plain: their writes set or raise fields and say nothing of what their writers had seen, and
-// something puts those of a node in order: the numbers of their ids or, where those tell nothing, their versions or times. Of
-// such a key all that a report says is counting: of one node each write has seen those before it, and of the others nobody
-// knows. So a plain key is counted in a tenth of the time and memory that [key] takes, with the same decisions of the same
-// rules. Whatever is out of the ordinary makes a key a common one, before anything of it is counted.
+// Most keys of most histories are plain: their writes set, raise or delete fields, or delete the record, and say nothing of
+// what their writers had seen, and something puts those of a node in order: the numbers of their ids or, where those tell
+// nothing, their versions or times. Of such a key all that a report says is counting: of one node each write has seen those
+// before it, and of the others nobody knows. So a plain key is counted in a tenth of the time and memory that [key] takes,
+// with the same decisions of the same rules. Whatever is out of the ordinary makes a key a common one, before anything of it
+// is counted.
 //
 // A test folds every key both ways and compares the reports.
 
@@ -37,8 +38,17 @@ type plainOp struct {
 	kind      merge.Kind
 	precision history.Precision
 	rank      rank
-	list      bool // the value is a list of fields: see [claims]
+	form      form
 }
+
+// form is what the fields of a plain write are.
+type form uint8
+
+const (
+	oneField   form = iota
+	manyFields      // the value is a list of them: see [claims]
+	noField         // the list is empty: it deletes the whole record
+)
 
 // rank is what puts the writes of a node in order. The ids of a key's writes are all of one kind.
 type rank uint8
@@ -67,17 +77,36 @@ func (o *plainOp) name() string {
 
 // ordered reports whether what ranks the write does put it in order, and whether it is of a kind that plain keys have.
 func (o *plainOp) ordered() bool {
-	if o.kind != merge.Set && o.kind != merge.Add {
+	if o.kind > merge.Add {
 		return false
 	}
 	return o.rank == byNumber || o.node > 0 && (o.version > 0 || o.wall >= 0)
+}
+
+// shown returns what readers see when the write is kept.
+func (o *plainOp) shown() value.Value {
+	if o.kind == merge.Delete {
+		return ""
+	}
+	return o.value
+}
+
+// agrees reports whether what the write wrote is what is shown: then it lost the argument and nothing else.
+func (o *plainOp) agrees(shown value.Value) bool {
+	switch o.kind {
+	case merge.Set:
+		return o.value == shown
+	case merge.Delete:
+		return shown.IsAbsent()
+	}
+	return false
 }
 
 // again reports whether o is for certain a further delivery of p, which has its number. Where the id is written out, the
 // values hold it.
 func (o *plainOp) again(p *plainOp) bool {
 	return o.rank != byVersion && o.rank != byTime && o.wall == p.wall && o.logical == p.logical && o.version == p.version &&
-		o.kind == p.kind && o.list == p.list && o.value == p.value
+		o.kind == p.kind && o.form == p.form && o.value == p.value
 }
 
 // plainKey is the key at hand. Its memory is used again for the next one.
@@ -86,6 +115,8 @@ type plainKey struct {
 	name    string
 	rank    rank
 	split   bool      // its writes are of several fields, or of lists of them
+	deletes bool      // some of its writes delete
+	wholes  bool      // some delete the whole record
 	passing bool      // what the names of its fields stand in is soon written again
 	again   []plainOp // deliveries beside the first of each
 	turns   turns
@@ -94,6 +125,7 @@ type plainKey struct {
 	*plainCell                // the one at hand
 	whole      plainCell      // all writes; it is the one cell of a key that isn't split
 	cells      []plainCell    // of one that is
+	rows       []plainRow     // by table: of one of which a write deletes the whole record
 	places     map[string]int // of many cells, by field
 
 	a, b   merge.Write // that are compared
@@ -181,6 +213,10 @@ func (f *folder) foldPlain(i int) bool {
 	if !k.divide() || !k.unchecked(f.tables) {
 		return false
 	}
+	k.rows = k.rows[:0]
+	if k.wholes {
+		k.rows = append(k.rows, make([]plainRow, len(f.tables))...)
+	}
 	for i := range k.cells {
 		if k.plainCell = &k.cells[i]; !k.plainUnder(f.tables) || !k.counted() {
 			return false
@@ -192,7 +228,40 @@ func (f *folder) foldPlain(i int) bool {
 		k.plainCell = &k.cells[i]
 		k.fold(f.tables, f.sums)
 	}
+	for t := range k.rows {
+		k.tellPartial(&k.rows[t], f.sums[t])
+	}
 	return true
+}
+
+// plainRow is what is left of a key of which a write deletes the whole record: of the cells where such a write is kept, and of
+// those where another is that does not delete, the last by name.
+type plainRow struct {
+	gone, alive           *plainOp // nil when there is none
+	goneField, aliveField string
+}
+
+// note notes the write that a cell keeps.
+func (r *plainRow) note(field string, kept *plainOp) {
+	switch {
+	case kept.form == noField:
+		if r.gone == nil || field > r.goneField {
+			r.gone, r.goneField = kept, field
+		}
+	case kept.kind != merge.Delete:
+		if r.alive == nil || field > r.aliveField {
+			r.alive, r.aliveField = kept, field
+		}
+	}
+}
+
+// tellPartial tells of a record that was deleted as a whole and lives on in parts.
+func (k *plainKey) tellPartial(r *plainRow, s *sums) {
+	if r.gone == nil || r.alive == nil || !s.told.wants(finding.PartialRow, k.place(r.gone)) {
+		return
+	}
+	s.told.keep(finding.Finding{Code: finding.PartialRow, Place: k.place(r.gone), Key: k.name, Field: r.aliveField,
+		Detail: livesOnDetail(r.aliveField)})
 }
 
 // begin makes k an empty key.
@@ -204,34 +273,72 @@ func (k *plainKey) begin(f *folder, name string) {
 	if claims > fewClaims {
 		k.cells = nil
 	}
-	k.folder, k.name, k.split, k.plainCell, k.cells = f, name, false, &k.whole, k.cells[:0]
+	k.folder, k.name, k.plainCell, k.cells = f, name, &k.whole, k.cells[:0]
+	k.split, k.deletes, k.wholes = false, false, false
 	k.whole.reset("")
 }
 
 // divide deals what the writes ask of each field to cells, in the order of the writes. It says no when they are too many.
 func (k *plainKey) divide() bool {
+	if k.wholes && !k.findCells() {
+		return false
+	}
 	at, left := 0, k.folder.mostClaims()
+	deal := func(i, at int, v value.Value) bool {
+		if left--; left < 0 {
+			return false
+		}
+		c, o := &k.cells[at], &k.ops[i]
+		c.add(o.node)
+		c.ops = append(c.ops, *o)
+		claim := &c.ops[len(c.ops)-1]
+		claim.value = v
+		if claim.named() {
+			claim.number = uint64(i) // which is in the same order
+		}
+		return true
+	}
 	for i := range k.ops {
 		o := &k.ops[i]
+		if o.form == noField {
+			for at := range k.cells {
+				if !deal(i, at, "") {
+					return false
+				}
+			}
+			continue
+		}
 		list := o.claims()
 		for {
 			field, v, ok := list.next()
 			if !ok {
 				break
 			}
-			if at = k.cell(field, at); at < 0 || left == 0 {
+			if at = k.cell(field, at); at < 0 || !deal(i, at, v) {
 				return false
 			}
-			left--
-			c := &k.cells[at]
-			c.add(o.node)
-			c.ops = append(c.ops, *o)
-			claim := &c.ops[len(c.ops)-1]
-			claim.value = v
-			if claim.named() {
-				claim.number = uint64(i) // which is in the same order
+		}
+	}
+	return true
+}
+
+// findCells makes the cells that the writes name: a delete of the whole record is a claim on each, wherever it stands.
+func (k *plainKey) findCells() bool {
+	at := 0
+	for i := range k.ops {
+		list := k.ops[i].claims()
+		for {
+			field, _, ok := list.next()
+			if !ok {
+				break
+			}
+			if at = k.cell(field, at); at < 0 {
+				return false
 			}
 		}
+	}
+	if len(k.cells) == 0 {
+		k.cell("", 0)
 	}
 	return true
 }
@@ -369,10 +476,14 @@ func (k *plainKey) read(p *part, from *partKey) bool {
 		if !ok || !o.ordered() {
 			return false
 		}
+		if o.kind == merge.Delete {
+			k.deletes = true
+			k.wholes = k.wholes || o.form == noField
+		}
 		if n+1 == from.count {
 			k.field, k.rank = field, o.rank
 		}
-		if o.list {
+		if o.form != oneField {
 			lists++
 		} else if field != k.field {
 			k.split = true
@@ -396,7 +507,7 @@ func (k *plainKey) asTheyStand(p *part, from *partKey) {
 		at = s.before
 		r.b, r.at = p.at[s.block], int(s.offset)
 		n--
-		if o := &k.ops[n]; !o.list {
+		if o := &k.ops[n]; o.form == oneField {
 			o.value = r.field(o)
 		}
 	}
@@ -511,6 +622,9 @@ func (k *plainKey) plainUnder(tables []*merge.Table) bool {
 		if k.rules[t].way == noWay {
 			return false
 		}
+		if k.deletes { // which some rules look at first
+			k.rules[t].claims = claimOrder{}
+		}
 	}
 	return true
 }
@@ -614,7 +728,7 @@ func (k *plainKey) place(o *plainOp) finding.Place {
 // are the same in all else: see beats.
 func (k *plainKey) write(w *merge.Write, o *plainOp) {
 	w.Stamp = lww.Stamp{Version: o.version, Time: o.time(), Node: k.node(o.node)}
-	w.Value = o.value
+	w.Value, w.Deleted = o.value, o.kind == merge.Delete
 }
 
 // order orders two writes as the rule does, and says by which rung. Of most their versions and times tell, without making
@@ -771,9 +885,8 @@ func (k *plainKey) foldFrontier(rule *plainRule, one *RuleSum, s *sums) (kept *p
 		s.totals.Kept++
 		return k.last(0)
 	}
-	shown := value.Value("") // what no write wrote: under the other rules, what agrees with what is shown is kept
 	if w, ok := k.front.Write(); ok {
-		kept, shown = k.lastOf(&w), k.front.Value()
+		kept = k.lastOf(&w)
 	}
 	for i := range k.unseen {
 		o := k.lastOf(&k.unseen[i])
@@ -791,7 +904,7 @@ func (k *plainKey) foldFrontier(rule *plainRule, one *RuleSum, s *sums) (kept *p
 			one.Refused.Max++ // the others may have been seen
 		case merge.Lost:
 			one.Overwritten.Max++ // by one that may have seen it
-			if o.kind == merge.Set && o.value == shown {
+			if kept != nil && o.agrees(kept.shown()) {
 				s.totals.Kept++
 				break
 			}
@@ -836,7 +949,10 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 	shown := k.folder.shows(sum, s)
 	wanted := shown || k.folder.differ != nil || len(table.Uniques) > 0
 	if kept != nil {
-		sum.Value, sum.By = kept.value, string(k.node(kept.node))
+		sum.Value, sum.By = kept.shown(), string(k.node(kept.node))
+		if k.wholes {
+			k.rows[t].note(k.field, kept)
+		}
 		switch {
 		case !shown:
 		case k.keeps != nil:
@@ -908,7 +1024,7 @@ func (k *plainKey) judge(rule *plainRule, o, kept *plainOp, last bool, one *Rule
 		s.totals.Kept++
 	case !last:
 		one.Overwritten.add(Count{1, 1})
-	case o.kind == merge.Set && o.value == kept.value: // it lost the argument and nothing else
+	case o.agrees(kept.shown()):
 		s.totals.Kept++
 		if others {
 			one.Overwritten.Max++

@@ -57,6 +57,9 @@ func plainHistory(seed uint64) string {
 			time = fmt.Sprintf(`"2025-06-15T15:06:%02dZ"`, 40+r.IntN(20))
 		}
 		line := fmt.Sprintf(`{"key":%q,"field":%q,"op":%q,"value":%s,"node":%q,"id":%q,"time":%s,"version":%d`, key, field, op, value, nodes[n], id, time, r.IntN(4))
+		if r.IntN(15) == 0 && op == "set" {
+			line = deleting(line, field, r.IntN(2) == 0)
+		}
 		if r.IntN(300) == 0 {
 			line += `,"seen":{}`
 		}
@@ -69,6 +72,16 @@ func plainHistory(seed uint64) string {
 		b.WriteString(lines[at])
 	}
 	return b.String()
+}
+
+// deleting makes a line that sets a field one that deletes it, or the whole record.
+func deleting(line, field string, whole bool) string {
+	before, after, _ := strings.Cut(line, `,"op":"set","value":`)
+	_, after, _ = strings.Cut(after, ",")
+	if whole {
+		before = strings.Replace(before, fmt.Sprintf(`,"field":%q`, field), "", 1)
+	}
+	return before + `,"op":"delete",` + after
 }
 
 // splitHistory is writes to several fields of a key, the ids of which are of all kinds, mostly one for each key. With hot,
@@ -164,6 +177,15 @@ func splitHistory(seed uint64, hot string, kind int) string {
 		} else {
 			line += `,"value":{` + fields[1:] + "}" // the whole record
 		}
+		if op == "set" && r.IntN(12) == 0 {
+			line = fmt.Sprintf(`{"key":%q,"op":"delete","node":%q,"time":%q`, key, node, at)
+			if r.IntN(2) == 0 {
+				line += fmt.Sprintf(`,"field":%q`, names[r.IntN(len(names))])
+			}
+			if r.IntN(3) == 0 {
+				line += `,"before":1`
+			}
+		}
 		if id != "" {
 			line += fmt.Sprintf(`,"id":%q`, id)
 		}
@@ -230,6 +252,8 @@ func TestPlainKeysAreCountedLikeAllOthers(t *testing.T) {
 		"order time node version\nn/* * counter\n* f,g lww together\n* * lww",
 		"nodes ap < eu < us\nn/* f counter\nn/* * lww\nm/* g max\nm/* h highest f\n* * lww\nunique k/* g\ncheck m/* f <= g",
 		"nodes ap < eu < us\nn/* * union\nm/* * delete-wins\n* * refuse\nunique m/* f\nunique k/* f",
+		"profile cosmosdb\nm/* * max\n* * lww\nunique k/* f",
+		"profile cassandra\n* * lww",
 		"order time version node\nn/* * keep-all\nm/* * update-wins\n* * odd\nunique k/* f\nunique n/* g",
 	}
 	plain, all := 0, 0
@@ -276,6 +300,7 @@ func TestLongKeysAreCountedLikeShortOnes(t *testing.T) {
 		"nodes us < eu < ap\norder time version node\nn/* * lww\n* * fww",
 		"nodes ap < eu < us\nk/* * prefer 3 > 1 > 0\nn/* * counter\n* * min",
 		"nodes ap < eu < us\nn/* f counter\nm/* g max\n* h fww\n* * lww\nunique k/* g\ncheck m/* f <= g",
+		"profile cosmosdb\nnodes ap < eu < us\nm/* * update-wins\n* * lww",
 		"nodes eu < us\n* * lww", // under which no key that ap wrote is plain
 		"nodes ap < eu < us\nn/* f keep-all\nn/* * update-wins\nk/* f odd\nk/* * union\nm/* f delete-wins\n* * refuse\nunique k/* g\nunique n/* f",
 	}
@@ -299,7 +324,7 @@ func TestLongKeysAreCountedLikeShortOnes(t *testing.T) {
 					line = strings.Replace(line, fmt.Sprintf(`"id":"%s:`, node), fmt.Sprintf(`"id":"%s:%d`, node, 1000+i), 1)
 				}
 				if r.IntN(4) > 0 && strings.Contains(line, hot[:2]) {
-					at := strings.Index(line, `","field"`)
+					at := len(`{"key":"`) + strings.Index(line[len(`{"key":"`):], `"`)
 					line = `{"key":"` + hot + line[at:]
 				}
 				text += line

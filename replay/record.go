@@ -89,10 +89,11 @@ func appendRecord(b []byte, n *numbers, rec *history.Record, seq uint64, at int6
 	return putLength(b, start)
 }
 
-// A plain record is one of sets or increments that says nothing of what its writer had seen. It is laid out for speed: behind the key, which comes first as in every record, its numbers have their places.
-// Of those that are too large for their places the upper halves stand between, and then what few have: the logical part of the
-// time, the item, the transaction, and an id that is no number and not derived. Last come the texts of its field and value or, where it has several fields or says what
-// they replaced, their number and all of them. Two bits of the byte with the op and the precision say so.
+// A plain record is one of sets, increments or deletes that says nothing of what its writer had seen. It is laid out for speed:
+// behind the key, which comes first as in every record, its numbers have their places. Of those that are too large for their
+// places the upper halves stand between, and then what few have: the logical part of the time, the item, the transaction, and an
+// id that is no number and not derived. Last come the texts of its field and value or, where it has none or several fields or
+// says what they replaced, their number and all of them. Two bits of the byte with the op and the precision say so.
 const (
 	wideBit  = 1 << (opBits - 1)
 	fixedBit = 1 << 7
@@ -182,7 +183,7 @@ func putShortLength(b []byte, start, end int) {
 // plainRecord tells the flags of a record as a plain one, and how many bytes it takes at most, if it can be laid out as one.
 // number is that of its id.
 func plainRecord(rec *history.Record, number uint64) (flags byte, size int, ok bool) {
-	if rec.Knows || rec.HasBase || rec.Region != "" || rec.Op != merge.Set && rec.Op != merge.Add || len(rec.Fields) == 0 ||
+	if rec.Knows || rec.HasBase || rec.Region != "" || rec.Op > merge.Add || len(rec.Fields) == 0 && rec.Op != merge.Delete ||
 		uint64(rec.Place.Line) >= 1<<32 || uint64(rec.Place.Item) >= 1<<32 {
 		return 0, 0, false
 	}
@@ -214,7 +215,7 @@ func plainRecord(rec *history.Record, number uint64) (flags byte, size int, ok b
 			flags |= plainList
 		}
 	}
-	if len(rec.Fields) > 1 {
+	if len(rec.Fields) != 1 {
 		flags |= plainList
 	}
 	return flags, size, size < mostPlain
@@ -274,7 +275,7 @@ func (o *plainOp) fixed(b []byte) (size int) {
 	o.node, o.file = uint32(binary.LittleEndian.Uint16(h[atNode:])), uint32(binary.LittleEndian.Uint16(h[atFile:]))
 	o.line, o.number = binary.LittleEndian.Uint32(h[atLine:]), uint64(binary.LittleEndian.Uint32(h[atNumber:]))
 	o.version, o.wall = uint64(binary.LittleEndian.Uint32(h[atVersion:])), int64(binary.LittleEndian.Uint64(h[atWall:]))
-	o.item, o.logical, o.rank, o.list = 0, 0, byNumber, false
+	o.item, o.logical, o.rank, o.form = 0, 0, byNumber, oneField
 	size = fixedSize
 	if h[atKind]&wideBit != 0 {
 		h = b[fixedSize : fixedSize+wideSize]
@@ -292,7 +293,9 @@ func (o *plainOp) fixed(b []byte) (size int) {
 
 // more reads what few plain records have, from there on.
 func (o *plainOp) more(flags byte, b []byte, size int) int {
-	o.list = flags&plainList != 0
+	if flags&plainList != 0 {
+		o.form = manyFields
+	}
 	if flags&plainLogical != 0 {
 		o.logical = binary.LittleEndian.Uint32(b[size:])
 		size += 4
@@ -613,8 +616,11 @@ func (r *reader) plain(o *plainOp) (field string, ok bool) {
 			n, at = shortLength(b, at)
 			at += n
 		}
-		if o.list {
+		if o.form == manyFields {
 			o.value = value.Value(textOf(b[at:endOf(b)]))
+			if o.kind == merge.Delete && o.empty() {
+				o.form = noField
+			}
 			return "", true
 		}
 	}
@@ -652,8 +658,8 @@ type claims struct {
 }
 
 func (o *plainOp) claims() claims {
-	c := claims{text: string(o.value), left: 1, list: o.list}
-	if o.list {
+	c := claims{text: string(o.value), left: 1, list: o.form != oneField}
+	if c.list {
 		if o.named() {
 			c.take()
 		}
@@ -661,6 +667,12 @@ func (o *plainOp) claims() claims {
 		c.several = c.left > 1 && o.kind == merge.Set
 	}
 	return c
+}
+
+// empty reports whether a list has no fields.
+func (o *plainOp) empty() bool {
+	c := o.claims()
+	return c.left == 0
 }
 
 // next returns the next, leaving out fields that only complete a row.
@@ -737,7 +749,7 @@ func (r *reader) fixed(rec *history.Record) {
 	if o.named() {
 		rec.ID = r.text()
 	}
-	if !o.list {
+	if o.form == oneField {
 		rec.Fields = append(rec.Fields, history.Field{Name: r.text(), Value: value.Value(r.text())})
 		return
 	}

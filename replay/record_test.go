@@ -151,7 +151,11 @@ func plainRecords() []history.Record {
 	named.ID, named.Version = "some text", 9
 	single := named
 	single.ID, single.Fields = strings.Repeat("i", 200), []history.Field{{Name: "f", Value: "1", Before: "1"}}
-	return []history.Record{bare, numbered, timed, added, row, wide, named, single}
+	deleted, gone, goneNamed := bare, bare, named
+	deleted.Op, deleted.Fields = merge.Delete, []history.Field{{Name: "f"}}
+	gone.Op, gone.Fields = merge.Delete, nil
+	goneNamed.Op, goneNamed.Fields = merge.Delete, nil
+	return []history.Record{bare, numbered, timed, added, row, wide, named, single, deleted, gone, goneNamed}
 }
 
 func TestPlainRecordsComeBackAsTheyWere(t *testing.T) {
@@ -172,8 +176,8 @@ func TestPlainRecordsComeBackAsTheyWere(t *testing.T) {
 		var o plainOp
 		field, ok := r.plain(&o)
 		require.True(t, ok)
-		require.Equal(t, i == 0 || i == 2 || i == 1, !o.list)
-		if !o.list {
+		require.Equal(t, []form{oneField, oneField, oneField, manyFields, manyFields, manyFields, manyFields, manyFields, oneField, noField, noField}[i], o.form)
+		if o.form == oneField {
 			require.Equal(t, want.Fields[0], history.Field{Name: field, Value: o.value})
 			o.value = r.field(&o)
 		}
@@ -217,7 +221,7 @@ func TestRecordsThatAreNoPlainOnes(t *testing.T) {
 		"knows":        func(r *history.Record) { r.Knows = true },
 		"has a base":   func(r *history.Record) { r.HasBase = true },
 		"in an export": func(r *history.Record) { r.Region = "us" },
-		"a delete":     func(r *history.Record) { r.Op, r.Fields = merge.Delete, nil },
+		"empty":        func(r *history.Record) { r.Fields = nil },
 		"an insertion": func(r *history.Record) { r.Op = merge.Insert },
 		"far":          func(r *history.Record) { r.Place.Line = 1 << 32 },
 		"long":         func(r *history.Record) { r.Fields[0].Before = value.Value(strings.Repeat("1", mostPlain)) },

@@ -514,9 +514,13 @@ func (k *key) partial(cells []cell, s *sums) {
 	if gone >= 0 && alive >= 0 {
 		w, _ := cells[gone].state.Write()
 		if o := cells[gone].find(&w); s.told.wants(finding.PartialRow, k.place(o)) {
-			s.told.keep(cells[alive].finding(finding.PartialRow, o, "the record was deleted, and "+quote(cells[alive].name)+" lives on without the rest of it"))
+			s.told.keep(cells[alive].finding(finding.PartialRow, o, livesOnDetail(cells[alive].name)))
 		}
 	}
+}
+
+func livesOnDetail(field string) string {
+	return "the record was deleted, and " + quote(field) + " lives on without the rest of it"
 }
 
 func (s *sums) known(k *key) {
