@@ -24,6 +24,7 @@ type benchData struct {
 	op      string // of the records
 	value   func(r *rand.Rand, i int) string
 	context bool
+	deletes int // one record in so many deletes all of its key; none when 0
 }
 
 func (d benchData) text() string {
@@ -36,8 +37,12 @@ func (d benchData) text() string {
 		n := r.IntN(3)
 		at += r.Int64N(1_000_000)
 		seqs[n]++
-		fmt.Fprintf(&b, `{"id":"%s:%d","key":"users/%d","field":"f","op":"%s","value":%s,"version":%d,"time":%d,"node":"%s"`,
-			nodes[n], seqs[n], r.IntN(benchKeys), d.op, d.value(r, i), r.IntN(10), at, nodes[n])
+		does := fmt.Sprintf(`"field":"f","op":"%s","value":%s`, d.op, d.value(r, i))
+		if d.deletes > 0 && r.IntN(d.deletes) == 0 {
+			does = `"op":"delete"`
+		}
+		fmt.Fprintf(&b, `{"id":"%s:%d","key":"users/%d",%s,"version":%d,"time":%d,"node":"%s"`,
+			nodes[n], seqs[n], r.IntN(benchKeys), does, r.IntN(10), at, nodes[n])
 		if d.context {
 			fmt.Fprintf(&b, `,"seen":{"ap":%d,"eu":%d,"us":%d}`, seqs[0]+1, seqs[1]+1, seqs[2]+1)
 		}
@@ -91,11 +96,14 @@ func BenchmarkFold(b *testing.B) {
 	}{
 		{"lww", "lww", benchData{op: "set", value: someText}},
 		{"lww-context", "lww", benchData{op: "set", value: someText, context: true}},
+		{"lww-deletes", "lww", benchData{op: "set", value: someText, deletes: 10}},
 		{"max", "max", benchData{op: "set", value: someNumber}},
 		{"min", "min", benchData{op: "set", value: someNumber}},
 		{"counter", "counter", benchData{op: "add", value: someNumber}},
 		{"add-wins", "add-wins", benchData{op: "insert", value: someElement}},
 		{"keep-all", "keep-all", benchData{op: "set", value: someText}},
+		{"refuse", "refuse", benchData{op: "set", value: someText}},
+		{"update-wins", "update-wins", benchData{op: "set", value: someText, deletes: 10}},
 	} {
 		h, err := Collect([]history.Source{sourceOf("h", c.data.text())}, history.Options{})
 		require.NoError(b, err)

@@ -66,8 +66,11 @@ func (o *write) field() string {
 }
 
 func (o *write) op() string {
-	if o.add {
+	switch {
+	case o.add:
 		return "add"
+	case o.gone:
+		return "delete"
 	}
 	return "set"
 }
@@ -105,8 +108,13 @@ func (o *write) appendNative(b []byte, mixed bool, how seen, r *rand.Rand) []byt
 	if mixed {
 		r.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 	}
-	for i, m := range order {
-		b = append(b, "{,"[min(i, 1)])
+	next := byte('{')
+	for _, m := range order {
+		if o.gone && (m == inField || m == inValue) {
+			continue
+		}
+		b = append(b, next)
+		next = ','
 		switch m {
 		case inID:
 			b = append(o.appendID(append(b, `"id":"`...)), '"')
@@ -200,14 +208,22 @@ func (o *write) appendFrame(b []byte) []byte {
 		return append(b, 0xcf, byte(n>>56), byte(n>>48), byte(n>>40), byte(n>>32), byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 	}
 	start := len(b)
-	b = append(b, 0xc5, 0, 0, 0x88)
+	members := byte(numMembers)
+	if o.gone {
+		members -= 2
+	}
+	b = append(b, 0xc5, 0, 0, 0x80|members)
 	b = text(text(b, "id"), string(o.appendID(nil)))
 	b = text(text(b, "key"), string(o.appendKey(nil)))
-	b = text(text(b, "field"), o.field())
-	b = text(b, "value")
-	if o.add {
+	if !o.gone {
+		b = text(text(b, "field"), o.field())
+		b = text(b, "value")
+	}
+	switch {
+	case o.gone:
+	case o.add:
 		b = number(b, o.amount())
-	} else {
+	default:
 		said, _ := strconv.Unquote(`"` + string(o.appendText(nil)) + `"`)
 		b = text(b, said)
 	}
@@ -229,7 +245,11 @@ func (o *write) appendCockroach(b []byte) []byte {
 		return fmt.Appendf(b, `","origin":"%s"}`, nodes[o.node])
 	}
 	b = append(b, `{"after":`...)
-	b = row(b, o.value)
+	if o.gone {
+		b = append(b, "null"...)
+	} else {
+		b = row(b, o.value)
+	}
 	b = append(b, `,"before":`...)
 	b = row(b, o.value^1)
 	b = fmt.Appendf(b, `,"key":[%d],"mvcc_timestamp":"%d.0000000000","topic":"users","updated":"%d.0000000000"}`, o.key, o.time, o.time)
@@ -244,15 +264,19 @@ func (o *write) appendDynamo(b []byte) []byte {
 		b = was.appendText(b)
 		return fmt.Appendf(b, `"},"origin":{"S":"%s"}}`, nodes[o.node])
 	}
-	b = fmt.Appendf(b, `{"awsRegion":"%s","dynamodb":{"ApproximateCreationDateTime":%d,"Keys":{"id":{"S":"%d"}},"NewImage":`,
+	b = fmt.Appendf(b, `{"awsRegion":"%s","dynamodb":{"ApproximateCreationDateTime":%d,"Keys":{"id":{"S":"%d"}},`,
 		nodes[o.node], o.time/1e9, o.key)
-	b = image(b, o.value)
-	b = append(b, `,"OldImage":`...)
-	b = image(b, o.value^1)
+	name := "REMOVE"
+	if !o.gone {
+		name = "MODIFY"
+		b = image(append(b, `"NewImage":`...), o.value)
+		b = append(b, ',')
+	}
+	b = image(append(b, `"OldImage":`...), o.value^1)
 	return fmt.Appendf(b, `,"SequenceNumber":"%021d","SizeBytes":200,"StreamViewType":"NEW_AND_OLD_IMAGES"},`+
-		`"eventID":"%s-%d","eventName":"MODIFY","eventSource":"aws:dynamodb","eventVersion":"1.1",`+
+		`"eventID":"%s-%d","eventName":"%s","eventSource":"aws:dynamodb","eventVersion":"1.1",`+
 		`"eventSourceARN":"arn:aws:dynamodb:eu-west-1:123456789012:table/users/stream/2025-06-15T00:00:00.000"}`+"\n",
-		o.time, nodes[o.node], o.seq)
+		o.time, nodes[o.node], o.seq, name)
 }
 
 // appendSpanner appends a data change record as Dataflow writes it.
@@ -271,9 +295,16 @@ func (o *write) appendSpanner(b []byte) []byte {
 		`{"name":"email","type":{"code":"{\"code\":\"STRING\"}"},"isPrimaryKey":false,"ordinalPosition":2},`+
 		`{"name":"origin","type":{"code":"{\"code\":\"STRING\"}"},"isPrimaryKey":false,"ordinalPosition":3}],`+
 		`"mods":[{"keysJson":"{\"id\":\"%d\"}","newValuesJson":"`, token, o.time/1e9, o.time%1e9, transaction, o.key)
-	b = values(b, o.value)
+	mod := "DELETE"
+	if o.gone {
+		b = append(b, "{}"...)
+	} else {
+		mod = "UPDATE"
+		b = values(b, o.value)
+	}
 	b = append(b, `","oldValuesJson":"`...)
 	b = values(b, o.value^1)
-	return append(b, `"}],"modType":"UPDATE","valueCaptureType":"OLD_AND_NEW_VALUES","numberOfRecordsInTransaction":1,`+
+	b = append(append(b, `"}],"modType":"`...), mod...)
+	return append(b, `","valueCaptureType":"OLD_AND_NEW_VALUES","numberOfRecordsInTransaction":1,`+
 		`"numberOfPartitionsInTransaction":1,"transactionTag":"","isSystemTransaction":false}`+"\n"...)
 }

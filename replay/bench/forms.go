@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// runForms runs the dry run over the same writes in each form, with what their writers had seen, with reads, and over compressed
-// ones beside only unpacking them.
+// runForms runs the dry run over the same writes in each form, with what their writers had seen, with deletes, with reads, and
+// over compressed ones beside only unpacking them.
 func (c *comparison) runForms(to io.Writer) error {
 	return c.within(func() error {
 		all, err := c.formContenders()
@@ -55,7 +55,7 @@ func (c *comparison) formContenders() (all []*contender, err error) {
 		first = cmp.Or(first, one)
 	}
 	for _, kind := range []struct{ name, flag string }{
-		{"seen as numbers", "-seen=numbers"}, {"seen as list", "-seen=list"}, {"as many reads", "-reads=1"},
+		{"seen as numbers", "-seen=numbers"}, {"seen as list", "-seen=list"}, {"a tenth deletes", "-deletes=0.1"}, {"as many reads", "-reads=1"},
 	} {
 		file, err := c.make(strings.ReplaceAll(kind.name, " ", "-"), native, kind.flag)
 		if err != nil {

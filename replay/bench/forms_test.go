@@ -32,14 +32,14 @@ func TestFormsAreMeasuredBesideEachOther(t *testing.T) {
 		return c.measure(all)
 	}))
 	require.NoDirExists(t, c.work)
-	require.Len(t, all, len(forms)+len(seens)+1+4)
+	require.Len(t, all, len(forms)+len(seens)+2+4)
 	for i, one := range all {
 		require.Len(t, one.times, c.rounds)
 		require.Positive(t, one.bytes)
 		require.Equal(t, i == 0, one.beside == nil, one.name)
 	}
 	require.Less(t, all[1].bytes, all[0].bytes) // msgpack
-	bare := len(forms) + len(seens) + 1
+	bare := len(forms) + len(seens) + 2
 	require.Less(t, all[bare].bytes, all[0].bytes/2)
 	require.Equal(t, all[bare], all[bare+1].beside) // a run beside only unpacking the same file
 	require.Equal(t, all[bare].bytes, all[bare+1].bytes)

@@ -31,6 +31,7 @@ func bench(args []string) error {
 	fs.Float64Var(&w.zipf, "zipf", 0, "`exponent` of the choice of keys, below 1; 0 chooses all alike")
 	fs.Float64Var(&w.hot, "hot", 0, "share of writes that go to one key")
 	fs.Float64Var(&w.reads, "reads", 0, "reads for each write, on native lines")
+	fs.Float64Var(&w.deletes, "deletes", 0, "share of writes to other keys than counters that delete the record")
 	fs.Float64Var(&w.conflicts, "conflicts", 0.1, "share of writes that another node made at the same version")
 	fs.Float64Var(&w.ties, "ties", 0.05, "share of those that have the same time too")
 	fs.Float64Var(&w.duplicates, "duplicates", 0.01, "share of writes that are delivered again")
@@ -76,8 +77,8 @@ func bench(args []string) error {
 	if len(chosen) != 1 {
 		return errors.New("want one of -o FILE, -compare, -forms and -profile FILE")
 	}
-	if (w.seen != "" || w.reads != 0) && to == "" {
-		return errors.New("-seen and -reads are for -o FILE alone: the comparisons choose their own")
+	if (w.seen != "" || w.reads != 0 || w.deletes != 0) && to == "" {
+		return errors.New("-seen, -reads and -deletes are for -o FILE alone: the comparisons choose their own")
 	}
 	if err := w.check(); err != nil {
 		return err

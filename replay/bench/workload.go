@@ -19,6 +19,7 @@ type workload struct {
 	duplicates float64 // share of writes that are delivered again
 	counters   float64 // share of writes that add to a counter
 	hot        float64 // share of writes that go to one key
+	deletes    float64 // share of writes to other keys that delete the record
 	reads      float64 // for each write; of keys that are no counters
 
 	form  form
@@ -41,6 +42,7 @@ const (
 type write struct {
 	key     int
 	add     bool
+	gone    bool  // it deletes the record
 	value   int64 // of which its text is made, or what it adds
 	node    int
 	seq     int64
@@ -127,6 +129,7 @@ func (w *workload) generate(to io.Writer) error {
 		one.time = now
 		k := &keys[one.key]
 		one.add = one.key < counters
+		one.gone = !one.add && w.deletes > 0 && r.Float64() < w.deletes
 		if k.version > 0 && r.Float64() < w.conflicts {
 			one.node = (int(k.node) + 1 + r.IntN(len(nodes)-1)) % len(nodes)
 			if k.tied = !k.tied && r.Float64() < w.ties; k.tied { // twice in a row could give a node two writes of one stamp
@@ -242,7 +245,7 @@ func (w *workload) check() error {
 	case w.zipf < 0 || w.zipf >= 1:
 		return fmt.Errorf("-zipf %v: want an exponent from 0 up to 1", w.zipf)
 	}
-	for _, share := range []float64{w.conflicts, w.ties, w.duplicates, w.counters, w.hot} {
+	for _, share := range []float64{w.conflicts, w.ties, w.duplicates, w.counters, w.deletes, w.hot} {
 		if share < 0 || share > 1 {
 			return fmt.Errorf("%v is no share: want 0 to 1", share)
 		}

@@ -49,6 +49,27 @@ func TestEveryFormIsReadWhole(t *testing.T) {
 	}
 }
 
+// Deletes are told in every form.
+func TestDeletesAreReadInEveryForm(t *testing.T) {
+	table := merge.MustParseTable("* * delete-wins")
+	for _, f := range forms {
+		w := small()
+		w.form, w.deletes = f, 0.2
+		h := collected(t, made(t, w))
+		require.Zero(t, h.Inputs()[0].SetAside, f)
+		deletes := int64(0)
+		h.Operations(replay.Options{}, func(ops *replay.KeyOperations) {
+			for _, o := range ops.Ops {
+				if o.WholeDelete() {
+					deletes++
+				}
+			}
+		})
+		require.InEpsilon(t, 0.2*(1-w.counters)*float64(w.writes), deletes, 0.1, f)
+		require.Positive(t, h.Run(table, replay.Options{}).Totals.Kept)
+	}
+}
+
 // The members of a line may stand in any order, and msgpack holds the same writes as lines do.
 func TestFormsTellTheSameWrites(t *testing.T) {
 	text, err := files.ReadFile("bench.tb")
