@@ -4,6 +4,7 @@
 //	go run ./replay/bench -writes 1000000 -o h.ndjson           # make a history; .zst and .gz compress it
 //	go run ./replay/bench -writes 1000000 -zipf 0.99 -o -       # to the standard output
 //	go run ./replay/bench -writes 1000000 -seen list -o -       # with what writers had seen
+//	go run ./replay/bench -writes 1000000 -deletes 0.1 -o -     # with deletes
 //	go run ./replay/bench -writes 1000000 -reads 9 -o -         # with nine reads for each write, a hundredth of them stale
 //	go run ./replay/bench -compare                              # 10 million writes: ours beside DuckDB and the floors
 //	go run ./replay/bench -forms -writes 1000000 -rounds 3      # the same writes in each form, and compressed
@@ -25,18 +26,19 @@
 // value. What -forms -writes 1000000 printed, five rounds on 2 cores of an Intel Xeon:
 //
 //	                                  seconds              spread    CPU s       MB  file MB    ratio   a byte  of
-//	run: native                          0.21     0.19 to    0.26     0.38      114      173    1.00x    1.00x  run: native
-//	run: msgpack                         0.19     0.18 to    0.22     0.36      112      136    0.94x    1.19x  run: native
-//	run: cockroachdb                     0.62     0.60 to    0.63     1.17      180      304    3.01x    1.71x  run: native
-//	run: dynamodb                        0.95     0.93 to    0.97     1.81      184      629    4.61x    1.27x  run: native
-//	run: spanner                         1.62     1.61 to    1.74     3.10      203      934    7.89x    1.46x  run: native
-//	run: seen as numbers                 0.64     0.63 to    0.67     1.25      139      216    3.12x    2.50x  run: native
-//	run: seen as list                    1.34     1.33 to    1.40     2.31      183      216    6.50x    5.19x  run: native
-//	run: as many reads                   1.38     1.36 to    1.41     2.65      221      374    6.69x    3.08x  run: native
-//	only unpack: .gz                     0.27     0.26 to    0.28     0.27        7       24    1.29x    9.09x  run: native
-//	run: native .gz                      0.35     0.34 to    0.37     0.63      114       24    1.31x    1.31x  only unpack: .gz
-//	only unpack: .zst                    0.14     0.14 to    0.15     0.14       16       30    0.68x    3.93x  run: native
-//	run: native .zst                     0.27     0.24 to    0.35     0.52      125       30    1.96x    1.96x  only unpack: .zst
+//	run: native                          0.23     0.22 to    0.35     0.42      113      173    1.00x    1.00x  run: native
+//	run: msgpack                         0.22     0.22 to    0.24     0.40      114      136    0.97x    1.23x  run: native
+//	run: cockroachdb                     0.74     0.72 to    0.76     1.38      179      304    3.23x    1.83x  run: native
+//	run: dynamodb                        1.16     1.14 to    1.23     2.16      182      629    5.02x    1.38x  run: native
+//	run: spanner                         1.90     1.84 to    1.98     3.58      202      934    8.29x    1.53x  run: native
+//	run: seen as numbers                 0.79     0.75 to    0.84     1.53      140      216    3.45x    2.76x  run: native
+//	run: seen as list                    1.65     1.54 to    1.70     2.82      186      216    7.16x    5.72x  run: native
+//	run: a tenth deletes                 0.27     0.25 to    0.30     0.51      112      167    1.20x    1.23x  run: native
+//	run: as many reads                   1.72     1.62 to    1.78     3.27      222      374    7.47x    3.44x  run: native
+//	only unpack: .gz                     0.31     0.30 to    0.31     0.31        7       24    1.33x    9.37x  run: native
+//	run: native .gz                      0.41     0.40 to    0.57     0.73      114       24    1.34x    1.34x  only unpack: .gz
+//	only unpack: .zst                    0.18     0.17 to    0.19     0.19       16       30    0.80x    4.67x  run: native
+//	run: native .zst                     0.30     0.29 to    0.33     0.56      124       30    1.60x    1.60x  only unpack: .zst
 //
 // Of the time that CockroachDB takes, three tenths are putting records into parts, a quarter reading rows out of documents, an eighth the
 // fold, and most of the rest finding the documents and what stands in them. One .zst file takes as long as two processors need for unpacking and all
