@@ -154,7 +154,7 @@ func TestListsAreFollowed(t *testing.T) {
 			h.resolve(2)
 			require.NoError(t, h.Err())
 			if memory == 1 {
-				require.NotZero(t, h.store.spool.end.Load())
+				require.NotZero(t, h.store.spool.puts.Load())
 			}
 			var room linkRoom
 			for _, w := range all {

@@ -11,12 +11,19 @@ import (
 	"github.com/tiebreakhq/tiebreak/replay/whole"
 )
 
-// spool is a temporary file for what does not fit into memory: blocks of bytes are put at its end and read back by where
-// they stand. The file is made when the first block comes. Where the system allows it, it has no name, so that nothing of it
-// is left whatever ends the process. Several goroutines may use a spool.
+// spool is temporary files for what does not fit into memory: blocks of bytes are put at the end of one and read back by where
+// they stand. They are several so that the system has no lock that all processors want, and so that all give the space back. A
+// file is made when its first block comes. Where the system allows it, it has no name, so that nothing of it is left
+// whatever ends the process. Several goroutines may use a spool.
 type spool struct {
-	dir string // "" is the system's directory for temporary files
+	dir   string // "" is the system's directory for temporary files
+	files [spoolFiles]spoolFile
+	puts  atomic.Uint64
+}
 
+const spoolFiles = 4
+
+type spoolFile struct {
 	mu     sync.Mutex
 	file   *os.File
 	remove func() error
@@ -25,32 +32,35 @@ type spool struct {
 
 // extent is where a block stands in a spool.
 type extent struct {
+	file   int
 	offset int64
 	size   int
 }
 
 // open makes the file, once.
-func (s *spool) open() (*os.File, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.file != nil {
-		return s.file, nil
+func (f *spoolFile) open(dir string) (*os.File, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.file != nil {
+		return f.file, nil
 	}
-	file, remove, err := whole.Temp(s.dir)
+	file, remove, err := whole.Temp(dir)
 	if err != nil {
 		return nil, fmt.Errorf("keep what does not fit into memory: %w", err)
 	}
-	s.file, s.remove = file, remove
+	f.file, f.remove = file, remove
 	return file, nil
 }
 
-// put writes a block at the end.
+// put writes a block at the end of a file.
 func (s *spool) put(b []byte) (extent, error) {
-	file, err := s.open()
+	e := extent{file: int(s.puts.Add(1) % spoolFiles), size: len(b)}
+	to := &s.files[e.file]
+	file, err := to.open(s.dir)
 	if err != nil {
 		return extent{}, err
 	}
-	e := extent{s.end.Add(int64(len(b))) - int64(len(b)), len(b)}
+	e.offset = to.end.Add(int64(len(b))) - int64(len(b))
 	if _, err := file.WriteAt(b, e.offset); err != nil {
 		return extent{}, fmt.Errorf("keep what does not fit into memory: %w", err)
 	}
@@ -59,9 +69,10 @@ func (s *spool) put(b []byte) (extent, error) {
 
 // get reads a block back, appended to b.
 func (s *spool) get(b []byte, e extent) ([]byte, error) {
-	s.mu.Lock()
-	file := s.file
-	s.mu.Unlock()
+	from := &s.files[e.file]
+	from.mu.Lock()
+	file := from.file
+	from.mu.Unlock()
 	if file == nil {
 		return b, fmt.Errorf("read back what did not fit into memory: %w", os.ErrClosed)
 	}
@@ -75,12 +86,22 @@ func (s *spool) get(b []byte, e extent) ([]byte, error) {
 
 // close gives the disk space back. Nothing can be read after it.
 func (s *spool) close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.file == nil {
+	var failed [spoolFiles]error
+	var wg sync.WaitGroup
+	for i := range s.files {
+		wg.Go(func() { failed[i] = s.files[i].close() })
+	}
+	wg.Wait()
+	return cmp.Or(failed[:]...)
+}
+
+func (f *spoolFile) close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.file == nil {
 		return nil
 	}
-	err := s.file.Close()
-	s.file = nil
-	return cmp.Or(err, s.remove())
+	err := f.file.Close()
+	f.file = nil
+	return cmp.Or(err, f.remove())
 }
