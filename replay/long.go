@@ -295,6 +295,7 @@ type longCell struct {
 	held     ownOp // the write before, of which it is not known yet whether it is the last of its node
 	holds    bool
 	begun    bool // some write of the node at hand has passed
+	frontier bool // some rule keeps the last write of each node
 }
 
 // ownOp is a write whose value is in memory of its own, which the next one uses again.
@@ -408,19 +409,18 @@ func (l *longKey) find() (plain bool) {
 			if l.writes == 1 || l.compare(o, &c.lowest.plainOp) < 0 {
 				c.lowest.set(o)
 			}
+			if c.frontier {
+				if len(l.lasts) < len(l.runs) {
+					l.lasts = append(l.lasts, ownOp{})
+				}
+				l.lasts[len(l.runs)-1].set(o)
+			}
 			for t := range l.rules {
 				rule := &l.rules[t]
-				switch rule.way {
-				case byCounting:
-					if !l.count(t, o) {
-						return false
-					}
-					continue
-				case byFrontier:
-					if len(l.lasts) < len(l.runs) {
-						l.lasts = append(l.lasts, ownOp{})
-					}
-					l.lasts[len(l.runs)-1].set(o)
+				if rule.way == byCounting && !l.count(t, o) {
+					return false
+				}
+				if rule.way != bySelect {
 					continue
 				}
 				kept := &c.kept[t]
@@ -481,15 +481,16 @@ func (l *longKey) claim(field string, o *plainOp, visit func(*longCell, *plainOp
 // beginCell makes a new cell ready, if its rules are those of a plain one.
 func (l *longKey) beginCell(at int) bool {
 	tables := l.folder.tables
-	c := &l.cells[at]
-	l.states = append(l.states, &longCell{kept: make([]ownOp, len(tables)), names: make([][]byte, len(tables)), greatest: make([]ownOp, len(tables)), ones: make([]RuleSum, len(tables))})
-	l.plainCell = c
-	plain := l.plainUnder(tables)
-	if l.rank >= byVersionOfNamed { // of the writes of a frontier nobody remembers the ids
-		plain = plain && !slices.ContainsFunc(l.rules, func(r plainRule) bool { return r.way == byFrontier })
+	c := &longCell{kept: make([]ownOp, len(tables)), names: make([][]byte, len(tables)), greatest: make([]ownOp, len(tables)),
+		ones: make([]RuleSum, len(tables))}
+	l.states = append(l.states, c)
+	l.plainCell = &l.cells[at]
+	defer func() { l.plainCell = &l.whole }()
+	if !l.plainUnder(tables) {
+		return false
 	}
-	l.plainCell = &l.whole
-	return plain
+	c.frontier = slices.ContainsFunc(l.rules, func(r plainRule) bool { return r.way == byFrontier })
+	return !c.frontier || l.rank < byVersionOfNamed // of the writes of a frontier nobody remembers the ids
 }
 
 // fold counts what became of each write.
@@ -587,7 +588,7 @@ func (l *longKey) pass(c *longCell, last bool) {
 		l.write(&l.b, &c.kept[t].plainOp)
 		l.judge(rule, o, &c.kept[t].plainOp, last, &c.ones[t], f.sums[t])
 		greatest := &c.greatest[t]
-		if f.plain[t].inverts[rule.Index()] && (!c.begun || l.invert(rule, &greatest.plainOp, o, f.sums[t]) == o) {
+		if rule.inverts && (!c.begun || l.invert(rule, &greatest.plainOp, o, f.sums[t]) == o) {
 			greatest.set(o)
 		}
 	}

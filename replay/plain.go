@@ -417,21 +417,24 @@ func (k *plainKey) ended(t int, kept *plainOp) {
 	if f.state != nil && t == 0 && !k.sum.Value.IsAbsent() {
 		f.lines = append(f.lines, StateLine{Key: k.name, Field: k.field, Value: k.sum.Value, ID: strings.Clone(k.sum.ID), By: k.sum.By})
 	}
+	if f.differ == nil {
+		return
+	}
+	is, was := plainEnd{k.sum.Value, kept, k.sum.Lost, k.sum.Refused.Max > 0}, &k.base
 	switch {
-	case f.differ == nil:
 	case t == 0:
-		k.base = k.plainEnd(kept)
-	case k.sum.Value != k.base.value || (k.sum.Refused.Max > 0) != k.base.refused:
-		c, other := &f.differ.others[t-1], k.plainEnd(kept)
+		*was = is
+	case is.value != was.value || is.refused != was.refused:
+		c := &f.differ.others[t-1]
 		c.Differ++
-		if other.value != k.base.value {
+		if is.value != was.value {
 			c.Cells++
 		}
-		if other.refused != k.base.refused {
+		if is.refused != was.refused {
 			c.Refused++
 		}
 		if c.wants(k.name, k.field, f.differ.limit) {
-			c.note(CellDiff{Key: k.name, Field: k.field, Base: k.ending(0, k.base), Other: k.ending(t, other)}, f.differ.limit)
+			c.note(CellDiff{Key: k.name, Field: k.field, Base: k.ending(0, *was), Other: k.ending(t, is)}, f.differ.limit)
 		}
 	}
 }
@@ -442,11 +445,6 @@ type plainEnd struct {
 	kept    *plainOp
 	lost    Count
 	refused bool
-}
-
-// plainEnd returns how the key ends under the table at hand.
-func (k *plainKey) plainEnd(kept *plainOp) plainEnd {
-	return plainEnd{k.sum.Value, kept, k.sum.Lost, k.sum.Refused.Max > 0}
 }
 
 // ending puts into words how the key ends under a table.
@@ -745,8 +743,13 @@ func (k *plainKey) order(rule *plainRule, a, b *plainOp) (order int, by lww.Rung
 // plainRule is a rule, and what of it is worked out once.
 type plainRule struct {
 	*merge.Rule
-	claims claimOrder
-	way    plainWay
+	claims  claimOrder
+	way     plainWay
+	inverts bool // writes that lose by their stamp to what their writer had seen are counted
+}
+
+func plainRuleOf(r *merge.Rule) plainRule {
+	return plainRule{r, claimOrderOf(r), plainWayOf(r), r.Name == "lww"}
 }
 
 // plainWay is how plain keys are folded by a rule.
@@ -863,7 +866,7 @@ func (k *plainKey) foldUnder(t int, table *merge.Table, s *sums) {
 				k.judge(rule, &k.ops[i], kept, i == run.after-1, &one, s)
 			}
 		}
-		if k.folder.plain[t].inverts[rule.Index()] {
+		if rule.inverts {
 			for _, run := range k.runs {
 				greatest := &k.ops[run.first]
 				for i := run.first + 1; i < run.after; i++ {
@@ -961,10 +964,12 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 			sum.ID = k.id(kept)
 		}
 	}
-	if rule.way == byFrontier && wanted {
-		sum.Value = k.front.Value()
-	}
-	if rule.way == byCounting {
+	switch rule.way {
+	case byFrontier:
+		if wanted {
+			sum.Value = k.front.Value()
+		}
+	case byCounting:
 		one.Combined, s.totals.Combined = n, s.totals.Combined+n
 		if wanted {
 			sum.Value = k.sums[t].Value()
@@ -1117,14 +1122,13 @@ func (k *plainKey) compare(a, b *plainOp) int {
 // plainTable is what is worked out of a table once, for all plain keys.
 type plainTable struct {
 	rules    []plainRule
-	inverts  []bool // by rule
 	counting []bool // by the number of a node: whether it is known to have raised a counter
 }
 
 func newPlainTable(t *merge.Table, names int) plainTable {
-	p := plainTable{rules: make([]plainRule, len(t.Rules)), inverts: make([]bool, len(t.Rules)), counting: make([]bool, names)}
+	p := plainTable{rules: make([]plainRule, len(t.Rules)), counting: make([]bool, names)}
 	for i, r := range t.Rules {
-		p.rules[i], p.inverts[i] = plainRule{r, claimOrderOf(r), plainWayOf(r)}, r.Name == "lww"
+		p.rules[i] = plainRuleOf(r)
 	}
 	return p
 }

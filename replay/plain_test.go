@@ -395,14 +395,14 @@ func TestPlainWritesAreOrderedAsTheirRuleSays(t *testing.T) {
 		"nodes eu < us\norder time version node\n* * fww", "nodes eu < us\norder node time version\n* * lww", "nodes eu < us\norder version node time\n* * fww",
 	} {
 		of := merge.MustParseTable(text).Rules[0]
-		rule := &plainRule{of, claimOrderOf(of), plainWayOf(of)}
+		rule := plainRuleOf(of)
 		for range 2000 {
 			a, b := draw(), draw()
 			var one, other merge.Write
 			k.write(&one, a)
 			k.write(&other, b)
 			want, wantBy := rule.Compare(&one, &other)
-			order, by := k.order(rule, a, b)
+			order, by := k.order(&rule, a, b)
 			require.Equal(t, want, order, text)
 			require.Equal(t, wantBy, by, text)
 		}
