@@ -258,6 +258,11 @@ func (k *key) know(opt *Options, s *sums) {
 
 // fold merges the key under a table and counts what comes of it. The cells are good until the next fold.
 func (k *key) fold(table *merge.Table, s *sums) []cell {
+	return k.foldTo(table, s, func(*cell) *sums { return s })
+}
+
+// foldTo is fold, but counts what comes of each cell to sums of its own.
+func (k *key) foldTo(table *merge.Table, s *sums, of func(*cell) *sums) []cell {
 	k.room.beginCells()
 	k.table = table
 	s.nodesOf(k, table)
@@ -265,7 +270,7 @@ func (k *key) fold(table *merge.Table, s *sums) []cell {
 	for i := range cells {
 		c := &cells[i]
 		c.fold()
-		c.tell(s)
+		c.tell(of(c))
 	}
 	k.check(table, cells, s)
 	return cells

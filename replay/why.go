@@ -67,17 +67,22 @@ func (h *History) Why(table *merge.Table, name string, field *string, opt Option
 	f := h.newFolder(&work{tables: []*merge.Table{table}, opt: &opt}, maphash.MakeSeed())
 	s := f.sums[0]
 	story := &Story{Schema: "tiebreak.story/v1", Table: infoOf(table), Key: name, Fields: []FieldStory{}}
-	var names, others []string // of all fields, and of those that are not asked for
+	asked := func(c *cell) bool { return field == nil || c.holds(*field) }
+	others := newSums(table, &opt, h) // of the fields that are not asked for
+	var names []string
 	err := f.pick(&h.store.parts[partition(name)], name, nil, nil, func(k *key) error {
 		k.know(&opt, s)
-		cells := k.fold(table, s)
+		cells := k.foldTo(table, s, func(c *cell) *sums {
+			if asked(c) {
+				return s
+			}
+			return others
+		})
 		for i := range cells {
 			c := &cells[i]
 			names = append(names, strings.Clone(c.name))
-			if field == nil || c.holds(*field) {
+			if asked(c) {
 				story.Fields = append(story.Fields, c.story())
-			} else {
-				others = append(others, names[i])
 			}
 		}
 		return nil
@@ -93,11 +98,7 @@ func (h *History) Why(table *merge.Table, name string, field *string, opt Option
 	}
 	story.Findings = []finding.Finding{}
 	for _, f := range s.told.list() {
-		for _, e := range f.Examples {
-			if !slices.Contains(others, e.Field) {
-				story.Findings = append(story.Findings, e)
-			}
-		}
+		story.Findings = append(story.Findings, f.Examples...)
 	}
 	return story, nil
 }
