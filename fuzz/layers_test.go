@@ -29,9 +29,10 @@ merge/value           : crdt merge/finding
 merge                 : clock clock/wire lww crdt merge/finding merge/lex merge/value
 merge/replica/segment : merge/finding
 merge/replica         : clock clock/wire lww crdt merge merge/finding merge/value merge/replica/segment
-replay/history        : clock lww merge merge/finding merge/lex merge/replica merge/replica/segment merge/value msgpack compress sys
+replay/disk           : sys
+replay/history        : clock lww merge merge/finding merge/lex merge/replica merge/replica/segment merge/value replay/disk msgpack compress
 replay/whole          : sys
-replay                : clock lww crdt/law merge merge/finding merge/lex merge/value replay/history replay/whole compress text
+replay                : clock lww crdt/law merge merge/finding merge/lex merge/value replay/disk replay/history replay/whole compress text
 replay/reads          : merge merge/finding merge/value replay replay/history porcupine
 replay/report         : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/reads text
 replay/drill          : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/reads replay/report

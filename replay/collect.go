@@ -82,7 +82,11 @@ func (in *Input) aside(code finding.Code, n int64) {
 // goes on; the error is of what can't be opened or read at all. When [history.Options.Stop] ends it, the history is what was
 // read by then: see [History.Partial].
 func Collect(sources []history.Source, opt history.Options) (*History, error) {
-	h := newHistory(sources, opt)
+	return newHistory(sources, opt).all(sources, opt)
+}
+
+// all collects all sources as one group.
+func (h *History) all(sources []history.Source, opt history.Options) (*History, error) {
 	g := h.group(0, len(sources))
 	return h.collect(sources, opt, func(int) *group { return g }, func(g *group) error {
 		shelves, err := g.close()
@@ -273,7 +277,7 @@ func (in *collected) add(o *collected) {
 }
 
 // Close gives back the disk space of a history that did not fit into memory. It can't be run after that.
-func (h *History) Close() error { return h.store.spool.close() }
+func (h *History) Close() error { return h.store.close() }
 
 // Err returns the first error of reading back what did not fit into memory. What was made of the history by then is
 // nothing to rely on. A history that fits has none.

@@ -25,6 +25,9 @@ type part struct {
 
 	told map[string]bool // the looks of keys that were folded apart, and were told to look like others
 
+	fetch    *fetcher // of a folder, which folds one shelf after the other; else nil
+	expected *shelf   // the one whose blocks it was told to read ahead
+
 	bites []bite
 	odd   bool     // some key at hand may not look like itself
 	spare [][]byte // blocks for bites
@@ -50,17 +53,37 @@ func (p *part) hash(key string) uint64 { return maphash.String(p.seed, key) }
 
 // read finds the records of a shelf.
 func (p *part) read(from *shelf) error {
-	if err := p.load(from); err != nil {
+	if err := p.load(from, nil); err != nil {
 		return err
 	}
 	p.index(p.blocks)
 	return nil
 }
 
-// load brings the blocks of a shelf into memory.
-func (p *part) load(from *shelf) (err error) {
-	p.blocks, p.room, err = p.history.store.all(from, p.blocks, p.room)
+// load brings the blocks of a shelf into memory. Those of the shelf that comes then, if any, are read ahead.
+func (p *part) load(from, then *shelf) (err error) {
+	p.blocks, p.room, err = from.all(p.blocks, p.room, func(visit func([]byte) error) error { return p.eachAway(from, then, visit) })
 	return err
+}
+
+// eachAway calls visit with the blocks of a shelf that are in the spool, one after the other: see [store.each]. Those of the
+// shelf that comes then, if any, are read ahead.
+func (p *part) eachAway(from, then *shelf, visit func(block []byte) error) error {
+	if p.fetch == nil {
+		return p.history.store.eachAway(from, visit)
+	}
+	if p.expected != from {
+		p.fetch.forget()
+		if err := p.fetch.want(from.away); err != nil {
+			return err
+		}
+	}
+	if p.expected = then; then != nil {
+		if err := p.fetch.want(then.away); err != nil {
+			return err
+		}
+	}
+	return p.fetch.each(len(from.away), visit)
 }
 
 // borrow lends memory that load uses: it is good until then.
@@ -100,7 +123,7 @@ const (
 
 	// gatheredAtOnce is how many times as much as a folder may fold at once it may gather: what it takes to find one's way in
 	// them is only for one bite.
-	gatheredAtOnce = 4
+	gatheredAtOnce = 5
 
 	// mostPasses is how often at most a shelf is read to be folded. A larger one is split: what is written once more costs as
 	// much as what is read several times.
@@ -111,13 +134,13 @@ const (
 // finding the records of a key is then an order cheaper than in memory. Of a shelf that is larger than limit, unless that is
 // zero or below, some of the bites are gathered, and then it is read again for the next. Keys that look alike stay together.
 // done is called after the bites that were gathered at once, before their memory is used for others.
-func (p *part) eachBite(from *shelf, limit int, visit func(), done func() error) error {
+func (p *part) eachBite(from, then *shelf, limit int, visit func(), done func() error) error {
 	all := 1
 	for all < mostBites*mostPasses && from.size/all > p.history.lengths.bite {
 		all *= 2
 	}
 	if all == 1 {
-		if err := p.load(from); err != nil {
+		if err := p.load(from, then); err != nil {
 			return err
 		}
 		p.index(p.blocks)
@@ -134,7 +157,11 @@ func (p *part) eachBite(from *shelf, limit int, visit func(), done func() error)
 	}
 	for first := 0; first < all; first += n {
 		n = min(n, all-first)
-		if err := p.gather(from, first, p.bites[:n], all); err != nil {
+		var after *shelf
+		if first+n == all {
+			after = then
+		}
+		if err := p.gather(from, after, first, p.bites[:n], all); err != nil {
 			return err
 		}
 		for i := range p.bites[:n] {
@@ -171,7 +198,7 @@ func (p *part) even(from *shelf, limit int) (bool, error) {
 }
 
 // gather copies the records of a shelf to bites, which are the first and those after it of all that there are.
-func (p *part) gather(from *shelf, first int, bites []bite, all int) error {
+func (p *part) gather(from, then *shelf, first int, bites []bite, all int) error {
 	for i := range bites {
 		for _, b := range bites[i].blocks {
 			if cap(b) == p.history.store.most { // else it is of one record
@@ -182,7 +209,7 @@ func (p *part) gather(from *shelf, first int, bites []bite, all int) error {
 		bites[i].blocks = bites[i].blocks[:0]
 		bites[i].last, bites[i].odd = nil, false
 	}
-	return p.history.store.each(from, func(b []byte) error {
+	visit := func(b []byte) error {
 		for at, end := 0, 0; at < len(b); at = end {
 			var name string
 			name, end = skim(b, at)
@@ -199,7 +226,13 @@ func (p *part) gather(from *shelf, first int, bites []bite, all int) error {
 			p.bite(to, b[at:end])
 		}
 		return nil
-	})
+	}
+	for _, b := range from.blocks {
+		if err := visit(b); err != nil {
+			return err
+		}
+	}
+	return p.eachAway(from, then, visit)
 }
 
 // bite is the records of some keys.

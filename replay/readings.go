@@ -226,10 +226,10 @@ func (j *judge) shelves(writes, readings *shelf, level, was int) error {
 			return j.without(long, writes, readings, level)
 		}
 	}
-	if err := j.part.load(writes); err != nil {
+	if err := j.part.load(writes, nil); err != nil {
 		return err
 	}
-	if err := j.readings.load(readings); err != nil {
+	if err := j.readings.load(readings, nil); err != nil {
 		return err
 	}
 	j.part.index(j.part.blocks)

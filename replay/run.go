@@ -101,10 +101,22 @@ func (h *History) fold(w *work) []*sums {
 		wg.Go(func() {
 			f := h.newFolder(w, seed)
 			f.limit = h.store.fold(workers)
-			for p := range next {
-				if err := f.foldShelf(&h.store.parts[p], 0, math.MaxInt); err != nil {
+			f.part.fetch = h.store.fetcher()
+			defer f.part.fetch.close()
+			for p, ok := <-next; ok; {
+				var then *shelf
+				after, taken := 0, false
+				if len(next) >= workers { // the last ones are for whoever comes first
+					if after, taken = <-next; taken {
+						then = &h.store.parts[after]
+					}
+				}
+				if err := f.foldShelf(&h.store.parts[p], then, 0, math.MaxInt); err != nil {
 					h.failed.set(err)
 					break
+				}
+				if p = after; !taken {
+					p, ok = <-next
 				}
 			}
 			all[i] = f
@@ -169,7 +181,7 @@ func (h *History) newFolder(w *work, seed maphash.Seed) *folder {
 
 // foldShelf folds all keys of a shelf, in whatever order they are found: no sum depends on it. One that is too large is
 // folded by less and less. level is how often what it holds has been split, and was the size of what it was split from.
-func (f *folder) foldShelf(from *shelf, level, was int) error {
+func (f *folder) foldShelf(from, then *shelf, level, was int) error {
 	if f.limit > 0 && from.size > f.limit {
 		others, ok, err := f.foldLong(from)
 		if err != nil {
@@ -186,12 +198,12 @@ func (f *folder) foldShelf(from *shelf, level, was int) error {
 				return err
 			}
 			if !even {
-				return f.foldSplit(from, level)
+				return f.foldSplit(from, then, level)
 			}
 		}
 	}
 	f.lines = f.lines[:0]
-	return f.part.eachBite(from, gatheredAtOnce*f.limit, func() {
+	return f.part.eachBite(from, then, gatheredAtOnce*f.limit, func() {
 		f.part.tellConfusable(&f.room, &f.common.told)
 		for i := range f.part.keys {
 			if f.plain == nil || !f.foldPlain(i) {
@@ -212,13 +224,17 @@ func (f *folder) take() error {
 }
 
 // foldSplit splits a shelf and folds the parts.
-func (f *folder) foldSplit(from *shelf, level int) error {
+func (f *folder) foldSplit(from, then *shelf, level int) error {
 	shelves, err := f.part.split(from, level)
 	if err != nil {
 		return err
 	}
 	for i := range shelves {
-		if err := f.foldShelf(&shelves[i], level+1, from.size); err != nil {
+		after := then
+		if i+1 < len(shelves) {
+			after = &shelves[i+1]
+		}
+		if err := f.foldShelf(&shelves[i], after, level+1, from.size); err != nil {
 			return err
 		}
 		f.part.history.store.drop(&shelves[i])

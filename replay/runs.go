@@ -42,17 +42,17 @@ func (w *runWriter) put(item []byte) error {
 }
 
 func (w *runWriter) shelve() error {
-	var kept shelf
-	spare, err := w.store.shelve(&kept, w.block)
-	switch {
-	case err != nil:
-		return err
-	case len(kept.away) > 0:
-		w.run = append(w.run, held{away: kept.away[0]})
-	default:
+	if w.store.fits(w.block) {
 		w.run = append(w.run, held{block: w.block})
+		w.block = nil
+		return nil
 	}
-	w.block, w.spare = nil, spare
+	away, err := w.store.spool.put(w.block)
+	if err != nil {
+		return err
+	}
+	w.run = append(w.run, held{away: away})
+	w.block, w.spare = nil, w.block[:0]
 	return nil
 }
 

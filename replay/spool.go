@@ -12,13 +12,16 @@ import (
 )
 
 // spool is temporary files for what does not fit into memory: blocks of bytes are put at the end of one and read back by where
-// they stand. They are several so that the system has no lock that all processors want, and so that all give the space back. A
-// file is made when its first block comes. Where the system allows it, it has no name, so that nothing of it is left
-// whatever ends the process. Several goroutines may use a spool.
+// they stand. They are several so that the system has no lock that all processors want, and so that all give the space back; one
+// is for blocks that go past the system's cache. A file is made when its first block comes. Where the system allows it, it has no
+// name, so that nothing of it is left whatever ends the process. Several goroutines may use a spool.
 type spool struct {
 	dir   string // "" is the system's directory for temporary files
 	files [spoolFiles]spoolFile
 	puts  atomic.Uint64
+
+	direct   *direct
+	giveBack func(block []byte) // takes the memory of a block that was sent
 }
 
 const spoolFiles = 4
@@ -74,12 +77,12 @@ func (s *spool) get(b []byte, e extent) ([]byte, error) {
 	file := from.file
 	from.mu.Unlock()
 	if file == nil {
-		return b, fmt.Errorf("read back what did not fit into memory: %w", os.ErrClosed)
+		return b, unread(os.ErrClosed)
 	}
 	n := len(b)
 	b = slices.Grow(b, e.size)[:n+e.size]
 	if _, err := file.ReadAt(b[n:], e.offset); err != nil {
-		return b[:n], fmt.Errorf("read back what did not fit into memory: %w", err)
+		return b[:n], unread(err)
 	}
 	return b, nil
 }
@@ -88,11 +91,13 @@ func (s *spool) get(b []byte, e extent) ([]byte, error) {
 func (s *spool) close() error {
 	var failed [spoolFiles]error
 	var wg sync.WaitGroup
+	var direct error
+	wg.Go(func() { direct = s.closeDirect() })
 	for i := range s.files {
 		wg.Go(func() { failed[i] = s.files[i].close() })
 	}
 	wg.Wait()
-	return cmp.Or(failed[:]...)
+	return cmp.Or(cmp.Or(failed[:]...), direct)
 }
 
 func (f *spoolFile) close() error {
@@ -105,3 +110,6 @@ func (f *spoolFile) close() error {
 	f.file = nil
 	return cmp.Or(err, f.remove())
 }
+
+// unread is the error of a block that can't be read.
+func unread(err error) error { return fmt.Errorf("read back what did not fit into memory: %w", err) }

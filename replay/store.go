@@ -6,7 +6,9 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
+	"github.com/tiebreakhq/tiebreak/replay/disk"
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
@@ -19,11 +21,12 @@ type store struct {
 	most  int          // bytes of a block, unless one record takes more
 	held  atomic.Int64 // bytes of blocks in memory
 	spool spool
-	reads sync.Pool // of memory to read blocks of the spool into: see each
 
-	mu   sync.Mutex
-	room []byte           // for blocks, where nobody has written yet
-	free map[int][][]byte // blocks that were given back, by their size
+	mu       sync.Mutex
+	room     []byte           // for blocks, where nobody has written yet
+	free     map[int][][]byte // blocks that were given back, by their size
+	fetchers []*fetcher       // that nobody uses
+	ending   sync.WaitGroup   // of queues
 }
 
 // block returns memory for a block of that size, which is no more than most. All sizes come from large pieces: to the runtime
@@ -36,10 +39,12 @@ func (s *store) block(size int) []byte {
 		s.free[size] = free[:len(free)-1]
 		return b[:0]
 	}
-	if len(s.room) < size {
-		s.room = make([]byte, s.piece())
+	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(s.room))) % uintptr(min(size, disk.Align)))
+	if len(s.room) < skip+size {
+		s.room, skip = disk.Memory(s.piece()), 0
 		preferLargePages(s.room)
 	}
+	s.room = s.room[skip:]
 	b := s.room[:0:size]
 	s.room = s.room[size:]
 	return b
@@ -131,27 +136,65 @@ func newStore(m memory, dir string, workers int) *store {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	return &store{memory: m, most: m.block(workers), spool: spool{dir: dir}, free: make(map[int][][]byte)}
+	s := &store{memory: m, most: m.block(workers), free: make(map[int][][]byte)}
+	s.spool = spool{dir: dir, giveBack: s.giveBack, direct: newDirect()}
+	return s
 }
 
-// shelve takes a full block of a shelf that the caller alone uses. It returns memory for the next block when the block is
-// in the spool, and nil when its memory is the store's.
+// close gives back the disk space.
+func (s *store) close() error {
+	s.mu.Lock()
+	idle := s.fetchers
+	s.fetchers = nil
+	s.mu.Unlock()
+	for _, f := range idle {
+		f.close()
+	}
+	defer s.ending.Wait()
+	return s.spool.close()
+}
+
+// fits reports whether a block may be held in memory, and counts it as held then.
+func (s *store) fits(block []byte) bool {
+	if s.memory <= 0 || s.held.Add(int64(len(block))) <= s.blocks() {
+		return true
+	}
+	s.held.Add(-int64(len(block)))
+	return false
+}
+
+// shelve takes a full block of a shelf, of memory that is nobody else's. It returns memory for the next one where it has none of
+// its own any more: nil when the block's is the store's now.
 func (s *store) shelve(to *shelf, block []byte) (spare []byte, err error) {
 	if len(block) == 0 {
 		return block, nil
 	}
 	to.size += len(block)
-	if s.memory <= 0 || s.held.Add(int64(len(block))) <= s.blocks() {
+	if s.fits(block) {
 		to.blocks = append(to.blocks, block)
 		return nil, nil
 	}
-	s.held.Add(-int64(len(block)))
+	if cap(block) <= s.most {
+		e, sent, err := s.spool.send(block)
+		if err != nil {
+			return nil, err
+		}
+		if sent {
+			to.away = append(to.away, e)
+			return nil, nil
+		}
+	}
+	return block[:0], s.putAway(to, block)
+}
+
+// putAway writes a block of a shelf to the spool.
+func (s *store) putAway(to *shelf, block []byte) error {
 	e, err := s.spool.put(block)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	to.away = append(to.away, e)
-	return block[:0], nil
+	return nil
 }
 
 // drop gives back the memory of a shelf that is no part of the history.
@@ -195,45 +238,40 @@ func (s *store) each(from *shelf, visit func(block []byte) error) error {
 			return err
 		}
 	}
+	return s.eachAway(from, visit)
+}
+
+// eachAway is each, of those in the spool.
+func (s *store) eachAway(from *shelf, visit func(block []byte) error) error {
 	if len(from.away) == 0 {
 		return nil
 	}
-	b, ok := s.reads.Get().(*[]byte)
-	if !ok {
-		b = new([]byte)
+	f := s.fetcher()
+	defer f.done()
+	if err := f.want(from.away); err != nil {
+		return err
 	}
-	defer s.reads.Put(b)
-	for _, e := range from.away {
-		var err error
-		if *b, err = s.spool.get((*b)[:0], e); err != nil {
-			return err
-		}
-		if err := visit(*b); err != nil {
-			return err
-		}
-	}
-	return nil
+	return f.each(len(from.away), visit)
 }
 
-// all returns the blocks of a shelf at once, those in the spool read to room, which grows to hold them.
-func (s *store) all(from *shelf, blocks [][]byte, room []byte) (all [][]byte, grown []byte, err error) {
-	blocks = append(blocks[:0], from.blocks...)
+// all returns the blocks of a shelf at once, those in the spool read to room, which grows to hold them, by eachAway.
+func (s *shelf) all(blocks [][]byte, room []byte, eachAway func(visit func([]byte) error) error) (all [][]byte, grown []byte, err error) {
+	blocks = append(blocks[:0], s.blocks...)
 	away := 0
-	for _, e := range from.away {
+	for _, e := range s.away {
 		away += e.size
 	}
 	if away > cap(room) {
 		room = make([]byte, 0, away)
 	}
 	room = room[:0]
-	for _, e := range from.away {
+	err = eachAway(func(b []byte) error {
 		at := len(room)
-		if room, err = s.spool.get(room, e); err != nil {
-			return nil, room, err
-		}
+		room = append(room, b...)
 		blocks = append(blocks, room[at:len(room):len(room)])
-	}
-	return blocks, room, nil
+		return nil
+	})
+	return blocks, room, err
 }
 
 // filler writes records to the shelves of one store. One goroutine at a time uses it.
@@ -273,10 +311,12 @@ func (f *filler) putAlone(p int, record []byte) {
 		return
 	}
 	to := &f.shelves[p]
-	var spare []byte
-	if spare, f.err = f.store.shelve(to, record); spare == nil && f.err == nil { // it is in memory, and the caller's
-		to.blocks[len(to.blocks)-1] = slices.Clone(record)
+	to.size += len(record)
+	if f.store.fits(record) {
+		to.blocks = append(to.blocks, slices.Clone(record))
+		return
 	}
+	f.err = f.store.putAway(to, record)
 }
 
 // room returns the block at hand of shelf number p, with room for size bytes more.

@@ -89,7 +89,9 @@ func (s *sums) tellShared(all []*sums) error {
 
 // tellPart tells of the values in one part. Most have one key, of which no more is held than where it stands.
 func (s *sums) tellPart(i int, part *shelf) error {
-	blocks, _, err := s.uniques[i].filler.store.all(part, nil, nil)
+	blocks, _, err := part.all(nil, nil, func(visit func([]byte) error) error {
+		return s.uniques[i].filler.store.eachAway(part, visit)
+	})
 	if err != nil {
 		return err
 	}

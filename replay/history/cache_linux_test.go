@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/tiebreakhq/tiebreak/replay/disk"
 )
 
 // Of a history larger than what may stay in the system's cache of files, little is left there.
@@ -24,7 +26,7 @@ func TestCacheIsLetGo(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, file.Sync()) // what is not on the disk can't be let go
 
-	if letGo(file.Fd(), 0, size); resident(t, file, size) > size/2 {
+	if disk.LetGo(file, 0, size); resident(t, file, size) > size/2 {
 		t.Skip("this file system lets nothing go")
 	}
 	_, err = Scan([]Source{File(name)}, Options{cached: cached, Workers: 2}, func(b *Batch) error {

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/replay/disk"
 )
 
 // Stats is the sum of what [Scan] read.
@@ -57,7 +58,7 @@ func Scan(sources []Source, opt Options, each func(*Batch) error) (Stats, error)
 	if opt.chunk <= 0 {
 		opt.chunk = chunkBytes
 	}
-	opt.cached = cmp.Or(opt.cached, memoryBytes()/2)
+	opt.cached = cmp.Or(opt.cached, disk.MachineMemory()/2)
 	s := &scan{
 		sources: sources, opt: &opt,
 		spare:  make(chan *buffer, 2*opt.Workers+chunksAhead),
@@ -241,31 +242,34 @@ func (s *scan) told(n int) {
 	}
 }
 
-// passing returns what is to be told how many bytes more of a file have been read. What is read stays in the system's cache of
-// files, where a second look at it is quick. Of more than half of what memory holds not much would be left there by then, and to
-// make room for it, page by page, costs the system more than all else that it does for us: so that is let go when it has been
-// read.
-func (s *scan) passing(file io.Reader) (told func(n int)) {
+// passing returns how a file is read, and what is to be told how many bytes more of it have been. What is read stays in the
+// system's cache of files, where a second look at it is quick. Of more than half of what memory holds not much would be left there
+// by then, and to make room for it, page by page, costs the system more than all else that it does for us: so that is read past
+// the cache or, where there is no such thing, let go when it has been read.
+func (s *scan) passing(file io.Reader) (r io.Reader, told func(n int), end func()) {
 	const step = 8 << 20
-	onDisk, ok := file.(interface {
-		Fd() uintptr
-		Stat() (os.FileInfo, error)
-	})
+	none := func() {}
+	onDisk, ok := file.(*os.File)
 	if !ok || s.opt.cached == 0 {
-		return s.told
+		return file, s.told, none
 	}
 	info, err := onDisk.Stat()
 	if err != nil || !info.Mode().IsRegular() || s.stored()+info.Size() <= s.opt.cached {
-		return s.told
+		return file, s.told, none
 	}
-	gone, at := int64(0), int64(0)
-	return func(n int) {
-		s.told(n)
-		if at += int64(n); at-gone >= step {
-			letGo(onDisk.Fd(), gone, at)
-			gone = at
+	if at, err := onDisk.Seek(0, io.SeekCurrent); err == nil && at == 0 {
+		if r, err := disk.NewReader(onDisk); err == nil {
+			return r, s.told, r.Close
 		}
 	}
+	gone, at := int64(0), int64(0)
+	return file, func(n int) {
+		s.told(n)
+		if at += int64(n); at-gone >= step {
+			disk.LetGo(onDisk, gone, at)
+			gone = at
+		}
+	}, none
 }
 
 // source reads one source and cuts it into chunks, which it sends. An error of send ends it.
@@ -279,7 +283,9 @@ func (s *scan) source(i int, send func(*chunk) error) error {
 		return err // it names the file
 	}
 	defer file.Close()
-	in, bad, err := newInput(file, s.opt, s.passing(file))
+	from, told, endFrom := s.passing(file)
+	defer endFrom()
+	in, bad, err := newInput(from, s.opt, told)
 	if err != nil {
 		return wrap(src.Name, err)
 	}
