@@ -275,13 +275,23 @@ func (s *shelf) all(blocks [][]byte, room []byte, eachAway func(visit func([]byt
 }
 
 // filler writes records to the shelves of one store. One goroutine at a time uses it.
+//
+// A record goes to the stage of its shelf first, and with others to the block: the blocks of all shelves are far more than a
+// processor's own cache holds, and to wait for each line of them, here and there, costs more than to copy what a stage holds.
 type filler struct {
 	store   *store
 	shelves []shelf
-	open    [][]byte // the block at hand of each
-	most    int      // the most bytes of a block
-	tight   bool     // other fillers will fill shelves for this history when this one is closed: leave no room in its blocks
-	err     error    // the first that happened; nothing is put after it
+	open    [][]byte // where the next record of each goes: its stage or, when it has none, the block at hand
+	behind  []staged
+	most    int   // the most bytes of a block
+	tight   bool  // other fillers will fill shelves for this history when this one is closed: leave no room in its blocks
+	err     error // the first that happened; nothing is put after it
+}
+
+// staged is what belongs to a stage.
+type staged struct {
+	block []byte // the one at hand; nil while that is open itself
+	stage []byte // its memory, once there is some
 }
 
 // A shelf's memory comes in blocks: the first is small, for a short history has few records in each part, and each is
@@ -289,10 +299,11 @@ type filler struct {
 const (
 	firstBlock = 1 << 10
 	mostBlock  = 64 << 10
+	stageBytes = 2 << 10 // of a block of at least twice as much
 )
 
 func newFiller(s *store, shelves int) *filler {
-	return &filler{store: s, shelves: make([]shelf, shelves), open: make([][]byte, shelves), most: s.most}
+	return &filler{store: s, shelves: make([]shelf, shelves), open: make([][]byte, shelves), behind: make([]staged, shelves), most: s.most}
 }
 
 // put adds a record to shelf number p.
@@ -319,18 +330,52 @@ func (f *filler) putAlone(p int, record []byte) {
 	f.err = f.store.putAway(to, record)
 }
 
-// room returns the block at hand of shelf number p, with room for size bytes more.
+// room returns where the next record of shelf number p goes, with room for size bytes more.
 func (f *filler) room(p, size int) []byte {
-	block := f.open[p]
-	if size > cap(block)-len(block) {
-		block = f.next(p, size)
+	to := f.open[p]
+	if size > cap(to)-len(to) {
+		to = f.more(p, size)
 	}
-	return block
+	return to
 }
 
-// next puts the block at hand away and returns an empty one with room for size bytes.
-func (f *filler) next(p, size int) []byte {
-	block := f.open[p]
+// more is room, where there is none.
+func (f *filler) more(p, size int) []byte {
+	s := &f.behind[p]
+	if s.block != nil {
+		f.unstage(p)
+		if size <= cap(s.stage) {
+			return s.stage
+		}
+		// A long record goes to the block itself.
+		f.open[p], s.block = s.block, nil
+		if size <= cap(f.open[p])-len(f.open[p]) {
+			return f.open[p]
+		}
+	}
+	block := f.next(p, f.open[p], size)
+	if cap(block) < 2*stageBytes || size > stageBytes {
+		return block
+	}
+	if s.stage == nil {
+		s.stage = f.store.block(stageBytes)
+	}
+	s.block = block
+	return s.stage
+}
+
+// unstage moves what is in a stage to its block.
+func (f *filler) unstage(p int) {
+	s := &f.behind[p]
+	stage := f.open[p]
+	if len(stage) > cap(s.block)-len(s.block) {
+		s.block = f.next(p, s.block, len(stage))
+	}
+	s.block = append(s.block, stage...)
+}
+
+// next puts a block of shelf number p away and returns an empty one with room for size bytes.
+func (f *filler) next(p int, block []byte, size int) []byte {
 	most := firstBlock
 	if cap(block) > 0 {
 		most = min(2*cap(block), f.most)
@@ -357,6 +402,12 @@ func (f *filler) next(p, size int) []byte {
 // close puts all blocks at hand away. The shelves are the caller's then.
 func (f *filler) close() ([]shelf, error) {
 	for p, block := range f.open {
+		s := &f.behind[p]
+		if s.block != nil {
+			f.unstage(p)
+			block = s.block
+		}
+		f.store.giveBack(s.stage)
 		kept, roomy := block, f.tight && cap(block)-len(block) > cap(block)/8
 		if roomy {
 			kept = slices.Clone(block)
@@ -369,7 +420,7 @@ func (f *filler) close() ([]shelf, error) {
 		}
 		f.store.giveBack(kept)
 	}
-	f.open = nil
+	f.open, f.behind = nil, nil
 	return f.shelves, f.err
 }
 
