@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
@@ -50,80 +51,131 @@ func (f *Frontier) has(w *Write) bool {
 // combines reports whether the rule shows all live writes rather than one of them.
 func (r *Rule) combines() bool { return r.id == isKeepAll || r.id == isUnion || r.id == isCustom }
 
+// Fate is what became of a write of a frontier: what a [Verdict] says of it, without what is only to be shown.
+type Fate struct {
+	Outcome  Outcome
+	By       lww.Rung
+	Against  *Write // of the frontier; nil when none beat it
+	Panicked string
+}
+
+// Len returns how many writes the frontier has.
+func (f *Frontier) Len() int { return len(f.writes) }
+
+// At returns one of the writes, the greatest first, and what became of it.
+func (f *Frontier) At(i int) (*Write, Fate) { return &f.writes[i], f.fate(&f.writes[i]) }
+
 // Judge says what became of a write to the cell; one that is not of the frontier was overwritten. The verdict names neither
 // field nor rule.
 func (f *Frontier) Judge(w *Write) Verdict {
-	r, writes := f.rule, f.writes
 	if !f.has(w) {
 		return Verdict{Outcome: Overwritten}
 	}
-	if len(writes) == 1 {
-		return Verdict{Outcome: Kept}
-	}
-	v := Verdict{Outcome: Combined}
-	switch {
-	case r.id == isCustom:
-		return r.judgeCustom(w, writes)
-	case r.combines():
-		return v
-	}
-	against := &writes[0]
-	if *against == *w {
-		v.Outcome = Kept
-		if r.id == isRefuse {
-			v.Outcome = Refused
+	fate := f.fate(w)
+	v := Verdict{Outcome: fate.Outcome, By: fate.By, Panicked: fate.Panicked}
+	if against := fate.Against; against != nil {
+		v.Against = *against
+		if f.rule.id != isCustom {
+			order, by := f.rule.Compare(w, against)
+			v.Margin = lww.Judge(&f.rule.table.Ladder, w.Stamp, against.Stamp, order, by).Margin
 		}
-		return v
-	}
-	order, by := r.Compare(w, against)
-	v = lost(r, w, against, order, by)
-	if r.id == isRefuse {
-		v.Outcome = Refused
 	}
 	return v
 }
 
-// judgeCustom says what a user's rule made of one of several live writes. When it kept one of the values as it was, the
+// fate is Judge, of a write of the frontier.
+func (f *Frontier) fate(w *Write) Fate {
+	r, writes := f.rule, f.writes
+	switch {
+	case len(writes) == 1:
+		return Fate{Outcome: Kept}
+	case r.id == isCustom:
+		return r.customFate(w, writes)
+	case r.combines():
+		return Fate{Outcome: Combined}
+	}
+	against := &writes[0]
+	if against == w || *against == *w {
+		if r.id == isRefuse {
+			return Fate{Outcome: Refused}
+		}
+		return Fate{Outcome: Kept}
+	}
+	_, by := r.Compare(w, against)
+	if r.id == isRefuse {
+		return Fate{Outcome: Refused, By: by, Against: against}
+	}
+	return Fate{Outcome: Lost, By: by, Against: against}
+}
+
+// customFate says what a user's rule made of one of several live writes. When it kept one of the values as it was, the
 // writes of that value are kept and the others lost; when it made a new one, all live on in it.
-func (r *Rule) judgeCustom(w *Write, writes []Write) Verdict {
+func (r *Rule) customFate(w *Write, writes []Write) Fate {
 	kept, panicked := r.callCustom(writes)
-	v := Verdict{Outcome: Combined, Panicked: panicked}
+	v := Fate{Outcome: Combined, Panicked: panicked}
 	of := slices.IndexFunc(writes, func(o Write) bool { return !o.Deleted && o.Value == kept })
 	switch {
 	case of < 0:
 	case w.Value == kept && !w.Deleted:
 		v.Outcome = Kept
 	default:
-		v.Outcome, v.By, v.Against = Lost, rank, writes[of]
+		v.Outcome, v.By, v.Against = Lost, rank, &writes[of]
 	}
 	return v
 }
 
 // Value returns what the cell shows: see [Cell.Value].
 func (f *Frontier) Value() value.Value {
-	r, writes := f.rule, f.writes
-	switch {
-	case len(writes) == 0:
-		return ""
-	case !r.combines():
-		return writes[0].shown()
-	}
 	var few [4]value.Value
-	values := few[:0]
-	for i := range writes {
-		if w := &writes[i]; !w.Deleted {
+	if values := f.all(few[:0]); len(values) > 0 {
+		return value.Array(values...)
+	}
+	return f.one()
+}
+
+// AppendValue appends the text of [Frontier.Value] to b.
+func (f *Frontier) AppendValue(b []byte) []byte {
+	var few [4]value.Value
+	if values := f.all(few[:0]); len(values) > 0 {
+		return value.AppendArray(b, values...)
+	}
+	return append(b, f.one()...)
+}
+
+// all appends to values those that the cell shows in an array; none when it shows another value.
+func (f *Frontier) all(values []value.Value) []value.Value {
+	if f.rule.id == isKeepAll {
+		values = f.live(values)
+	}
+	return values
+}
+
+// live appends the values of the writes that do not delete.
+func (f *Frontier) live(values []value.Value) []value.Value {
+	for i := range f.writes {
+		if w := &f.writes[i]; !w.Deleted {
 			values = append(values, w.Value)
 		}
 	}
+	return values
+}
+
+// one returns what the cell shows when that is no array of its values.
+func (f *Frontier) one() value.Value {
+	switch {
+	case len(f.writes) == 0:
+		return ""
+	case !f.rule.combines():
+		return f.writes[0].shown()
+	}
+	values := f.live(nil)
 	switch {
 	case len(values) == 0:
 		return ""
-	case r.id == isKeepAll:
-		return value.Array(values...)
-	case r.id == isUnion:
+	case f.rule.id == isUnion:
 		return union(values)
 	default:
-		v, _ := r.callCustom(writes)
+		v, _ := f.rule.callCustom(f.writes)
 		return v
 	}
 }

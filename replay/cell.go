@@ -159,7 +159,7 @@ func (c *cell) tellFaults(i int, kind merge.Kind, v *merge.Verdict, t *tally) {
 	switch {
 	case v.Panicked != "":
 		if t.wants(finding.RulePanic, place) {
-			t.keep(c.finding(finding.RulePanic, o, panicDetail(c.rule, v)))
+			t.keep(c.finding(finding.RulePanic, o, panicDetail(c.rule, v.Panicked)))
 		}
 	case v.Missing:
 		if t.wants(finding.MissingBeforeImage, place) {
@@ -172,8 +172,8 @@ func (c *cell) tellFaults(i int, kind merge.Kind, v *merge.Verdict, t *tally) {
 	}
 }
 
-func panicDetail(r *merge.Rule, v *merge.Verdict) string {
-	return "rule " + r.Name + " panicked: " + quote(v.Panicked) + "; the ladder decided"
+func panicDetail(r *merge.Rule, panicked string) string {
+	return "rule " + r.Name + " panicked: " + quote(panicked) + "; the ladder decided"
 }
 
 // divide sorts the claims by node, and those of each into the order in which the node made them.

@@ -131,6 +131,7 @@ type plainKey struct {
 	a, b   merge.Write // that are compared
 	unseen []merge.Write
 	front  merge.Frontier // that they are
+	texts  []byte         // of what is only compared
 	sum    Cell           // of the table at hand
 	base   plainEnd       // under the first table
 }
@@ -725,7 +726,10 @@ func (k *plainKey) place(o *plainOp) finding.Place {
 // write makes w the write that a cell would keep of an operation, but for its id and dot, which decide between writes that
 // are the same in all else: see beats.
 func (k *plainKey) write(w *merge.Write, o *plainOp) {
-	w.Stamp = lww.Stamp{Version: o.version, Time: o.time(), Node: k.node(o.node)}
+	// Each member by itself: what is put together elsewhere and copied in larger pieces has the processor wait.
+	w.Stamp.Version = o.version
+	w.Stamp.Time.Wall, w.Stamp.Time.Logical = o.wall, o.logical
+	w.Stamp.Node = k.node(o.node)
 	w.Value, w.Deleted = o.value, o.kind == merge.Delete
 }
 
@@ -891,11 +895,11 @@ func (k *plainKey) foldFrontier(rule *plainRule, one *RuleSum, s *sums) (kept *p
 	if w, ok := k.front.Write(); ok {
 		kept = k.lastOf(&w)
 	}
-	for i := range k.unseen {
-		o := k.lastOf(&k.unseen[i])
-		v := k.front.Judge(&k.unseen[i])
+	for i := range k.front.Len() {
+		w, v := k.front.At(i)
+		o := k.lastOf(w)
 		if v.Panicked != "" && s.told.wants(finding.RulePanic, k.place(o)) {
-			s.told.keep(k.finding(finding.RulePanic, o, panicDetail(rule.Rule, &v)))
+			s.told.keep(k.finding(finding.RulePanic, o, panicDetail(rule.Rule, v.Panicked)))
 		}
 		switch v.Outcome {
 		case merge.Kept:
@@ -912,7 +916,7 @@ func (k *plainKey) foldFrontier(rule *plainRule, one *RuleSum, s *sums) (kept *p
 				break
 			}
 			one.Lost.Max++
-			k.decided(rule, o, k.lastOf(&v.Against), -1, v.By, s)
+			k.decided(rule, o, k.lastOf(v.Against), -1, v.By, s)
 		}
 	}
 	return kept
@@ -925,7 +929,7 @@ func (k *plainKey) findFrontier(rule *plainRule) {
 	for i := range k.unseen {
 		w := &k.unseen[i]
 		k.write(w, k.last(i))
-		w.Dot = clock.Dot{Node: w.Stamp.Node, Seq: uint64(i) + 1}
+		w.ID, w.Dot.Node, w.Dot.Seq = "", w.Stamp.Node, uint64(i)+1
 	}
 	k.front = rule.Frontier(k.unseen)
 }
@@ -938,8 +942,13 @@ func (k *plainKey) lastOf(w *merge.Write) *plainOp { return k.last(int(w.Dot.Seq
 func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s *sums) {
 	rule := &k.rules[t]
 	n := k.writes
-	k.sum = Cell{Key: k.name, Field: k.field, Line: rule.Line, Rule: rule.Name, Writes: n, Lost: one.Lost, Refused: one.Refused}
 	sum := &k.sum
+	*sum = Cell{}
+	sum.Key, sum.Field, sum.Line, sum.Rule, sum.Writes = k.name, k.field, rule.Line, rule.Name, n
+	sum.Lost.Min, sum.Lost.Max, sum.Refused.Min, sum.Refused.Max = one.Lost.Min, one.Lost.Max, one.Refused.Min, one.Refused.Max
+	if t == 0 {
+		k.texts = k.texts[:0]
+	}
 	var writes Count
 	if len(k.runs) > 1 {
 		pairs := n * n
@@ -966,8 +975,11 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 	}
 	switch rule.way {
 	case byFrontier:
-		if wanted {
+		switch {
+		case shown || len(table.Uniques) > 0:
 			sum.Value = k.front.Value()
+		case wanted:
+			sum.Value = k.compared()
 		}
 	case byCounting:
 		one.Combined, s.totals.Combined = n, s.totals.Combined+n
@@ -1004,6 +1016,14 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 		}
 	}
 	k.ended(t, kept)
+}
+
+// compared returns what a frontier shows, to be compared with what others show under other tables. It is good until the next cell.
+func (k *plainKey) compared() value.Value {
+	start := len(k.texts)
+	k.texts = k.front.AppendValue(k.texts)
+	text := k.texts[start:]
+	return value.Value(unsafe.String(unsafe.SliceData(text), len(text)))
 }
 
 // shows reports whether anybody will see how a cell ends.

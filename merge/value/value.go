@@ -77,20 +77,24 @@ func Array(elems ...Value) Value {
 	for _, e := range elems {
 		size += len(e)
 	}
-	var text strings.Builder
-	text.Grow(size)
-	text.WriteByte('[')
+	return Value(share(AppendArray(make([]byte, 0, size), elems...)))
+}
+
+// AppendArray appends the text of an array to b: see [Array].
+func AppendArray(b []byte, elems ...Value) []byte {
+	b = append(b, '[')
+	first := true
 	for _, e := range elems {
 		if e.IsAbsent() {
 			continue
 		}
-		if text.Len() > 1 {
-			text.WriteByte(',')
+		if !first {
+			b = append(b, ',')
 		}
-		text.WriteString(string(e))
+		b = append(b, e...)
+		first = false
 	}
-	text.WriteByte(']')
-	return Value(text.String())
+	return append(b, ']')
 }
 
 // Member is one member of an object.
