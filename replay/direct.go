@@ -48,7 +48,13 @@ type queue interface {
 	Close()
 }
 
-func newQueue(room int) (queue, error) { return disk.NewQueue[sent](room) }
+func newQueue(room int) (queue, error) {
+	q, err := disk.NewQueue[sent](room)
+	if err != nil {
+		return nil, err // and no queue that is none
+	}
+	return q, nil
+}
 
 // sent is a block on its way.
 type sent struct {

@@ -56,10 +56,11 @@ const (
 
 // NewQueue returns a queue that has room for so many blocks. The error is of a system that has no such thing, or grants none.
 func NewQueue[T any](room int) (*Queue[T], error) {
-	q := &Queue[T]{slots: make([]slot[T], room), events: make([]event, room)}
+	q := &Queue[T]{}
 	if _, _, errno := unix.Syscall(unix.SYS_IO_SETUP, uintptr(room), uintptr(unsafe.Pointer(&q.context)), 0); errno != 0 {
 		return nil, os.NewSyscallError("io_setup", errno)
 	}
+	q.slots, q.events = make([]slot[T], room), make([]event, room)
 	if errno := q.take(0); errno != 0 { // some sandboxes forbid one and not the other
 		q.Close()
 		return nil, os.NewSyscallError("io_getevents", errno)
