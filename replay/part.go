@@ -111,7 +111,9 @@ func (p *part) index(blocks [][]byte) {
 			var name string
 			name, end = skim(b, at)
 			k := &p.keys[p.enter(name)]
-			p.spots = append(p.spots, spot{k.last, int32(block), uint32(at)})
+			p.spots = append(p.spots, spot{})
+			s := &p.spots[len(p.spots)-1] // filled where it stands: see [plainKey.write]
+			s.before, s.block, s.offset = k.last, int32(block), uint32(at)
 			k.last = int32(len(p.spots))
 			k.count++
 		}
@@ -133,7 +135,8 @@ const (
 // eachBite calls visit for the keys of a shelf, a part of them at a time that is small enough for the processor's cache:
 // finding the records of a key is then an order cheaper than in memory. Of a shelf that is larger than limit, unless that is
 // zero or below, some of the bites are gathered, and then it is read again for the next. Keys that look alike stay together.
-// done is called after the bites that were gathered at once, before their memory is used for others.
+// done is called after the bites that were gathered at once, before their memory is used for others. When the shelf is read for the
+// last time, the one that comes then is read ahead.
 func (p *part) eachBite(from, then *shelf, limit int, visit func(), done func() error) error {
 	all := 1
 	for all < mostBites*mostPasses && from.size/all > p.history.lengths.bite {

@@ -2,15 +2,19 @@ package replay
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/replay/disk"
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
@@ -133,6 +137,7 @@ func TestBlocksThatAreGivenBackAreUsedAgain(t *testing.T) {
 		b := s.block(size)
 		require.Empty(t, b)
 		require.Equal(t, size, cap(b))
+		require.True(t, size < disk.Align || disk.Aligned(b[:1]), "a block of %d bytes after others", size)
 		s.giveBack(append(b, 1))
 		again := s.block(size)
 		require.Empty(t, again)
@@ -161,5 +166,64 @@ func TestAShelfGivesBackWhatItDoesNotHold(t *testing.T) {
 			require.Equal(t, firstBlock/2, shelves[i].size)
 		}
 		require.NoError(t, s.spool.close())
+	}
+}
+
+// Whatever their lengths, all records that a filler takes are in its shelves in the end, whole, and it gives its stages back.
+func TestAFillerKeepsAllRecords(t *testing.T) {
+	for _, m := range []memory{1, 10 << 20, history.DefaultMemory, -1} {
+		r := rand.New(rand.NewPCG(uint64(m), 1))
+		s := newStore(m, t.TempDir(), 1)
+		f := newFiller(s, 3)
+		put := make([][]string, 3)
+		for i := range 6000 {
+			size := 8 + r.IntN(100)
+			switch r.IntN(40) {
+			case 0:
+				size = stageBytes - 1 + r.IntN(3)
+			case 1:
+				size = r.IntN(3 * stageBytes)
+			case 2:
+				if i%10 == 0 {
+					size = r.IntN(2 * mostBlock)
+				}
+			}
+			record := binary.LittleEndian.AppendUint32(nil, uint32(size))
+			for range size {
+				record = append(record, byte(r.Uint32()))
+			}
+			p := r.IntN(3) * r.IntN(2) // most to the first
+			if len(record) > f.most || i%2 == 0 {
+				f.put(p, record)
+			} else { // as those do who lay out a record where it goes
+				to := f.room(p, len(record))
+				require.GreaterOrEqual(t, cap(to)-len(to), len(record))
+				f.open[p] = append(to, record...)
+			}
+			put[p] = append(put[p], string(record))
+		}
+		shelves, err := f.close()
+		require.NoError(t, err)
+		for p := range shelves {
+			var got []string
+			size := 0
+			require.NoError(t, s.each(&shelves[p], func(b []byte) error {
+				size += len(b)
+				for len(b) > 0 {
+					n := 4 + binary.LittleEndian.Uint32(b)
+					got = append(got, string(b[:n]))
+					b = b[n:]
+				}
+				return nil
+			}))
+			require.Equal(t, shelves[p].size, size)
+			slices.Sort(got)
+			slices.Sort(put[p])
+			require.True(t, slices.Equal(put[p], got), "memory %d, shelf %d", m, p)
+		}
+		if s.most >= 2*stageBytes {
+			require.GreaterOrEqual(t, len(s.free[stageBytes]), 3, "memory %d", m)
+		}
+		require.NoError(t, s.close())
 	}
 }

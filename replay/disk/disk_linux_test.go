@@ -147,6 +147,13 @@ func TestReader(t *testing.T) {
 				require.NoError(t, err)
 				defer r.Close()
 				require.NoError(t, iotest.TestReader(r, want))
+				r.Close()
+				r, err = disk.NewReader(file)
+				require.NoError(t, err)
+				defer r.Close()
+				got, err := io.ReadAll(iotest.OneByteReader(r))
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(want, got))
 			}
 		})
 	}
