@@ -142,18 +142,18 @@ func TestReader(t *testing.T) {
 				require.True(t, bytes.Equal(want, got))
 				r.Close()
 			}
+			r, err := disk.NewReader(file)
+			require.NoError(t, err)
+			defer r.Close()
+			got, err := io.ReadAll(iotest.OneByteReader(r))
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(want, got))
+			r.Close()
 			if size < 2*block {
 				r, err := disk.NewReader(file)
 				require.NoError(t, err)
 				defer r.Close()
 				require.NoError(t, iotest.TestReader(r, want))
-				r.Close()
-				r, err = disk.NewReader(file)
-				require.NoError(t, err)
-				defer r.Close()
-				got, err := io.ReadAll(iotest.OneByteReader(r))
-				require.NoError(t, err)
-				require.True(t, bytes.Equal(want, got))
 			}
 		})
 	}
