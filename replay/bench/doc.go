@@ -26,19 +26,19 @@
 // value. What -forms -writes 1000000 printed, five rounds on 2 cores of an Intel Xeon:
 //
 //	                                  seconds              spread    CPU s       MB  file MB    ratio   a byte  of
-//	run: native                          0.23     0.22 to    0.35     0.42      113      173    1.00x    1.00x  run: native
-//	run: msgpack                         0.22     0.22 to    0.24     0.40      114      136    0.97x    1.23x  run: native
-//	run: cockroachdb                     0.74     0.72 to    0.76     1.38      179      304    3.23x    1.83x  run: native
-//	run: dynamodb                        1.16     1.14 to    1.23     2.16      182      629    5.02x    1.38x  run: native
-//	run: spanner                         1.90     1.84 to    1.98     3.58      202      934    8.29x    1.53x  run: native
-//	run: seen as numbers                 0.79     0.75 to    0.84     1.53      140      216    3.45x    2.76x  run: native
-//	run: seen as list                    1.65     1.54 to    1.70     2.82      186      216    7.16x    5.72x  run: native
-//	run: a tenth deletes                 0.27     0.25 to    0.30     0.51      112      167    1.20x    1.23x  run: native
-//	run: as many reads                   1.72     1.62 to    1.78     3.27      222      374    7.47x    3.44x  run: native
-//	only unpack: .gz                     0.31     0.30 to    0.31     0.31        7       24    1.33x    9.37x  run: native
-//	run: native .gz                      0.41     0.40 to    0.57     0.73      114       24    1.34x    1.34x  only unpack: .gz
-//	only unpack: .zst                    0.18     0.17 to    0.19     0.19       16       30    0.80x    4.67x  run: native
-//	run: native .zst                     0.30     0.29 to    0.33     0.56      124       30    1.60x    1.60x  only unpack: .zst
+//	run: native                          0.20     0.17 to    0.33     0.38      115      173    1.00x    1.00x  run: native
+//	run: msgpack                         0.20     0.19 to    0.26     0.37      116      136    1.00x    1.27x  run: native
+//	run: cockroachdb                     0.71     0.68 to    0.77     1.32      186      304    3.50x    1.98x  run: native
+//	run: dynamodb                        1.11     1.08 to    1.21     2.06      186      629    5.48x    1.50x  run: native
+//	run: spanner                         1.81     1.78 to    1.87     3.42      200      934    8.94x    1.65x  run: native
+//	run: seen as numbers                 0.75     0.71 to    0.95     1.42      143      216    3.71x    2.96x  run: native
+//	run: seen as list                    1.59     1.52 to    1.68     2.73      187      216    7.87x    6.28x  run: native
+//	run: a tenth deletes                 0.24     0.23 to    0.26     0.43      114      167    1.17x    1.21x  run: native
+//	run: as many reads                   1.69     1.53 to    1.95     3.21      228      374    8.32x    3.84x  run: native
+//	only unpack: .gz                     0.31     0.30 to    0.32     0.31        7       24    1.54x   10.87x  run: native
+//	run: native .gz                      0.44     0.37 to    0.48     0.72      116       24    1.40x    1.40x  only unpack: .gz
+//	only unpack: .zst                    0.19     0.18 to    0.21     0.20       16       30    0.96x    5.59x  run: native
+//	run: native .zst                     0.29     0.28 to    0.30     0.53      127       30    1.47x    1.47x  only unpack: .zst
 //
 // Of the time that CockroachDB takes, three tenths are putting records into parts, a quarter reading rows out of documents, an eighth the
 // fold, and most of the rest finding the documents and what stands in them. One .zst file takes as long as two processors need for unpacking and all
@@ -66,7 +66,7 @@
 // Records go to their blocks by way of stages of two KiB: put where they belong at once, each waited for a line of memory, and that
 // was a tenth of all processor time. From half a gigabyte on, blocks are written past the system's cache, and a file larger than half
 // of the memory is read past it: where a machine is a guest, as this one, each new page of that cache may cost three times what is
-// done with it. Of a hundred million writes 26 GB come and go, as fast as the disk can: three runs took 26 to 34 s on the same day.
+// done with it. Of a hundred million writes 26 GB come and go, as fast as the disk can: runs took 26 to 37 s on the same day.
 //
 // A key that is not a plain one and does not fit is folded in a file that is mapped: of half of 1.5 million writes that say what
 // their writers had seen that is some hundred MB, of which 27 are held at a time. Where the memory is allowed, 4.1 to 4.3 s and 540 MB; in 256 MiB,
