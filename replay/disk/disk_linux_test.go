@@ -24,9 +24,11 @@ func directFile(t *testing.T) *os.File {
 	if err := disk.Direct(file); err != nil {
 		t.Skip(err)
 	}
+	newQueue(t, 1)
 	return file
 }
 
+// newQueue returns a queue, and skips a test where there is none.
 func newQueue(t *testing.T, room int) *disk.Queue[int] {
 	q, err := disk.NewQueue[int](room)
 	if err != nil {
