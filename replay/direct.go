@@ -32,11 +32,12 @@ type direct struct {
 	rescued  map[int64]extent // where blocks are that could not be written where they belong
 	err      error            // of a block that is nowhere
 
-	least          int   // bytes of a block: smaller ones cost the disk more than they save
-	off            bool  // it takes no more
-	pause          int64 // how many bytes it lets pass before it is tried again
-	longer         int64 // how many it lets pass after that when it fails
-	taken, refused int   // blocks of the trial at hand
+	least          int           // bytes of a block: smaller ones cost the disk more than they save
+	slow           time.Duration // to begin blocks: where the system can't write them meanwhile, it takes as long as writing
+	off            bool          // it takes no more
+	pause          int64         // how many bytes it lets pass before it is tried again
+	longer         int64         // how many it lets pass after that when it fails
+	taken, refused int           // blocks of the trial at hand
 }
 
 // queue is a [disk.Queue] of blocks that are written.
@@ -69,9 +70,6 @@ const (
 	directFirst = 64         // and at first
 	directAsked = 16         // blocks that are begun at once
 	directTrial = 256        // blocks
-
-	// directSlow is how long it may take to begin blocks. Where the system can't write them meanwhile, it takes as long as writing.
-	directSlow = 10 * time.Millisecond
 )
 
 // newDirect returns one that nothing was sent to. Some of what there is goes to the cache first: what is small is gone before the
@@ -79,7 +77,7 @@ const (
 func newDirect() *direct {
 	const least, most = 64 << 20, 512 << 20
 	first := min(max(disk.MachineMemory()/16, least), most)
-	return &direct{least: mostBlock / 2, pause: first, longer: first, newQueue: newQueue}
+	return &direct{least: mostBlock / 2, slow: 10 * time.Millisecond, pause: first, longer: first, newQueue: newQueue}
 }
 
 // send takes a block that is the spool's from now on, until it gives its memory back: see [spool.giveBack]. It refuses one that
@@ -115,8 +113,8 @@ func (s *spool) send(block []byte) (e extent, taken bool, err error) {
 	if d.asked++; d.asked >= directAsked {
 		began := time.Now()
 		d.begin()
-		if time.Since(began) > directSlow {
-			d.tried(0, directAsked)
+		if time.Since(began) > d.slow {
+			d.tried(-directAsked, directAsked)
 		}
 		s.land(false)
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -82,7 +83,7 @@ func TestHowBlocksAreWrittenDoesNotShow(t *testing.T) {
 		{name: "the disk is slow", queue: func(room int) (queue, error) {
 			q, err := newQueue(room)
 			return &faultyQueue{queue: q, none: true}, err
-		}, check: func(t *testing.T, d *direct) { require.Less(t, d.landed, 2*directFirst) }},
+		}, check: func(t *testing.T, d *direct) { require.Less(t, d.landed, directTrial) }},
 		{name: "there is no queue", queue: func(int) (queue, error) { return newQueue(math.MaxInt32) }, check: func(t *testing.T, d *direct) {
 			require.True(t, d.off)
 			require.Zero(t, d.end)
@@ -166,7 +167,7 @@ func TestTheDiskIsAskedForWhatItCanDo(t *testing.T) {
 		q.queue, err = newQueue(room)
 		return q, err
 	}
-	s.direct.longer = 10 * mostBlock
+	s.direct.longer, s.direct.slow = 10*mostBlock, time.Hour
 	send := func() bool {
 		_, ok, err := s.send(aligned(blockOf(0)))
 		require.NoError(t, err)
@@ -204,6 +205,21 @@ func TestTheDiskIsAskedForWhatItCanDo(t *testing.T) {
 	require.Equal(t, directFirst+s.direct.landed/4, taken)
 	require.NoError(t, s.settle(nil))
 	require.Equal(t, s.direct.landed, *back)
+}
+
+// A system that can only begin blocks by writing them has its disk measured by that.
+func TestADiskThatIsWaitedForIsMeasured(t *testing.T) {
+	dir := t.TempDir()
+	needQueue(t, dir)
+	s, _ := newSpool(t, dir)
+	s.direct.slow, s.direct.longer = 0, 1<<30
+	sent := 0
+	for ; s.direct.pause <= 0 && sent < 2*directTrial; sent++ {
+		_, _, err := s.send(aligned(blockOf(0)))
+		require.NoError(t, err)
+	}
+	require.EqualValues(t, 1<<30, s.direct.pause)
+	require.GreaterOrEqual(t, sent, directTrial)
 }
 
 // What can't be sent is refused and stays whose it was.
