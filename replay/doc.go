@@ -40,9 +40,11 @@
 // # What it costs
 //
 // A record is read once, kept as about a hundred bytes by part of the keys, in memory or on disk, and each part is then
-// folded on its own. What goes to the disk goes past the system's cache of files from half a gigabyte on, on Linux, as long as the
-// disk keeps up, and so do sources that are larger than half of the memory. Most keys are plain: their writes set or raise fields and say nothing of what their writers had seen, and
-// their ids, versions or times put those of a node in order. Of those each write is looked at in 64 bytes for each field; of all
+// folded on its own. On Linux what goes to the disk goes past the system's cache of files from half a gigabyte on, as long as
+// the disk keeps up, and so do sources that are larger than half of the memory.
+//
+// Most keys are plain: their writes set or raise fields and say nothing of what their writers had seen, and their ids,
+// versions or times put those of a node in order. Of those each write is looked at in 64 bytes for each field; of all
 // others in about 200, beside the record.
 //
 // Any number of keys, and a key of any length, keep within the limit. A key that doesn't fit is folded in runs when it is a
