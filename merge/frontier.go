@@ -73,12 +73,14 @@ func (f *Frontier) Judge(w *Write) Verdict {
 	}
 	fate := f.fate(w)
 	v := Verdict{Outcome: fate.Outcome, By: fate.By, Panicked: fate.Panicked}
-	if against := fate.Against; against != nil {
+	switch against := fate.Against; {
+	case against == nil:
+	case f.rule.id == isCustom:
 		v.Against = *against
-		if f.rule.id != isCustom {
-			order, by := f.rule.Compare(w, against)
-			v.Margin = lww.Judge(&f.rule.table.Ladder, w.Stamp, against.Stamp, order, by).Margin
-		}
+	default:
+		order, by := f.rule.Compare(w, against)
+		v = lost(f.rule, w, against, order, by)
+		v.Outcome = fate.Outcome
 	}
 	return v
 }
@@ -127,56 +129,46 @@ func (r *Rule) customFate(w *Write, writes []Write) Fate {
 // Value returns what the cell shows: see [Cell.Value].
 func (f *Frontier) Value() value.Value {
 	var few [4]value.Value
-	if values := f.all(few[:0]); len(values) > 0 {
-		return value.Array(values...)
+	all, one := f.shown(few[:0])
+	if len(all) > 0 {
+		return value.Array(all...)
 	}
-	return f.one()
+	return one
 }
 
 // AppendValue appends the text of [Frontier.Value] to b.
 func (f *Frontier) AppendValue(b []byte) []byte {
 	var few [4]value.Value
-	if values := f.all(few[:0]); len(values) > 0 {
-		return value.AppendArray(b, values...)
+	all, one := f.shown(few[:0])
+	if len(all) > 0 {
+		return value.AppendArray(b, all...)
 	}
-	return append(b, f.one()...)
+	return append(b, one...)
 }
 
-// all appends to values those that the cell shows in an array; none when it shows another value.
-func (f *Frontier) all(values []value.Value) []value.Value {
-	if f.rule.id == isKeepAll {
-		values = f.live(values)
-	}
-	return values
-}
-
-// live appends the values of the writes that do not delete.
-func (f *Frontier) live(values []value.Value) []value.Value {
-	for i := range f.writes {
-		if w := &f.writes[i]; !w.Deleted {
-			values = append(values, w.Value)
-		}
-	}
-	return values
-}
-
-// one returns what the cell shows when that is no array of its values.
-func (f *Frontier) one() value.Value {
+// shown returns what the cell shows: the array of all, which are appended to room, or else one value.
+func (f *Frontier) shown(room []value.Value) (all []value.Value, one value.Value) {
 	switch {
 	case len(f.writes) == 0:
-		return ""
+		return nil, ""
 	case !f.rule.combines():
-		return f.writes[0].shown()
+		return nil, f.writes[0].shown()
 	}
-	values := f.live(nil)
+	for i := range f.writes {
+		if w := &f.writes[i]; !w.Deleted {
+			room = append(room, w.Value)
+		}
+	}
 	switch {
-	case len(values) == 0:
-		return ""
+	case len(room) == 0:
+		return nil, ""
+	case f.rule.id == isKeepAll:
+		return room, ""
 	case f.rule.id == isUnion:
-		return union(values)
+		return nil, union(room)
 	default:
-		v, _ := f.rule.callCustom(f.writes)
-		return v
+		one, _ = f.rule.callCustom(f.writes)
+		return nil, one
 	}
 }
 

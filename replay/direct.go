@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/tiebreakhq/tiebreak/replay/disk"
-	"github.com/tiebreakhq/tiebreak/replay/whole"
 )
 
 // direct is the file of a spool that blocks are written to past the system's cache, while whoever filled them fills others. In
@@ -23,8 +22,8 @@ type direct struct {
 	mu       sync.Mutex
 	queue    queue // nil before the first block
 	newQueue func(room int) (queue, error)
-	file     *os.File
-	remove   func() error
+	temp     spoolFile
+	file     *os.File         // that of temp, while it is open
 	end      int64            // of what was taken
 	reserved int64            // of the file
 	asked    int              // blocks that were not begun
@@ -144,16 +143,12 @@ func wholly(size int) int { return (size + disk.Align - 1) &^ (disk.Align - 1) }
 
 // open makes the file and the queue, once.
 func (d *direct) open(dir string) bool {
-	if d.file != nil {
+	if d.queue != nil {
 		return true
 	}
-	file, remove, err := whole.Temp(dir)
-	if err != nil {
-		return false // of whoever writes past the cache
-	}
-	d.file, d.remove = file, remove
-	if disk.Direct(file) != nil {
-		return false
+	var err error
+	if d.file, err = d.temp.open(dir); err != nil || disk.Direct(d.file) != nil {
+		return false // whoever keeps the block elsewhere will say why
 	}
 	d.queue, err = d.newQueue(directRoom)
 	return err == nil
@@ -228,10 +223,6 @@ func (s *spool) closeDirect() error {
 		d.queue.Close()
 		d.queue = nil
 	}
-	if d.file == nil {
-		return nil
-	}
-	err := d.file.Close()
 	d.file = nil
-	return cmp.Or(err, d.remove())
+	return d.temp.close()
 }
