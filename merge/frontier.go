@@ -130,7 +130,7 @@ func (r *Rule) customFate(w *Write, writes []Write) Fate {
 func (f *Frontier) Value() value.Value {
 	var few [4]value.Value
 	all, one := f.shown(few[:0])
-	if len(all) > 0 {
+	if all != nil {
 		return value.Array(all...)
 	}
 	return one
@@ -140,36 +140,45 @@ func (f *Frontier) Value() value.Value {
 func (f *Frontier) AppendValue(b []byte) []byte {
 	var few [4]value.Value
 	all, one := f.shown(few[:0])
-	if len(all) > 0 {
+	if all != nil {
 		return value.AppendArray(b, all...)
 	}
 	return append(b, one...)
 }
 
-// shown returns what the cell shows: the array of all, which are appended to room, or else one value.
+// shown returns what the cell shows: the array of all, which are appended to room, or else, when all is nil, one value.
 func (f *Frontier) shown(room []value.Value) (all []value.Value, one value.Value) {
 	switch {
 	case len(f.writes) == 0:
 		return nil, ""
 	case !f.rule.combines():
 		return nil, f.writes[0].shown()
-	}
-	for i := range f.writes {
-		if w := &f.writes[i]; !w.Deleted {
-			room = append(room, w.Value)
-		}
-	}
-	switch {
-	case len(room) == 0:
-		return nil, ""
-	case f.rule.id == isKeepAll:
-		return room, ""
-	case f.rule.id == isUnion:
-		return nil, union(room)
-	default:
+	case f.rule.id == isCustom:
 		one, _ = f.rule.callCustom(f.writes)
 		return nil, one
 	}
+	live, union := 0, f.rule.id == isUnion
+	for i := range f.writes {
+		w := &f.writes[i]
+		switch {
+		case w.Deleted:
+			continue
+		case union:
+			room = appendElements(room, w.Value)
+		default:
+			room = append(room, w.Value)
+		}
+		live++
+		one = w.Value
+	}
+	switch {
+	case live == 0 || live == 1 && union:
+		return nil, one
+	case union: // each element once; of a single write, the value as it is
+		slices.SortFunc(room, value.Compare)
+		room = slices.Compact(room)
+	}
+	return room, ""
 }
 
 func (w Write) shown() value.Value {
@@ -179,29 +188,15 @@ func (w Write) shown() value.Value {
 	return w.Value
 }
 
-// union returns the elements of all the arrays, each once, in the order of [value.Compare]. A value that is no array is
-// one element; when there is a single value, it stays as it is.
-func union(values []value.Value) value.Value {
-	if len(values) == 1 {
-		return values[0]
-	}
-	var all []value.Value
-	for _, v := range values {
-		all = append(all, elements(v)...)
-	}
-	slices.SortFunc(all, value.Compare)
-	return value.Array(slices.Compact(all)...)
-}
-
-// elements returns the elements of an array, and any other value as the one element of it.
-func elements(v value.Value) []value.Value {
+// appendElements appends the elements of an array, and any other value as the one element of it.
+func appendElements(all []value.Value, v value.Value) []value.Value {
 	switch {
 	case v.IsAbsent():
-		return nil
+		return all
 	case v.Kind() == value.KindArray:
-		return slices.Collect(v.Elements())
+		return slices.AppendSeq(all, v.Elements())
 	}
-	return []value.Value{v}
+	return append(all, v)
 }
 
 // callCustom folds the values of the live writes, lowest claim first, so that the result does not depend on the order in

@@ -66,7 +66,7 @@ func distinct(v value.Value) []value.Value {
 	if v == value.Null {
 		return nil
 	}
-	all := elements(v)
+	all := appendElements(nil, v)
 	slices.Sort(all)
 	all = slices.Compact(all)
 	return all[:min(len(all), MaxElements)]

@@ -421,22 +421,27 @@ func (k *plainKey) ended(t int, kept *plainOp) {
 	if f.differ == nil {
 		return
 	}
-	is, was := plainEnd{k.sum.Value, kept, k.sum.Lost, k.sum.Refused.Max > 0}, &k.base
-	switch {
-	case t == 0:
-		*was = is
-	case is.value != was.value || is.refused != was.refused:
-		c := &f.differ.others[t-1]
-		c.Differ++
-		if is.value != was.value {
-			c.Cells++
-		}
-		if is.refused != was.refused {
-			c.Refused++
-		}
-		if c.wants(k.name, k.field, f.differ.limit) {
-			c.note(CellDiff{Key: k.name, Field: k.field, Base: k.ending(0, *was), Other: k.ending(t, is)}, f.differ.limit)
-		}
+	sum, was := &k.sum, &k.base
+	if t == 0 {
+		was.put(sum, kept)
+		return
+	}
+	others, refuses := sum.Value != was.value, sum.Refused.Max > 0 != was.refused
+	if !others && !refuses {
+		return
+	}
+	c := &f.differ.others[t-1]
+	c.Differ++
+	if others {
+		c.Cells++
+	}
+	if refuses {
+		c.Refused++
+	}
+	if c.wants(k.name, k.field, f.differ.limit) {
+		var is plainEnd
+		is.put(sum, kept)
+		c.note(CellDiff{Key: k.name, Field: k.field, Base: k.ending(0, was), Other: k.ending(t, &is)}, f.differ.limit)
 	}
 }
 
@@ -448,8 +453,14 @@ type plainEnd struct {
 	refused bool
 }
 
+// put fills in each member by itself: what was just written in pieces is not to be copied in larger ones.
+func (e *plainEnd) put(sum *Cell, kept *plainOp) {
+	e.value, e.kept, e.refused = sum.Value, kept, sum.Refused.Max > 0
+	e.lost.Min, e.lost.Max = sum.Lost.Min, sum.Lost.Max
+}
+
 // ending puts into words how the key ends under a table.
-func (k *plainKey) ending(t int, end plainEnd) Ending {
+func (k *plainKey) ending(t int, end *plainEnd) Ending {
 	e := Ending{Line: k.rules[t].Line, Rule: k.rules[t].Name, Value: end.value, Lost: end.lost, Refused: end.refused}
 	if end.kept != nil {
 		e.ID, e.By = k.id(end.kept), string(k.node(end.kept.node))
