@@ -710,7 +710,7 @@ func depth() (plain, explored int) {
 	case *deeper:
 		return 4, mostOperations
 	case testing.Short():
-		return 2, 4
+		return 2, 3
 	}
 	return 3, 5
 }

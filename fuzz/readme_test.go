@@ -45,6 +45,9 @@ func readmeBlocks(t *testing.T) (blocks []readmeBlock) {
 }
 
 func TestReadmeCommandsDoWhatItShows(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs all that README shows")
+	}
 	blocks := readmeBlocks(t)
 	t.Chdir("..")
 	ran := 0

@@ -90,6 +90,9 @@ func TestHowBlocksAreWrittenDoesNotShow(t *testing.T) {
 		}},
 	} {
 		for workers := 1; workers <= 3; workers++ {
+			if testing.Short() && workers != 2 {
+				continue
+			}
 			t.Run(fmt.Sprint(c.name, " by ", workers), func(t *testing.T) {
 				opt := history.Options{Memory: int64(workers) * 10 << 20, Workers: workers, Temp: dir}
 				h := newHistory(sources, opt)

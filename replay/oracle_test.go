@@ -183,6 +183,9 @@ func facts(ops []*simOp) (conflicts, conflicting, overwritten, lost, inversions 
 func TestReportStatesTheFactsOfTheHistory(t *testing.T) {
 	parameters := gopter.DefaultTestParametersWithSeed(20261123)
 	parameters.MinSuccessfulTests = 2000
+	if testing.Short() {
+		parameters.MinSuccessfulTests = 200
+	}
 	properties := gopter.NewProperties(parameters)
 	check := func(seed uint64, n int, told []string, exact bool) string {
 		ops := simulate(seed, n, told)

@@ -42,8 +42,9 @@ func requireNumbers(t *testing.T, name string, most int, next func(r *rand.Rand,
 		s.note(names.of(string(d.Node)), d.Seq)
 		want.Add(d)
 		q := s.nodes[names.of(string(d.Node))]
-		require.LessOrEqual(t, len(q.pages), q.noted/fewOnPage+1, name)
-		require.Less(t, len(q.odd), q.limit)
+		if len(q.pages) > q.noted/fewOnPage+1 || len(q.odd) >= q.limit {
+			t.Fatalf("%s: %d pages and %d odd ones of %d numbers", name, len(q.pages), len(q.odd), q.noted)
+		}
 	}
 	runs, err := s.close()
 	require.NoError(t, err)

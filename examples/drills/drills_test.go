@@ -38,6 +38,9 @@ func day(t *testing.T) *drill.Traffic {
 }
 
 func TestDrillsEndAsTheGoldenSays(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs a whole day for each script")
+	}
 	traffic := day(t)
 	shop := table(t, "../shop/shop.tb")
 	readme, err := os.ReadFile("README.md")

@@ -21,9 +21,17 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// rounds is how often each is run.
+func rounds(n int) int {
+	if testing.Short() {
+		return 1
+	}
+	return n
+}
+
 func TestFormsAreMeasuredBesideEachOther(t *testing.T) {
 	w := small()
-	c := comparison{workload: &w, rounds: 3, dir: t.TempDir()}
+	c := comparison{workload: &w, rounds: rounds(3), dir: t.TempDir()}
 	var all []*contender
 	require.NoError(t, c.within(func() (err error) {
 		if all, err = c.formContenders(); err != nil {
@@ -57,7 +65,7 @@ func TestFormsAreMeasuredBesideEachOther(t *testing.T) {
 func TestProfileIsOfAllFormsAndNamesNoFile(t *testing.T) {
 	w := small()
 	file := filepath.Join(t.TempDir(), "p")
-	c := comparison{workload: &w, rounds: 2}
+	c := comparison{workload: &w, rounds: rounds(2)}
 	require.NoError(t, c.profile(file))
 	f, err := os.Open(file)
 	require.NoError(t, err)

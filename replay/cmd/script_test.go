@@ -46,7 +46,10 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
-		Setup:         func(env *testscript.Env) error { return os.CopyFS(env.WorkDir, os.DirFS("testdata/shop")) },
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // or a program with the race detector sleeps for a second when it ends
+			return os.CopyFS(env.WorkDir, os.DirFS("testdata/shop"))
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits, "same": same, "serves": serves, "interrupt": interrupt, "holds": holds,
 		},
