@@ -259,35 +259,15 @@ func (r *Rule) parseArgument(words []lex.Word) error {
 }
 
 func (r *Rule) parsePreferred(words []lex.Word) error {
-	// Signs may touch unquoted values: closed>open > "in transit".
-	var parts []lex.Word
-	for _, w := range words {
-		if w.Quoted {
-			parts = append(parts, w)
-			continue
-		}
-		for text := w.Text; text != ""; {
-			at := strings.IndexByte(text, '>')
-			switch {
-			case at < 0:
-				parts, text = append(parts, lex.Word{Text: text}), ""
-			case at > 0:
-				parts, text = append(parts, lex.Word{Text: text[:at]}), text[at:]
-			default:
-				parts, text = append(parts, lex.Word{Text: ">"}), text[1:]
-			}
-		}
+	if len(words) == 0 {
+		return fmt.Errorf("0 values")
 	}
-	for i, w := range parts {
-		sign := w.Text == ">" && !w.Quoted
-		if sign != (i%2 == 1) || i == len(parts)-1 && sign {
+	for _, part := range listed(words, ">") {
+		if len(part) != 1 {
 			return fmt.Errorf("the values need a > between them")
 		}
-		if sign {
-			continue
-		}
-		v := value.Text(w.Text)
-		if c := operand(w).Const; !c.IsAbsent() {
+		v := value.Text(part[0].Text)
+		if c := operand(part[0]).Const; !c.IsAbsent() {
 			v = c
 		}
 		if slices.Contains(r.values, v) {
@@ -353,7 +333,7 @@ func (r *Rule) String() string {
 		}
 		s += " " + strings.Join(texts, " > ")
 	case r.nodes != nil:
-		s += " " + strings.ReplaceAll(r.nodes.String(), "<", ">")
+		s += " " + nodeList(r.nodes, " > ")
 	}
 	if r.Together && r.id != isHighest {
 		s += " together"

@@ -201,20 +201,46 @@ func (t *Table) parseNodes(line lex.Line, ms *lex.Mistakes) {
 	t.Nodes = nodes
 }
 
-// parseNodeList reads names with a sign between them, which may touch them or not.
+// parseNodeList reads names with a sign between them.
 func parseNodeList(words []lex.Word, sign string) (clock.Nodes, error) {
-	var b strings.Builder
-	for _, w := range words {
-		if b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(w.Text)
-	}
 	var nodes clock.Nodes
-	for name := range strings.SplitSeq(b.String(), sign) {
-		nodes = append(nodes, clock.Node(strings.TrimSpace(name)))
+	for _, part := range listed(words, sign) {
+		texts := make([]string, len(part))
+		for i, w := range part {
+			texts[i] = w.Text
+		}
+		nodes = append(nodes, clock.Node(strings.Join(texts, " ")))
 	}
 	return nodes, nodes.Check()
+}
+
+// nodeList returns names with a sign between them, as a table writes them.
+func nodeList(nodes clock.Nodes, sign string) string {
+	texts := make([]string, len(nodes))
+	for i, n := range nodes {
+		texts[i] = lex.Word{Text: string(n), Quoted: n == "together" || strings.Contains(string(n), ">")}.String()
+	}
+	return strings.Join(texts, sign)
+}
+
+// listed returns what stands between signs. A sign may touch the words around it, and is one of the characters of a quoted word.
+func listed(words []lex.Word, sign string) [][]lex.Word {
+	parts := make([][]lex.Word, 1)
+	for _, w := range words {
+		texts := []string{w.Text}
+		if !w.Quoted {
+			texts = strings.Split(w.Text, sign)
+		}
+		for i, text := range texts {
+			if i > 0 {
+				parts = append(parts, nil)
+			}
+			if last := &parts[len(parts)-1]; w.Quoted || text != "" {
+				*last = append(*last, lex.Word{Text: text, Quoted: w.Quoted})
+			}
+		}
+	}
+	return parts
 }
 
 func (t *Table) parseOrder(line lex.Line, ms *lex.Mistakes) {
@@ -338,7 +364,7 @@ type TableLine struct {
 func (t *Table) Lines() []TableLine {
 	lines := []TableLine{{Text: t.orderLine()}}
 	if t.Nodes != nil {
-		lines = append(lines, TableLine{Text: "nodes " + t.Nodes.String()})
+		lines = append(lines, TableLine{Text: "nodes " + nodeList(t.Nodes, " < ")})
 	}
 	for _, r := range t.Rules {
 		lines = append(lines, TableLine{r.Line, r.String()})

@@ -249,7 +249,7 @@ func TestEveryLineReadsBackFromItsText(t *testing.T) {
 		for _, u := range t.Uniques {
 			s += fmt.Sprintf("%#v %q\n", u.keys, u.Field)
 		}
-		return s
+		return s + fmt.Sprintf("%q", t.Nodes)
 	}
 	taken := 0
 	printed := make(map[string]string) // the rules of a fingerprint
@@ -277,7 +277,7 @@ func TestEveryLineReadsBackFromItsText(t *testing.T) {
 		return true
 	}
 	texts := gen.OneConstOf("a", "a b", "*", "a*", "a,b", "a,", "#*", "user#*", "user#1", `"`, `a"*`, "a\nb", "a\r", "\t", "",
-		"nodes", "order", "check", "together", ">", "3", "true", "null")
+		"nodes", "order", "check", "together", ">", "us>eu", "us", `u"s"`, "3", "true", "null")
 	word := gopter.CombineGens(texts, gen.Bool()).Map(func(v []any) string {
 		if v[1].(bool) {
 			return strconv.Quote(v[0].(string))
@@ -288,7 +288,8 @@ func TestEveryLineReadsBackFromItsText(t *testing.T) {
 	properties.Property("a line is what its text says", prop.ForAll(func(a, b, c string) bool {
 		for _, line := range []string{
 			a + " " + b + " lww", a + " " + b + "," + c + " refuse", a + " * highest " + b, a + " x,y max together",
-			a + " * prefer " + b + " > " + c, a + " " + b + " prefer-node us > eu", "check " + a + " " + b + " <= " + c, "unique " + a + " " + b,
+			a + " * prefer " + b + " > " + c, a + " " + b + " prefer-node us > eu",
+			"* * prefer-node " + a + " > " + b + ">" + c + " together", "nodes " + a + " < " + b + "<" + c, "check " + a + " " + b + " <= " + c, "unique " + a + " " + b,
 		} {
 			if !readsBack(line) {
 				return false
@@ -297,5 +298,5 @@ func TestEveryLineReadsBackFromItsText(t *testing.T) {
 		return true
 	}, word, word, word))
 	properties.TestingRun(t)
-	require.Greater(t, taken, 200, "of 800")
+	require.Greater(t, taken, 200, "of 1000")
 }

@@ -77,8 +77,8 @@ func bench(args []string) error {
 	if len(chosen) != 1 {
 		return errors.New("want one of -o FILE, -compare, -forms and -profile FILE")
 	}
-	if (w.seen != "" || w.reads != 0 || w.deletes != 0) && to == "" {
-		return errors.New("-seen, -reads and -deletes are for -o FILE alone: the comparisons choose their own")
+	if (w.form != native || w.seen != "" || w.reads != 0 || w.deletes != 0) && to == "" {
+		return errors.New("-form, -seen, -reads and -deletes are for -o FILE alone: the comparisons choose their own")
 	}
 	if err := w.check(); err != nil {
 		return err
