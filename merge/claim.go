@@ -1,6 +1,8 @@
 package merge
 
 import (
+	"slices"
+
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge/value"
@@ -64,8 +66,9 @@ func (t *Table) ruleAfter(claims []Claim, key, field string) *Rule {
 
 // group makes the one claim on fields that are decided together.
 func (t *Table) group(op *Op, rule *Rule) (c Claim, changed bool) {
-	c = Claim{Op: op, Rule: rule, Cell: rule.fieldText(), Kind: op.Kind}
-	var now, before []value.Member
+	c = Claim{Op: op, Rule: rule, Cell: rule.cell, Kind: op.Kind}
+	var few [2][8]value.Member
+	now, before := few[0][:0], few[1][:0]
 	for _, f := range op.Fields {
 		if t.Rule(op.Key, f.Name) != rule {
 			continue
@@ -89,11 +92,21 @@ func (t *Table) group(op *Op, rule *Rule) (c Claim, changed bool) {
 		c.Before = value.Object(before...)
 	}
 	for _, f := range rule.fields {
-		if f.kind == literal && c.Value.Get(f.text).IsAbsent() {
+		if f.kind == literal && !writes(now, f.text) {
 			c.Partial = true
 		}
 	}
 	return c, changed
+}
+
+// writes reports whether a field is a member of the object that members make.
+func writes(members []value.Member, field string) bool {
+	for _, m := range slices.Backward(members) {
+		if m.Name == field {
+			return !m.Value.IsAbsent()
+		}
+	}
+	return false
 }
 
 // Delete returns the claim that a delete of the whole record makes on one cell.

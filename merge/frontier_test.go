@@ -43,6 +43,9 @@ func TestAFrontierSaysOneThing(t *testing.T) {
 			f := rule.Frontier(slices.Clone(writes))
 			require.Equal(t, len(writes), f.Len())
 			require.Equal(t, "x"+string(f.Value()), string(f.AppendValue([]byte("x"))), name)
+			if name == "keep-all" || name == "union" {
+				require.Equal(t, allShown(name == "union", writes, rule), f.Value(), name)
+			}
 			var met []Write
 			for i := range f.Len() {
 				w, fate := f.At(i)
@@ -63,4 +66,39 @@ func TestAFrontierSaysOneThing(t *testing.T) {
 			require.Equal(t, Verdict{Outcome: Overwritten}, f.Judge(&other))
 		}
 	}
+}
+
+// allShown is what a cell shows of all that is live: one array of the values, the greatest claim first, or of their elements.
+func allShown(elements bool, writes []Write, rule *Rule) value.Value {
+	var live []Write
+	for _, w := range writes {
+		if !w.Deleted {
+			live = append(live, w)
+		}
+	}
+	slices.SortFunc(live, func(a, b Write) int { return rule.greatestFirst(&a, &b) })
+	switch {
+	case len(live) == 0:
+		return ""
+	case len(live) == 1 && elements:
+		return live[0].Value
+	}
+	var all []value.Value
+	for _, w := range live {
+		switch {
+		case !elements:
+			all = append(all, w.Value)
+		case w.Value.Kind() == value.KindArray:
+			for e := range w.Value.Elements() {
+				all = append(all, e)
+			}
+		default:
+			all = append(all, w.Value)
+		}
+	}
+	if elements {
+		slices.SortFunc(all, value.Compare)
+		all = slices.Compact(all)
+	}
+	return value.Array(all...)
 }

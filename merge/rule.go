@@ -23,6 +23,7 @@ type Rule struct {
 	index  int // among the rules of the table
 	keys   pattern
 	fields []pattern
+	cell   string        // their names as the table writes them, which that of a cell is when they are decided together
 	column string        // of highest
 	values []value.Value // of prefer, the preferred first
 	nodes  clock.Nodes   // of prefer-node, the preferred first
@@ -168,7 +169,8 @@ func (t *Table) parseRule(line lex.Line, ms *lex.Mistakes) {
 		ms.Add(line.Number, help, "%q has no rule", line.Text(0))
 		return
 	}
-	r := &Rule{Line: line.Number, table: t, Name: line.Words[2].Text, keys: newPattern(line.Words[0].Text, line.Words[0].Quoted)}
+	r := &Rule{Line: line.Number, table: t, Name: line.Words[2].Text, cell: line.Words[1].Text,
+		keys: newPattern(line.Words[0].Text, line.Words[0].Quoted)}
 	if line.Words[1].Quoted {
 		r.fields = []pattern{newPattern(line.Words[1].Text, true)}
 	} else {
@@ -297,25 +299,14 @@ func (r *Rule) matches(key, field string) bool {
 // decided together, the FIELD column of the line.
 func (r *Rule) Cell(field string) string {
 	if r.Together {
-		return r.fieldText()
+		return r.cell
 	}
 	return field
 }
 
-func (r *Rule) fieldText() string {
-	if len(r.fields) == 1 {
-		return r.fields[0].text
-	}
-	texts := make([]string, len(r.fields))
-	for i, f := range r.fields {
-		texts[i] = f.text
-	}
-	return strings.Join(texts, ",")
-}
-
 // String returns the line as a table writes it, without what was comment or spacing.
 func (r *Rule) String() string {
-	keys, fields := r.keys.String(), r.fieldText()
+	keys, fields := r.keys.String(), r.cell
 	if slices.Contains(directives, keys) {
 		keys = strconv.Quote(keys)
 	}

@@ -40,33 +40,34 @@ type change struct {
 }
 
 // changeOf reads a claim: an insert or remove of one element, or an absolute value, of which the difference to what it
-// replaced counts. Without a before-image an absolute value puts its elements in and takes none out.
-func changeOf(c *Claim) (ch change) {
+// replaced counts. Without a before-image an absolute value puts its elements in and takes none out. It has room for those of
+// most claims from its caller.
+func changeOf(c *Claim, room []value.Value) (ch change) {
 	switch c.Kind {
 	case Insert:
-		ch.in = []value.Value{c.Value}
+		ch.in = append(room, c.Value)
 	case Remove:
-		ch.out = []value.Value{c.Value}
+		ch.out = append(room, c.Value)
 	case Set:
-		now := distinct(c.Value)
+		now := distinct(room, c.Value)
 		if c.Before.IsAbsent() {
 			return change{in: now, missing: true}
 		}
 		var was []value.Value
 		if c.Before != value.Null {
-			was = distinct(c.Before)
+			was = distinct(nil, c.Before)
 		}
 		ch.in, ch.out = minus(now, was), minus(was, now)
 	}
 	return ch
 }
 
-// distinct returns the elements of a value, ascending, each once.
-func distinct(v value.Value) []value.Value {
+// distinct appends the elements of a value to an empty list, ascending, each once.
+func distinct(all []value.Value, v value.Value) []value.Value {
 	if v == value.Null {
 		return nil
 	}
-	all := appendElements(nil, v)
+	all = appendElements(all, v)
 	slices.Sort(all)
 	all = slices.Compact(all)
 	return all[:min(len(all), MaxElements)]
@@ -99,7 +100,8 @@ func blocks(wide *clock.Vector, v clock.Vector) {
 }
 
 func (s *set) apply(_ *Rule, c *Claim) {
-	ch := changeOf(c)
+	var few [4]value.Value
+	ch := changeOf(c, few[:0])
 	if s.grow != nil {
 		for _, v := range ch.in {
 			_, _ = s.grow.Add(v) // a text is equal to itself: no error
@@ -221,7 +223,8 @@ func (s *set) has(v value.Value) bool {
 }
 
 func (s *set) judge(_ *Rule, c *Claim) Verdict {
-	ch := changeOf(c)
+	var few [4]value.Value
+	ch := changeOf(c, few[:0])
 	v := Verdict{Outcome: Combined, Missing: ch.missing && s.grow == nil}
 	if s.grow != nil && (c.Kind == Delete || len(ch.out) > 0) {
 		return Verdict{Outcome: Lost, By: rank, NotMonotonic: true}

@@ -199,6 +199,11 @@ func TestTakeReturnsWhatEachCellKeptBefore(t *testing.T) {
 	require.Len(t, before, 4)
 	assert.Equal(t, first.Dot, before[1].Dot)
 	assert.Equal(t, []Write{{}, {}}, before[2:])
+	same := us.op(Set, "other", 1, field("f", "1", "1"), field("g", "2", "2")) // it completes a row, and changes nothing
+	gotVerdicts, gotBefore, err := s.Take(&same, verdicts, before)
+	require.NoError(t, err)
+	assert.Equal(t, verdicts, gotVerdicts)
+	assert.Equal(t, before, gotBefore)
 	for _, spoil := range []func(*Op){
 		func(op *Op) { op.Key = "" },
 		func(op *Op) { op.Dot = clock.Dot{} },

@@ -180,7 +180,7 @@ func (r *decoder) cells(t *Table, key string, k *record) {
 			return
 		}
 		rule := k.rules.rules[line]
-		if rule.Together && name != rule.fieldText() || !rule.Together && t.Rule(key, name) != rule {
+		if rule.Together && name != rule.cell || !rule.Together && t.Rule(key, name) != rule {
 			r.Refuse("cell %q is not of its rule", name)
 		}
 		if at, found := k.find(name, rule); found || at < len(k.cells) {

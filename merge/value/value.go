@@ -106,9 +106,17 @@ type Member struct {
 // Object returns the object of the given members, sorted by name. Of two with one name the last is kept, as in an
 // assignment to a map; members without a value are left out.
 func Object(members ...Member) Value {
-	sorted := slices.Clone(members)
-	slices.SortStableFunc(sorted, func(a, b Member) int { return cmp.Compare(a.Name, b.Name) })
-	text := []byte{'{'}
+	byName := func(a, b Member) int { return cmp.Compare(a.Name, b.Name) }
+	sorted := members
+	if !slices.IsSortedFunc(sorted, byName) {
+		sorted = slices.Clone(members)
+		slices.SortStableFunc(sorted, byName)
+	}
+	size := len("{}")
+	for i := range sorted {
+		size += len(sorted[i].Name) + len(sorted[i].Value) + len(`"":,`)
+	}
+	text := append(make([]byte, 0, size), '{')
 	for i, m := range sorted {
 		if m.Value.IsAbsent() || i+1 < len(sorted) && sorted[i+1].Name == m.Name {
 			continue
@@ -119,7 +127,7 @@ func Object(members ...Member) Value {
 		text = append(AppendText(text, m.Name), ':')
 		text = append(text, m.Value...)
 	}
-	return Value(append(text, '}'))
+	return Value(share(append(text, '}')))
 }
 
 // Kind returns what v is.

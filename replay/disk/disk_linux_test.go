@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
 	"testing/iotest"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -16,26 +18,86 @@ import (
 	"github.com/tiebreakhq/tiebreak/replay/disk"
 )
 
-// directFile returns a file that is read and written past the cache, and skips a test where there is no such thing.
+// directFile returns a file that is read and written past the cache, and skips a test where the system, asked directly, has no
+// such thing.
 func directFile(t *testing.T) *os.File {
 	file, err := os.Create(filepath.Join(t.TempDir(), "f"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, file.Close()) })
-	if err := disk.Direct(file); err != nil {
-		t.Skip(err)
+	flags, _ := unix.FcntlInt(file.Fd(), unix.F_GETFL, 0)
+	_, err = unix.FcntlInt(file.Fd(), unix.F_SETFL, flags|unix.O_DIRECT)
+	if now, _ := unix.FcntlInt(file.Fd(), unix.F_GETFL, 0); err != nil || now == flags {
+		t.Skip("no O_DIRECT here: ", err)
 	}
+	_, err = unix.FcntlInt(file.Fd(), unix.F_SETFL, flags)
+	require.NoError(t, err)
+	require.NoError(t, disk.Direct(file))
 	newQueue(t, 1)
 	return file
 }
 
-// newQueue returns a queue, and skips a test where there is none.
+// newQueue returns a queue, and skips a test where the system, asked directly, grants none.
 func newQueue(t *testing.T, room int) *disk.Queue[int] {
-	q, err := disk.NewQueue[int](room)
-	if err != nil {
-		t.Skip(err)
+	var context uintptr
+	if _, _, errno := unix.Syscall(unix.SYS_IO_SETUP, uintptr(room), uintptr(unsafe.Pointer(&context)), 0); errno != 0 {
+		t.Skip(errno)
 	}
+	_, _, errno := unix.Syscall6(unix.SYS_IO_GETEVENTS, context, 0, 0, 0, 0, 0)
+	_, _, _ = unix.Syscall(unix.SYS_IO_DESTROY, context, 0, 0)
+	if errno != 0 { // some sandboxes forbid one and not the other
+		t.Skip(errno)
+	}
+	q, err := disk.NewQueue[int](room)
+	require.NoError(t, err)
 	t.Cleanup(q.Close)
 	return q
+}
+
+// What is asked of a file is what the system says of it afterwards.
+func TestFilesAreWhatWasAsked(t *testing.T) {
+	file := directFile(t)
+	flags := func() int {
+		flags, err := unix.FcntlInt(file.Fd(), unix.F_GETFL, 0)
+		require.NoError(t, err)
+		return flags
+	}
+	direct := flags()
+	require.NotZero(t, direct&unix.O_DIRECT)
+	require.NoError(t, disk.Cached(file))
+	require.Equal(t, direct&^unix.O_DIRECT, flags())
+	require.NoError(t, disk.Direct(file))
+	require.Equal(t, direct, flags())
+
+	const from, to = 5 * disk.Align, 12 * disk.Align
+	require.NoError(t, disk.Reserve(file, from, to))
+	info, err := file.Stat()
+	require.NoError(t, err)
+	require.EqualValues(t, to, info.Size())
+
+	gone, err := os.Create(filepath.Join(t.TempDir(), "gone"))
+	require.NoError(t, err)
+	require.NoError(t, gone.Close())
+	require.ErrorIs(t, disk.Direct(gone), unix.EBADF)
+	require.ErrorIs(t, disk.Cached(gone), unix.EBADF)
+	require.ErrorIs(t, disk.Reserve(gone, 0, disk.Align), unix.EBADF)
+}
+
+func TestMemoryIsAligned(t *testing.T) {
+	b := disk.Memory(10)
+	require.Len(t, b, 10)
+	require.True(t, disk.Aligned(b))
+	require.False(t, disk.Aligned(b[1:]))
+	require.Zero(t, uintptr(unsafe.Pointer(&b[0]))%disk.Align)
+}
+
+func TestTheMachineHasMemory(t *testing.T) {
+	require.Greater(t, disk.MachineMemory(), int64(64<<20))
+}
+
+func TestAQueueThatIsNotGrantedIsAnError(t *testing.T) {
+	newQueue(t, 1)
+	_, err := disk.NewQueue[int](math.MaxInt32)
+	require.Error(t, err)
 }
 
 func random(n int, seed uint64) []byte {
