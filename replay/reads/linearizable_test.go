@@ -1,7 +1,9 @@
 package reads
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -24,7 +26,10 @@ type act struct {
 	start, end int64
 	saw        int // of a read: the number of the write among the acts, from 1; 0 for nothing
 	read       bool
-	deletes    bool // of a write
+	deletes    bool   // of a write
+	want       string // of a read; strong when empty
+	at         int64  // its time, when it is told
+	had        []int  // of a write: the writes that its writer had seen, by their numbers among the acts, from 1
 }
 
 func (a act) String() string {
@@ -47,7 +52,7 @@ func registerOf(acts []act, falling bool, skew int64) (*check, *register) {
 	for i, a := range acts {
 		at := finding.Place{File: "h", Line: int64(i + 1)}
 		if a.read {
-			r := &replay.Read{Place: at, Want: "strong", Start: a.start, End: a.end, NotFound: a.saw == 0}
+			r := &replay.Read{Place: at, Want: cmp.Or(a.want, "strong"), Start: a.start, End: a.end, Time: a.at, NotFound: a.saw == 0}
 			if a.saw > 0 {
 				r.Saw = strconv.Itoa(a.saw)
 			}
@@ -61,6 +66,7 @@ func registerOf(acts []act, falling bool, skew int64) (*check, *register) {
 			version = uint64(2000 - i)
 		}
 		o := replay.Operation{Op: merge.Op{Key: "k", ID: strconv.Itoa(i + 1), Stamp: lww.Stamp{Version: version, Node: node}}, Place: at, Node: len(k.Nodes) - 1, Call: replay.Call{Start: a.start, End: a.end}}
+		o.Stamp.Time.Wall = a.at
 		if a.deletes {
 			o.Kind = merge.Delete
 		} else {
@@ -69,7 +75,12 @@ func registerOf(acts []act, falling bool, skew int64) (*check, *register) {
 		k.Ops = append(k.Ops, o)
 	}
 	for i := range k.Ops {
-		k.Ops[i].Low = make([]int32, len(k.Nodes))
+		o := &k.Ops[i]
+		o.Low = make([]int32, len(k.Nodes))
+		for _, had := range acts[o.Place.Line-1].had {
+			of := slices.IndexFunc(k.Ops, func(other replay.Operation) bool { return other.ID == strconv.Itoa(had) })
+			o.Low[k.Ops[of].Node] = 1
+		}
 	}
 	c := newCheck(lastWins, &Options{Skew: time.Duration(skew)})
 	c.past.begin(k)

@@ -1,0 +1,168 @@
+package reads
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Of a history in which times are cut off, or not told, every choice of times that agrees with it is a world. What is said of a
+// read must be so in all of them; and where nobody can tell, mostly because it is so in some and not in others.
+func TestWhatIsSaidOfAReadIsSoInEveryWorld(t *testing.T) {
+	levels := []string{"strong", "quorum", "bounded:1us", "bounded:3us"}
+	said := make(map[Outcome]int)
+	needless := 0
+	seeds := uint64(2000)
+	if testing.Short() {
+		seeds = 400
+	}
+	for seed := range seeds {
+		r := rand.New(rand.NewPCG(seed, 3))
+		truth := make([]act, 2+r.IntN(3))
+		for i := range truth {
+			start := tick(1 + r.IntN(9))
+			truth[i] = act{start: start, end: start + 1000*int64(1+r.IntN(3)), read: i > 0 && r.IntN(2) == 0, want: levels[seed%4]}
+			if a := &truth[i]; a.read {
+				if a.saw = r.IntN(i + 1); a.saw > 0 && truth[a.saw-1].read {
+					a.saw = 1
+				}
+			}
+		}
+		if r.IntN(3) == 0 {
+			for i := range truth {
+				for j, a := range truth {
+					if !a.read && !truth[i].read && a.end < truth[i].start {
+						truth[i].had = append(truth[i].had, j+1)
+					}
+				}
+			}
+		}
+		told, falling := tell(r, truth), r.IntN(2) == 0
+		skew := int64(r.IntN(2) * 1000)
+		_, g := registerOf(told, falling, skew)
+		worlds := 0
+		is := make([]map[Outcome]bool, len(g.reads))
+		for i := range is {
+			is[i] = make(map[Outcome]bool)
+		}
+		eachWorld(told, skew, func(world []act) {
+			_, w := registerOf(world, falling, 0)
+			for i := range w.reads {
+				if w.contradicts(&w.reads[i]) > 0 {
+					return // nothing is read before it is written
+				}
+			}
+			for _, a := range world {
+				for _, had := range a.had {
+					if a.end < world[had-1].start {
+						return // nor had anybody seen it
+					}
+				}
+			}
+			worlds++
+			for i := range w.reads {
+				is[i][w.reads[i].Outcome] = true
+			}
+		})
+		if worlds == 0 {
+			continue
+		}
+		for i := range g.reads {
+			v := g.reads[i].Verdict
+			said[v.Outcome]++
+			about := fmt.Sprintf("seed %d: %v, told as %v (falling %t, skew %d): read %d is %v, and in %d worlds %v", seed, truth, told, falling, skew, i, v, worlds, is[i])
+			switch v.Outcome {
+			case Fine:
+				require.Equal(t, map[Outcome]bool{Fine: true}, is[i], about)
+			case Stale:
+				require.Equal(t, map[Outcome]bool{Stale: true}, is[i], about)
+			default:
+				if len(is[i]) == 1 {
+					needless++
+				}
+			}
+		}
+	}
+	t.Logf("%v, of which nobody can tell %d times although one thing is so in all worlds", said, needless)
+	require.Greater(t, said[Fine], int(seeds/10))
+	require.Greater(t, said[Stale], int(seeds/20))
+	require.Greater(t, said[CannotTell], int(seeds/10))
+	require.Less(t, needless, said[CannotTell]/2)
+}
+
+// tick is a time with all its digits.
+func tick(n int) int64 { return 1000*int64(10+n) + 501 }
+
+// tell returns acts with some times cut off and some not told, few enough to try all worlds.
+func tell(r *rand.Rand, truth []act) []act {
+	told := append([]act(nil), truth...)
+	worlds := 1
+	for range 3 {
+		i := r.IntN(len(told))
+		a := &told[i]
+		at := &a.start
+		if r.IntN(2) == 0 {
+			at = &a.end
+		}
+		switch {
+		case *at%1000 == 0: // it is already
+		case r.IntN(2) == 0 && worlds <= 20:
+			*at = 0
+			worlds *= 36
+			if r.IntN(2) == 0 && !strings.HasPrefix(a.want, "bounded") { // which take it for the moment of the commit
+				a.at = (truth[i].start+truth[i].end)/2 | 1
+			}
+		default:
+			*at -= *at % 1000
+			worlds *= 3
+		}
+	}
+	return told
+}
+
+// eachWorld calls visit with every choice of times: of the three moments that a time that is cut off may be, and of those of all
+// that a time that is not told may be, and for an end, that it never came. The clock of each record is right, or ahead by the skew.
+func eachWorld(told []act, skew int64, visit func(world []act)) {
+	world := append([]act(nil), told...)
+	var choose func(i int)
+	each := func(at int64, end bool, then func(at int64)) {
+		switch {
+		case at == 0:
+			for n := range 14 {
+				for _, part := range []int64{101, 501, 901} {
+					then(1000*int64(9+n) + part)
+				}
+			}
+			if end {
+				then(1_000_001)
+			}
+		case at%1000 == 0:
+			for _, part := range []int64{101, 501, 901} {
+				then(at + part)
+			}
+		default:
+			then(at)
+		}
+	}
+	choose = func(i int) {
+		if i == len(told) {
+			visit(world)
+			return
+		}
+		each(told[i].start, false, func(start int64) {
+			each(told[i].end, true, func(end int64) {
+				if at := told[i].at; start >= end || at > 0 && (at < start || end < at) {
+					return
+				}
+				for ahead := int64(0); ahead <= skew; ahead += max(skew, 1) {
+					world[i].start, world[i].end = start-ahead, end-ahead
+					choose(i + 1)
+				}
+			})
+		})
+	}
+	choose(0)
+}
