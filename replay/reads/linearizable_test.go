@@ -29,6 +29,7 @@ type act struct {
 	deletes    bool   // of a write
 	want       string // of a read; strong when empty
 	at         int64  // its time, when it is told
+	other      bool   // writes another field
 	had        []int  // of a write: the writes that its writer had seen, by their numbers among the acts, from 1
 }
 
@@ -70,7 +71,10 @@ func registerOf(acts []act, falling bool, skew int64) (*check, *register) {
 		if a.deletes {
 			o.Kind = merge.Delete
 		} else {
-			o.Fields = []merge.Field{{Value: value.Text(o.ID)}}
+			o.Fields = []merge.Field{{Name: "f", Value: value.Text(o.ID)}}
+			if a.other {
+				o.Fields[0].Name = "g"
+			}
 		}
 		k.Ops = append(k.Ops, o)
 	}
@@ -84,7 +88,7 @@ func registerOf(acts []act, falling bool, skew int64) (*check, *register) {
 	}
 	c := newCheck(lastWins, &Options{Skew: time.Duration(skew)})
 	c.past.begin(k)
-	g := newRegister(k, &c.past, "", list, c)
+	g := newRegister(k, &c.past, "f", list, c)
 	c.register(k, g, func(int) replay.Count { return replay.Count{} })
 	return c, g
 }

@@ -1,6 +1,7 @@
 package reads
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -215,4 +216,124 @@ func TestLostWritesAreThoseOfTheDryRun(t *testing.T) {
 		require.NoError(t, h.Close())
 	}
 	require.Greater(t, lost, int64(500))
+}
+
+// A replica that has all writes at once shows, at each moment, the best so far: a read is behind by how long ago that first beat
+// what it saw, and by how often it has changed since.
+func TestBehindIsHowLongAgoWhatWasSeenWasReplaced(t *testing.T) {
+	r := rand.New(rand.NewPCG(6, 4))
+	behind, several := 0, 0
+	for range 3000 {
+		var acts []act
+		starts := r.Perm(20)
+		for i := range 2 + r.IntN(7) {
+			start := int64(1 + starts[i])
+			a := act{start: start, end: start + int64(1+r.IntN(5)), want: "eventual", read: i > 0 && r.IntN(3) == 0}
+			if a.deletes = !a.read && r.IntN(4) == 0; a.read {
+				if a.saw = r.IntN(i + 1); a.saw > 0 && (acts[a.saw-1].read || acts[a.saw-1].deletes) {
+					a.saw = 0
+				}
+				if r.IntN(4) == 0 {
+					a.start, a.end, a.at = 0, 0, start
+				}
+			}
+			acts = append(acts, a)
+		}
+		_, g := registerOf(acts, r.IntN(2) == 0, 0)
+		shown := func(at int64) (best int32) {
+			for i := range g.writes {
+				if i != nothing && g.writes[i].made <= at && g.beats(int32(i), best) {
+					best = int32(i)
+				}
+			}
+			return best
+		}
+		for i := range g.reads {
+			l := &g.reads[i]
+			start := cmp.Or(l.Start, l.Time)
+			least, versions := int64(never), int64(0)
+			for _, a := range l.seen.writes { // of those it may have seen, the one that makes it least late
+				age, changes := int64(0), int64(0)
+				for at := int64(1); at <= start; at++ {
+					if shown(at) != shown(at-1) && g.beats(shown(at), a) {
+						changes++
+					}
+					if age == 0 && changes > 0 && at >= g.writes[a].made { // nothing is late before it is made
+						age = start - at
+						if age == 0 {
+							break
+						}
+					}
+				}
+				if age < least {
+					least, versions = age, changes
+				}
+			}
+			if least == 0 {
+				versions = 0
+			}
+			require.Equal(t, []int64{least, versions}, []int64{int64(l.Age), l.Versions}, "%v: read %d", acts, i)
+			if behind += min(1, int(versions)); versions > 0 && len(l.seen.writes) > 1 {
+				several++
+			}
+		}
+	}
+	require.Greater(t, behind, 300)
+	require.Greater(t, several, 20)
+}
+
+// A write is made when its caller called and done when it returned, or else at its time, in the digits that this has.
+func TestAWriteIsMadeWhenItsRecordSays(t *testing.T) {
+	const s = int64(1e9)
+	for _, c := range []struct {
+		start, end, at int64
+		made, done     int64
+	}{
+		{s + 1, 2*s + 1, 0, s + 1, 2*s + 1},
+		{s + 1, 2*s + 1, s + 7, s + 1, 2*s + 1},
+		{s, 2 * s, 0, s, 3*s - 1},
+		{1, 2, 0, 1, 2},
+		{0, 0, s + 7, s + 7, s + 7},
+		{0, 0, s, s, 2*s - 1},
+		{0, 0, 1, 1, 1},
+		{s + 1, 0, s + 1e6, s + 1e6, s + 2e6 - 1},
+		{0, 2*s + 1, s + 7, s + 7, s + 7},
+		{s + 1, 0, 0, s + 1, never},
+		{0, 2*s + 1, 0, ever, 2*s + 1},
+		{0, 0, 0, ever, never},
+	} {
+		_, g := registerOf([]act{{start: c.start, end: c.end, at: c.at}}, false, 0)
+		require.Equal(t, []int64{c.made, c.done}, []int64{g.writes[1].made, g.writes[1].done}, "%+v", c)
+	}
+}
+
+// Of more writes than are compared, without a time, nobody can tell whether a read missed one.
+func TestTooManyWritesThatNothingPutsInOrder(t *testing.T) {
+	for _, n := range []int{mostAtOnce - 1, mostAtOnce, mostAtOnce + 1} {
+		for _, want := range []string{"quorum", "bounded:1s"} {
+			acts := make([]act, n+2) // that have no time
+			acts[n] = act{start: 100, end: 101}
+			acts[n+1] = act{start: 200, end: 201, read: true, saw: n + 1, want: want}
+			_, g := registerOf(acts, false, 0) // the one that is seen beats them all
+			if n < mostAtOnce {
+				require.Equal(t, Fine, g.reads[0].Outcome)
+			} else {
+				require.Equal(t, TooMany, g.reads[0].Reason, "%d, %s", n, want)
+			}
+		}
+	}
+	for _, n := range []int{mostAtOnce - 10, mostAtOnce + 10} {
+		var acts []act
+		for range n { // under way as long as what is seen, which beats them all
+			acts = append(acts, act{start: 100, end: 300})
+		}
+		acts = append(acts, act{start: 150, end: 160}, act{start: 400, end: 401, read: true, saw: n + 1})
+		for i := range n { // and seen to be in place by then
+			acts = append(acts, act{start: 301, end: 302, read: true, saw: i + 1})
+		}
+		_, g := registerOf(acts, false, 0)
+		if n > mostAtOnce {
+			require.Equal(t, CannotTell, g.reads[0].Outcome)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package reads_test
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -147,4 +148,70 @@ func TestPrecisionIsThatOfTheDigits(t *testing.T) {
 		report(t, c, reads.Options{Each: func(_, _ string, _ finding.Place, v reads.Verdict) { got = v.Outcome }}, 1, 0)
 		assert.Equal(t, want, got, start)
 	}
+}
+
+// A session's own write without a start took effect at its time, as late as the tolerance allows for what is certain, and as early
+// for what is possible.
+func TestASessionsOwnWriteMayHaveNoStart(t *testing.T) {
+	for skew, want := range map[time.Duration]string{0: "stale", time.Second: "stale", 3 * time.Second: "within_skew"} {
+		for when, none := range map[string]string{`"start":@12,"end":@12.1`: "", `"time":@12`: "", `"end":@12.1`: "no_start"} {
+			c := moments(`
+				{"key":"k","value":1,"node":"us","id":"us:1","session":"s","time":@10}
+				{"key":"k","op":"read","want":"session","saw":null,"session":"s",` + when + `}
+				{"key":"k","op":"read","want":"session","saw":"us:1","session":"s","start":@13}
+				{"key":"k","op":"read","want":"session","saw":null,"session":"other","start":@14}`)
+			_, got := judged(t, c, reads.Options{Skew: skew}, 1)
+			assert.Equal(t, map[int]string{2: cmp.Or(none, want), 3: "fine", 4: "fine"}, got, "%s, skew %s", when, skew)
+		}
+	}
+}
+
+func TestHowAMissedWriteIsKnownToBeNewer(t *testing.T) {
+	for _, level := range []string{"strong", "quorum", "bounded:1s"} {
+		for saw, want := range map[string]string{`null`: "first", `"us:1"`: "rule"} {
+			if level == "strong" && saw != "null" {
+				want = "before"
+			}
+			r := report(t, moments(`
+				{"key":"k","value":1,"node":"us","version":1,"id":"us:1","start":@1,"end":@1.1}
+				{"key":"k","value":2,"node":"eu","version":2,"id":"eu:1","start":@2,"end":@2.1}
+				{"key":"k","op":"read","want":"`+level+`","saw":`+saw+`,"start":@9,"end":@9.1}`), reads.Options{}, 1, 0)
+			require.Len(t, r.Worst, 1)
+			assert.EqualValues(t, want, r.Worst[0].How, "%s that saw %s", level, saw)
+		}
+	}
+}
+
+// Of stale reads that are as far behind, those of the least keys are told, whatever the order in which keys are read.
+func TestTheWorstAreTheSameInAnyOrder(t *testing.T) {
+	var text strings.Builder
+	for k := range 30 {
+		fmt.Fprintf(&text, `{"key":"k%02d","value":1,"node":"us","id":"us:%d","start":@1,"end":@1.1}
+			{"key":"k%02d","op":"read","want":"strong","saw":null,"start":@9,"end":@9.1}
+			`, k, k+1, k)
+	}
+	for _, workers := range []int{1, 3} {
+		r := report(t, moments(text.String()), reads.Options{Worst: 3}, workers, 0)
+		var keys []string
+		for _, one := range r.Worst {
+			keys = append(keys, one.Key)
+		}
+		assert.Equal(t, []string{"k00", "k01", "k02"}, keys)
+	}
+}
+
+func TestNodesThatAReplicaMissedAreInOrder(t *testing.T) {
+	var text strings.Builder
+	var want []string
+	for n := range 12 {
+		node := fmt.Sprintf("n%02d", n)
+		want = append(want, node)
+		fmt.Fprintf(&text, `{"key":"k%d","value":1,"node":%q,"id":"%s:1","start":@1,"end":@1.1}
+			{"key":"k%d","op":"read","want":"strong","saw":null,"start":@%d,"end":@%d.1,"served_by":"eu"}
+			{"key":"k%d","op":"read","want":"strong","saw":null,"start":@%d,"end":@%d.1,"served_by":"eu"}
+			`, n, node, node, n, 9+n, 9+n, n, 40+n, 40+n)
+	}
+	r := report(t, moments(text.String()), reads.Options{}, 1, 0)
+	require.Len(t, r.Preferred, 1)
+	assert.Equal(t, want, r.Preferred[0].Missed)
 }
