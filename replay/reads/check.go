@@ -479,7 +479,8 @@ func (s *losses) fold() {
 				if n := len(at.last); n == 0 || s.key.Ops[at.last[n-1]].Node != s.key.Ops[op].Node {
 					at.last = append(at.last, op) // they come node by node, and once more for the deletes
 				}
-				at.last[len(at.last)-1] = op
+				last := &at.last[len(at.last)-1]
+				*last = max(*last, op) // a delete may be older than what the node wrote then
 			}
 		}
 	}

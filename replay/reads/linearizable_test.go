@@ -48,6 +48,10 @@ var lastWins = merge.MustParseTable("* * lww")
 
 // registerOf makes the register of acts, each write by a node of its own. Versions rise in their order, or fall.
 func registerOf(acts []act, falling bool, skew int64) (*check, *register) {
+	return registerUnder(lastWins, acts, falling, skew)
+}
+
+func registerUnder(table *merge.Table, acts []act, falling bool, skew int64) (*check, *register) {
 	k := &replay.KeyOperations{Key: "k"}
 	var list []*replay.Read
 	for i, a := range acts {
@@ -86,7 +90,7 @@ func registerOf(acts []act, falling bool, skew int64) (*check, *register) {
 			o.Low[k.Ops[of].Node] = 1
 		}
 	}
-	c := newCheck(lastWins, &Options{Skew: time.Duration(skew)})
+	c := newCheck(table, &Options{Skew: time.Duration(skew)})
 	c.past.begin(k)
 	g := newRegister(k, &c.past, "f", list, c)
 	c.register(k, g, func(int) replay.Count { return replay.Count{} })
@@ -150,6 +154,8 @@ func agree(acts []act, falling bool) error {
 			continue
 		case v.Outcome == CannotTell && v.Reason != ClockContradict && v.Reason != Ambiguous:
 			return fmt.Errorf("%v: every time is known, and yet nobody can tell: %s", acts, v.Reason)
+		case v.Outcome == CannotTell && v.Reason == Ambiguous && !slices.ContainsFunc(acts, func(a act) bool { return a.deletes }):
+			return fmt.Errorf("%v: what each read saw is known, and yet nobody can tell", acts)
 		case v.Outcome == CannotTell && v.Reason == Ambiguous:
 			sure = false
 			rest = append(rest, a)

@@ -178,8 +178,33 @@ func TestHowAMissedWriteIsKnownToBeNewer(t *testing.T) {
 				{"key":"k","op":"read","want":"`+level+`","saw":`+saw+`,"start":@9,"end":@9.1}`), reads.Options{}, 1, 0)
 			require.Len(t, r.Worst, 1)
 			assert.EqualValues(t, want, r.Worst[0].How, "%s that saw %s", level, saw)
+			stale, untold := r.Sum()
+			assert.Equal(t, []int64{1, 0}, []int64{stale, untold})
+			assert.Equal(t, reads.Schema, r.Schema)
+			assert.Zero(t, r.OneIn)
+			require.NotNil(t, r.Worst[0].Shown)
+			assert.Equal(t, "itself", r.Worst[0].Shown.By)
+			assert.Equal(t, r.Worst[0].Missed.Place, r.Worst[0].Shown.Place)
 		}
 	}
+}
+
+func TestASessionMissesWhatItWroteOrWhatItSaw(t *testing.T) {
+	r := report(t, moments(`
+		{"key":"k","value":1,"node":"us","version":1,"id":"us:1","start":@1,"end":@1.1}
+		{"key":"k","value":2,"node":"eu","version":2,"id":"eu:1","start":@2,"end":@2.1,"session":"w"}
+		{"key":"k","value":3,"node":"eu","version":1,"id":"eu:2","start":@2.2,"end":@2.3,"session":"w"}
+		{"key":"k","op":"read","want":"session","saw":"us:1","start":@3,"end":@3.1,"session":"w"}
+		{"key":"k","op":"read","want":"session","saw":"eu:1","start":@3,"end":@3.1,"session":"r"}
+		{"key":"k","op":"read","want":"session","saw":"us:1","start":@4,"end":@4.1,"session":"r"}`), reads.Options{}, 1, 0)
+	require.Len(t, r.Worst, 2)
+	how := map[int64]reads.How{}
+	for _, one := range r.Worst {
+		how[one.Read.Place.Line] = one.How
+		assert.Equal(t, "eu:1", one.Missed.ID)
+	}
+	assert.Equal(t, map[int64]reads.How{4: reads.OwnWrite, 6: reads.OwnRead}, how)
+	assert.Equal(t, reads.SessionWrites{Checked: 1, OutOfOrder: 1}, r.Sessions)
 }
 
 // Of stale reads that are as far behind, those of the least keys are told, whatever the order in which keys are read.

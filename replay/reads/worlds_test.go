@@ -7,12 +7,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/merge"
 )
 
 // Of a history in which times are cut off, or not told, every choice of times that agrees with it is a world. What is said of a
 // read must be so in all of them; and where nobody can tell, mostly because it is so in some and not in others.
 func TestWhatIsSaidOfAReadIsSoInEveryWorld(t *testing.T) {
 	levels := []string{"strong", "quorum", "bounded:1us", "bounded:3us"}
+	tables := []*merge.Table{lastWins, merge.MustParseTable("* * update-wins"), merge.MustParseTable("* * delete-wins")}
 	said := make(map[Outcome]int)
 	needless := 0
 	seeds := uint64(2000)
@@ -21,6 +24,7 @@ func TestWhatIsSaidOfAReadIsSoInEveryWorld(t *testing.T) {
 	}
 	for seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 3))
+		table := tables[seed/4%3]
 		truth := make([]act, 2+r.IntN(3))
 		for i := range truth {
 			start := tick(1 + r.IntN(9))
@@ -46,14 +50,14 @@ func TestWhatIsSaidOfAReadIsSoInEveryWorld(t *testing.T) {
 		}
 		told, falling := tell(r, truth), r.IntN(2) == 0
 		skew := int64(r.IntN(2) * 1000)
-		_, g := registerOf(told, falling, skew)
+		_, g := registerUnder(table, told, falling, skew)
 		worlds := 0
 		is := make([]map[Outcome]bool, len(g.reads))
 		for i := range is {
 			is[i] = make(map[Outcome]bool)
 		}
 		eachWorld(told, skew, func(world []act) {
-			_, w := registerOf(world, falling, 0)
+			_, w := registerUnder(table, world, falling, 0)
 			for i := range w.reads {
 				if w.contradicts(&w.reads[i]) > 0 {
 					return // nothing is read before it is written
