@@ -22,9 +22,7 @@ func (c *check) answered(k *replay.KeyOperations, g *register, l *look) {
 		c.quorums[several]++
 	}
 	for name := range strings.SplitSeq(l.ServedBy, ",") {
-		if several > 1 {
-			name = strings.TrimSpace(name)
-		}
+		name = strings.TrimSpace(name)
 		if !c.servers[name] && len(c.servers) < mostServers {
 			c.servers[strings.Clone(name)] = true
 		}
@@ -34,7 +32,7 @@ func (c *check) answered(k *replay.KeyOperations, g *register, l *look) {
 		return
 	}
 	names := &c.answers.names
-	a := answer{at: cmp.Or(l.Start, l.Time), line: l.Place.Line, file: names.of(l.Place.File), item: int32(l.Place.Item), server: names.of(l.ServedBy),
+	a := answer{at: cmp.Or(l.Start, l.Time), line: l.Place.Line, file: names.of(l.Place.File), item: int32(l.Place.Item), server: names.of(strings.TrimSpace(l.ServedBy)),
 		hash: hash, better: l.level.better(), age: l.Age}
 	if l.seen.one() {
 		a.saw = g.source(l.seen.writes[0], names)

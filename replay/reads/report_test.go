@@ -240,3 +240,79 @@ func TestNodesThatAReplicaMissedAreInOrder(t *testing.T) {
 	require.Len(t, r.Preferred, 1)
 	assert.Equal(t, want, r.Preferred[0].Missed)
 }
+
+func TestEachFieldIsARegister(t *testing.T) {
+	r := report(t, moments(`
+		{"key":"k","field":"f","value":1,"node":"us","id":"us:1","start":@1,"end":@1.1}
+		{"key":"k","field":"g","value":1,"node":"us","id":"us:2","start":@2,"end":@2.1}
+		{"key":"k","op":"read","field":"g","want":"strong","saw":"us:2","start":@3,"end":@3.1}
+		{"key":"k","op":"read","field":"f","want":"strong","saw":"us:1","start":@3,"end":@3.1}
+		{"key":"k","op":"read","field":"g","want":"strong","saw":"us:2","start":@4,"end":@4.1}
+		{"key":"k","op":"read","field":"f","want":"strong","saw":"us:1","start":@4,"end":@4.1}`), reads.Options{}, 1, 0)
+	assert.EqualValues(t, 2, r.Registers.Ordered)
+	assert.Equal(t, []reads.LevelSum{{Level: "strong", Reads: 4, Fine: 4}}, r.Levels)
+}
+
+func TestAReadThatSaysNothingIsPromisedWhatTheOptionsSay(t *testing.T) {
+	c := moments(`
+		{"key":"k","op":"read","saw":null,"start":@3,"end":@3.1}
+		{"key":"k","op":"read","saw":null,"start":@3,"end":@3.1,"session":"s"}
+		{"key":"k","op":"read","want":"quorum","saw":null,"start":@3,"end":@3.1}`)
+	levels := func(opt reads.Options) (names []string) {
+		for _, l := range report(t, c, opt, 1, 0).Levels {
+			names = append(names, fmt.Sprint(l.Level, " ", l.Reads))
+		}
+		return names
+	}
+	assert.Equal(t, []string{"quorum 1", "session 1", "eventual 1"}, levels(reads.Options{}))
+	promise := func(string) reads.Level { return reads.Level{Kind: reads.Bounded, Bound: time.Second} }
+	assert.Equal(t, []string{"quorum 1", "bounded:1s 2"}, levels(reads.Options{Promise: promise}))
+}
+
+// How many replicas there are is told by the reads of all keys, whoever judges them: of three, two are a quorum.
+func TestReplicasOfAllKeysAreCounted(t *testing.T) {
+	var text strings.Builder
+	for k, by := range []string{"us", "eu , ap", "us,eu,ap", " ap ", "eu", "us,eu"} {
+		fmt.Fprintf(&text, `{"key":"k%d","op":"read","want":"quorum","saw":null,"start":@5,"served_by":%q}`+"\n", k, by)
+	}
+	for _, workers := range []int{1, 4} {
+		assert.EqualValues(t, 3, report(t, moments(text.String()), reads.Options{}, workers, 0).Alone)
+	}
+}
+
+func TestWhatWasSeenMayGoByItsVersion(t *testing.T) {
+	for saw, want := range map[string]reads.Outcome{"9": reads.Stale, "10": reads.Fine, "09": reads.CannotTell, "8": reads.CannotTell, "x": reads.CannotTell, ":": reads.CannotTell} {
+		var got reads.Outcome
+		report(t, moments(`
+			{"key":"k","value":1,"node":"us","version":9,"start":@1,"end":@1.1}
+			{"key":"k","value":2,"node":"us","version":10,"start":@2,"end":@2.1}
+			{"key":"k","op":"read","want":"strong","saw":"`+saw+`","start":@9,"end":@9.1}`),
+			reads.Options{Each: func(_, _ string, _ finding.Place, v reads.Verdict) { got = v.Outcome }}, 1, 0)
+		assert.Equal(t, want, got, saw)
+	}
+}
+
+// Of each reason why nobody can tell, the first read is told, and of each level by how many versions reads were behind.
+func TestWhatIsToldOfManyReads(t *testing.T) {
+	c := moments(`
+		{"key":"a","value":1,"node":"us","version":1,"id":"us:1","start":@1,"end":@1.1}
+		{"key":"a","value":2,"node":"us","version":2,"id":"us:2","start":@2,"end":@2.1}
+		{"key":"a","value":3,"node":"us","version":3,"id":"us:3","start":@3,"end":@3.1}
+		{"key":"a","op":"read","saw":"us:1","start":@4}
+		{"key":"a","op":"read","saw":"us:2","start":@4}
+		{"key":"b","op":"read","want":"strong","saw":"gone","start":@4}
+		{"key":"a","op":"read","want":"strong","saw":"gone","start":@4}
+		{"key":"a","op":"read","want":"strong","start":@4}`)
+	for _, workers := range []int{1, 2, 5} {
+		r := report(t, c, reads.Options{}, workers, 0)
+		require.Len(t, r.Levels, 2)
+		assert.EqualValues(t, 2, r.Levels[1].Versions)
+		assert.EqualValues(t, 2, r.Levels[1].Behind)
+		assert.Equal(t, []reads.ReasonSum{{Reason: reads.UnknownWrite, Reads: 2}, {Reason: reads.NoSaw, Reads: 1}}, r.Untold)
+		require.Len(t, r.Examples, 2)
+		assert.EqualValues(t, 6, r.Examples[0].Read.Place.Line)
+		assert.EqualValues(t, 8, r.Examples[1].Read.Place.Line)
+		stale, untold := r.Sum()
+		assert.Equal(t, []int64{0, 3}, []int64{stale, untold})
+	}
+}
