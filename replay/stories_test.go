@@ -1,0 +1,197 @@
+package replay
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+	"github.com/tiebreakhq/tiebreak/replay/history"
+)
+
+// storyHistory makes writes to a few fields of a few keys, and deletes, whose records say all of what their writers had seen, some
+// of it or nothing. It returns the keys too.
+func storyHistory(seed uint64) (text string, keys []string) {
+	r := rand.New(rand.NewPCG(seed, 6))
+	nodes := []string{"ap", "eu", "us"}
+	seq, seen := make([]int, len(nodes)), make([][3]int, len(nodes))
+	told := r.IntN(3)
+	var b strings.Builder
+	known := make(map[string]bool)
+	for i := range 2 + r.IntN(20) {
+		n := r.IntN(len(nodes))
+		for m := range nodes {
+			if m != n && r.IntN(3) == 0 {
+				seen[n][m] = max(seen[n][m], r.IntN(seq[m]+1))
+			}
+		}
+		past := ""
+		if told == 2 || told == 1 && r.IntN(2) == 0 {
+			var all []string
+			for m, node := range nodes {
+				if seen[n][m] > 0 {
+					all = append(all, fmt.Sprintf("%q:%d", node, seen[n][m]))
+				}
+			}
+			past = `,"seen":{` + strings.Join(all, ",") + "}"
+		}
+		seq[n]++
+		seen[n][n] = seq[n]
+		key := []string{"k/1", "k/2", "n/1"}[r.IntN(3)]
+		known[key] = true
+		what := ""
+		switch field := []string{"f", "g"}[r.IntN(2)]; r.IntN(8) {
+		case 0:
+			what = `"op":"delete"`
+		case 1:
+			what = fmt.Sprintf(`"op":"delete","field":%q`, field)
+		case 2:
+			what = fmt.Sprintf(`"op":"set","fields":{"f":%d,"g":[%d]}`, r.IntN(3), r.IntN(3))
+		default:
+			op := "set"
+			if key == "n/1" {
+				op = "add"
+			}
+			what = fmt.Sprintf(`"op":%q,"field":%q,"value":%d`, op, field, r.IntN(3))
+		}
+		fmt.Fprintf(&b, `{"key":%q,%s,"node":%q,"id":"%s:%d","version":%d,"time":%d%s}`+"\n",
+			key, what, nodes[n], nodes[n], seq[n], 1+r.IntN(3), 1_700_000_000_000_000_001+int64(i+r.IntN(4)), past)
+	}
+	for key := range known {
+		keys = append(keys, key)
+	}
+	return b.String(), keys
+}
+
+// What the stories of all keys say of their writes adds up to what the report counts.
+func TestStoriesAddUpToTheReport(t *testing.T) {
+	tables := []string{"* * lww", "* * fww", "nodes us < ap < eu\norder node time version\n* * lww", "* * keep-all", "* * refuse", "* * union",
+		"* * delete-wins", "* * update-wins", "* f,g lww together\n* * lww", "* * highest g", "n/* * counter\n* f max\n* * min", "* f prefer 2 > 0 > 1\n* * add-wins",
+		"* f remove-wins\n* * grow-only", "* f append\n* * odd"}
+	outcomes := make(map[string]int64)
+	for seed := range uint64(400) {
+		text, keys := storyHistory(seed)
+		h, err := Collect([]history.Source{sourceOf("h", text)}, history.Options{})
+		require.NoError(t, err)
+		require.Zero(t, h.inputs[0].SetAside, "%v\n%s", h.inputs[0].told.list(), text)
+		for _, rules := range tables {
+			table := merge.MustParseTable(rules, oddRule)
+			run := h.Run(table, Options{})
+			var sum Totals
+			for _, key := range keys {
+				story, err := h.Why(table, key, nil, Options{})
+				require.NoError(t, err)
+				for _, field := range story.Fields {
+					sum.Cells++
+					sum.Conflicts.add(field.Conflicts)
+					for _, step := range field.Writes {
+						outcomes[step.Outcome]++
+						certain := int64(1)
+						if step.Unsure {
+							certain = 0
+						}
+						switch step.Outcome {
+						case "kept":
+							sum.Kept++
+						case "combined":
+							sum.Combined++
+						case "lost":
+							sum.Lost.add(Count{certain, 1})
+						case "refused":
+							sum.Refused.add(Count{certain, 1})
+						}
+					}
+				}
+			}
+			about := fmt.Sprintf("seed %d under\n%s\n%s", seed, rules, text)
+			require.Equal(t, sum.Cells, run.Totals.Cells, about)
+			require.Equal(t, sum.Conflicts, run.Totals.Conflicts, about)
+			require.Equal(t, sum.Kept, run.Totals.Kept, about)
+			require.Equal(t, sum.Combined, run.Totals.Combined, about)
+			require.Equal(t, sum.Lost, run.Totals.Lost, about)
+			require.Equal(t, sum.Refused.Max, run.Totals.Refused.Max, about)
+		}
+		require.NoError(t, h.Close())
+	}
+	for _, outcome := range []string{"kept", "combined", "lost", "refused", "overwritten"} {
+		require.Greater(t, outcomes[outcome], int64(500), outcome)
+	}
+}
+
+// A diff is what sets two runs apart, cell by cell, and a state what the stories end with.
+func TestADiffIsWhatSetsTwoRunsApart(t *testing.T) {
+	rules := []string{"* * lww", "* * fww", "nodes us < ap < eu\norder node time version\n* * lww", "* * keep-all", "* * refuse", "* * union",
+		"* * delete-wins", "* * update-wins", "n/* * counter\n* f max\n* * min", "* f prefer 2 > 0 > 1\n* * add-wins", "* f remove-wins\n* * refuse", "* f append\n* * odd"}
+	tables := make([]*merge.Table, len(rules))
+	for i, text := range rules {
+		tables[i] = merge.MustParseTable(text, oddRule)
+	}
+	apart := 0
+	for seed := range uint64(150) {
+		text, keys := storyHistory(seed)
+		h, err := Collect([]history.Source{sourceOf("h", text)}, history.Options{})
+		require.NoError(t, err)
+		ends := make([]map[string]Ending, len(tables))
+		for i, table := range tables {
+			ends[i] = make(map[string]Ending)
+			for _, key := range keys {
+				story, err := h.Why(table, key, nil, Options{})
+				require.NoError(t, err)
+				for _, field := range story.Fields {
+					end := Ending{Line: field.Line, Value: field.Value}
+					for _, step := range field.Writes {
+						end.Refused = end.Refused || step.Outcome == "refused"
+						if step.Outcome == "lost" {
+							end.Lost.Max++
+							if !step.Unsure {
+								end.Lost.Min++
+							}
+						}
+					}
+					ends[i][key+" "+field.Field] = end
+				}
+			}
+		}
+		first := int(seed) % len(tables)
+		shown := make(map[string]value.Value)
+		h.Run(tables[first], Options{State: func(l StateLine) { shown[l.Key+" "+l.Field] = value.Value(strings.Clone(string(l.Value))) }})
+		for cell, end := range ends[first] {
+			require.Equal(t, end.Value, shown[cell], "seed %d: %s under\n%s\n%s", seed, cell, rules[first], text)
+			delete(shown, cell)
+		}
+		require.Empty(t, shown)
+		d := h.Diff(append([]*merge.Table{tables[first]}, tables...), Options{Worst: 1000})
+		for i, changes := range d.Others {
+			var want Changes
+			for cell, base := range ends[first] {
+				other := ends[i][cell]
+				values, refused := base.Value != other.Value, base.Refused != other.Refused
+				want.Cells += count(values)
+				want.Refused += count(refused)
+				want.Differ += count(values || refused)
+			}
+			about := fmt.Sprintf("seed %d: from\n%s\nto\n%s\n%s", seed, rules[first], rules[i], text)
+			require.Equal(t, []int64{want.Cells, want.Refused, want.Differ}, []int64{changes.Cells, changes.Refused, changes.Differ}, about)
+			require.Len(t, changes.Largest, int(want.Differ))
+			for _, one := range changes.Largest {
+				cell := one.Key + " " + one.Field
+				one.Base.Rule, one.Base.ID, one.Base.By, one.Other.Rule, one.Other.ID, one.Other.By = "", "", "", "", "", ""
+				require.Equal(t, [2]Ending{ends[first][cell], ends[i][cell]}, [2]Ending{one.Base, one.Other}, about)
+			}
+			apart += int(want.Differ)
+		}
+		require.NoError(t, h.Close())
+	}
+	require.Greater(t, apart, 1000)
+}
+
+func count(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
+}
