@@ -81,6 +81,27 @@ func TestPackedValuesBecomeCanonical(t *testing.T) {
 	}
 }
 
+// An encoder may write a number that is not negative as any type of integer.
+func TestPackedIntegersAreReadWhateverTheirType(t *testing.T) {
+	versioned := func(packed string) *Batch {
+		data := framed(t, hexValue+"01 a7 76657273696f6e "+packed) // "version"
+		data[3] = 0x84
+		return parseFrames(data)
+	}
+	for packed, want := range map[string]uint64{
+		"05": 5, "cc 05": 5, "cd 0005": 5, "ce 00000005": 5, "cf 0000000000000005": 5,
+		"d0 05": 5, "d1 0005": 5, "d2 00000005": 5, "d3 0000000000000005": 5, "d3 7fffffffffffffff": 1<<63 - 1,
+	} {
+		b := versioned(packed)
+		require.Empty(t, b.Aside, packed)
+		require.Len(t, b.Records, 1)
+		assert.Equal(t, want, b.Records[0].Version, packed)
+	}
+	for _, packed := range []string{"ff", "d0 ff", "d3 8000000000000000", "cb 4014000000000000", "a1 35", "c3"} {
+		assert.Len(t, versioned(packed).Aside, 1, packed)
+	}
+}
+
 func TestBadFramesAreSetAsideWithTheirCode(t *testing.T) {
 	nested := strings.Repeat("91", 65) + "c0"
 	good := framed(t, hexValue+"01")

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -69,4 +70,17 @@ func TestImageCompletesItselfWithTheImageBefore(t *testing.T) {
 		{Name: "same", Value: "2", Before: "2"},
 		{Name: "was", Value: "5", Before: "3"},
 	}, after.over(before, new(Batch)))
+}
+
+// A number that stands as text in an export is one when it is written as JSON would write it.
+func TestNumbersInTextAreThoseOfJSON(t *testing.T) {
+	for _, text := range []string{"0", "7", "-7", "10", "0.5", "-0", "-0.50", "1e5", "1.5E-3", strings.Repeat("9", 50)} {
+		v, ok := numberOf(text)
+		require.True(t, ok, text)
+		require.EqualValues(t, text, v)
+	}
+	for _, text := range []string{"", "-", "007", "00", "-07", "+7", "7 ", " 7", "1.", ".5", "0x1", "1e", "--7", "NaN", "1_000", "7a", strings.Repeat("0", 50)} {
+		_, ok := numberOf(text)
+		require.False(t, ok, text)
+	}
 }
