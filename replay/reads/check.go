@@ -318,7 +318,14 @@ func (g *register) judge(l *look, i int32, f *fronts, sessions sessionMiss) {
 	}
 	if l.level.Kind == Session {
 		if m := sessions.possible[i]; m != nil {
-			untold(WithinSkew, m)
+			why := WithinSkew
+			switch {
+			case g.inverted:
+				why = Inverted
+			case g.writes[m.write].made == ever && m.how == OwnWrite:
+				why = NoTime
+			}
+			untold(why, m)
 		}
 		return
 	}
@@ -372,7 +379,11 @@ func (g *register) missed(l *look, a int32, f *fronts) (*miss, Reason) {
 		bound := int64(l.level.Bound)
 		certain, possible = f.done.before(plus(plus(l.startLo, -g.skew), -bound)), f.made.before(plus(l.startHi, g.skew-bound))
 	}
-	if g.beats(certain, a) {
+	switch {
+	case !g.beats(certain, a):
+	case g.inverted:
+		return &miss{write: certain}, Inverted
+	default:
 		how := ByRule
 		if a == nothing {
 			how = First

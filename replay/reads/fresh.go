@@ -95,64 +95,113 @@ func (g *register) behind(f *fronts, l *look) (age int64, versions int64) {
 	return least, versions
 }
 
-// event is one call of a session on a register.
+// event is what a session knows from a time on, or is asked for by then: one call of it on a register is both.
 type event struct {
 	session string
 	at      int64
-	end     int64 // never when it is not told
+	kind    eventKind
 	write   int32 // -1 for a read
 	read    int32 // -1 for a write
 	place   finding.Place
 }
 
-// sessionMiss says which of the writes that its session had made or seen a read missed; nil for none. Those of the session's
-// own writes that have no start are taken as late as they may have been, or as early.
+type eventKind uint8
+
+// The kinds, in the order of those of one time.
+const (
+	writeAsks eventKind = iota
+	knows
+	readAsks
+)
+
+// sessionMiss says which of the writes that its session had made or seen a read missed; nil for none. A session makes one call
+// after the other.
 type sessionMiss struct{ certain, possible map[int32]*miss }
 
 func (g *register) sessions(c *check) sessionMiss {
-	s := sessionMiss{g.replaySessions(c, true), nil}
-	s.possible = s.certain
-	for i := range g.writes {
-		if w := &g.writes[i]; w.session != "" && w.begun == 0 {
-			s.possible = g.replaySessions(c, false)
-			break
+	asked, exact := false, true
+	for i := range g.reads {
+		if l := &g.reads[i]; l.asks() {
+			asked = true
+			exact = exact && l.span.exact()
 		}
+	}
+	if !asked {
+		return sessionMiss{}
+	}
+	for i := range g.writes {
+		if w := &g.writes[i]; w.session != "" {
+			exact = exact && w.span.exact()
+		}
+	}
+	s := sessionMiss{certain: g.replaySessions(c, true)}
+	if s.possible = s.certain; g.inverted {
+		s.certain = nil
+	} else if !exact {
+		s.possible = g.replaySessions(c, false)
 	}
 	return s
 }
 
+// asks reports whether a read is one of a session that says when it was made and what it saw.
+func (l *look) asks() bool {
+	return l.Session != "" && len(l.seen.writes) > 0 && (l.Start > 0 || l.Time > 0)
+}
+
+// known returns from when on a session knows of a call of its own: for certain, or perhaps.
+func (s span) known(certain bool) int64 {
+	switch {
+	case !certain:
+		return s.endLo
+	case s.endHi == never: // what comes after it began after it
+		return plus(s.startHi, 1)
+	}
+	return s.endHi
+}
+
+// replaySessions returns which reads missed what their session knew: as late as it may have known each, or as early.
 func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
-	events := slices.Grow(g.events[:0], len(g.writes)+len(g.reads))
+	events := slices.Grow(g.events[:0], 2*(len(g.writes)+len(g.reads)))
 	for i := range g.reads {
-		if l := &g.reads[i]; l.Session != "" && len(l.seen.writes) > 0 && (l.Start > 0 || l.Time > 0) {
-			at := l.Start
-			if at == 0 {
+		l := &g.reads[i]
+		if !l.asks() {
+			continue
+		}
+		at := l.startHi
+		if certain {
+			if at = l.startLo; l.Start == 0 { // under way at its time, it began after what came before
 				at = l.Time
 			}
-			events = append(events, event{l.Session, at, l.endHi, -1, int32(i), l.Place})
 		}
-	}
-	if len(events) == 0 {
-		return nil
+		e := event{l.Session, at, readAsks, -1, int32(i), l.Place}
+		events = append(events, e)
+		if l.seen.one() {
+			e.at, e.kind = l.known(certain), knows
+			events = append(events, e)
+		}
 	}
 	for i := range g.writes {
 		w := &g.writes[i]
-		if w.session == "" || w.made == ever {
+		if w.session == "" {
 			continue
 		}
-		e := event{w.session, w.begun, w.endHi, int32(i), -1, g.past.ops[w.op].Place}
-		switch {
-		case w.begun > 0:
-		case certain:
-			e.at = plus(w.done, g.skew)
-		default:
-			e.at = plus(w.made, -g.skew)
+		e := event{w.session, w.known(certain), knows, int32(i), -1, g.past.ops[w.op].Place}
+		if w.begun == 0 && w.made != ever { // its time is of another clock
+			if e.at = plus(w.made, -g.skew); certain {
+				e.at = plus(w.done, g.skew)
+			}
 		}
 		events = append(events, e)
+		if certain {
+			if e.at, e.kind = w.startLo, writeAsks; e.at == ever {
+				e.at = plus(w.made, -g.skew)
+			}
+			events = append(events, e)
+		}
 	}
 	g.events = events
 	slices.SortFunc(events, func(a, b event) int {
-		return cmp.Or(strings.Compare(a.session, b.session), cmp.Compare(a.at, b.at), cmp.Compare(b.read, a.read), a.place.Compare(b.place))
+		return cmp.Or(strings.Compare(a.session, b.session), cmp.Compare(a.at, b.at), cmp.Compare(a.kind, b.kind), a.place.Compare(b.place))
 	})
 	var missed map[int32]*miss
 	best, from := int32(nothing), -1
@@ -161,21 +210,27 @@ func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
 		if at > 0 && events[at-1].session != e.session {
 			best, from = nothing, -1
 		}
-		if e.write >= 0 {
-			if certain && best != nothing {
+		switch e.kind {
+		case knows:
+			what := e.write
+			if e.read >= 0 {
+				what = g.reads[e.read].seen.writes[0]
+			}
+			if e.at != never && g.beats(what, best) {
+				best, from = what, at
+			}
+		case writeAsks:
+			if best != nothing {
 				c.sessionWrites(g, e.write, best)
 			}
-			if g.beats(e.write, best) {
-				best, from = e.write, at
+		case readAsks:
+			older := best != nothing
+			for _, a := range g.reads[e.read].seen.writes[:min(len(g.reads[e.read].seen.writes), mostLikely)] {
+				older = older && g.beats(best, a)
 			}
-			continue
-		}
-		l := &g.reads[e.read]
-		older := best != nothing
-		for _, a := range l.seen.writes[:min(len(l.seen.writes), mostLikely)] {
-			older = older && g.beats(best, a)
-		}
-		if older && (events[from].end == never || events[from].end <= e.at) {
+			if !older {
+				continue
+			}
 			m := &miss{write: best, how: OwnWrite, by: witness{-1, int32(g.writes[best].op)}}
 			if events[from].read >= 0 {
 				m.how, m.by = OwnRead, witness{events[from].read, -1}
@@ -184,9 +239,6 @@ func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
 				missed = make(map[int32]*miss)
 			}
 			missed[e.read] = m
-		}
-		if a := l.seen.writes[0]; l.seen.one() && g.beats(a, best) {
-			best, from = a, at
 		}
 	}
 	return missed

@@ -28,9 +28,10 @@ type act struct {
 	read       bool
 	deletes    bool   // of a write
 	want       string // of a read; strong when empty
-	at         int64  // its time, when it is told
-	other      bool   // writes another field
-	had        []int  // of a write: the writes that its writer had seen, by their numbers among the acts, from 1
+	session    string
+	at         int64 // its time, when it is told
+	other      bool  // writes another field
+	had        []int // of a write: the writes that its writer had seen, by their numbers among the acts, from 1
 }
 
 func (a act) String() string {
@@ -57,7 +58,7 @@ func registerUnder(table *merge.Table, acts []act, falling bool, skew int64) (*c
 	for i, a := range acts {
 		at := finding.Place{File: "h", Line: int64(i + 1)}
 		if a.read {
-			r := &replay.Read{Place: at, Want: cmp.Or(a.want, "strong"), Start: a.start, End: a.end, Time: a.at, NotFound: a.saw == 0}
+			r := &replay.Read{Place: at, Want: cmp.Or(a.want, "strong"), Start: a.start, End: a.end, Time: a.at, NotFound: a.saw == 0, Session: a.session}
 			if a.saw > 0 {
 				r.Saw = strconv.Itoa(a.saw)
 			}
@@ -70,7 +71,7 @@ func registerUnder(table *merge.Table, acts []act, falling bool, skew int64) (*c
 		if falling {
 			version = uint64(2000 - i)
 		}
-		o := replay.Operation{Op: merge.Op{Key: "k", ID: strconv.Itoa(i + 1), Stamp: lww.Stamp{Version: version, Node: node}}, Place: at, Node: len(k.Nodes) - 1, Call: replay.Call{Start: a.start, End: a.end}}
+		o := replay.Operation{Op: merge.Op{Key: "k", ID: strconv.Itoa(i + 1), Stamp: lww.Stamp{Version: version, Node: node}}, Place: at, Node: len(k.Nodes) - 1, Call: replay.Call{Start: a.start, End: a.end, Session: a.session}}
 		o.Stamp.Time.Wall = a.at
 		if a.deletes {
 			o.Kind = merge.Delete

@@ -17,6 +17,10 @@ type register struct {
 	past  *past
 	skew  int64
 
+	// inverted says that the rule turns on who had seen what, and that it puts a write before another whose writer had seen it: what
+	// the best of some writes is then does not say what a replica shows that has others too.
+	inverted bool
+
 	// writes[0] is nothing: what is there before the first write.
 	writes []write
 	at     []int32 // of each operation of the key, its write; -1 when it doesn't touch the register
@@ -96,6 +100,7 @@ func newRegister(k *replay.KeyOperations, p *past, field string, list []*replay.
 		g.at[i] = int32(len(g.writes))
 		g.writes = append(g.writes, w)
 	}
+	g.inverted = g.rule.NeedsDots() && g.inversions()
 	g.look(k.Key, list, c)
 	g.zones(&g.certain, c.skew, true)
 	g.zones(&g.possible, c.skew, false)
@@ -285,10 +290,40 @@ func (g *register) beats(b, a int32) bool {
 			return false
 		}
 	}
-	g.written(&g.a, x)
-	g.written(&g.b, y)
+	return g.compare(a, b) < 0
+}
+
+// inversions reports whether the rule puts a write before one whose writer had seen it.
+func (g *register) inversions() bool {
+	order := make([]int32, 0, len(g.writes))
+	for i := range g.writes[1:] {
+		order = append(order, int32(i+1))
+	}
+	slices.SortFunc(order, func(a, b int32) int { return g.compare(a, b) })
+	g.from = fit(g.from, len(g.at))
+	ranks := g.from
+	for i, at := range g.at {
+		if at < 0 {
+			ranks[i] = ever
+		}
+	}
+	for rank, i := range order {
+		ranks[g.writes[i].op] = int64(rank)
+	}
+	for i, greatest := range g.past.earlier(ranks) {
+		if g.at[i] >= 0 && greatest > ranks[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// compare orders two writes as the rule does when neither writer had seen the other: below 0 when it shows b.
+func (g *register) compare(a, b int32) int {
+	g.written(&g.a, &g.writes[a])
+	g.written(&g.b, &g.writes[b])
 	order, _ := g.rule.Compare(&g.a, &g.b)
-	return order < 0
+	return order
 }
 
 // written makes w what the rule compares of a write.

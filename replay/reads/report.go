@@ -37,6 +37,7 @@ const (
 	NotAcknowledged Reason = "not_acknowledged" // nothing says when a write that it may have missed was acknowledged
 	WithinSkew      Reason = "within_skew"      // the times are closer than the clocks, or their digits, allow to tell
 	Ambiguous       Reason = "ambiguous"        // what it saw may be one of several writes
+	Inverted        Reason = "inverted"         // the rule puts a write before one whose writer had seen it: what replicas show may go back
 	ClockContradict Reason = "clocks"           // it ended before the write that it saw began
 	TooMany         Reason = "too_many"         // too many writes at once to compare
 	BeyondLimit     Reason = "beyond_limit"     // the key has more operations, reads or nodes than fit into memory

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/history"
@@ -314,5 +315,31 @@ func TestWhatIsToldOfManyReads(t *testing.T) {
 		assert.EqualValues(t, 8, r.Examples[1].Read.Place.Line)
 		stale, untold := r.Sum()
 		assert.Equal(t, []int64{0, 3}, []int64{stale, untold})
+	}
+}
+
+// Where clocks make the rule put a write before one whose writer had seen it, what replicas show may go back: nothing that follows
+// from the rule alone is stale. Under lww what the rule puts first stays first.
+func TestNobodyCanTellWhereTheRuleIsAgainstWhatWritersHadSeen(t *testing.T) {
+	for level, session := range map[string]string{"quorum": "", "bounded:1s": "", "session": `,"session":"s"`} {
+		for rule, want := range map[string]string{"lww": "stale", "update-wins": "inverted"} {
+			for version, ordered := range map[int]bool{5: false, 9: true} { // of what had seen the first write
+				c := moments(fmt.Sprintf(`
+					{"key":"k","value":1,"node":"us","version":7,"id":"us:1","seen":[],"start":@1,"end":@1.1%s}
+					{"key":"k","value":2,"node":"eu","version":%d,"id":"eu:1","seen":["us:1"],"start":@90,"end":@90.1}
+					{"key":"k","value":3,"node":"ap","version":6,"id":"ap:1","seen":[],"start":@1,"end":@1.1}
+					{"key":"k","op":"read","want":%q,"saw":"ap:1","start":@50,"end":@50.1%s}`, session, version, level, session))
+				h, err := replay.Collect([]history.Source{history.Reader("h", strings.NewReader(strings.Join(c.lines, "\n")))}, history.Options{Reads: true})
+				require.NoError(t, err)
+				r, err := reads.Check(h, merge.MustParseTable("* * "+rule), reads.Options{Skew: time.Second})
+				require.NoError(t, err)
+				if ordered || want == "stale" {
+					assert.EqualValues(t, 1, r.Levels[0].Stale, "%s, %s, version %d: %v", level, rule, version, r.Untold)
+				} else {
+					assert.Equal(t, []reads.ReasonSum{{Reason: reads.Inverted, Reads: 1}}, r.Untold, "%s, %s", level, rule)
+				}
+				require.NoError(t, h.Close())
+			}
+		}
 	}
 }

@@ -224,7 +224,7 @@ func (g *register) strong(l *look, a int32) *miss {
 	n := 0
 	z.each(before, after, func(b int32) bool {
 		n++
-		if b != a && b != nothing && g.beats(b, a) && !g.saw(a, b) && plus(g.possible.from[b], -g.skew) >= g.writes[a].startHi {
+		if b != a && b != nothing && !g.inverted && g.beats(b, a) && !g.saw(a, b) && plus(g.possible.from[b], -g.skew) >= g.writes[a].startHi {
 			found = &miss{write: b, by: z.by[b], how: ByRule}
 		}
 		return found == nil && n < mostAtOnce

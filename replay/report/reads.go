@@ -160,6 +160,7 @@ var reasons = map[reads.Reason]string{
 	reads.NotAcknowledged: "nothing says when a write that may have been missed was acknowledged (its end, or -lag)",
 	reads.WithinSkew:      "the times are closer than clocks or digits allow to tell",
 	reads.Ambiguous:       "what was seen may be one of several writes",
+	reads.Inverted:        "the rule puts a write before one whose writer had seen it",
 	reads.ClockContradict: "the read ended before the write that it saw began, so the clocks can't be right",
 	reads.TooMany:         "too many writes were made at once",
 	reads.BeyondLimit:     "the key has more operations, reads or nodes than are kept at once (-memory keeps more)",
