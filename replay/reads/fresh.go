@@ -5,8 +5,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-
-	"github.com/tiebreakhq/tiebreak/merge/finding"
 )
 
 // front is what a replica shows that has every write up to a time, as the rule of the table has it.
@@ -102,7 +100,6 @@ type event struct {
 	kind    eventKind
 	write   int32 // -1 for a read
 	read    int32 // -1 for a write
-	place   finding.Place
 }
 
 type eventKind uint8
@@ -173,7 +170,7 @@ func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
 				at = l.Time
 			}
 		}
-		e := event{l.Session, at, readAsks, -1, int32(i), l.Place}
+		e := event{l.Session, at, readAsks, -1, int32(i)}
 		events = append(events, e)
 		if l.seen.one() {
 			e.at, e.kind = l.known(certain), knows
@@ -185,7 +182,7 @@ func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
 		if w.session == "" {
 			continue
 		}
-		e := event{w.session, w.known(certain), knows, int32(i), -1, g.past.ops[w.op].Place}
+		e := event{w.session, w.known(certain), knows, int32(i), -1}
 		if w.begun == 0 && w.made != ever { // its time is of another clock
 			if e.at = plus(w.made, -g.skew); certain {
 				e.at = plus(w.done, g.skew)
@@ -201,7 +198,7 @@ func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
 	}
 	g.events = events
 	slices.SortFunc(events, func(a, b event) int {
-		return cmp.Or(strings.Compare(a.session, b.session), cmp.Compare(a.at, b.at), cmp.Compare(a.kind, b.kind), a.place.Compare(b.place))
+		return cmp.Or(strings.Compare(a.session, b.session), cmp.Compare(a.at, b.at), cmp.Compare(a.kind, b.kind), cmp.Compare(a.write, b.write), cmp.Compare(a.read, b.read))
 	})
 	var missed map[int32]*miss
 	best, from := int32(nothing), -1
