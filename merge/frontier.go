@@ -22,7 +22,16 @@ func (r *Rule) KeepsFrontier() bool { return r.family == frontier }
 
 // Frontier returns the frontier that writes are, none of whose writers had seen another's. It sorts the slice and keeps it.
 func (r *Rule) Frontier(writes []Write) Frontier {
-	slices.SortFunc(writes, func(a, b Write) int { return r.greatestFirst(&a, &b) })
+	const few = 8 // of which each is compared where it stands: handing writes over copies them
+	if len(writes) > few {
+		slices.SortFunc(writes, func(a, b Write) int { return r.greatestFirst(&a, &b) })
+		return Frontier{r, writes}
+	}
+	for i := range writes {
+		for j := i; j > 0 && r.greatestFirst(&writes[j], &writes[j-1]) < 0; j-- {
+			writes[j], writes[j-1] = writes[j-1], writes[j]
+		}
+	}
 	return Frontier{r, writes}
 }
 

@@ -760,11 +760,12 @@ type plainRule struct {
 	*merge.Rule
 	claims  claimOrder
 	way     plainWay
+	lists   bool // a cell of one write shows a list of it
 	inverts bool // writes that lose by their stamp to what their writer had seen are counted
 }
 
 func plainRuleOf(r *merge.Rule) plainRule {
-	return plainRule{r, claimOrderOf(r), plainWayOf(r), r.Name == "lww"}
+	return plainRule{r, claimOrderOf(r), plainWayOf(r), r.Name == "keep-all", r.Name == "lww"}
 }
 
 // plainWay is how plain keys are folded by a rule.
@@ -898,11 +899,14 @@ func (k *plainKey) foldUnder(t int, table *merge.Table, s *sums) {
 func (k *plainKey) foldFrontier(rule *plainRule, one *RuleSum, s *sums) (kept *plainOp) {
 	before := k.writes - int64(len(k.runs))
 	one.Overwritten.add(Count{before, before}) // by the next of their nodes
-	k.findFrontier(rule)
 	if len(k.runs) == 1 {
 		s.totals.Kept++
+		if rule.lists {
+			k.findFrontier(rule)
+		}
 		return k.last(0)
 	}
+	k.findFrontier(rule)
 	if w, ok := k.front.Write(); ok {
 		kept = k.lastOf(&w)
 	}
@@ -949,7 +953,7 @@ func (k *plainKey) findFrontier(rule *plainRule) {
 func (k *plainKey) lastOf(w *merge.Write) *plainOp { return k.last(int(w.Dot.Seq) - 1) }
 
 // end counts what there is to count once for a cell, beside what became of each write; kept is nil when that is not one. How
-// the cell ends is in k.sum; its value and id may be left out when nobody will see them.
+// the cell ends is in k.sum; its value, id and node may be left out when nobody will see them.
 func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s *sums) {
 	rule := &k.rules[t]
 	n := k.writes
@@ -972,21 +976,23 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 	shown := k.folder.shows(sum, s)
 	wanted := shown || k.folder.differ != nil || len(table.Uniques) > 0
 	if kept != nil {
-		sum.Value, sum.By = kept.shown(), string(k.node(kept.node))
+		sum.Value = kept.shown()
 		if k.wholes {
 			k.rows[t].note(k.field, kept)
 		}
-		switch {
-		case !shown:
-		case k.keeps != nil:
-			sum.ID = k.keeps[t]
-		default:
-			sum.ID = k.id(kept)
+		if shown {
+			sum.By = string(k.node(kept.node))
+			if k.keeps != nil {
+				sum.ID = k.keeps[t]
+			} else {
+				sum.ID = k.id(kept)
+			}
 		}
 	}
 	switch rule.way {
 	case byFrontier:
 		switch {
+		case len(k.runs) == 1 && !rule.lists: // it shows what is kept
 		case shown || len(table.Uniques) > 0:
 			sum.Value = k.front.Value()
 		case wanted:
@@ -1134,7 +1140,7 @@ func (k *plainKey) first() *plainOp {
 	}
 	first := &k.ops[0]
 	for i := range k.ops[1:] {
-		if o := &k.ops[i+1]; k.compare(o, first) < 0 {
+		if o := &k.ops[i+1]; o.wall < first.wall || o.wall == first.wall && k.compare(o, first) < 0 {
 			first = o
 		}
 	}
