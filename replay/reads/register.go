@@ -2,6 +2,7 @@ package reads
 
 import (
 	"slices"
+	"sort"
 	"strconv"
 
 	"github.com/tiebreakhq/tiebreak/merge"
@@ -17,8 +18,8 @@ type register struct {
 	past  *past
 	skew  int64
 
-	// inverted says that the rule turns on who had seen what, and that it puts a write before another whose writer had seen it: what
-	// the best of some writes is then does not say what a replica shows that has others too.
+	// inverted says that the rule turns on who had seen what, and that it is against that: what the best of some writes is does not
+	// say what a replica shows that has others too. See inversions.
 	inverted bool
 
 	// writes[0] is nothing: what is there before the first write.
@@ -293,13 +294,14 @@ func (g *register) beats(b, a int32) bool {
 	return g.compare(a, b) < 0
 }
 
-// inversions reports whether the rule puts a write before one whose writer had seen it.
+// inversions reports whether the rule puts a write before one whose writer had seen it, and a third one between them that neither
+// the latter's writer had seen nor the other way round: a replica goes from the first to the third when the second comes.
 func (g *register) inversions() bool {
 	order := make([]int32, 0, len(g.writes))
 	for i := range g.writes[1:] {
 		order = append(order, int32(i+1))
 	}
-	slices.SortFunc(order, func(a, b int32) int { return g.compare(a, b) })
+	slices.SortFunc(order, g.compare)
 	g.from = fit(g.from, len(g.at))
 	ranks := g.from
 	for i, at := range g.at {
@@ -307,12 +309,26 @@ func (g *register) inversions() bool {
 			ranks[i] = ever
 		}
 	}
-	for rank, i := range order {
-		ranks[g.writes[i].op] = int64(rank)
+	rank := int64(0)
+	for at, i := range order {
+		if at > 0 && g.compare(order[at-1], i) != 0 {
+			rank++
+		}
+		ranks[g.writes[i].op] = rank
 	}
+	steps := mostSteps
 	for i, greatest := range g.past.earlier(ranks) {
-		if g.at[i] >= 0 && greatest > ranks[i] {
-			return true
+		if g.at[i] < 0 || greatest <= ranks[i] {
+			continue
+		}
+		at := sort.Search(len(order), func(at int) bool { return ranks[g.writes[order[at]].op] > ranks[i] })
+		for ; at < len(order) && ranks[g.writes[order[at]].op] < greatest; at++ {
+			if between := g.writes[order[at]].op; !g.past.saw(between, i) && !g.past.saw(i, between) {
+				return true
+			}
+			if steps--; steps == 0 {
+				return true // it may be
+			}
 		}
 	}
 	return false

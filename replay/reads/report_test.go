@@ -323,23 +323,42 @@ func TestWhatIsToldOfManyReads(t *testing.T) {
 func TestNobodyCanTellWhereTheRuleIsAgainstWhatWritersHadSeen(t *testing.T) {
 	for level, session := range map[string]string{"quorum": "", "bounded:1s": "", "session": `,"session":"s"`} {
 		for rule, want := range map[string]string{"lww": "stale", "update-wins": "inverted"} {
-			for version, ordered := range map[int]bool{5: false, 9: true} { // of what had seen the first write
+			for later, ordered := range map[string]bool{ // what had seen the first write
+				`"node":"eu","version":5,"id":"eu:1"`: false,
+				`"node":"eu","version":9,"id":"eu:1"`: true,
+				`"node":"us","version":7,"id":"us:2"`: true, // the rule does not tell them apart
+			} {
 				c := moments(fmt.Sprintf(`
 					{"key":"k","value":1,"node":"us","version":7,"id":"us:1","seen":[],"start":@1,"end":@1.1%s}
-					{"key":"k","value":2,"node":"eu","version":%d,"id":"eu:1","seen":["us:1"],"start":@90,"end":@90.1}
+					{"key":"k","value":2,%s,"seen":["us:1"],"start":@90,"end":@90.1}
 					{"key":"k","value":3,"node":"ap","version":6,"id":"ap:1","seen":[],"start":@1,"end":@1.1}
-					{"key":"k","op":"read","want":%q,"saw":"ap:1","start":@50,"end":@50.1%s}`, session, version, level, session))
+					{"key":"k","op":"read","want":%q,"saw":"ap:1","start":@50,"end":@50.1%s}`, session, later, level, session))
 				h, err := replay.Collect([]history.Source{history.Reader("h", strings.NewReader(strings.Join(c.lines, "\n")))}, history.Options{Reads: true})
 				require.NoError(t, err)
 				r, err := reads.Check(h, merge.MustParseTable("* * "+rule), reads.Options{Skew: time.Second})
 				require.NoError(t, err)
 				if ordered || want == "stale" {
-					assert.EqualValues(t, 1, r.Levels[0].Stale, "%s, %s, version %d: %v", level, rule, version, r.Untold)
+					assert.EqualValues(t, 1, r.Levels[0].Stale, "%s, %s, %s: %v", level, rule, later, r.Untold)
 				} else {
-					assert.Equal(t, []reads.ReasonSum{{Reason: reads.Inverted, Reads: 1}}, r.Untold, "%s, %s", level, rule)
+					assert.Equal(t, []reads.ReasonSum{{Reason: reads.Inverted, Reads: 1}}, r.Untold, "%s, %s, %s", level, rule, later)
 				}
 				require.NoError(t, h.Close())
 			}
 		}
 	}
+}
+
+// Writes of one node that the rule does not tell apart are not against what it had seen, however many there are.
+func TestWritesThatTheRuleDoesNotTellApartAreInOrder(t *testing.T) {
+	var text strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&text, `{"key":"k","value":%d,"node":"us","version":%d,"id":"us:%d","start":@%d,"end":@%d.1}`+"\n", i, 1+i/50, i+1, i+1, i+1)
+	}
+	c := moments(text.String() + `{"key":"k","op":"read","want":"quorum","saw":null,"start":@500,"end":@500.1}`)
+	h, err := replay.Collect([]history.Source{history.Reader("h", strings.NewReader(strings.Join(c.lines, "\n")))}, history.Options{Reads: true})
+	require.NoError(t, err)
+	defer h.Close()
+	r, err := reads.Check(h, merge.MustParseTable("* * update-wins"), reads.Options{})
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, r.Levels[0].Stale, "%v", r.Untold)
 }
