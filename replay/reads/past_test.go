@@ -67,7 +67,7 @@ func TestThePastOfAllIsThatOfEach(t *testing.T) {
 				}
 			}
 			if by := later[a]; by < 0 {
-				require.EqualValues(t, never, least)
+				require.Equal(t, int64(never), least)
 			} else {
 				require.Equal(t, least, of[by])
 				require.True(t, saw(int(by), a))
