@@ -573,3 +573,41 @@ func TestWithoutBandwidthsNoLoadIsTooMuch(t *testing.T) {
 	require.Equal(t, "no link has a bandwidth or a queue, so they keep pace at any load", limit.String())
 	require.Len(t, limit.Runs, 1)
 }
+
+// An action is what its own text says, whatever it is made of.
+func TestEveryActionReadsBackFromItsText(t *testing.T) {
+	const regions = "region eu = eu-1 eu-2\nregion us = us-1\nregion ap = ap-1\nregion \"the west\" = \"node \\\"1\\\"\"\nclass critical = ledger/* reads local writes local\nlink * 80ms\n"
+	for _, text := range []string{
+		"cut eu", "cut eu us", "cut eu > us", "cut eu > *", "cut eu for 90s", "cut eu > us for 1h30m", "heal", "heal eu us", "heal eu > us",
+		"stop eu", "stop eu-2", "stop eu-2 for 5m", "start eu-2", "restart eu from backup 11:00", "restart eu-1 from backup 2026-05-19T23:59:59.5Z",
+		"skew eu +500ms", "skew eu -2s for 10m", "drift eu +3ms/h", "drift us -1.5s/h for 2h", "freeze critical", "freeze critical for 3s", "thaw critical",
+		"table other.tb", "table other.tb in eu", "table other.tb in eu-2",
+		"link eu us 40ms", "link eu > us 40ms +-5ms loss 0.5% duplicate 1% reorder 2.25%", "link * 1ms bandwidth 1000000/s queue 500 refuse",
+		"link eu us 40ms bandwidth 1250000B/s queue 1000000 throttle", "link eu us 40ms bandwidth 12345678.5/s for 10m",
+		`step "call \"the\" vendor"`, "check undecided == 0", "check critical refused <= 3",
+		"check lost ledger/* <= 3", `cut "the west" for 5m`, `cut us > "the west"`, `table "my other.tb" in "the west"`,
+		`stop "node \"1\""`, `link "the west" us 5ms`,
+	} {
+		read := func(action string) Step {
+			s, err := ParseScript("s", []byte(regions+"at 12:00 "+action))
+			require.NoError(t, err, action)
+			s.Steps[0].Line = 0
+			if c := s.Steps[0].Do.Check; c != nil {
+				c.Line = 0
+			}
+			return s.Steps[0]
+		}
+		first := read(text)
+		require.Equal(t, first, read(first.Do.String()), "%s became %s", text, first.Do)
+	}
+}
+
+func TestTrafficSpansItsFirstAndLastMoment(t *testing.T) {
+	traffic := trafficOf(t, `{"key":"k","value":1,"node":"us","time":"2026-05-20T12:00:01.5Z"}
+{"key":"k","value":2,"node":"us","time":"2026-05-20T12:30:00Z"}
+{"key":"k","value":3,"node":"eu","time":"2026-05-20T11:59:59Z"}`)
+	first, last := traffic.Span()
+	require.Equal(t, "2026-05-20T11:59:59Z 2026-05-20T12:30:00Z", first.Format(time.RFC3339Nano)+" "+last.Format(time.RFC3339Nano))
+	first, last = trafficOf(t, "").Span()
+	require.True(t, first.IsZero() && last.IsZero())
+}
