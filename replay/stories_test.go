@@ -1,6 +1,7 @@
-package replay
+package replay_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -10,7 +11,9 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/value"
+	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/history"
+	"github.com/tiebreakhq/tiebreak/replay/reads"
 )
 
 // storyHistory makes writes to a few fields of a few keys, and deletes, whose records say all of what their writers had seen, some
@@ -67,27 +70,44 @@ func storyHistory(seed uint64) (text string, keys []string) {
 	return b.String(), keys
 }
 
+func collect(t *testing.T, text string) *replay.History {
+	h, err := replay.Collect([]history.Source{history.Reader("h", strings.NewReader(text))}, history.Options{Reads: true})
+	require.NoError(t, err)
+	require.Zero(t, h.Inputs()[0].SetAside, "%v\n%s", h.Inputs()[0].Codes, text)
+	return h
+}
+
+func plus(a, b replay.Count) replay.Count {
+	return replay.Count{Min: a.Min + b.Min, Max: a.Max + b.Max}
+}
+
+// either keeps one of two values, or makes a new one.
+var either = merge.Custom{Name: "either", Merge: func(a, b value.Value) value.Value {
+	if len(a)%2 == 0 {
+		return value.Array(a, b)
+	}
+	return max(a, b)
+}}
+
 // What the stories of all keys say of their writes adds up to what the report counts.
 func TestStoriesAddUpToTheReport(t *testing.T) {
 	tables := []string{"* * lww", "* * fww", "nodes us < ap < eu\norder node time version\n* * lww", "* * keep-all", "* * refuse", "* * union",
 		"* * delete-wins", "* * update-wins", "* f,g lww together\n* * lww", "* * highest g", "n/* * counter\n* f max\n* * min", "* f prefer 2 > 0 > 1\n* * add-wins",
-		"* f remove-wins\n* * grow-only", "* f append\n* * odd"}
+		"* f remove-wins\n* * grow-only", "* f append\n* * either"}
 	outcomes := make(map[string]int64)
 	for seed := range uint64(400) {
 		text, keys := storyHistory(seed)
-		h, err := Collect([]history.Source{sourceOf("h", text)}, history.Options{})
-		require.NoError(t, err)
-		require.Zero(t, h.inputs[0].SetAside, "%v\n%s", h.inputs[0].told.list(), text)
+		h := collect(t, text)
 		for _, rules := range tables {
-			table := merge.MustParseTable(rules, oddRule)
-			run := h.Run(table, Options{})
-			var sum Totals
+			table := merge.MustParseTable(rules, either)
+			run := h.Run(table, replay.Options{})
+			var sum replay.Totals
 			for _, key := range keys {
-				story, err := h.Why(table, key, nil, Options{})
+				story, err := h.Why(table, key, nil, replay.Options{})
 				require.NoError(t, err)
 				for _, field := range story.Fields {
 					sum.Cells++
-					sum.Conflicts.add(field.Conflicts)
+					sum.Conflicts = plus(sum.Conflicts, field.Conflicts)
 					for _, step := range field.Writes {
 						outcomes[step.Outcome]++
 						certain := int64(1)
@@ -100,9 +120,9 @@ func TestStoriesAddUpToTheReport(t *testing.T) {
 						case "combined":
 							sum.Combined++
 						case "lost":
-							sum.Lost.add(Count{certain, 1})
+							sum.Lost = plus(sum.Lost, replay.Count{Min: certain, Max: 1})
 						case "refused":
-							sum.Refused.add(Count{certain, 1})
+							sum.Refused = plus(sum.Refused, replay.Count{Min: certain, Max: 1})
 						}
 					}
 				}
@@ -125,24 +145,23 @@ func TestStoriesAddUpToTheReport(t *testing.T) {
 // A diff is what sets two runs apart, cell by cell, and a state what the stories end with.
 func TestADiffIsWhatSetsTwoRunsApart(t *testing.T) {
 	rules := []string{"* * lww", "* * fww", "nodes us < ap < eu\norder node time version\n* * lww", "* * keep-all", "* * refuse", "* * union",
-		"* * delete-wins", "* * update-wins", "n/* * counter\n* f max\n* * min", "* f prefer 2 > 0 > 1\n* * add-wins", "* f remove-wins\n* * refuse", "* f append\n* * odd"}
+		"* * delete-wins", "* * update-wins", "n/* * counter\n* f max\n* * min", "* f prefer 2 > 0 > 1\n* * add-wins", "* f remove-wins\n* * refuse", "* f append\n* * either"}
 	tables := make([]*merge.Table, len(rules))
 	for i, text := range rules {
-		tables[i] = merge.MustParseTable(text, oddRule)
+		tables[i] = merge.MustParseTable(text, either)
 	}
 	apart := 0
 	for seed := range uint64(150) {
 		text, keys := storyHistory(seed)
-		h, err := Collect([]history.Source{sourceOf("h", text)}, history.Options{})
-		require.NoError(t, err)
-		ends := make([]map[string]Ending, len(tables))
+		h := collect(t, text)
+		ends := make([]map[string]replay.Ending, len(tables))
 		for i, table := range tables {
-			ends[i] = make(map[string]Ending)
+			ends[i] = make(map[string]replay.Ending)
 			for _, key := range keys {
-				story, err := h.Why(table, key, nil, Options{})
+				story, err := h.Why(table, key, nil, replay.Options{})
 				require.NoError(t, err)
 				for _, field := range story.Fields {
-					end := Ending{Line: field.Line, Value: field.Value}
+					end := replay.Ending{Line: field.Line, Value: field.Value}
 					for _, step := range field.Writes {
 						end.Refused = end.Refused || step.Outcome == "refused"
 						if step.Outcome == "lost" {
@@ -158,15 +177,15 @@ func TestADiffIsWhatSetsTwoRunsApart(t *testing.T) {
 		}
 		first := int(seed) % len(tables)
 		shown := make(map[string]value.Value)
-		h.Run(tables[first], Options{State: func(l StateLine) { shown[l.Key+" "+l.Field] = value.Value(strings.Clone(string(l.Value))) }})
+		h.Run(tables[first], replay.Options{State: func(l replay.StateLine) { shown[l.Key+" "+l.Field] = value.Value(strings.Clone(string(l.Value))) }})
 		for cell, end := range ends[first] {
 			require.Equal(t, end.Value, shown[cell], "seed %d: %s under\n%s\n%s", seed, cell, rules[first], text)
 			delete(shown, cell)
 		}
 		require.Empty(t, shown)
-		d := h.Diff(append([]*merge.Table{tables[first]}, tables...), Options{Worst: 1000})
+		d := h.Diff(append([]*merge.Table{tables[first]}, tables...), replay.Options{Worst: 1000})
 		for i, changes := range d.Others {
-			var want Changes
+			var want replay.Changes
 			for cell, base := range ends[first] {
 				other := ends[i][cell]
 				values, refused := base.Value != other.Value, base.Refused != other.Refused
@@ -180,7 +199,7 @@ func TestADiffIsWhatSetsTwoRunsApart(t *testing.T) {
 			for _, one := range changes.Largest {
 				cell := one.Key + " " + one.Field
 				one.Base.Rule, one.Base.ID, one.Base.By, one.Other.Rule, one.Other.ID, one.Other.By = "", "", "", "", "", ""
-				require.Equal(t, [2]Ending{ends[first][cell], ends[i][cell]}, [2]Ending{one.Base, one.Other}, about)
+				require.Equal(t, [2]replay.Ending{ends[first][cell], ends[i][cell]}, [2]replay.Ending{one.Base, one.Other}, about)
 			}
 			apart += int(want.Differ)
 		}
@@ -194,4 +213,59 @@ func count(is bool) int64 {
 		return 1
 	}
 	return 0
+}
+
+// Reads of all writes count as lost those that the stories say are.
+func TestReadsCountAsLostWhatTheStoriesSayIs(t *testing.T) {
+	lost := int64(0)
+	for seed := range uint64(300) {
+		text, keys := storyHistory(seed)
+		var lines strings.Builder
+		lines.WriteString(text)
+		asked := 0
+		for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
+			var w struct {
+				Key, Field, ID string
+			}
+			require.NoError(t, json.Unmarshal([]byte(line), &w))
+			field := ""
+			if w.Field != "" {
+				field = fmt.Sprintf(`"field":%q,`, w.Field)
+			}
+			fmt.Fprintf(&lines, `{"key":%q,"op":"read",%s"saw":%q,"time":1800000000000000001}`+"\n", w.Key, field, w.ID)
+			asked++
+		}
+		h := collect(t, lines.String())
+		for _, rules := range []string{"* * lww", "* * fww", "* * max", "k/1 f fww\n* * lww", "nodes us < ap < eu\norder node time version\n* * lww", "* * delete-wins",
+			"* f,g lww together\n* * lww", "* f prefer 2 > 0 > 1\n* * min"} {
+			table := merge.MustParseTable(rules)
+			of := make(map[string]replay.Count)
+			for _, key := range keys {
+				story, err := h.Why(table, key, nil, replay.Options{})
+				require.NoError(t, err)
+				for _, field := range story.Fields {
+					for _, step := range field.Writes {
+						n := of[step.ID]
+						if step.Outcome == "lost" {
+							if n.Max = 1; !step.Unsure {
+								n.Min = 1
+							}
+						}
+						of[step.ID] = n
+					}
+				}
+			}
+			var want replay.Count
+			for _, n := range of {
+				want = plus(want, n)
+			}
+			got, err := reads.Check(h, table, reads.Options{Workers: 1 + int(seed%3)})
+			require.NoError(t, err)
+			require.EqualValues(t, asked, got.Reads)
+			require.Equal(t, want, got.Lost, "seed %d under\n%s\n%s", seed, rules, lines.String())
+			lost += got.Lost.Min
+		}
+		require.NoError(t, h.Close())
+	}
+	require.Greater(t, lost, int64(500))
 }

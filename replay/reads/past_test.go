@@ -2,16 +2,12 @@ package reads
 
 import (
 	"cmp"
-	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/replay"
-	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
 // What is asked of all operations at once is what it is when each is asked about by itself.
@@ -157,89 +153,6 @@ func TestSpansAreAllThatTimesMayMean(t *testing.T) {
 	} {
 		require.Equal(t, c[2], plus(c[0], c[1]), "%v", c)
 	}
-}
-
-// Reads of writes count as lost those that the story of their key says are.
-func TestLostWritesAreThoseOfTheStory(t *testing.T) {
-	lost := int64(0)
-	for seed := range uint64(300) {
-		r := rand.New(rand.NewPCG(seed, 5))
-		var lines []string
-		nodes := []string{"us", "eu", "ap"}
-		seq := make([]int, len(nodes))
-		seen := make([][]int, len(nodes)) // of each node, how many of each it has seen
-		for n := range seen {
-			seen[n] = make([]int, len(nodes))
-		}
-		told := r.IntN(3) // nothing of what writers had seen, some of it, or all
-		var ids []string
-		fieldOf := make(map[string]string)
-		for i := range 2 + r.IntN(12) {
-			n := r.IntN(len(nodes))
-			for m := range nodes {
-				if r.IntN(3) == 0 {
-					seen[n][m] = max(seen[n][m], r.IntN(seq[m]+1))
-				}
-			}
-			past := ""
-			if told == 2 || told == 1 && r.IntN(2) == 0 {
-				var all []string
-				for m, node := range nodes {
-					if seen[n][m] > 0 {
-						all = append(all, fmt.Sprintf("%q:%d", node, seen[n][m]))
-					}
-				}
-				past = `,"seen":{` + strings.Join(all, ",") + "}"
-			}
-			seq[n]++
-			seen[n][n] = seq[n]
-			id := fmt.Sprintf("%s:%d", nodes[n], seq[n])
-			stamp := fmt.Sprintf(`"node":%q,"id":%q,"version":%d,"time":%d%s}`, nodes[n], id, 1+r.IntN(3), 1_700_000_000_000_000_001+int64(i), past)
-			field := []string{"f", "g", ""}[r.IntN(5)%3]
-			if ids, fieldOf[id] = append(ids, id), field; field == "" {
-				lines = append(lines, `{"key":"k","op":"delete",`+stamp)
-				continue
-			}
-			lines = append(lines, fmt.Sprintf(`{"key":"k","field":%q,"value":%d,%s`, field, r.IntN(4), stamp))
-		}
-		for _, id := range ids {
-			field := ""
-			if fieldOf[id] != "" {
-				field = fmt.Sprintf(`"field":%q,`, fieldOf[id])
-			}
-			lines = append(lines, fmt.Sprintf(`{"key":"k","op":"read",%s"saw":%q,"time":1800000000000000001}`, field, id))
-		}
-		h, err := replay.Collect([]history.Source{history.Reader("h", strings.NewReader(strings.Join(lines, "\n")))}, history.Options{Reads: true})
-		require.NoError(t, err)
-		for _, rules := range []string{"* * lww", "* * fww", "* * max", "k f fww\n* * lww", "nodes us < ap < eu\norder node time version\n* * lww", "* * delete-wins", "* f,g lww together\n* * lww", "* f prefer 3 > 1 > 0 > 2\n* * min"} {
-			table := merge.MustParseTable(rules)
-			story, err := h.Why(table, "k", nil, replay.Options{})
-			require.NoError(t, err)
-			of := make(map[string]replay.Count)
-			for _, field := range story.Fields {
-				for _, step := range field.Writes {
-					n := of[step.ID]
-					if step.Outcome == "lost" {
-						if n.Max = 1; !step.Unsure {
-							n.Min = 1
-						}
-					}
-					of[step.ID] = n
-				}
-			}
-			var want replay.Count
-			for _, n := range of {
-				want.Min, want.Max = want.Min+n.Min, want.Max+n.Max
-			}
-			got, err := Check(h, table, Options{Workers: 1 + int(seed%3)})
-			require.NoError(t, err)
-			require.EqualValues(t, len(ids), got.Reads)
-			require.Equal(t, want, got.Lost, "seed %d under\n%s\n%s", seed, rules, strings.Join(lines, "\n"))
-			lost += got.Lost.Min
-		}
-		require.NoError(t, h.Close())
-	}
-	require.Greater(t, lost, int64(500))
 }
 
 // A replica that has all writes at once shows, at each moment, the best so far: a read is behind by how long ago that first beat
