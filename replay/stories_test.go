@@ -81,6 +81,14 @@ func plus(a, b replay.Count) replay.Count {
 	return replay.Count{Min: a.Min + b.Min, Max: a.Max + b.Max}
 }
 
+// once counts a write of a story for what became of it.
+func once(step replay.Step) replay.Count {
+	if step.Unsure {
+		return replay.Count{Max: 1}
+	}
+	return replay.Count{Min: 1, Max: 1}
+}
+
 // either keeps one of two values, or makes a new one.
 var either = merge.Custom{Name: "either", Merge: func(a, b value.Value) value.Value {
 	if len(a)%2 == 0 {
@@ -110,19 +118,15 @@ func TestStoriesAddUpToTheReport(t *testing.T) {
 					sum.Conflicts = plus(sum.Conflicts, field.Conflicts)
 					for _, step := range field.Writes {
 						outcomes[step.Outcome]++
-						certain := int64(1)
-						if step.Unsure {
-							certain = 0
-						}
 						switch step.Outcome {
 						case "kept":
 							sum.Kept++
 						case "combined":
 							sum.Combined++
 						case "lost":
-							sum.Lost = plus(sum.Lost, replay.Count{Min: certain, Max: 1})
+							sum.Lost = plus(sum.Lost, once(step))
 						case "refused":
-							sum.Refused = plus(sum.Refused, replay.Count{Min: certain, Max: 1})
+							sum.Refused = plus(sum.Refused, once(step))
 						}
 					}
 				}
@@ -165,10 +169,7 @@ func TestADiffIsWhatSetsTwoRunsApart(t *testing.T) {
 					for _, step := range field.Writes {
 						end.Refused = end.Refused || step.Outcome == "refused"
 						if step.Outcome == "lost" {
-							end.Lost.Max++
-							if !step.Unsure {
-								end.Lost.Min++
-							}
+							end.Lost = plus(end.Lost, once(step))
 						}
 					}
 					ends[i][key+" "+field.Field] = end
@@ -247,9 +248,8 @@ func TestReadsCountAsLostWhatTheStoriesSayIs(t *testing.T) {
 					for _, step := range field.Writes {
 						n := of[step.ID]
 						if step.Outcome == "lost" {
-							if n.Max = 1; !step.Unsure {
-								n.Min = 1
-							}
+							one := once(step)
+							n.Min, n.Max = max(n.Min, one.Min), max(n.Max, one.Max)
 						}
 						of[step.ID] = n
 					}

@@ -310,6 +310,9 @@ func (g *register) judge(l *look, i int32, f *fronts, sessions sessionMiss) {
 	case l.level.Kind == Session && l.Start == 0 && l.Time == 0:
 		untold(NoStart, nil)
 		return
+	case g.inverted && l.level.Kind != Strong:
+		untold(Inverted, nil)
+		return
 	case l.level.Kind == Session || l.level.Kind == Strong:
 		if m := sessions.certain[i]; m != nil {
 			l.Outcome, l.miss = Stale, m
@@ -319,10 +322,7 @@ func (g *register) judge(l *look, i int32, f *fronts, sessions sessionMiss) {
 	if l.level.Kind == Session {
 		if m := sessions.possible[i]; m != nil {
 			why := WithinSkew
-			switch {
-			case g.inverted:
-				why = Inverted
-			case g.writes[m.write].made == ever && m.how == OwnWrite:
+			if g.writes[m.write].made == ever && m.how == OwnWrite {
 				why = NoTime
 			}
 			untold(why, m)
@@ -379,11 +379,7 @@ func (g *register) missed(l *look, a int32, f *fronts) (*miss, Reason) {
 		bound := int64(l.level.Bound)
 		certain, possible = f.done.before(plus(plus(l.startLo, -g.skew), -bound)), f.made.before(plus(l.startHi, g.skew-bound))
 	}
-	switch {
-	case !g.beats(certain, a):
-	case g.inverted:
-		return &miss{write: certain}, Inverted
-	default:
+	if g.beats(certain, a) {
 		how := ByRule
 		if a == nothing {
 			how = First

@@ -18,7 +18,9 @@
 //
 // A strong read is held to what session promises too. "Missed" is told by the rule of the table: a read misses a write when it
 // shows one that loses to it ([merge.Rule.Compare]), for a replica that had both would have shown the other. A strong read is
-// judged by real time: what one write left in place before the next began is older, whatever their stamps say.
+// judged by real time: what one write left in place before the next began is older, whatever their stamps say. Of a rule that
+// turns on who had seen what, clocks may put a write before one whose writer had seen it, and then what a replica shows may go
+// back to a third one: where they do, only strong reads of that key are judged.
 //
 // # What can be known
 //
@@ -41,7 +43,8 @@
 // HAZARD: the history is taken to hold every write of a key that has reads. A read of a write that it lacks can't be judged,
 // and a write that is missing can't be missed. Nothing found in a read is taken as "before the first write, or deleted".
 //
-// HAZARD: a session is one caller after the other: its calls are put in order by their start, on one clock.
+// HAZARD: a session is one caller after the other, on one clock: what had ended when a call began came before it, and where
+// nothing says when it ended, what had begun.
 //
 // HAZARD: a read is of one key. What a reader may see of several keys at once is not checked.
 //

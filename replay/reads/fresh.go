@@ -132,9 +132,10 @@ func (g *register) sessions(c *check) sessionMiss {
 		}
 	}
 	s := sessionMiss{certain: g.replaySessions(c, true)}
-	if s.possible = s.certain; g.inverted {
-		s.certain = nil
-	} else if !exact {
+	if g.inverted { // its writes are counted, and that is all
+		return sessionMiss{}
+	}
+	if s.possible = s.certain; !exact {
 		s.possible = g.replaySessions(c, false)
 	}
 	return s
@@ -222,7 +223,8 @@ func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
 			}
 		case readAsks:
 			older := best != nothing
-			for _, a := range g.reads[e.read].seen.writes[:min(len(g.reads[e.read].seen.writes), mostLikely)] {
+			saw := g.reads[e.read].seen.writes
+			for _, a := range saw[:min(len(saw), mostLikely)] {
 				older = older && g.beats(best, a)
 			}
 			if !older {

@@ -19,7 +19,7 @@ type register struct {
 	skew  int64
 
 	// inverted says that the rule turns on who had seen what, and that it is against that: what the best of some writes is does not
-	// say what a replica shows that has others too. See inversions.
+	// say what a replica shows that has others too, so only a strong read can be judged, by real time. See inversions.
 	inverted bool
 
 	// writes[0] is nothing: what is there before the first write.
@@ -297,6 +297,9 @@ func (g *register) beats(b, a int32) bool {
 // inversions reports whether the rule puts a write before one whose writer had seen it, and a third one between them that neither
 // the latter's writer had seen nor the other way round: a replica goes from the first to the third when the second comes.
 func (g *register) inversions() bool {
+	if len(g.writes[1:]) < 3 { // mostly
+		return false
+	}
 	order := make([]int32, 0, len(g.writes))
 	for i := range g.writes[1:] {
 		order = append(order, int32(i+1))
