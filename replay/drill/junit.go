@@ -80,7 +80,7 @@ func (r *Result) suite() junitSuite {
 	for _, c := range r.Checks {
 		failure := ""
 		if !c.Passed {
-			failure = fmt.Sprintf("it was %s at %s", c.text(c.Value), c.At)
+			failure = fmt.Sprintf("it was %s at %s", c.Measure.Text(c.Value), c.At)
 		}
 		add(c.Check, c.Line, 0, true, failure)
 	}

@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -73,6 +74,7 @@ func ParseScript(file string, text []byte) (*Script, error) {
 		p.s.lines = append(p.s.lines, line.Text(0))
 		p.parse(line)
 	}
+	p.s.Name = cmp.Or(p.s.Name, file)
 	p.finish()
 	if err := p.ms.Err(); err != nil {
 		return nil, err
@@ -196,7 +198,7 @@ func (p *parser) region() {
 			r.Apart, r.Local = true, p.quality()
 			break
 		}
-		for name := range strings.SplitSeq(p.next("the names of its nodes"), ",") {
+		for name := range strings.SplitSeq(p.next("the name of a node"), ",") {
 			r.Nodes = append(r.Nodes, Pattern(name))
 		}
 	}

@@ -31,7 +31,7 @@ func (w *world) propose(r *Result) {
 			add(c.Line, "say what to do when it fails, as in: else rollback heal", "%q failed and has no rollback", c.Check)
 		case c.Final > c.Value:
 			add(c.Line, "roll back sooner, by a stricter check, or by another rollback",
-				"%q failed at %s, and rose from %s to %s after the rollback", c.Check, c.At, c.text(c.Value), c.text(c.Final))
+				"%q failed at %s, and rose from %s to %s after the rollback", c.Check, c.At, c.Measure.Text(c.Value), c.Measure.Text(c.Final))
 		}
 	}
 	for _, t := range r.Timers {

@@ -73,7 +73,7 @@ func (p *page) outcomes(r *Result) {
 		if !c.Passed {
 			outcome, when = "FAILED", "at "+r.hours(c.At)
 		}
-		rows = append(rows, []string{strconv.Itoa(c.Line), outcome, c.Check, c.text(c.Value), when, c.Owner})
+		rows = append(rows, []string{strconv.Itoa(c.Line), outcome, c.Check, c.Measure.Text(c.Value), when, c.Owner})
 	}
 	for _, t := range r.Timers {
 		outcome, value := "met", "after "+durationText(t.Took.Round(time.Millisecond))
@@ -134,12 +134,12 @@ func (p *page) totals(r *Result) {
 // meanings says the measures in words.
 var meanings = map[Measure]string{
 	Writes: "accepted", Refused: "writes: no quorum, frozen, or a full queue", Unavailable: "writes to what was stopped",
-	Unknown:   "writes whose client got no answer in time, and that were made all the same",
+	Unknown:   "writes that were made, and whose clients got no answer in time",
 	Throttled: "writes that had to wait for room in a queue", Lost: "acknowledged writes that are gone",
 	Undecided: "writes that a quorum must decide between", Vanished: "of the lost: gone with a restart from a backup",
 	Stale: "reads that missed an acknowledged write", Unread: "reads that got no answer", Age: "how far behind a read was, at most",
 	Latency: "of a write, at most", Stuck: "writes that were not everywhere in time", SplitKeys: "keys that two sides both wrote",
-	Hidden:  "writers that had seen, in the history, what was hidden from them here: they might have acted otherwise",
+	Hidden:  "writers that had seen, in the history, what was hidden from them here",
 	Backlog: "writes on one link, at most",
 }
 
@@ -147,10 +147,11 @@ func (p *page) classes(r *Result) {
 	p.title("Classes")
 	var rows [][]string
 	for _, c := range r.Classes {
-		rows = append(rows, []string{c.Class, c.Writes, number(c.Counts[Writes]), dashed(c.Counts[Refused] + c.Counts[Unavailable]),
-			dashed(c.Counts[Unknown]), spreadText(c.WriteLatency), dashed(c.Counts[Lost]), dashed(c.Prevented)})
+		rows = append(rows, []string{c.Class, c.Writes, number(c.Counts[Writes]), dashed(c.Counts[Refused]),
+			dashed(c.Counts[Unavailable]), dashed(c.Counts[Unknown]), spreadText(c.WriteLatency), dashed(c.Counts[Lost]), dashed(c.Prevented)})
 	}
-	p.table([]string{"class", "writes", ">accepted", ">refused", ">unknown", "latency p50/p99/max", ">lost", ">prevented"}, rows)
+	p.table([]string{"class", "writes", ">accepted", ">refused", ">unavailable", ">unknown", "latency p50/p99/max", ">lost",
+		">prevented"}, rows)
 	rows = nil
 	for _, c := range r.Classes {
 		if c.ReadsAll > 0 {
@@ -412,8 +413,11 @@ func (c *Comparison) write(w io.Writer, markdown bool) error {
 	}
 	heads := []string{""}
 	for i, r := range c.Results {
-		lettered(i, fmt.Sprintf("%s: %s (%.8s), %s (%.8s)", r.Name, r.Script.File, r.Script.Fingerprint,
-			r.Table.File, r.Table.Fingerprint))
+		name := r.Name + ": "
+		if r.Name == r.Script.File {
+			name = ""
+		}
+		lettered(i, fmt.Sprintf("%s%s (%.8s), %s (%.8s)", name, r.Script.File, r.Script.Fingerprint, r.Table.File, r.Table.Fingerprint))
 		heads = append(heads, ">"+string('A'+rune(i%26)))
 	}
 	p.line("")

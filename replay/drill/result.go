@@ -60,7 +60,7 @@ func (m *Moment) UnmarshalJSON(text []byte) error {
 // Result is the after-action report of a drill. Equal scripts, tables, histories and seeds give equal results.
 type Result struct {
 	Schema string           `json:"schema"`
-	Name   string           `json:"name"`
+	Name   string           `json:"name"` // of the script, or its file
 	Script ScriptInfo       `json:"script"`
 	Table  replay.TableInfo `json:"table"` // the drill began under
 	Seed   uint64           `json:"seed"`
@@ -116,14 +116,15 @@ type Event struct {
 
 // CheckResult is how a check ended.
 type CheckResult struct {
-	Line     int    `json:"line"`
-	Check    string `json:"check"`
-	Passed   bool   `json:"passed"`
-	Value    int64  `json:"value"` // when it failed; else at the end
-	At       Moment `json:"at"`
-	Final    int64  `json:"final"` // at the end
-	Rollback string `json:"rollback,omitempty"`
-	Owner    string `json:"owner,omitempty"`
+	Line     int     `json:"line"`
+	Check    string  `json:"check"`
+	Measure  Measure `json:"measure"`
+	Passed   bool    `json:"passed"`
+	Value    int64   `json:"value"` // when it failed; else at the end; in nanoseconds where the measure is [Measure.Timed]
+	At       Moment  `json:"at"`
+	Final    int64   `json:"final"` // at the end
+	Rollback string  `json:"rollback,omitempty"`
+	Owner    string  `json:"owner,omitempty"`
 }
 
 // TimerResult is how one run of a timer ended.
@@ -363,7 +364,7 @@ func (r *Result) Failed() []string {
 	var failed []string
 	for _, c := range r.Checks {
 		if !c.Passed {
-			failed = append(failed, fmt.Sprintf("%s:%d: %s: it was %s at %s", r.Script.File, c.Line, c.Check, c.text(c.Value), c.At))
+			failed = append(failed, fmt.Sprintf("%s:%d: %s: it was %s at %s", r.Script.File, c.Line, c.Check, c.Measure.Text(c.Value), c.At))
 		}
 	}
 	for _, t := range r.Timers {
@@ -389,16 +390,6 @@ func (r *Result) Count(name string) (n int64, known bool) {
 		}
 	}
 	return 0, false
-}
-
-// text writes a value of the check's measure.
-func (c *CheckResult) text(v int64) string {
-	for _, word := range strings.Fields(c.Check) {
-		if word == string(Age) || word == string(Latency) {
-			return durationOf(v)
-		}
-	}
-	return strconv.FormatInt(v, 10)
 }
 
 func counts(t *tally) map[Measure]int64 {
@@ -554,8 +545,8 @@ func envelope(a, b []Point) []Point {
 // outcomes sums up checks and timers.
 func (w *world) outcomes(r *Result) {
 	for _, c := range w.checks {
-		res := CheckResult{Line: c.Line, Check: c.Check.String(), Passed: !c.failed, Value: c.value, At: Moment(c.at),
-			Final: w.measured(c), Owner: c.Owner}
+		res := CheckResult{Line: c.Line, Check: c.Check.String(), Measure: c.Measure, Passed: !c.failed, Value: c.value,
+			At: Moment(c.at), Final: w.measured(c), Owner: c.Owner}
 		if c.Measure == Backlog {
 			res.Final = w.peak()
 		}

@@ -15,7 +15,7 @@ import (
 // one; it is only read after that, so goroutines may share it.
 type Script struct {
 	File    string
-	Name    string
+	Name    string // the file when the script says none
 	Seed    uint64
 	Regions []Region
 	Links   []Link

@@ -227,13 +227,14 @@ func (w *world) people() error {
 	for i, n := range w.t.nodes {
 		at := s.regionOf(string(n))
 		if at < 0 {
-			if len(homeless) < maxListed {
-				homeless = append(homeless, fmt.Sprintf("%q", string(n)))
-			}
+			homeless = append(homeless, fmt.Sprintf("%q", string(n)))
 			continue
 		}
 		live[at] = append(live[at], i)
 		w.regions[at].nodes++
+	}
+	if more := len(homeless) - maxListed; more > 0 {
+		homeless = append(homeless[:maxListed], fmt.Sprintf("and %d more", more))
 	}
 	if len(homeless) > 0 {
 		return fmt.Errorf("%s: no region for %s of the history; add a line such as: region elsewhere = *", s.File,
