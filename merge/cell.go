@@ -73,6 +73,9 @@ func (c *Cell) Apply(claim *Claim) { c.state().apply(c.rule, claim) }
 func (c *Cell) Judge(claim *Claim) Verdict {
 	v := c.state().judge(c.rule, claim)
 	v.Field, v.Rule = claim.Cell, c.rule
+	if !c.rule.Takes(claim.Op.Kind) {
+		v.Mismatch, v.Missing = true, false
+	}
 	return v
 }
 

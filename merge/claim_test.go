@@ -1,6 +1,8 @@
 package merge
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -10,7 +12,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
-// A flag is turned by true and false and by a delete of its field; anything else is no claim on it, and is told as missing.
+// A flag is turned by true and false and by a delete of its field; anything else is no claim on it, and is told as a mismatch.
 func TestOnlyATruthValueTurnsAFlag(t *testing.T) {
 	for _, rule := range []string{"enable-wins", "disable-wins"} {
 		table := MustParseTable("nodes a < b\n* f " + rule + "\n* * lww")
@@ -27,7 +29,7 @@ func TestOnlyATruthValueTurnsAFlag(t *testing.T) {
 			why := apply(op)
 			assert.Equal(t, value.Value(""), s.Get("k", "f"), "%s: nothing was written", rule)
 			assert.Equal(t, Lost, why.Outcome)
-			assert.True(t, why.Missing)
+			assert.True(t, why.Mismatch && !why.Missing)
 		}
 		assert.Equal(t, Combined, apply(us.op(Set, "k", 4, field("f", "true", ""))).Outcome)
 		assert.Equal(t, value.Value("true"), s.Get("k", "f"))
@@ -92,22 +94,22 @@ func TestACounterSaysWhatBecameOfEachClaim(t *testing.T) {
 	for _, c := range []struct {
 		op      Op
 		outcome Outcome
-		missing bool
+		fault   string
 		shows   value.Value
 	}{
-		{us.op(Set, "k", 1, field("n", "5", "2")), Combined, false, "3"},
-		{us.op(Set, "k", 2, field("n", `"many"`, "5")), Lost, true, "3"},
-		{us.op(Set, "k", 3, field("n", "9", "")), Lost, true, "3"},
-		{us.op(Set, "k", 3, field("n", "9", `"many"`)), Lost, true, "3"},
-		{us.op(Insert, "k", 3, field("n", "9", "1")), Lost, true, "3"},
-		{us.op(Delete, "k", 4, field("n", "", "")), Combined, false, "0"},
-		{us.op(Set, "k", 5, field("n", "7", "6")), Combined, false, "1"},
+		{us.op(Set, "k", 1, field("n", "5", "2")), Combined, "", "3"},
+		{us.op(Set, "k", 2, field("n", `"many"`, "5")), Lost, "mismatch", "3"},
+		{us.op(Set, "k", 3, field("n", "9", "")), Lost, "missing", "3"},
+		{us.op(Set, "k", 3, field("n", "9", `"many"`)), Lost, "mismatch", "3"},
+		{us.op(Insert, "k", 3, field("n", "9", "1")), Lost, "mismatch", "3"},
+		{us.op(Delete, "k", 4, field("n", "", "")), Combined, "", "0"},
+		{us.op(Set, "k", 5, field("n", "7", "6")), Combined, "", "1"},
 	} {
 		verdicts, err := s.Apply(c.op)
 		require.NoError(t, err)
 		require.Len(t, verdicts, 1)
 		assert.Equal(t, c.outcome, verdicts[0].Outcome, c.op.ID)
-		assert.Equal(t, c.missing, verdicts[0].Missing, c.op.ID)
+		assert.Equal(t, [2]bool{c.fault == "missing", c.fault == "mismatch"}, [2]bool{verdicts[0].Missing, verdicts[0].Mismatch}, c.op.ID)
 		assert.Equal(t, c.shows, s.Get("k", "n"), c.op.ID)
 	}
 }
@@ -345,7 +347,7 @@ func TestIncrementsAreWhatACounterShows(t *testing.T) {
 	for _, v := range []value.Value{"1", "-2.50", `"many"`, "", "null", "1e2"} {
 		verdicts, err := s.Apply(us.op(Add, "k", 1, field("n", v, "")))
 		require.NoError(t, err)
-		assert.Equal(t, !verdicts[0].Missing, sum.Add(v), v)
+		assert.Equal(t, !verdicts[0].Mismatch, sum.Add(v), v)
 		assert.Equal(t, s.Get("k", "n"), sum.Value(), v)
 	}
 	assert.Equal(t, value.Value("98.5"), sum.Value())
@@ -438,4 +440,38 @@ func TestADeleteThatUndoesNothingIsNewsToACounter(t *testing.T) {
 	assert.True(t, mine.merge(nil, theirs))
 	assert.False(t, mine.merge(nil, theirs))
 	assert.True(t, mine.resets.Equal(of))
+}
+
+// What a rule has no use for is told of every such operation, whatever becomes of its value.
+func TestARuleTellsWhatItHasNoUseFor(t *testing.T) {
+	uses := map[Kind][]string{
+		Add:    {"counter", "newest"},
+		Insert: {"grow-only", "add-wins", "remove-wins", "append", "newest"},
+		Remove: {"grow-only", "add-wins", "remove-wins", "newest"},
+	}
+	newest := Custom{Name: "newest", Merge: func(a, b value.Value) value.Value { return max(a, b) }}
+	for _, rule := range []string{"lww", "fww", "max", "min", "highest u", "prefer 1 > 2", "prefer-node us", "counter", "grow-only", "union", "add-wins",
+		"remove-wins", "enable-wins", "disable-wins", "keep-all", "delete-wins", "update-wins", "append", "refuse", "newest"} {
+		table, err := ParseTable("t", []byte("nodes eu < us\n* f "+rule+"\n* * lww"), newest)
+		require.NoError(t, err)
+		name := table.Rule("k", "f").Name
+		for _, kind := range []Kind{Set, Delete, Add, Insert, Remove} {
+			us := writer{node: "us"}
+			s := NewState(table)
+			_, err := s.Apply(us.op(Set, "k", 1, field("f", `["x"]`, "null")))
+			require.NoError(t, err)
+			v := value.Value("7")
+			if rule == "enable-wins" || rule == "disable-wins" {
+				v = "true"
+			}
+			verdicts, err := s.Apply(us.op(kind, "k", 2, field("f", v, "3")))
+			require.NoError(t, err)
+			takes := kind <= Delete || slices.Contains(uses[kind], name)
+			assert.Equal(t, takes, table.Rule("k", "f").Takes(kind), "%s %s", rule, kind)
+			assert.Equal(t, takes, !verdicts[0].Mismatch, "%s %s", rule, kind)
+			if kind == Add && strings.HasSuffix(name, "-wins") && name != "delete-wins" && name != "update-wins" {
+				assert.Equal(t, Lost, verdicts[0].Outcome, "%s keeps nothing of it", rule)
+			}
+		}
+	}
 }

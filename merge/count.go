@@ -98,7 +98,8 @@ func (n *count) judge(_ *Rule, c *Claim) Verdict {
 		return Verdict{Outcome: Combined}
 	}
 	if _, ok := increment(c); !ok {
-		return Verdict{Outcome: Lost, By: rank, Missing: true}
+		missing := c.Kind == Set && c.Before.IsAbsent()
+		return Verdict{Outcome: Lost, By: rank, Missing: missing, Mismatch: !missing}
 	}
 	if n.resets.Has(c.Op.Dot) {
 		return Verdict{Outcome: Overwritten}

@@ -361,6 +361,21 @@ func (r *Rule) NeedsSeen(kind Kind) bool {
 	return true
 }
 
+// Takes reports whether the rule has a use for operations of a kind: every rule for values that are set and for deletes, a counter
+// for increments, sets for elements that are put in and taken out, a log for entries. What a user's own rule takes is the
+// user's affair.
+func (r *Rule) Takes(kind Kind) bool {
+	switch kind {
+	case Add:
+		return r.id == isCounter || r.id == isCustom
+	case Insert:
+		return r.family == sets || r.family == appends || r.id == isCustom
+	case Remove:
+		return r.family == sets || r.id == isCustom
+	}
+	return true
+}
+
 // Func returns the function of a user's own rule, nil for the rules of this package.
 func (r *Rule) Func() func(a, b value.Value) value.Value {
 	if r.custom == nil {

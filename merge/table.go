@@ -86,15 +86,16 @@ func (c Check) Holds(get func(field string) value.Value) bool {
 		return get(o.Field)
 	}
 	a, b := resolve(c.Left), resolve(c.Right)
-	if a.Kind() != b.Kind() || a.IsAbsent() || a == value.Null {
+	kind := func(v value.Value) value.Kind {
+		if v.Kind() == value.KindTrue {
+			return value.KindFalse // truth values are of one kind
+		}
+		return v.Kind()
+	}
+	if kind(a) != kind(b) || a.IsAbsent() || a == value.Null {
 		return true
 	}
-	order := value.Compare(a, b)
-	if an, err := a.Decimal(); err == nil { // 1.0 is 1
-		if bn, err := b.Decimal(); err == nil {
-			order = an.Cmp(bn)
-		}
-	}
+	order := value.CompareSize(a, b) // 1.0 is 1
 	switch c.Op {
 	case "<":
 		return order < 0

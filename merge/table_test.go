@@ -188,6 +188,12 @@ func TestCheckComparesNumbersBySizeAndNotBySpelling(t *testing.T) {
 	require.False(t, table.Checks[1].Holds(get("10.5", "", "")))
 	require.True(t, table.Checks[2].Holds(get("", "", `"10"`)))
 	require.False(t, table.Checks[2].Holds(get("", "", `"11"`)))
+
+	paid := MustParseTable("* * lww\ncheck * a == true\ncheck * a == b").Checks
+	require.True(t, paid[0].Holds(get("true", "", "")))
+	require.False(t, paid[0].Holds(get("false", "", "")))
+	require.False(t, paid[1].Holds(get("true", "false", "")))
+	require.True(t, paid[1].Holds(get("false", "0", "")))
 }
 
 func TestCustomRuleNeedsADurableName(t *testing.T) {

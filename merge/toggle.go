@@ -108,7 +108,7 @@ func (f *toggle) judge(_ *Rule, c *Claim) Verdict {
 	on, ok := wanted(c)
 	switch {
 	case !ok:
-		return Verdict{Outcome: Lost, By: rank, Missing: true}
+		return Verdict{Outcome: Lost, By: rank, Mismatch: true}
 	case on == f.on():
 		return Verdict{Outcome: Combined}
 	}

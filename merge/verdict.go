@@ -69,6 +69,10 @@ type Verdict struct {
 	// it from: it changed nothing, or only what could be told without one.
 	Missing bool
 
+	// Mismatch says that the rule has no use for what the claim does: see [Rule.Takes]. A rule that keeps writes as they are
+	// has taken its value for one that was set; others have left it out.
+	Mismatch bool
+
 	// NotMonotonic says that the claim takes something away where the rule only grows: it took nothing.
 	NotMonotonic bool
 
@@ -133,11 +137,11 @@ func (r *Rule) rank(a, b *Write) int {
 		}
 		switch r.id {
 		case isMax:
-			return value.Compare(a.Value, b.Value)
+			return value.CompareSize(a.Value, b.Value)
 		case isMin:
-			return value.Compare(b.Value, a.Value)
+			return value.CompareSize(b.Value, a.Value)
 		default:
-			return value.Compare(a.Value.Get(r.column), b.Value.Get(r.column))
+			return value.CompareSize(a.Value.Get(r.column), b.Value.Get(r.column))
 		}
 	case isPrefer:
 		return cmp.Compare(preferred(r.values, b), preferred(r.values, a))

@@ -218,3 +218,22 @@ func TestTakeReturnsWhatEachCellKeptBefore(t *testing.T) {
 		assert.Equal(t, value.Value("2"), s.Get("k", "f"))
 	}
 }
+
+// Two spellings of one number are equally great: the write that is later on the ladder is kept, with all of its columns.
+func TestNumbersOfOneSizeAreDecidedByTheLadder(t *testing.T) {
+	for _, rule := range []string{"max", "min", "highest u"} {
+		for _, spelled := range [][2]value.Value{{"1", "1.0"}, {"1.0", "1"}} {
+			us, eu := writer{node: "us"}, writer{node: "eu"}
+			first := us.op(Set, "k", 1, field("u", spelled[0], ""))
+			second := eu.op(Set, "k", 2, field("u", spelled[1], ""))
+			for _, ops := range [][]Op{{first, second}, {second, first}} {
+				s := NewState(MustParseTable("nodes eu < us\nk u " + rule + "\n* * lww"))
+				for _, op := range ops {
+					_, err := s.Apply(op)
+					require.NoError(t, err)
+				}
+				assert.Equal(t, spelled[1], s.Get("k", "u"), rule)
+			}
+		}
+	}
+}

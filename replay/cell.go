@@ -161,6 +161,17 @@ func (c *cell) tellFaults(i int, kind merge.Kind, v *merge.Verdict, t *tally) {
 		if t.wants(finding.RulePanic, place) {
 			t.keep(c.finding(finding.RulePanic, o, panicDetail(c.rule, v.Panicked)))
 		}
+	case v.Mismatch:
+		if t.wants(finding.OpMismatch, place) {
+			what := o.kind.String()
+			if c.rule.Takes(o.kind) {
+				what = "a value that is no number"
+				if c.rule.Name != "counter" {
+					what = "a value that is neither true nor false"
+				}
+			}
+			t.keep(c.finding(finding.OpMismatch, o, c.rule.Name+" has no use for "+what))
+		}
 	case v.Missing:
 		if t.wants(finding.MissingBeforeImage, place) {
 			t.keep(c.finding(finding.MissingBeforeImage, o, c.rule.Name+" wants the difference that "+kind.String()+" made, and the write has no before-image"))

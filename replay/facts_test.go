@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -235,6 +236,39 @@ func TestTableFactsAreToldOfTheMergedRecord(t *testing.T) {
 	require.Equal(t, int64(2), foundCount(r, finding.PartialRow))
 }
 
+// A check is of the merged record: it tells when the merge broke it, and not when one write did.
+func TestACheckTellsWhatTheMergeBroke(t *testing.T) {
+	const table = "stock/* count counter\nrow/* a,b lww together\n* * lww\ncheck stock/* count >= 0\ncheck stock/* 0 <= count\n" +
+		"check o/* qty >= 0\ncheck o/* start <= end\ncheck row/* a <= b"
+	one := `{"key":"stock/1","op":"add","field":"count","value":1,"node":"us","id":"us:1","seen":[]}`
+	both := []string{`{"key":"stock/1","op":"add","field":"count","value":-1,"node":"us","id":"us:2","seen":["us:1"]}`,
+		`{"key":"stock/1","op":"add","field":"count","value":-1,"node":"eu","id":"eu:1","seen":["us:1"]}`}
+	for _, c := range []struct {
+		lines []string
+		told  []string
+	}{
+		{append([]string{one}, both...), []string{"check stock/* 0 <= count fails: count is -1", "check stock/* count >= 0 fails: count is -1"}},
+		{append([]string{one}, both[0]), nil},
+		{[]string{`{"key":"stock/1","op":"add","field":"count","value":-1,"node":"us","id":"us:1","seen":[]}`}, nil},
+		{[]string{`{"key":"o/1","value":"whole","node":"us","id":"us:1"}`, `{"key":"o/1","field":"qty","value":-1,"node":"eu","id":"eu:1"}`}, nil},
+		{[]string{`{"key":"o/1","fields":{"start":9,"end":5},"node":"us","version":1}`}, nil},
+		{[]string{`{"key":"o/1","field":"start","value":9,"node":"us","version":1}`, `{"key":"o/1","field":"end","value":5,"node":"us","version":2}`},
+			[]string{"check o/* start <= end fails: start is 9 of us, end is 5 of us"}},
+		{[]string{`{"key":"row/1","fields":{"a":2,"b":1},"node":"us","version":1}`, `{"key":"row/1","fields":{"a":3,"b":4},"node":"us","version":0}`}, nil},
+	} {
+		r := run(t, table, Options{}, c.lines...)
+		var told []string
+		for _, f := range r.Findings {
+			if f.Code == finding.InvariantBroken {
+				for _, e := range f.Examples {
+					told = append(told, e.Detail)
+				}
+			}
+		}
+		require.Equal(t, c.told, told, "%s", c.lines)
+	}
+}
+
 func TestCriticalKeysAreRefusedNotMerged(t *testing.T) {
 	r := run(t, "ledger/* * refuse\n* * lww", Options{},
 		`{"key":"ledger/1","field":"sum","value":1,"node":"us","time":1,"id":"us:1","seen":{}}`,
@@ -353,4 +387,82 @@ func TestLawsAreTriedOnRealValues(t *testing.T) {
 	require.Equal(t, "o", l.Rules[0].Broken.Key)
 	require.Nil(t, l.Rules[1].Broken)
 	require.Equal(t, int64(1), l.Rules[1].Tried)
+}
+
+// Where writes conflict, each region has another value to replace when the write of the other arrives. The writer had found what
+// its own region says.
+func TestWhatAWriteReplacedIsWhatItsOwnRegionSays(t *testing.T) {
+	const began = `{"key":"stock/1","field":"count","value":10,"node":"us","time":1000000001000000000,"id":"a"}` + "\n"
+	write := func(node string, second, value, before int) string {
+		return fmt.Sprintf(`{"key":"stock/1","field":"count","value":%d,"before":%d,"node":%q,"time":%d000000000,"id":"%s%d"}`+"\n",
+			value, before, node, 1000000000+second, node, second)
+	}
+	source := func(region, text string) history.Source {
+		return history.Source{Name: region + ".ndjson", Region: region, Open: sourceOf("", text).Open}
+	}
+	table := merge.MustParseTable(header + "* * counter")
+	read := func(sources ...history.Source) *History {
+		h, err := Collect(sources, history.Options{})
+		require.NoError(t, err)
+		return h
+	}
+	for _, c := range []struct{ first, second string }{{"us", "eu"}, {"eu", "us"}} { // whose write counts as the later one
+		sold := write(c.first, 10, 9, 10)
+		us := source(c.first, began+sold+write(c.second, 11, 7, 9))
+		eu := source(c.second, began+write(c.second, 11, 7, 10)+write(c.first, 10, 9, 7))
+		ap := source("ap", began+write(c.second, 11, 7, 10)+sold)
+		for _, sources := range [][]history.Source{{us, eu}, {eu, us}, {us, eu, ap}, {ap, us, eu}} {
+			state := ""
+			r := read(sources...).Run(table, Options{State: func(l StateLine) { state += string(l.Value) }})
+			require.Equal(t, "-4", state)
+			require.Equal(t, []int64{3, 3 * int64(len(sources)-1)}, []int64{r.Totals.Writes, r.Totals.Echoes})
+			require.Zero(t, foundCount(r, finding.OpIDReused))
+		}
+	}
+
+	// None of the two regions is where it was made: nobody knows what it replaced.
+	r := read(source("us", began+write("ap", 11, 7, 9)), source("eu", began+write("ap", 11, 7, 10))).Run(table, Options{})
+	require.EqualValues(t, 1, foundCount(r, finding.OpIDReused))
+}
+
+// An operation that the rule of its field has no use for is told, whatever becomes of it, and so is a value.
+func TestOperationsThatDoNotFitTheRuleAreTold(t *testing.T) {
+	const set, add, insert, remove = `"value":100`, `"value":5,"op":"add"`, `"value":"x","op":"insert"`, `"value":"x","op":"remove"`
+	for _, c := range []struct {
+		rule string
+		ops  []string
+		told string // of the last of them; "" for nothing
+	}{
+		{"lww", []string{set, add}, "lww has no use for add"},
+		{"max", []string{set, add}, "max has no use for add"},
+		{"lww", []string{`"value":["x","y"]`, remove}, "lww has no use for remove"},
+		{"append", []string{`"value":"x"`, remove}, "append has no use for remove"},
+		{"append", []string{`"value":"x"`, insert}, ""},
+		{"union", []string{`"value":["x"]`, insert}, "union has no use for insert"},
+		{"add-wins", []string{insert, add}, "add-wins has no use for add"},
+		{"add-wins", []string{insert, remove}, ""},
+		{"counter", []string{add, insert}, "counter has no use for insert"},
+		{"counter", []string{add, add}, ""},
+		{"counter", []string{add, `"value":"x","before":7`}, "counter has no use for a value that is no number"},
+		{"enable-wins", []string{`"value":true`, `"value":"yes"`}, "enable-wins has no use for a value that is neither true nor false"},
+	} {
+		var lines []string
+		for i, op := range c.ops {
+			lines = append(lines, fmt.Sprintf(`{"key":"k","field":"f",%s,"node":"us","id":"us:%d","version":%d}`, op, i+1, i+1))
+		}
+		r := run(t, "k f "+c.rule+"\n* * lww", Options{}, lines...)
+		told := ""
+		for _, f := range r.Findings {
+			if f.Code == finding.OpMismatch {
+				require.EqualValues(t, 1, f.Count)
+				require.EqualValues(t, 2, f.Examples[0].Place.Line)
+				told = f.Examples[0].Detail
+			} else {
+				require.NotEqual(t, finding.MissingBeforeImage, f.Code)
+			}
+		}
+		require.Equal(t, c.told, told, "%s %s", c.rule, c.ops)
+	}
+	r := run(t, "k f add-wins\n* * lww", Options{}, `{"key":"k","field":"f",`+add+`,"node":"us","id":"us:1"}`)
+	require.Equal(t, Count{1, 1}, r.Totals.Lost, "nothing of it is left")
 }

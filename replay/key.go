@@ -262,6 +262,11 @@ func (k *key) id(o *op) string {
 
 // comparePayload orders operations by all that they do and claim, and by nothing of where they were found.
 func (k *key) comparePayload(a, b *op) int {
+	return cmp.Or(k.compareDeed(a, b), k.compareBefore(a, b))
+}
+
+// compareDeed is comparePayload but for what they replaced.
+func (k *key) compareDeed(a, b *op) int {
 	if a.wall != b.wall { // mostly
 		return cmp.Compare(a.wall, b.wall)
 	}
@@ -273,7 +278,13 @@ func (k *key) comparePayload(a, b *op) int {
 		return c
 	}
 	return slices.CompareFunc(x.Fields, y.Fields, func(f, g merge.Field) int {
-		return cmp.Or(cmp.Compare(f.Name, g.Name), cmp.Compare(f.Value, g.Value), cmp.Compare(f.Before, g.Before))
+		return cmp.Or(cmp.Compare(f.Name, g.Name), cmp.Compare(f.Value, g.Value))
+	})
+}
+
+func (k *key) compareBefore(a, b *op) int {
+	return slices.CompareFunc(k.payloadOf(a.slot, 0).Fields, k.payloadOf(b.slot, 1).Fields, func(f, g merge.Field) int {
+		return cmp.Compare(f.Before, g.Before)
 	})
 }
 
@@ -282,9 +293,28 @@ func (k *key) samePayload(a, b *op) bool {
 		slices.Equal(k.payloadOf(a.slot, 0).Fields, k.payloadOf(b.slot, 1).Fields)
 }
 
-// compare is comparePayload, and among equal ones by their places.
+// atHome reports whether an operation stands in the export of the region where it was made.
+func (k *key) atHome(o *op) bool { return o.region > 0 && k.texts[o.region] == k.texts[o.writer] }
+
+// replicated reports whether again is what the export of another region says of first, which is at home. Of what the write
+// replaced there it tells the truth of that region: where writes conflict it is something else than what the writer had found.
+func (k *key) replicated(first, again *op) bool {
+	return again.region > 0 && k.atHome(first) && !k.atHome(again) && k.compareDeed(first, again) == 0
+}
+
+// compare is comparePayload, and among equal ones by their places. Among deliveries that differ in what they replaced, the one
+// at home comes first.
 func (k *key) compare(a, b *op) int {
-	if c := k.comparePayload(a, b); c != 0 {
+	if c := k.compareDeed(a, b); c != 0 {
+		return c
+	}
+	if home := k.atHome(a); home != k.atHome(b) {
+		if home {
+			return -1
+		}
+		return 1
+	}
+	if c := k.compareBefore(a, b); c != 0 {
 		return c
 	}
 	return k.place(a).Compare(k.place(b))
@@ -396,7 +426,7 @@ func (k *key) settle(sum *Totals, t *tally) {
 			continue
 		}
 		first := &k.ops[at]
-		if !k.samePayload(first, o) {
+		if !k.samePayload(first, o) && !k.replicated(first, o) {
 			code, detail := finding.OpIDReused, " with another payload; the lower claim is set aside"
 			if first.writer != o.writer {
 				code, detail = finding.SourceMismatch, " as a write of another node; the lower claim is set aside"
@@ -419,6 +449,9 @@ func (k *key) settle(sum *Totals, t *tally) {
 		}
 		if first.told == 0 {
 			first.told = o.told
+		}
+		if k.place(o).Compare(k.place(first)) < 0 { // another region's
+			first.file, first.line, first.item = o.file, o.line, o.item
 		}
 	}
 	sum.Writes += int64(len(k.ops))

@@ -417,10 +417,15 @@ func (l *longKey) find() (plain bool) {
 			}
 			for t := range l.rules {
 				rule := &l.rules[t]
-				if rule.way == byCounting && !l.count(t, o) {
+				switch {
+				case rule.way == byCounting:
+					if !l.count(t, o) {
+						return false
+					}
+					continue
+				case o.kind == merge.Add: // the rule has no use for it, and that is to be told
 					return false
-				}
-				if rule.way != bySelect {
+				case rule.way != bySelect:
 					continue
 				}
 				kept := &c.kept[t]

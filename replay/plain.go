@@ -116,6 +116,7 @@ type plainKey struct {
 	rank    rank
 	split   bool      // its writes are of several fields, or of lists of them
 	deletes bool      // some of its writes delete
+	adds    bool      // some of its writes are increments
 	wholes  bool      // some delete the whole record
 	passing bool      // what the names of its fields stand in is soon written again
 	again   []plainOp // deliveries beside the first of each
@@ -275,7 +276,7 @@ func (k *plainKey) begin(f *folder, name string) {
 		k.cells = nil
 	}
 	k.folder, k.name, k.plainCell, k.cells = f, name, &k.whole, k.cells[:0]
-	k.split, k.deletes, k.wholes = false, false, false
+	k.split, k.deletes, k.adds, k.wholes = false, false, false, false
 	k.whole.reset("")
 }
 
@@ -490,6 +491,7 @@ func (k *plainKey) read(p *part, from *partKey) bool {
 			k.deletes = true
 			k.wholes = k.wholes || o.form == noField
 		}
+		k.adds = k.adds || o.kind == merge.Add
 		if n+1 == from.count {
 			k.field, k.rank = field, o.rank
 		}
@@ -658,10 +660,14 @@ func (k *plainKey) ranked(tables []*merge.Table) bool {
 	return true
 }
 
-// counted adds the increments up for the rules that count. It says no when there is something else.
+// counted adds the increments up for the rules that count. It says no when there is something else, and when a rule has no use
+// for increments, which is to be told.
 func (k *plainKey) counted() bool {
 	for t, rule := range k.rules {
 		if rule.way != byCounting {
+			if k.adds && slices.ContainsFunc(k.ops, func(o plainOp) bool { return o.kind == merge.Add }) {
+				return false
+			}
 			continue
 		}
 		for i := range k.ops {

@@ -335,6 +335,11 @@ func TestLongKeysAreCountedLikeShortOnes(t *testing.T) {
 		}
 		histories = append(histories, hot+"\n"+text)
 	}
+	for _, text := range histories {
+		if strings.HasPrefix(text, "n/") { // of which a rule that has no use for increments makes a common key
+			histories = append(histories, strings.ReplaceAll(text, `"op":"add"`, `"op":"set"`))
+		}
+	}
 	for seed, text := range histories {
 		hot, text, _ := strings.Cut(text, "\n")
 		read := func(memory int64) *History {
@@ -386,7 +391,7 @@ func TestPlainWritesAreOrderedAsTheirRuleSays(t *testing.T) {
 	draw := func() *plainOp {
 		return &plainOp{
 			version: r.Uint64N(3), wall: int64(r.IntN(3)) - 1, logical: r.Uint32N(2), node: nodes[r.IntN(3)],
-			value: value.Value(fmt.Sprint(r.IntN(3))), kind: merge.Set,
+			value: []value.Value{"0", "1", "1.0", "2"}[r.IntN(4)], kind: merge.Set,
 		}
 	}
 	for _, text := range []string{

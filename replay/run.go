@@ -467,14 +467,25 @@ func (k *key) check(table *merge.Table, cells []cell, s *sums) {
 		if !check.Matches(k.name) || check.Holds(func(field string) value.Value { v, _ := get(field); return v }) {
 			continue
 		}
-		_, left := get(check.Left.Field)
-		_, right := get(check.Right.Field)
-		if left == nil || right == nil || left == right || left.sum.ID == right.sum.ID && left.sum.ID != "" {
-			continue // one write broke it: that is no fault of the merge
+		var broken []*cell
+		detail := check.String() + " fails: "
+		field := ""
+		for _, side := range []merge.Operand{check.Left, check.Right} {
+			if !side.Const.IsAbsent() {
+				continue
+			}
+			v, c := get(side.Field)
+			if len(broken) > 0 {
+				detail += ", "
+			} else {
+				field = side.Field
+			}
+			broken = append(broken, c)
+			detail += side.Field + " is " + brief(v) + from(c)
 		}
-		s.told.tell(finding.Finding{Code: finding.InvariantBroken, Place: left.lastPlace(), Key: k.name, Field: check.Left.Field,
-			Detail: check.String() + " fails: " + check.Left.Field + " is " + brief(left.sum.Value) + from(left) +
-				", " + check.Right.Field + " is " + brief(right.sum.Value) + from(right)})
+		if ofSeveral(broken) {
+			s.told.tell(finding.Finding{Code: finding.InvariantBroken, Place: broken[0].lastPlace(), Key: k.name, Field: field, Detail: detail})
+		} // else one write broke it: that is no fault of the merge
 	}
 	for i, u := range table.Uniques {
 		if !u.Matches(k.name) {
@@ -484,6 +495,25 @@ func (k *key) check(table *merge.Table, cells []cell, s *sums) {
 			s.unique(i, v, k.name, c.lastPlace())
 		}
 	}
+}
+
+// ofSeveral reports whether what cells show is of more than one write.
+func ofSeveral(cells []*cell) bool {
+	var first *op
+	for _, c := range cells {
+		o := c.opOf(0)
+		if w, ok := c.state.Write(); ok {
+			o = c.find(&w)
+		} else if len(c.op) > 1 {
+			return true
+		}
+		if first == nil {
+			first = o
+		} else if o != first {
+			return true
+		}
+	}
+	return false
 }
 
 func from(c *cell) string {

@@ -52,6 +52,7 @@ type Step struct {
 	By        string          `json:"by,omitempty"`     // the rung that decided against it
 	Margin    int64           `json:"margin,omitempty"` // by how much: see merge.Verdict
 	Against   string          `json:"against,omitempty"`
+	Mismatch  bool            `json:"mismatch,omitempty"` // the rule has no use for it: see merge.Verdict
 }
 
 // ErrNoKey is returned by [History.Why] for a key to which the history has no write.
@@ -172,7 +173,7 @@ func (c *cell) story() FieldStory {
 			Name: names[c.op[i]], ID: strings.Clone(claim.Op.ID), Place: k.place(o), Kind: claim.Kind.String(), Value: own(claim.Value),
 			Version: o.version, Time: o.time(), Node: k.writer(o), Knowledge: k.stand[c.op[i]].source.String(),
 			Saw: []string{}, Perhaps: []string{},
-			Outcome: fates[i].outcome.String(), Unsure: fates[i].perhaps,
+			Outcome: fates[i].outcome.String(), Unsure: fates[i].perhaps, Mismatch: v.Mismatch,
 		}
 		for _, j := range order {
 			if j == i {

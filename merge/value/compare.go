@@ -25,6 +25,14 @@ func Compare(a, b Value) int {
 	return strings.Compare(string(a), string(b))
 }
 
+// CompareSize is [Compare], but that numbers are compared by their size alone: it is 0 for 1.0 and 1.
+func CompareSize(a, b Value) int {
+	if a.Kind() == KindNumber && b.Kind() == KindNumber {
+		return compareNumbers(string(a), string(b))
+	}
+	return Compare(a, b)
+}
+
 // compareNumbers orders two numbers by size. It works on the digits as they are written, so that no number is too long
 // or too large for it.
 func compareNumbers(a, b string) int {

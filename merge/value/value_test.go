@@ -146,3 +146,13 @@ func FuzzExtent(f *testing.F) {
 		}
 	})
 }
+
+func TestCompareSizeKnowsNoSpelling(t *testing.T) {
+	for _, equal := range [][2]Value{{"1", "1.0"}, {"100", "1e2"}, {"0", "-0.0"}, {`"a"`, `"a"`}, {"", ""}} {
+		assert.Zero(t, CompareSize(equal[0], equal[1]), "%s", equal)
+	}
+	for _, less := range [][2]Value{{"1", "1.01"}, {"1", `"1"`}, {"null", "1"}, {"-2", "-1.5"}, {`"a"`, `"b"`}, {`{"a":1.0}`, `{"a":1}`}} {
+		assert.Negative(t, CompareSize(less[0], less[1]), "%s", less)
+		assert.Positive(t, CompareSize(less[1], less[0]), "%s", less)
+	}
+}

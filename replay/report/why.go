@@ -398,6 +398,9 @@ func (p *plot) loses(s *replay.Step) string {
 
 // effect says what did not come of a write that no other one beat.
 func effect(s *replay.Step) string {
+	if s.Mismatch {
+		return "the rule has no use for it."
+	}
 	switch s.Kind {
 	case merge.Insert.String():
 		return "what it inserted was removed."
