@@ -15,6 +15,10 @@ const DefaultMaxDrift = 500 * time.Millisecond
 // [MaxWall]. So whatever it is shown, it still has 1e16 valid timestamps to issue.
 const horizon = MaxWall - int64(182*24*time.Hour)
 
+// lastIssued is later than all that a clock issues: it counts on from the horizon, a nanosecond each time, and more than will
+// ever be issued are a quarter of a year of them.
+const lastIssued = horizon + (MaxWall-horizon)/2
+
 // ErrDrift is returned by [Clock.Observe] for a timestamp too far ahead of the physical clock. The clock has not
 // moved; the write that carries the timestamp should be refused too, for it would win against everything.
 var ErrDrift = errors.New("too far ahead of the physical clock")
@@ -94,6 +98,9 @@ func (c *Clock) Observe(t Timestamp) error {
 // Restore starts c again after a restart: at the latest of the timestamps, which should be those of the last
 // snapshot and of every log entry after it. A node's own past is not subject to MaxDrift, for a clock set back must
 // not make it issue a timestamp twice. A timestamp out of range is an error that wraps [ErrTime], and none is taken.
+//
+// What is so late that no clock can have issued it, which is somebody else's, is passed over: it would leave c no time to
+// issue.
 func (c *Clock) Restore(past ...Timestamp) error {
 	for _, t := range past {
 		if err := t.Check(); err != nil {
@@ -101,7 +108,9 @@ func (c *Clock) Restore(past ...Timestamp) error {
 		}
 	}
 	for _, t := range past {
-		c.raise(t.Wall)
+		if t.Wall < lastIssued {
+			c.raise(t.Wall)
+		}
 	}
 	return nil
 }

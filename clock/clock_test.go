@@ -260,3 +260,20 @@ func TestClockDoesNotAllocate(t *testing.T) {
 		}
 	}))
 }
+
+// What is in a log may be anybody's: a restart must not leave a clock where nothing is left to issue.
+func TestAHostileMaximumInALogDoesNotWedgeARestart(t *testing.T) {
+	now := int64(1000)
+	c := clock.Clock{Source: func() int64 { return now }}
+	require.NoError(t, c.Restore(clock.Timestamp{Wall: 5000}, clock.Timestamp{Wall: clock.MaxWall}))
+	require.Equal(t, int64(5001), c.Now().Wall)
+
+	// Its own past is its own, though its clock had come to its end.
+	hostile := clock.Clock{Source: func() int64 { return now }, MaxDrift: -1}
+	end := clock.Timestamp{Wall: clock.MaxWall - int64(182*24*time.Hour)}
+	require.NoError(t, hostile.Observe(end))
+	issued := hostile.Now()
+	require.NoError(t, c.Restore(issued))
+	require.Equal(t, issued.Wall+1, c.Now().Wall)
+	require.NoError(t, c.Now().Check())
+}

@@ -108,12 +108,12 @@ func (d Dot) EncodeMsgpack(e *msgpack.Encoder) error {
 	return e.EncodeUint(d.Seq)
 }
 
-// DecodeMsgpack reads what [Dot.EncodeMsgpack] writes and nothing else, in memory bounded by [MaxNodeLen]. On an error d
-// is as it was.
+// DecodeMsgpack reads the array that [Dot.EncodeMsgpack] writes, whatever forms of msgpack its lengths and numbers have, in
+// memory bounded by [MaxNodeLen]. On an error, which wraps [ErrDot], d is as it was.
 func (d *Dot) DecodeMsgpack(from *msgpack.Decoder) error {
 	n, err := from.DecodeArrayLen()
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrDot, err)
 	}
 	if n != dotFields {
 		return fmt.Errorf("%w: %d fields, want %d", ErrDot, n, dotFields)

@@ -181,11 +181,12 @@ func (t Timestamp) EncodeMsgpack(e *msgpack.Encoder) error {
 	return e.EncodeUint(uint64(t.Logical))
 }
 
-// DecodeMsgpack reads what [Timestamp.EncodeMsgpack] writes and nothing else. On an error t is as it was.
+// DecodeMsgpack reads the array that [Timestamp.EncodeMsgpack] writes, whatever forms of msgpack its numbers have. On an error,
+// which wraps [ErrTime], t is as it was.
 func (t *Timestamp) DecodeMsgpack(d *msgpack.Decoder) error {
 	n, err := d.DecodeArrayLen()
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrTime, err)
 	}
 	if n != timestampFields {
 		return fmt.Errorf("%w: %d fields, want %d", ErrTime, n, timestampFields)

@@ -364,12 +364,13 @@ func (en entry) encode(e *msgpack.Encoder) error {
 	return nil
 }
 
-// DecodeMsgpack reads what [Vector.EncodeMsgpack] writes and nothing else: nodes and runs out of order, twice, empty or
-// touching are refused. Memory grows with the bytes read, whatever lengths they declare. On an error v is as it was.
+// DecodeMsgpack reads the array that [Vector.EncodeMsgpack] writes, whatever forms of msgpack its lengths and numbers have:
+// nodes and runs out of order, twice, empty or touching are refused. Memory grows with the bytes read, whatever lengths they
+// declare. On an error, which wraps [ErrVector], v is as it was.
 func (v *Vector) DecodeMsgpack(d *msgpack.Decoder) error {
 	n, err := d.DecodeArrayLen()
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrVector, err)
 	}
 	if n < 0 {
 		return fmt.Errorf("%w: nil", ErrVector)

@@ -249,6 +249,18 @@ func (d Decimal) append(b []byte) []byte {
 	return b
 }
 
+// Fits reports whether d has at most so many digits before and after the point when it is written out.
+func (d Decimal) Fits(whole, fraction int) bool {
+	if int(d.scale) > fraction {
+		return false
+	}
+	if d.wide == nil && whole >= 19 {
+		return true
+	}
+	digits := len(strings.TrimPrefix(d.digitsAt(d.scale).String(), "-"))
+	return digits-int(d.scale) <= whole
+}
+
 // isWithinLimits reports whether [ParseDecimal] would take d.String(). No sum has more digits after the point than one of its
 // parts, so only all of them can be too many.
 func (d Decimal) isWithinLimits() bool {

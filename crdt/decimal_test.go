@@ -225,3 +225,16 @@ func TestSumsBeyondTheLimitOfDigitsStayExact(t *testing.T) {
 	assert.Equal(t, large, sum.Sub(small))
 	assert.Equal(t, 1, sum.Cmp(large))
 }
+
+func TestFitsCountsTheDigitsOnBothSidesOfThePoint(t *testing.T) {
+	for text, digits := range map[string][2]int{"0": {1, 0}, "-12.50": {2, 1}, "0.001": {0, 3}, "1e30": {31, 0}, "-123456789012345678901234.5678901": {24, 7},
+		"1e-40": {0, 40}, "9223372036854775807": {19, 0}} {
+		d, err := ParseDecimal(text)
+		require.NoError(t, err)
+		whole, fraction := digits[0], digits[1]
+		require.True(t, d.Fits(whole, fraction), text)
+		require.True(t, d.Fits(whole+20, fraction+20), text)
+		require.False(t, whole > 0 && d.Fits(whole-1, fraction), text)
+		require.False(t, d.Fits(whole+20, fraction-1), text)
+	}
+}

@@ -28,8 +28,8 @@ type Map[K comparable, V Nestable] struct {
 
 // Write changes the value under k by a mutator of its type, and returns the delta: change gets the value, empty if the
 // key is new, and returns the delta of its mutator. It must change the value by one mutator only, and not by one that is
-// for operations from elsewhere (…At), nor settle it. If change fails, so does Write, with nothing changed. For a k that
-// is not equal to itself the error is [ErrNaN].
+// for operations from elsewhere (…At), nor settle it. If change fails, so does Write, with nothing changed: change must fail as
+// the mutators do, which then have changed nothing. For a k that is not equal to itself the error is [ErrNaN].
 //
 //	tags.Write("blue", func(s *crdt.ORSet[string]) (crdt.ORSet[string], error) { return s.Add("us", "sky") })
 func (m *Map[K, V]) Write(k K, change func(v *V) (V, error)) (Map[K, V], error) {

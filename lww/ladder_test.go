@@ -363,3 +363,20 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// Whatever is wrong with what a stamp is read from or written of, the error says that it is of a stamp.
+func TestErrorsOfStampsAreThoseOfStamps(t *testing.T) {
+	var s lww.Stamp
+	for _, data := range []string{"", "\xa1a", "\x92\x01\x02", "\x93\xff", "\x93\x01\xa1a", "\x93\x01\x92\x01", "\x93\x01\x92\x01\x02\xc0", "\x93\x01\x92\x01\x02\xa2a"} {
+		assert.ErrorIs(t, msgpack.Unmarshal([]byte(data), &s), lww.ErrStamp, "%x", data)
+	}
+	_, err := msgpack.Marshal(lww.Stamp{Time: clock.Timestamp{Wall: -1}})
+	assert.ErrorIs(t, err, lww.ErrStamp)
+	assert.ErrorIs(t, err, clock.ErrTime)
+	for _, into := range []struct {
+		to   any
+		want error
+	}{{new(clock.Dot), clock.ErrDot}, {new(clock.Timestamp), clock.ErrTime}, {new(clock.Vector), clock.ErrVector}} {
+		assert.ErrorIs(t, msgpack.Unmarshal([]byte("\xa1a"), into.to), into.want)
+	}
+}

@@ -43,6 +43,9 @@ const stampFields = 3
 // EncodeMsgpack writes s as an array: version, time as [clock.Timestamp.EncodeMsgpack] writes it, node (empty when
 // there is none). Equal stamps have equal bytes.
 func (s Stamp) EncodeMsgpack(e *msgpack.Encoder) error {
+	if err := s.Time.Check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrStamp, err)
+	}
 	if s.Node != "" {
 		if err := s.Node.Check(); err != nil {
 			return fmt.Errorf("%w: %w", ErrStamp, err)
@@ -60,45 +63,50 @@ func (s Stamp) EncodeMsgpack(e *msgpack.Encoder) error {
 	return e.EncodeString(string(s.Node))
 }
 
-// DecodeMsgpack reads what [Stamp.EncodeMsgpack] writes and nothing else, in memory bounded by [clock.MaxNodeLen]. On
-// an error s is as it was.
+// DecodeMsgpack reads the array that [Stamp.EncodeMsgpack] writes, whatever forms of msgpack its numbers have, in memory bounded
+// by [clock.MaxNodeLen]. On an error, which wraps [ErrStamp], s is as it was.
 func (s *Stamp) DecodeMsgpack(d *msgpack.Decoder) error {
-	if n, err := d.DecodeArrayLen(); err != nil {
-		return err
-	} else if n != stampFields {
-		return fmt.Errorf("%w: %d fields, want %d", ErrStamp, n, stampFields)
-	}
-	var read Stamp
-	// The library reads nil, negative numbers and floats as unsigned ones; the code that comes next says what it is.
-	code, err := d.PeekCode()
+	read, err := decodeStamp(d)
 	if err != nil {
-		return err
-	}
-	if code > msgpcode.PosFixedNumHigh && (code < msgpcode.Uint8 || code > msgpcode.Uint64) {
-		return fmt.Errorf("%w: version of msgpack type %#x", ErrStamp, code)
-	}
-	if read.Version, err = d.DecodeUint64(); err != nil {
-		return err
-	}
-	if err := read.Time.DecodeMsgpack(d); err != nil {
-		return err
-	}
-	// Of the two forms that hold a node name neither can declare more than 255 bytes.
-	if code, err = d.PeekCode(); err != nil {
-		return err
-	}
-	if !msgpcode.IsFixedString(code) && code != msgpcode.Str8 {
-		return fmt.Errorf("%w: node of msgpack type %#x", ErrStamp, code)
-	}
-	name, err := d.DecodeString()
-	if err != nil {
-		return err
-	}
-	if read.Node = clock.Node(name); name != "" {
-		if err := read.Node.Check(); err != nil {
-			return fmt.Errorf("%w: %w", ErrStamp, err)
-		}
+		return fmt.Errorf("%w: %w", ErrStamp, err)
 	}
 	*s = read
 	return nil
+}
+
+func decodeStamp(d *msgpack.Decoder) (read Stamp, err error) {
+	if n, err := d.DecodeArrayLen(); err != nil {
+		return read, err
+	} else if n != stampFields {
+		return read, fmt.Errorf("%d fields, want %d", n, stampFields)
+	}
+	// The library reads nil, negative numbers and floats as unsigned ones; the code that comes next says what it is.
+	code, err := d.PeekCode()
+	if err != nil {
+		return read, err
+	}
+	if code > msgpcode.PosFixedNumHigh && (code < msgpcode.Uint8 || code > msgpcode.Uint64) {
+		return read, fmt.Errorf("version of msgpack type %#x", code)
+	}
+	if read.Version, err = d.DecodeUint64(); err != nil {
+		return read, err
+	}
+	if err := read.Time.DecodeMsgpack(d); err != nil {
+		return read, err
+	}
+	// Of the two forms that hold a node name neither can declare more than 255 bytes.
+	if code, err = d.PeekCode(); err != nil {
+		return read, err
+	}
+	if !msgpcode.IsFixedString(code) && code != msgpcode.Str8 {
+		return read, fmt.Errorf("node of msgpack type %#x", code)
+	}
+	name, err := d.DecodeString()
+	if err != nil {
+		return read, err
+	}
+	if read.Node = clock.Node(name); name != "" {
+		err = read.Node.Check()
+	}
+	return read, err
 }

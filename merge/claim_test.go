@@ -475,3 +475,62 @@ func TestARuleTellsWhatItHasNoUseFor(t *testing.T) {
 		}
 	}
 }
+
+// What is counted can be written and read, whatever is counted with it: an increment that is too long is not counted.
+func TestACounterOfLongIncrementsCanBeWritten(t *testing.T) {
+	nines := strings.Repeat("9", MaxIncrementDigits)
+	table := MustParseTable("nodes eu < us\n* * counter")
+	s := NewState(table)
+	us, eu := writer{node: "us"}, writer{node: "eu"}
+	for _, c := range []struct {
+		op   Op
+		told bool
+	}{
+		{us.op(Add, "k", 1, field("n", value.Value(nines+"."+nines), "")), false},
+		{eu.op(Add, "k", 1, field("n", value.Value(nines+"."+nines), "")), false},
+		{us.op(Add, "k", 1, field("n", value.Value("1"+nines), "")), true},
+		{us.op(Add, "k", 1, field("n", value.Value("0."+nines+"1"), "")), true},
+		{us.op(Set, "k", 1, field("n", value.Value("1"+strings.Repeat("0", 9000)), value.Value("0."+strings.Repeat("0", 9000)+"1"))), true},
+	} {
+		verdicts, err := s.Apply(c.op)
+		require.NoError(t, err)
+		assert.Equal(t, c.told, verdicts[0].Mismatch)
+	}
+	for _, settled := range []bool{false, true} {
+		if settled {
+			s.Settle(us.seen)
+			s.Settle(eu.seen)
+		}
+		b, err := s.AppendRecord(nil, "k")
+		require.NoError(t, err)
+		other := NewState(table)
+		_, _, err = other.MergeRecord(b, Limits{})
+		require.NoError(t, err)
+		_, err = other.Get("k", "n").Decimal()
+		require.NoError(t, err)
+		assert.Equal(t, s.Get("k", "n"), other.Get("k", "n"))
+	}
+}
+
+// A service goes on with the vector that it gave away: what a delete of the whole record had seen is no longer its own.
+func TestADeleteOfARecordKeepsWhatItHadSeen(t *testing.T) {
+	s := NewState(MustParseTable("nodes eu < us\n* * add-wins"))
+	seen := clock.Up("eu", 1)
+	_, err := s.Apply(Op{Key: "k", Kind: Delete, Dot: clock.Dot{Node: "us", Seq: 1}, Seen: seen})
+	require.NoError(t, err)
+	seen.Add(clock.Dot{Node: "eu", Seq: 2})
+	_, err = s.Apply(Op{Key: "k", Kind: Insert, Fields: []Field{{Name: "f", Value: `"x"`}}, Dot: clock.Dot{Node: "eu", Seq: 2}, Seen: clock.Up("eu", 1)})
+	require.NoError(t, err)
+	assert.Equal(t, value.Value(`["x"]`), s.Get("k", "f"), "which it had not seen")
+}
+
+// A table is its own: what becomes of the list of rules that it was made of does not matter.
+func TestATableKeepsTheRulesItWasGiven(t *testing.T) {
+	least := Custom{Name: "least", Merge: func(a, b value.Value) value.Value { return min(a, b) }}
+	most := Custom{Name: "most", Merge: func(a, b value.Value) value.Value { return max(a, b) }}
+	rules := []Custom{least, most}
+	table, err := ParseTable("t", []byte("* * least"), rules...)
+	require.NoError(t, err)
+	rules[0], rules[1] = rules[1], rules[0]
+	assert.Equal(t, value.Value("1"), table.Rule("k", "f").Func()("1", "2"))
+}

@@ -23,9 +23,19 @@ func (n *count) apply(_ *Rule, c *Claim) {
 	}
 }
 
-// increment returns by how much a claim raises a counter: what it adds, or, of an absolute value, the difference to what it
-// replaced. A before-image of null says that there was nothing, which counts as 0.
+// MaxIncrementDigits is how many digits an increment may have before the point, and how many after it: then no sum has more of
+// them than [crdt.MaxDigits] allows, and what was counted can be written and read.
+const MaxIncrementDigits = crdt.MaxDigits/2 - 100
+
+// increment is difference, as far as a counter counts it.
 func increment(c *Claim) (amount crdt.Decimal, ok bool) {
+	amount, ok = difference(c)
+	return amount, ok && amount.Fits(MaxIncrementDigits, MaxIncrementDigits)
+}
+
+// difference returns by how much a claim raises a counter: what it adds, or, of an absolute value, the difference to what it
+// replaced. A before-image of null says that there was nothing, which counts as 0.
+func difference(c *Claim) (amount crdt.Decimal, ok bool) {
 	now, err := c.Value.Decimal()
 	if err != nil {
 		return amount, false

@@ -89,6 +89,7 @@ func (k *record) remember(ops ...Op) (news []Op) {
 			op.Seen = clock.Vector{}
 		}
 		if !slices.ContainsFunc(k.deletes, func(d Op) bool { return k.rules.covers(&d, &op) }) {
+			op.Seen = op.Seen.Clone() // the caller's own
 			news = append(news, op)
 		}
 	}

@@ -128,7 +128,7 @@ func (c Check) Holds(get func(field string) value.Value) bool {
 // leaves a key without a rule.
 func ParseTable(file string, text []byte, custom ...Custom) (*Table, error) {
 	ms := &lex.Mistakes{File: file}
-	t := &Table{File: file, custom: custom}
+	t := &Table{File: file, custom: slices.Clone(custom)}
 	checkCustom(ms, custom)
 	first := make(map[string]int) // the line of each directive that may stand once
 	for _, line := range lex.Lines(text, ms) {

@@ -165,7 +165,7 @@ func (c *cell) tellFaults(i int, kind merge.Kind, v *merge.Verdict, t *tally) {
 		if t.wants(finding.OpMismatch, place) {
 			what := o.kind.String()
 			if c.rule.Takes(o.kind) {
-				what = "a value that is no number"
+				what = "a value that is no number, or too long a one"
 				if c.rule.Name != "counter" {
 					what = "a value that is neither true nor false"
 				}

@@ -443,7 +443,7 @@ func TestOperationsThatDoNotFitTheRuleAreTold(t *testing.T) {
 		{"add-wins", []string{insert, remove}, ""},
 		{"counter", []string{add, insert}, "counter has no use for insert"},
 		{"counter", []string{add, add}, ""},
-		{"counter", []string{add, `"value":"x","before":7`}, "counter has no use for a value that is no number"},
+		{"counter", []string{add, `"value":"x","before":7`}, "counter has no use for a value that is no number, or too long a one"},
 		{"enable-wins", []string{`"value":true`, `"value":"yes"`}, "enable-wins has no use for a value that is neither true nor false"},
 	} {
 		var lines []string
