@@ -10,8 +10,10 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/lww"
+	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
+	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
 // Source says where a dry run knows from what a writer had seen. Names are written in reports and are never reused.
@@ -178,6 +180,11 @@ func (k *key) order(node clock.Node, number uint32, list []int32, t *tally) (num
 		a, b := &k.ops[i], &k.ops[j]
 		if by(a) != by(b) || a.time() != b.time() {
 			k.stand[j].after = int32(at)
+			if numbered && k.collide(a, b) && t.wants(finding.StampCollision, k.place(b)) {
+				t.keep(finding.Finding{Code: finding.StampCollision, Place: k.place(b), Key: k.name,
+					Detail: "node " + quote(string(node)) + " wrote two payloads under one stamp (" + stampText(k.stamp(b)) +
+						"), " + k.id(a) + " and " + k.id(b) + ": its clock gave it twice, or the name has two writers"})
+			}
 			continue
 		}
 		k.stand[j].after = k.stand[i].after
@@ -200,6 +207,24 @@ func (k *key) order(node clock.Node, number uint32, list []int32, t *tally) (num
 		}
 	}
 	return numbered
+}
+
+// collide reports whether two writes of one node have one stamp, of a clock that should tell them apart, and give one field two
+// values, so that nothing but these decides.
+func (k *key) collide(a, b *op) bool {
+	if a.time() != b.time() || a.version != b.version || !claimsStamp(a.version, a.precision) || !claimsStamp(b.version, b.precision) ||
+		a.kind > merge.Delete || b.kind > merge.Delete || k.samePayload(a, b) {
+		return false
+	}
+	x, y := k.payloadOf(a.slot, 0).Fields, k.payloadOf(b.slot, 1).Fields
+	return len(x) == 0 || len(y) == 0 || slices.ContainsFunc(x, func(f merge.Field) bool {
+		return slices.ContainsFunc(y, func(g merge.Field) bool { return f.Name == g.Name })
+	})
+}
+
+// claimsStamp reports whether no two writes of a node should have such a stamp: by a coarse clock they may.
+func claimsStamp(version uint64, p history.Precision) bool {
+	return p > coarse || p == 0 && version > 0
 }
 
 // ranked is an operation, and what is to put it in order.

@@ -392,12 +392,18 @@ func (l *longKey) find() (plain bool) {
 	tables := l.folder.tables
 	ids := newApart(l.store, l.folder.part.seed)
 	plain = true
+	var last plainOp
 	l.each(func(o, first *plainOp) bool {
 		if first != nil {
 			l.again++
 			plain = plain && o.again(first)
 			return plain
 		}
+		if len(l.whole.runs) > 0 && o.node == last.node && o.collides(&last) {
+			plain = false
+			return false
+		}
+		last = *o
 		l.whole.add(o.node)
 		name := ""
 		if o.named() {

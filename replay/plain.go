@@ -109,6 +109,13 @@ func (o *plainOp) again(p *plainOp) bool {
 		o.kind == p.kind && o.form == p.form && o.value == p.value
 }
 
+// collides reports whether a write may have the stamp of the one before it of its node where nothing but the values decides then,
+// which is to be told: see [key.collide].
+func (o *plainOp) collides(p *plainOp) bool {
+	return o.wall == p.wall && o.rank == byNumber && o.version == p.version && o.logical == p.logical && claimsStamp(o.version, o.precision) &&
+		claimsStamp(p.version, p.precision) && o.kind <= merge.Delete && p.kind <= merge.Delete
+}
+
 // plainKey is the key at hand. Its memory is used again for the next one.
 type plainKey struct {
 	folder  *folder
@@ -525,8 +532,8 @@ func (k *plainKey) asTheyStand(p *part, from *partKey) {
 	}
 }
 
-// settle sorts the writes by node and number and counts each once. It says no to one number with two payloads, and to two
-// writes that are in no order.
+// settle sorts the writes by node and number and counts each once. It says no to one number with two payloads, to one stamp with
+// two of them, and to two writes that are in no order.
 func (k *plainKey) settle() bool {
 	ops := k.ops
 	if len(ops) > fewWrites {
@@ -557,6 +564,9 @@ func (k *plainKey) settle() bool {
 			}
 			k.again = append(k.again, *o)
 			continue
+		}
+		if n > 0 && ops[n-1].node == o.node && o.collides(&ops[n-1]) {
+			return false
 		}
 		k.add(o.node)
 		if n < i {

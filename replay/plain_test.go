@@ -309,7 +309,7 @@ func TestLongKeysAreCountedLikeShortOnes(t *testing.T) {
 	}
 	long, common := 0, 0
 	histories := make([]string, 0, 30)
-	for seed := range uint64(24) {
+	for seed := range uint64(30) {
 		hot := []string{"k/hot", "m/hot", "n/hot"}[seed%3]
 		histories = append(histories, hot+"\n"+splitHistory(seed, hot, int(seed/3)))
 	}

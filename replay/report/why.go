@@ -170,6 +170,8 @@ func (p *plot) between(s *replay.Step) string {
 		return ""
 	case slices.Contains(s.Saw, o.Name) && s.By == lww.Rank.String():
 		return "The writer of " + s.Name + " had seen " + o.Name + ": the rule keeps it all the same."
+	case slices.Contains(s.Saw, o.Name) && (s.By == lww.Kind.String() || s.By == lww.Value.String()):
+		return "The writer of " + s.Name + " had seen " + o.Name + ", and both have one stamp."
 	case slices.Contains(s.Saw, o.Name):
 		return "The writer of " + s.Name + " had seen " + o.Name + ": an inversion."
 	case slices.Contains(o.Perhaps, s.Name) && slices.Contains(s.Perhaps, o.Name):
