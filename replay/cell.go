@@ -479,7 +479,7 @@ func (c *cell) tell(s *sums) {
 	total.Overwritten, total.Lost, total.Refused = one.Overwritten, one.Lost, one.Refused
 	if c.rule.Name == "counter" {
 		for n := range c.byNode {
-			if len(c.byNode[n].claims) > 0 {
+			if slices.ContainsFunc(c.byNode[n].claims, func(i int32) bool { return c.opOf(int(i)).kind != merge.Delete }) {
 				s.counts(k.nodes[n])
 			}
 		}

@@ -466,3 +466,15 @@ func TestOperationsThatDoNotFitTheRuleAreTold(t *testing.T) {
 	r := run(t, "k f add-wins\n* * lww", Options{}, `{"key":"k","field":"f",`+add+`,"node":"us","id":"us:1"}`)
 	require.Equal(t, Count{1, 1}, r.Totals.Lost, "nothing of it is left")
 }
+
+// A hole in the numbers of a node matters where the node may have raised a counter in it: a delete raises none.
+func TestAGapIsOfANodeThatRaisedACounter(t *testing.T) {
+	for _, c := range []struct {
+		op   string
+		told int64
+	}{{`"op":"delete","field":"n"`, 0}, {`"op":"add","field":"n","value":1`, 2}, {`"field":"n","value":2,"before":1`, 2}} {
+		r := run(t, "* n counter\n* * lww", Options{}, `{"key":"k","op":"add","field":"n","value":1,"node":"us","id":"us:1"}`,
+			`{"key":"k","field":"f","value":1,"node":"eu","id":"eu:5"}`, `{"key":"k",`+c.op+`,"node":"eu","id":"eu:8"}`)
+		require.Equal(t, c.told, foundCount(r, finding.CounterGap), c.op)
+	}
+}

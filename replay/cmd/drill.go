@@ -129,6 +129,8 @@ func (d *rehearsal) check() error {
 		return fmt.Errorf("%s takes one table", kind)
 	case d.state != "" && (len(d.tables) > 1 || d.calm || len(d.compare) > 0):
 		return hinted{errors.New("-state is of one drill, and these are several"), "run the one by itself"}
+	case apart(d.state, d.junit) != nil:
+		return apart(d.state, d.junit)
 	case !(d.load > 0):
 		return fmt.Errorf("-load %g: a load is more than 0", d.load)
 	}

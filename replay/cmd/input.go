@@ -179,10 +179,14 @@ func (c *command) sources(in *input) (histories, partials []history.Source, err 
 			return nil, nil, fmt.Errorf("%s holds no file to read", one.name)
 		}
 		for _, s := range found {
-			if named[s.Name] {
+			file := s.Name
+			if file != "-" {
+				file = resolved(file)
+			}
+			if named[file] {
 				return nil, nil, hinted{fmt.Errorf("%s is named twice", s.Name), "its writes would count as delivered twice"}
 			}
-			named[s.Name] = true
+			named[file] = true
 			if s.Name == "-" {
 				s = history.Reader("-", c.stdin)
 			}

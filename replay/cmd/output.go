@@ -49,6 +49,30 @@ func create(name string, inputs []string) (*output, error) {
 	return &output{Writer: bufio.NewWriter(file), file: file}, nil
 }
 
+// apart reports that two outputs would be one file, of which the second to be written would be all that is left.
+func apart(one, other string) error {
+	if one == "" || other == "" || resolved(one) != resolved(other) {
+		return nil
+	}
+	if info, err := os.Stat(one); err == nil && !info.Mode().IsRegular() {
+		return nil // it takes both
+	}
+	return hinted{fmt.Errorf("%s is named for two outputs", one), "name another file for one of them"}
+}
+
+// resolved returns what a name stands for: the same for every name of a file.
+func resolved(name string) string {
+	if real, err := filepath.EvalSymlinks(name); err == nil {
+		name = real
+	} else if dir, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
+		name = filepath.Join(dir, filepath.Base(name))
+	}
+	if abs, err := filepath.Abs(name); err == nil {
+		return abs
+	}
+	return filepath.Clean(name)
+}
+
 // commit puts the output in its place.
 func (o *output) commit() error {
 	if err := o.Flush(); err != nil {

@@ -33,6 +33,9 @@ func (c *command) run(args []string) (int, error) {
 	if err := in.check(); err != nil {
 		return 0, err
 	}
+	if err := apart(state, partial); err != nil {
+		return 0, err
+	}
 	bounds, err := parseBounds(failOn, totalNames, nil)
 	if err != nil {
 		return 0, err

@@ -124,6 +124,9 @@ func outline(doc value.Ref) string {
 		}
 		names = append(names, strconv.Quote(clip(name)))
 	}
+	if len(names) == 0 {
+		return "an empty object"
+	}
 	return "an object of " + strings.Join(names, ", ")
 }
 
