@@ -163,14 +163,7 @@ func (c *cell) tellFaults(i int, kind merge.Kind, v *merge.Verdict, t *tally) {
 		}
 	case v.Mismatch:
 		if t.wants(finding.OpMismatch, place) {
-			what := o.kind.String()
-			if c.rule.Takes(o.kind) {
-				what = "a value that is no number, or too long a one"
-				if c.rule.Name != "counter" {
-					what = "a value that is neither true nor false"
-				}
-			}
-			t.keep(c.finding(finding.OpMismatch, o, c.rule.Name+" has no use for "+what))
+			t.keep(c.finding(finding.OpMismatch, o, mismatchDetail(c.rule, o.kind)))
 		}
 	case v.Missing:
 		if t.wants(finding.MissingBeforeImage, place) {
@@ -181,6 +174,18 @@ func (c *cell) tellFaults(i int, kind merge.Kind, v *merge.Verdict, t *tally) {
 			t.keep(c.finding(finding.NotMonotonic, o, c.rule.Name+" only grows; what the write takes away stays"))
 		}
 	}
+}
+
+func mismatchDetail(r *merge.Rule, kind merge.Kind) string {
+	what := kind.String()
+	switch {
+	case !r.Takes(kind):
+	case r.Name == "counter":
+		what = "a value that is no number, or too long a one"
+	default:
+		what = "a value that is neither true nor false"
+	}
+	return r.Name + " has no use for " + what
 }
 
 func panicDetail(r *merge.Rule, panicked string) string {
@@ -441,7 +446,7 @@ func (c *cell) tell(s *sums) {
 	rule := &s.rules[c.rule.Index()]
 	one := RuleSum{Cells: 1, Writes: int64(len(c.op)), Conflicts: pairs}
 	total := &Totals{Cells: 1, Conflicts: pairs, Conflicting: writes}
-	only := len(c.op) == 1 && !c.rule.NeedsDots() // of a rule that keeps one write: it is that one
+	only := len(c.op) == 1 && !c.rule.NeedsDots() && c.rule.Takes(c.opOf(0).kind) // of a rule that keeps one write: it is that one
 	for i := range c.op {
 		k.room.tick()
 		var v merge.Verdict // kept

@@ -423,15 +423,10 @@ func (l *longKey) find() (plain bool) {
 			}
 			for t := range l.rules {
 				rule := &l.rules[t]
-				switch {
-				case rule.way == byCounting:
-					if !l.count(t, o) {
-						return false
-					}
-					continue
-				case o.kind == merge.Add: // the rule has no use for it, and that is to be told
+				if rule.way == byCounting && !l.count(t, o) {
 					return false
-				case rule.way != bySelect:
+				}
+				if rule.way != bySelect {
 					continue
 				}
 				kept := &c.kept[t]
@@ -515,6 +510,11 @@ func (l *longKey) fold() {
 			return true
 		}
 		l.eachClaim(o, func(c *longCell, o *plainOp) bool {
+			for t := range l.rules {
+				if o.kind == merge.Add && !l.rules[t].Takes(merge.Add) {
+					l.mismatch(&l.rules[t], o, &f.sums[t].told)
+				}
+			}
 			if c.holds {
 				l.pass(c, o.node != c.held.node)
 			}

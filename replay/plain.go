@@ -670,14 +670,10 @@ func (k *plainKey) ranked(tables []*merge.Table) bool {
 	return true
 }
 
-// counted adds the increments up for the rules that count. It says no when there is something else, and when a rule has no use
-// for increments, which is to be told.
+// counted adds the increments up for the rules that count. It says no when there is something else.
 func (k *plainKey) counted() bool {
 	for t, rule := range k.rules {
 		if rule.way != byCounting {
-			if k.adds && slices.ContainsFunc(k.ops, func(o plainOp) bool { return o.kind == merge.Add }) {
-				return false
-			}
 			continue
 		}
 		for i := range k.ops {
@@ -907,7 +903,21 @@ func (k *plainKey) foldUnder(t int, table *merge.Table, s *sums) {
 			}
 		}
 	}
+	if k.adds && !rule.Takes(merge.Add) {
+		for i := range k.ops {
+			if o := &k.ops[i]; o.kind == merge.Add {
+				k.mismatch(rule, o, &s.told)
+			}
+		}
+	}
 	k.end(t, table, kept, &one, s)
+}
+
+// mismatch tells of an increment that the rule has no use for.
+func (k *plainKey) mismatch(rule *plainRule, o *plainOp, t *tally) {
+	if t.wants(finding.OpMismatch, k.place(o)) {
+		t.keep(k.finding(finding.OpMismatch, o, mismatchDetail(rule.Rule, o.kind)))
+	}
 }
 
 // foldFrontier counts what becomes of the writes of a cell under a rule that keeps the frontier, and returns the write that is

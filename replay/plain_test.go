@@ -335,11 +335,6 @@ func TestLongKeysAreCountedLikeShortOnes(t *testing.T) {
 		}
 		histories = append(histories, hot+"\n"+text)
 	}
-	for _, text := range histories {
-		if strings.HasPrefix(text, "n/") { // of which a rule that has no use for increments makes a common key
-			histories = append(histories, strings.ReplaceAll(text, `"op":"add"`, `"op":"set"`))
-		}
-	}
 	for seed, text := range histories {
 		hot, text, _ := strings.Cut(text, "\n")
 		read := func(memory int64) *History {
