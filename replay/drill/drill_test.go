@@ -576,7 +576,7 @@ func TestWithoutBandwidthsNoLoadIsTooMuch(t *testing.T) {
 func TestEveryActionReadsBackFromItsText(t *testing.T) {
 	const regions = "region eu = eu-1 eu-2\nregion us = us-1\nregion ap = ap-1\nregion \"the west\" = \"node \\\"1\\\"\"\nclass critical = ledger/* reads local writes local\nlink * 80ms\n"
 	for _, text := range []string{
-		"cut eu", "cut eu us", "cut eu > us", "cut eu > *", "cut eu for 90s", "cut eu > us for 1h30m", "heal", "heal eu us", "heal eu > us",
+		"cut eu", "cut eu us", "cut eu > us", "cut eu > *", "cut eu for 1m30s", "cut eu > us for 1h30m", "heal", "heal eu us", "heal eu > us",
 		"stop eu", "stop eu-2", "stop eu-2 for 5m", "start eu-2", "restart eu from backup 11:00", "restart eu-1 from backup 2026-05-19T23:59:59.5Z",
 		"skew eu +500ms", "skew eu -2s for 10m", "drift eu +3ms/h", "drift us -1.5s/h for 2h", "freeze critical", "freeze critical for 3s", "thaw critical",
 		"table other.tb", "table other.tb in eu", "table other.tb in eu-2",
@@ -597,6 +597,7 @@ func TestEveryActionReadsBackFromItsText(t *testing.T) {
 		}
 		first := read(text)
 		require.Equal(t, first, read(first.Do.String()), "%s became %s", text, first.Do)
+		require.Equal(t, text, first.Do.String())
 	}
 }
 
@@ -608,4 +609,65 @@ func TestTrafficSpansItsFirstAndLastMoment(t *testing.T) {
 	require.Equal(t, "2026-05-20T11:59:59Z 2026-05-20T12:30:00Z", first.Format(time.RFC3339Nano)+" "+last.Format(time.RFC3339Nano))
 	first, last = trafficOf(t, "").Span()
 	require.True(t, first.IsZero() && last.IsZero())
+}
+
+// What ends an incident ends those that are its own, and what would have ended it later has nothing to end then.
+func TestAnIncidentEndsOnce(t *testing.T) {
+	var text strings.Builder
+	for i := range 100 {
+		text.WriteString(at(100+i, "eu-1", i+1, "ref/1", fmt.Sprint(i)) + at(100+i, "eu-2", i+1, "x/1", fmt.Sprint(i)))
+	}
+	regions := "region eu = eu-1 eu-2\nregion us = us\nlink * 10ms\nclass critical = ref/*\nclass rest = *\n"
+	what := func(r *Result) (all []string) {
+		for _, e := range r.Timeline {
+			all = append(all, r.hours(e.At)[9:]+" "+e.What)
+		}
+		return all
+	}
+	for _, c := range []struct {
+		steps                string
+		refused, unavailable int64
+		timeline             []string
+	}{
+		{"at 00:00:00.110 freeze critical for 50ms", 50, 0, []string{"110 freeze critical for 50ms", "160 over: freeze critical for 50ms"}},
+		{"at 00:00:00.110 freeze critical for 50ms\nat 00:00:00.120 thaw critical", 10, 0, []string{"110 freeze critical for 50ms", "120 thaw critical"}},
+		{"at 00:00:00.110 freeze critical for 50ms\nat 00:00:00.120 thaw rest", 50, 0, []string{"110 freeze critical for 50ms", "120 thaw rest", "160 over: freeze critical for 50ms"}},
+		{"at 00:00:00.110 stop eu-1 for 50ms\nat 00:00:00.120 start eu-1", 0, 10, []string{"110 stop eu-1 for 50ms", "120 start eu-1"}},
+		{"at 00:00:00.110 stop eu-1 for 50ms\nat 00:00:00.120 start eu-2", 0, 50, []string{"110 stop eu-1 for 50ms", "120 start eu-2", "160 over: stop eu-1 for 50ms"}},
+		{"at 00:00:00.110 stop eu for 50ms\nat 00:00:00.120 start eu-1", 0, 100, []string{"110 stop eu for 50ms", "120 start eu-1", "160 over: stop eu for 50ms"}},
+		{"at 00:00:00.110 cut eu for 50ms\nat 00:00:00.120 heal us eu", 0, 0, []string{"110 cut eu for 50ms", "120 heal us eu"}},
+		{"at 00:00:00.110 cut eu > us for 50ms\nat 00:00:00.120 heal us > eu", 0, 0, []string{"110 cut eu > us for 50ms", "120 heal us > eu", "160 over: cut eu > us for 50ms"}},
+	} {
+		r := runDrill(t, regions+c.steps, text.String())
+		require.Equal(t, c.timeline, what(r))
+		require.Equal(t, []int64{c.refused, c.unavailable}, []int64{r.Totals[Refused], r.Totals[Unavailable]}, c.steps)
+	}
+}
+
+// A timer may wait for what a rollback makes happen, and a script in which nothing does is mistaken.
+func TestATimerMayWaitForARollback(t *testing.T) {
+	for _, line := range []string{"check lost == 0 else rollback heal", "within 1s of 12:00: lost == 0 else rollback heal",
+		"at 12:00 check lost == 0 else rollback heal"} {
+		_, err := ParseScript("s", []byte(two+line+"\nwithin 1s of heal: converged"))
+		require.NoError(t, err, line)
+		_, err = ParseScript("s", []byte(two+strings.Replace(line, "heal", "stop eu", 1)+"\nwithin 1s of heal: converged"))
+		require.ErrorContains(t, err, "nothing in the script makes a heal", line)
+	}
+}
+
+// Load that comes faster comes within its window, in proportion.
+func TestFasterLoadIsMadeSooner(t *testing.T) {
+	var text strings.Builder
+	for i := range 60 {
+		text.WriteString(at(i*1000+1, "eu", i+1, fmt.Sprintf("k/%d", i), "v"))
+	}
+	by := func(moment string) int64 {
+		r := runDrill(t, two+"load faster x10 from 00:00:20 for 30s\nat "+moment+" check writes >= 0", text.String())
+		return r.Checks[0].Value
+	}
+	require.EqualValues(t, 20, by("00:00:19.999"))
+	require.EqualValues(t, 20+11, by("00:00:21.050"), "ten of them, and the one at the beginning")
+	require.EqualValues(t, 20+30, by("00:00:23"))
+	require.EqualValues(t, 50, by("00:00:49"))
+	require.EqualValues(t, 51, by("00:00:50.500"))
 }

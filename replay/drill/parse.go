@@ -396,6 +396,8 @@ func (p *parser) load() {
 	switch {
 	case p.bad:
 		return
+	case l.For == 0:
+		p.fail("a load for no time")
 	case l.Faster && (l.Factor < 1 || len(l.Keys) > 0):
 		p.fail("a faster load is of all keys, and by x1 or more")
 		return

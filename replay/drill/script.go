@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -274,14 +275,14 @@ func (q Quality) String() string {
 		parts int
 	}{{"loss", q.Loss}, {"duplicate", q.Duplicate}, {"reorder", q.Reorder}} {
 		if s.parts > 0 {
-			add(s.word, fmt.Sprintf("%g%%", float64(s.parts)/1e4))
+			add(s.word, plainNumber(float64(s.parts)/1e4)+"%")
 		}
 	}
 	if q.Rate > 0 {
-		add("bandwidth", fmt.Sprintf("%g/s", q.Rate))
+		add("bandwidth", plainNumber(q.Rate)+"/s")
 	}
 	if q.Bytes > 0 {
-		add("bandwidth", fmt.Sprintf("%gB/s", q.Bytes))
+		add("bandwidth", plainNumber(q.Bytes)+"B/s")
 	}
 	if q.Queue > 0 {
 		policy := "refuse"
@@ -292,6 +293,9 @@ func (q Quality) String() string {
 	}
 	return strings.Join(words, " ")
 }
+
+// plainNumber writes a number without an exponent.
+func plainNumber(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
 func signed(d time.Duration) string {
 	if d < 0 {
