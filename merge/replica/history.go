@@ -35,7 +35,7 @@ func History(fsys segment.FS, dir string) iter.Seq2[Entry, error] {
 			rec, err := readRecord(from.Body)
 			if err == nil && rec.kind == recordOp {
 				var op merge.Op
-				op, err = merge.DecodeOp(rec.op.Op, merge.Limits{})
+				op, err = merge.DecodeOp(rec.op.Op, widest)
 				e.Op = &op
 			}
 			if err != nil {

@@ -742,7 +742,7 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 		if err != nil {
 			return r.fail(err)
 		}
-		decoded, err := merge.DecodeOp(bytes, merge.Limits{})
+		decoded, err := merge.DecodeOp(bytes, widest)
 		if err != nil {
 			return r.fail(err)
 		}

@@ -55,8 +55,10 @@ type Options struct {
 	// call made it happen, perhaps by several at once. Nil is not told.
 	Observe func(Event)
 
-	// Limits bounds how an operation from outside is read, Gate what one and a batch of them may hold, Waiting what waits for others, BatchBytes the batches that [Replica.Since]
-	// makes (zero: 4 MiB).
+	// Limits bounds how an operation from outside is read, Gate what one and a batch of them may hold. What these would refuse
+	// is not written here either, so that peers take what is, if they have the same: who would raise them raises those of
+	// the readers first. What came in is read again whatever they are later. Waiting bounds what waits for others, BatchBytes
+	// the batches that [Replica.Since] makes (zero: 4 MiB).
 	Limits     merge.Limits
 	Gate       merge.GateLimits
 	Waiting    crdt.LogLimits

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"sync"
 
 	"github.com/tiebreakhq/tiebreak/clock"
@@ -15,6 +16,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
+	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
 // The bodies of the records of the log, in the notation of package clock/wire. What is of variable length and not read again
@@ -333,6 +335,9 @@ func (r *Replica) restore() error {
 	return r.checkpoint()
 }
 
+// widest is how what this replica has is read again: what came into it has passed the limits of its time.
+var widest = merge.Limits{Value: value.Limits{Depth: value.MaxDepth, Bytes: math.MaxInt32, Members: math.MaxInt32}}
+
 // redo takes one record of the log.
 func (r *Replica) redo(from segment.Record, before bool, kept *[]crdt.Operation[*entry], latest *clock.Timestamp) error {
 	rec, err := readRecord(from.Body)
@@ -369,7 +374,7 @@ func (r *Replica) redo(from segment.Record, before bool, kept *[]crdt.Operation[
 		r.moved = true // all is applied under the new one as it is
 		return r.isWas(rec.table)
 	}
-	op, err := merge.DecodeOp(rec.op.Op, merge.Limits{})
+	op, err := merge.DecodeOp(rec.op.Op, widest)
 	if err != nil {
 		return err
 	}
@@ -470,7 +475,7 @@ func (r *Replica) load(from io.Reader, at segment.Position) (h head, err error) 
 			r.state.Settle(r.settled)
 			return h, nil
 		}
-		if _, _, err := into.MergeRecord(part, merge.Limits{}); err != nil {
+		if _, _, err := into.MergeRecord(part, widest); err != nil {
 			return h, err
 		}
 	}
@@ -524,7 +529,7 @@ func (r *Replica) move(from *merge.State, at segment.Position) error {
 		if read.kind != recordOp {
 			continue
 		}
-		op, err := merge.DecodeOp(read.op.Op, merge.Limits{})
+		op, err := merge.DecodeOp(read.op.Op, widest)
 		if err != nil {
 			return err
 		}

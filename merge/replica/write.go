@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/crdt"
 	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
@@ -116,7 +118,10 @@ func (r *Replica) issue(op *merge.Op, verdicts *[]merge.Verdict) error {
 		return err
 	}
 	r.room.bytes = canonical
-	// What the gate of a peer would refuse must not be written: nothing after it would ever get there.
+	// What a peer would not read, or its gate would refuse, must not be written: nothing after it would ever get there.
+	if why := r.unreadable(op, len(canonical)); why != nil {
+		return &RefusedError{r.opt.Node, []merge.Refusal{*why}}
+	}
 	r.own.Epoch = r.log.Epoch()
 	r.room.ops = append(r.room.ops[:0], *op)
 	batch := merge.Batch{Source: r.opt.Node, Epoch: r.own.Epoch.Number, Fingerprint: r.table, Ops: r.room.ops}
@@ -136,6 +141,42 @@ func (r *Replica) issue(op *merge.Op, verdicts *[]merge.Verdict) error {
 	r.link(op.Dot, sum, e)
 	r.requests.add(op.ID, op.Dot)
 	return r.enqueue(&queued{entry: e, verdicts: verdicts})
+}
+
+// unreadable says why a replica with the limits of this one would not read an operation, and nothing if it does.
+func (r *Replica) unreadable(op *merge.Op, size int) *merge.Refusal {
+	limits := &r.opt.Limits
+	refuse := func(code finding.Code, format string, args ...any) *merge.Refusal {
+		return &merge.Refusal{Code: code, Dot: op.Dot, Detail: fmt.Sprintf(format, args...)}
+	}
+	if limits.Bytes > 0 && size > limits.Bytes {
+		return refuse(finding.TooLarge, "%d bytes, the limit is %d", size, limits.Bytes)
+	}
+	if limits.Entries > 0 {
+		runs := 0
+		for range op.Seen.Runs() {
+			runs++
+		}
+		if n := 3 * max(runs, len(op.Fields)); n > limits.Entries {
+			return refuse(finding.TooLarge, "an array of %d, the limit is %d", n, limits.Entries)
+		}
+	}
+	for i := range op.Fields {
+		f := &op.Fields[i]
+		for _, v := range [...]value.Value{f.Value, f.Before} {
+			if v.IsAbsent() {
+				continue
+			}
+			if err := v.Check(limits.Value); err != nil {
+				code := finding.BadSyntax
+				if why := (*value.Error)(nil); errors.As(err, &why) {
+					code = why.Code
+				}
+				return refuse(code, "field %.60q: %v", f.Name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // link adds an operation to the chain of its node.
@@ -168,7 +209,7 @@ func (r *Replica) repeat(dot clock.Dot) (Receipt, error) {
 	if err != nil {
 		return receipt, err
 	}
-	op, err := merge.DecodeOp(bytes, merge.Limits{})
+	op, err := merge.DecodeOp(bytes, widest)
 	if err != nil {
 		return receipt, err
 	}

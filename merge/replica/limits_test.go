@@ -1,0 +1,112 @@
+package replica_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/replica"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// nested returns arrays in one another.
+func nested(depth int) value.Value {
+	v := value.Int(1)
+	for range depth {
+		v = value.Array(v)
+	}
+	return v
+}
+
+// requireRefused holds an error to be that of a batch or a write that was refused for a reason.
+func requireRefused(t testing.TB, err error, code finding.Code) {
+	t.Helper()
+	require.ErrorIs(t, err, replica.ErrRefused)
+	var why *replica.RefusedError
+	require.ErrorAs(t, err, &why)
+	require.Equal(t, code, why.Refusals[0].Code)
+}
+
+// A value within the limits of the gate, and beyond those by which operations are read, was acknowledged, and neither this
+// replica after a restart nor a peer could read it.
+func TestWhatPeersCouldNotReadIsNotWritten(t *testing.T) {
+	members := make([]value.Member, 10_001)
+	for i := range members {
+		members[i] = value.Member{Name: fmt.Sprint(i), Value: "1"}
+	}
+	most, more := value.Object(members[1:]...), value.Object(members...)
+	w, dir := &world{now: start}, t.TempDir()
+	opt := options("us-east", w)
+	opt.Gate.Value = 12 << 20
+	opt.Limits.Bytes, opt.Limits.Entries = 10<<20, 30
+	us := open(t, dir, opt)
+	write := func(fields ...merge.Field) error {
+		_, err := us.Write(replica.Write{Key: "k", Fields: fields})
+		return err
+	}
+	of := func(v value.Value) merge.Field { return merge.Field{Name: "f", Value: v} }
+	many := make([]merge.Field, 11)
+	for i := range many {
+		many[i] = merge.Field{Name: fmt.Sprint(i), Value: "1"}
+	}
+	requireRefused(t, write(of(nested(65))), finding.TooDeep)
+	requireRefused(t, write(merge.Field{Name: "f", Value: "1", Before: nested(65)}), finding.TooDeep)
+	requireRefused(t, write(of(more)), finding.TooLarge)
+	requireRefused(t, write(of(value.Text(strings.Repeat("x", 9<<20)))), finding.TooLarge)
+	requireRefused(t, write(of(value.Text(strings.Repeat("x", 11<<20)))), finding.TooLarge)
+	requireRefused(t, write(many...), finding.TooLarge)
+	require.Zero(t, us.Status().Written)
+	require.NoError(t, write(of(nested(64))))
+	require.NoError(t, write(of(most)))
+	require.NoError(t, write(of(value.Text(strings.Repeat("x", 8<<20-2)))))
+	require.NoError(t, write(many[1:]...))
+
+	eu := open(t, t.TempDir(), options("eu-west", w))
+	pull(t, eu, us)
+	requireEqual(t, us, eu)
+	require.NoError(t, us.Close())
+	us = open(t, dir, opt)
+	requireEqual(t, us, eu)
+}
+
+// What came in under wider limits than those of a reader's default made the directory one that could not be opened.
+func TestWhatIsInTheLogIsReadWhateverItsSize(t *testing.T) {
+	for _, maintained := range []bool{false, true} {
+		w, dirs := &world{now: start}, [2]string{t.TempDir(), t.TempDir()}
+		wide, narrow := [2]replica.Options{options("us-east", w), options("eu-west", w)}, [2]replica.Options{options("us-east", w), options("eu-west", w)}
+		for i := range wide {
+			wide[i].Limits.Value = value.Limits{Depth: 1000, Bytes: 10 << 20}
+			wide[i].Gate.Value = 12 << 20
+		}
+		us, eu := open(t, dirs[0], wide[0]), open(t, dirs[1], wide[1])
+		_, err := us.Set("k", "deep", nested(1000))
+		require.NoError(t, err)
+		receipt, err := us.Write(replica.Write{Key: "k", Fields: []merge.Field{{Name: "long", Value: value.Text(strings.Repeat("x", 9<<20))}}, Request: "1"})
+		require.NoError(t, err)
+		pull(t, eu, us)
+		if maintained {
+			require.NoError(t, us.Maintain())
+			require.NoError(t, eu.Maintain())
+		}
+		was := shows(us)
+		for i, r := range []*replica.Replica{us, eu} {
+			require.NoError(t, r.Close())
+			r = open(t, dirs[i], narrow[i])
+			require.Equal(t, was, shows(r))
+			if i == 0 {
+				again, err := r.Write(replica.Write{Key: "k", Fields: []merge.Field{{Name: "long", Value: "1"}}, Request: "1"})
+				require.NoError(t, err)
+				require.True(t, again.Repeated)
+				require.Equal(t, receipt.Stamp, again.Stamp)
+			}
+			for e, err := range replica.History(nil, dirs[i]) {
+				require.NoError(t, err, e.Sequence)
+			}
+			require.NoError(t, r.Close())
+		}
+	}
+}
