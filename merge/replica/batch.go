@@ -397,6 +397,12 @@ func (r *Replica) decode(source clock.Node, b *Batch) (*arrived, []merge.Refusal
 	}
 	var refusals []merge.Refusal
 	for i := range b.Ops {
+		if n := len(b.Ops[i].Op) + len(b.Ops[i].Signature); n > maxOp {
+			if refusals = append(refusals, merge.Refusal{Code: finding.TooLarge, Place: i, Detail: tooLarge(n)}); len(refusals) == merge.DefaultRefusals {
+				break
+			}
+			continue
+		}
 		own := slices.Clone(b.Ops[i].Op)
 		err := in.reader.Read(view(own), r.opt.Limits, &in.batch.Ops[i])
 		if err != nil {

@@ -110,3 +110,42 @@ func TestWhatIsInTheLogIsReadWhateverItsSize(t *testing.T) {
 		}
 	}
 }
+
+// An operation that fits no record of the log stopped the replica that wrote it, and the one that got it from a peer without a
+// disk.
+func TestAnOperationThatFitsNoRecordIsRefused(t *testing.T) {
+	w := &world{now: start}
+	large := func(bytes int) []merge.Field {
+		fields := make([]merge.Field, 3)
+		for i := range fields {
+			fields[i] = merge.Field{Name: fmt.Sprint(i), Value: value.Text(strings.Repeat("x", bytes/3))}
+		}
+		return fields
+	}
+	us := open(t, t.TempDir(), options("us-east", w))
+	_, err := us.Write(replica.Write{Key: "k", Fields: large(18 << 20)})
+	requireRefused(t, err, finding.TooLarge)
+	require.NotErrorIs(t, err, replica.ErrBroken)
+	_, err = us.Write(replica.Write{Key: "k", Fields: large(16<<20 - 100)})
+	require.NoError(t, err)
+	require.NoError(t, us.Health())
+
+	// A signature counts too, wherever it comes from.
+	opt := options("us-east", w)
+	opt.Sign = func([]byte) []byte { return make([]byte, 4096) }
+	us = open(t, "", opt)
+	_, err = us.Write(replica.Write{Key: "k", Fields: large(16<<20 - 3000)})
+	requireRefused(t, err, finding.TooLarge)
+	_, err = us.Write(replica.Write{Key: "k", Fields: large(16<<20 - 5000)})
+	require.NoError(t, err)
+
+	eu := open(t, t.TempDir(), options("eu-west", w))
+	b := us.Since(eu.Seen())
+	b.Ops = []replica.Packet{{Op: b.Ops[0].Op, Signature: make([]byte, 6000)}}
+	_, err = eu.Apply("us-east", b)
+	requireRefused(t, err, finding.TooLarge)
+	require.NoError(t, eu.Health())
+	require.True(t, eu.Seen().IsEmpty())
+	pull(t, eu, us)
+	requireEqual(t, eu, us)
+}

@@ -49,6 +49,15 @@ type record struct {
 	lacking bool
 }
 
+// maxOp is how many bytes an operation and its signature may have, so that they fit into a record. Who holds all in memory takes no
+// larger one either, for a peer on disk has to take it from there.
+const maxOp = segment.MaxRecord - 16
+
+// tooLarge says that an operation is larger than that.
+func tooLarge(n int) string {
+	return fmt.Sprintf("an operation of %d bytes with its signature, the limit is %d", n, maxOp)
+}
+
 // opHead appends what the record of an operation begins with.
 func opHead(b []byte, signature []byte) []byte {
 	w := wire.Writer{B: b}

@@ -133,6 +133,9 @@ func (r *Replica) issue(op *merge.Op, verdicts *[]merge.Verdict) error {
 	if r.opt.Sign != nil {
 		e.sign = r.opt.Sign(e.bytes)
 	}
+	if n := len(e.bytes) + len(e.sign); n > maxOp {
+		return &RefusedError{r.opt.Node, []merge.Refusal{{Code: finding.TooLarge, Dot: op.Dot, Detail: tooLarge(n)}}}
+	}
 	sum := merge.Sum(canonical)
 	arrival, _ := r.log.Apply(r.opt.Node, crdt.Operation[*entry]{Dot: op.Dot, After: op.Seen, Sum: sum, Size: len(canonical), Payload: e})
 	if arrival != crdt.Delivered {
