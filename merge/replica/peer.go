@@ -462,8 +462,10 @@ func (r *Replica) transfer(source clock.Node, ask func([]byte) ([]byte, error)) 
 	if err != nil {
 		return err
 	}
+	r.maintaining.Lock() // who writes a snapshot needs mu in between, and the one that is written here waits for it
 	r.mu.Lock()
 	defer r.unlock()
+	defer r.maintaining.Unlock()
 	return r.adopt(source, copied)
 }
 
@@ -711,8 +713,10 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 			return err
 		}
 	}
+	r.maintaining.Lock() // as in transfer
 	r.mu.Lock()
 	defer r.unlock()
+	defer r.maintaining.Unlock()
 	if err := r.drain(); err != nil {
 		return err
 	}

@@ -149,6 +149,8 @@ type Replica struct {
 	count    struct{ written, applied, duplicates, conflicts, lost int64 }
 	refused  map[finding.Code]int64
 
+	// maintaining is held by who forgets, saves the state in pieces, or takes over that of a peer. It is taken before mu, and
+	// what has happened is told once both are released.
 	maintaining sync.Mutex
 }
 
@@ -487,6 +489,12 @@ func (r *Replica) unlock() {
 	for _, e := range events {
 		r.opt.Observe(e)
 	}
+}
+
+// tellAll tells what has happened.
+func (r *Replica) tellAll() {
+	r.mu.Lock()
+	r.unlock()
 }
 
 // physical returns the time that the clock would show if nobody had observed anything.

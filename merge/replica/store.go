@@ -565,16 +565,17 @@ func (r *Replica) Maintain() error {
 	if !r.maintaining.TryLock() {
 		return nil // somebody is at it
 	}
-	defer r.maintaining.Unlock()
 	r.mu.Lock()
 	r.settle()
 	r.grown = 0
-	if r.disk == nil || r.err != nil {
-		defer r.unlock()
-		return r.err
+	err, save := r.err, r.disk != nil && r.err == nil
+	r.mu.Unlock()
+	if save {
+		err = r.snapshot()
 	}
-	r.unlock()
-	return r.snapshot()
+	r.maintaining.Unlock()
+	r.tellAll()
+	return err
 }
 
 // settle folds what every member has, and forgets it. The caller holds mu.
@@ -595,7 +596,8 @@ func (r *Replica) settle() {
 // snapshotKeys is how many keys a snapshot takes at a time.
 const snapshotKeys = 256
 
-// snapshot writes the state as it is, piece by piece, and drops what it makes superfluous of the log.
+// snapshot writes the state as it is, piece by piece, and drops what it makes superfluous of the log. The caller holds
+// maintaining.
 func (r *Replica) snapshot() error {
 	r.mu.Lock()
 	err := r.drain() // the head must be of one moment: what is on its way is in the state before it
@@ -604,13 +606,13 @@ func (r *Replica) snapshot() error {
 	if err == nil {
 		h, err = r.head(false)
 	}
-	r.unlock()
+	r.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	if err := r.disk.WriteSnapshot(at, func(out io.Writer) error { return r.save(out, h, &r.mu) }); err != nil {
 		r.mu.Lock()
-		defer r.unlock()
+		defer r.mu.Unlock()
 		return r.fail(err)
 	}
 	return r.drop(at.Sequence, h.oldest)
