@@ -389,6 +389,19 @@ func (t *Table) Rule(key, field string) *Rule {
 	panic("merge: a Table is made by ParseTable, which sees to it that a rule matches")
 }
 
+// RulesOf returns the rules that fields of a key have, whatever their names, in the order of the table: all that a delete of the
+// whole record is about.
+func (t *Table) RulesOf(key string) []*Rule {
+	var rules []*Rule
+	isFree := func(f pattern) bool { return covering(rules, pattern{key, literal}, f) == nil }
+	for _, r := range t.Rules {
+		if r.keys.match(key) && slices.ContainsFunc(r.fields, isFree) {
+			rules = append(rules, r)
+		}
+	}
+	return rules
+}
+
 // Fingerprint returns 32 hexadecimal digits that are equal for tables that decide alike and differ, but for accident,
 // for tables that don't: they stand for the node order, the ladder's order, and every rule line in its order. Comments,
 // spacing, checks and uniqueness don't enter it. Replicas with different fingerprints must not merge.

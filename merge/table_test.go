@@ -176,6 +176,26 @@ func TestFirstMatchingLineDecides(t *testing.T) {
 	}
 }
 
+func TestTheRulesOfAKeyAreThoseThatSomeFieldOfItHas(t *testing.T) {
+	table := MustParseTable("ledger/* balance,limit refuse together\nledger/* b* max\nprofile/* * lww\n*/2 bill fww\n* balance min\n* * refuse\n")
+	names := func(key string) (names []string) {
+		for _, r := range table.RulesOf(key) {
+			names = append(names, r.Name)
+		}
+		return names
+	}
+	require.Equal(t, []string{"refuse", "max", "refuse"}, names("ledger/1")) // min is of nothing that max leaves
+	require.Equal(t, []string{"refuse", "max", "refuse"}, names("ledger/2"))
+	require.Equal(t, []string{"lww"}, names("profile/2"))
+	require.Equal(t, []string{"fww", "min", "refuse"}, names("orders/2"))
+	require.Equal(t, []string{"min", "refuse"}, names(""))
+	for _, key := range []string{"ledger/1", "ledger/2", "profile/2", "orders/2", ""} {
+		for _, field := range []string{"balance", "limit", "bill", "b", "c", ""} {
+			require.Contains(t, table.RulesOf(key), table.Rule(key, field))
+		}
+	}
+}
+
 func TestCheckComparesNumbersBySizeAndNotBySpelling(t *testing.T) {
 	table := MustParseTable("* * lww\ncheck * a == b\ncheck * a <= 10\ncheck * s == \"10\"")
 	get := func(a, b, s value.Value) func(string) value.Value {

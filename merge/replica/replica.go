@@ -46,9 +46,9 @@ type Options struct {
 	// itself and has lost.
 	Relays func(source, writer clock.Node) bool
 
-	// Quorum is asked before a write to a key under the rule refuse: whether whoever decides about critical keys agrees. It
-	// is called without a lock, so it may take its time. Nil: the write is made, and when another region made one too, both
-	// are refused after the fact.
+	// Quorum is asked before a write to a key under the rule refuse, and before a delete of a whole record of which some field
+	// may be under it: whether whoever decides about critical keys agrees. It is called without a lock, so it may take its time.
+	// Nil: the write is made, and when another region made one too, both are refused after the fact.
 	Quorum func(key string) error
 
 	// Observe is told what a service may want to know: see [Event]. It is called without a lock, by the goroutine whose

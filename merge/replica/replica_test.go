@@ -384,6 +384,25 @@ func TestAWriteToACriticalKeyAsksTheQuorum(t *testing.T) {
 	set(t, r, "orders/1", "status", "paid")
 }
 
+// The quorum was asked about a delete of a whole record only where the record as a value of its own is critical.
+func TestADeleteOfARecordWithACriticalFieldAsksTheQuorum(t *testing.T) {
+	for _, table := range []string{"ledger/* balance refuse\n* * lww\n", "ledger/* balance,limit refuse together\n* * lww\n", "orders/* * lww\n* * refuse\n"} {
+		opt := replica.Options{Node: "us", Table: merge.MustParseTable(table), Source: (&world{now: start}).source}
+		var no error
+		opt.Quorum = func(key string) error { return no }
+		r := open(t, "", opt)
+		set(t, r, "ledger/1", "balance", "100")
+		set(t, r, "orders/1", "balance", "100")
+		no = errors.New("eu-west is away")
+		_, err := r.DeleteRecord("ledger/1")
+		require.ErrorIs(t, err, no)
+		require.NotEmpty(t, r.Get("ledger/1", "balance"))
+		_, err = r.DeleteRecord("orders/1")
+		require.NoError(t, err)
+		require.Empty(t, r.Get("orders/1", "balance"))
+	}
+}
+
 func TestAReadSaysHowFreshItIs(t *testing.T) {
 	w, ap, eu, us := three(t, true)
 	_, err := us.Read("a", "", time.Minute)

@@ -108,7 +108,11 @@ func (r *Replica) critical(w *Write) bool {
 			return true
 		}
 	}
-	return len(w.Fields) == 0 && r.opt.Table.Rule(w.Key, "").Name == "refuse"
+	if len(w.Fields) > 0 {
+		return false
+	}
+	isRefuse := func(rule *merge.Rule) bool { return rule.Name == "refuse" }
+	return slices.ContainsFunc(r.opt.Table.RulesOf(w.Key), isRefuse) // a delete of the whole record is about every field
 }
 
 // issue gives an operation of this replica to the log and the disk, and keeps it until it is in the state. The caller holds mu.
