@@ -466,6 +466,7 @@ func (r *Replica) admitted(source clock.Node, b *Batch, in *arrived, asks bool) 
 			// An error would be of a stamp out of range, which the gate does not let in.
 			_ = r.clock.Observe(d.Payload.op.Stamp.Time)
 			r.link(d.Dot, d.Sum, d.Payload)
+			r.remember(d.Payload.op)
 			if len(in.queue) == cap(in.queue) { // what waited is due too
 				in.queue = make([]queued, 0, len(ops))
 			}

@@ -14,7 +14,7 @@
 //
 // Acknowledged means on disk: a write that returned without an error is there after kill -9 and after a loss of power, if the
 // disk keeps what it has synced. Writers that come together share one sync. What was not acknowledged is there whole or not at
-// all. A retry under the same [Write.Request] does nothing twice.
+// all. A retry under the same [Write.Request] does nothing twice, but for the last of the hazards below.
 //
 // Nobody reads, and no other replica gets, what is not on disk: the number of a lost write can't turn up elsewhere.
 //
@@ -71,7 +71,8 @@
 // same members if need be, ends that.
 //
 // HAZARD: a request id protects a retry at the replica that got the request. A client that goes on to another region may be
-// carried out twice, unless what it does is idempotent by itself.
+// carried out twice, unless what it does is idempotent by itself. And a replica that goes on from a backup does not know the
+// requests of which it got back the effect alone, as merged state.
 //
 // All methods are safe for use by several goroutines.
 package replica

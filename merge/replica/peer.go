@@ -611,6 +611,7 @@ func (r *Replica) adopt(source clock.Node, c copied) error {
 	r.tell(Event{Kind: Transferred, Peer: source, Count: int64(len(c.records))})
 	for _, d := range released {
 		r.link(d.Dot, d.Sum, d.Payload)
+		r.remember(d.Payload.op)
 		if err := r.enqueue(&queued{entry: d.Payload, from: source}); err != nil {
 			return err
 		}

@@ -330,6 +330,37 @@ func TestARequestIsCarriedOutOnce(t *testing.T) {
 	require.Equal(t, value.Value("5"), r.Get("stock/lamp", "count"))
 }
 
+// A write that one which goes on from a backup got back from a peer was carried out again under its request, until it was
+// opened anew.
+func TestARequestThatCameBackIsNotCarriedOutAgain(t *testing.T) {
+	w := &world{now: start}
+	two := func(node clock.Node) replica.Options {
+		opt := options(node, w)
+		opt.Members = []clock.Node{"eu-west", "us-east"}
+		return opt
+	}
+	us, eu, backup := open(t, t.TempDir(), two("us-east")), open(t, "", two("eu-west")), t.TempDir()
+	add(t, us, "stock/lamp", 10)
+	require.NoError(t, us.Backup(backup))
+	first, err := us.Counter("stock/lamp", "count").Once("order 7").Add(-1)
+	require.NoError(t, err)
+	_, err = eu.Counter("stock/lamp", "count").Once("order 8").Add(-1) // of another replica's requests nothing is known
+	require.NoError(t, err)
+	pull(t, eu, us)
+	require.NoError(t, us.Close())
+	us = open(t, backup, two("us-east"))
+	pull(t, us, eu)
+	again, err := us.Counter("stock/lamp", "count").Once("order 7").Add(-1)
+	require.NoError(t, err)
+	require.True(t, again.Repeated)
+	require.Equal(t, first.Dot, again.Dot)
+	require.Equal(t, first.Stamp, again.Stamp)
+	require.Equal(t, value.Value("8"), us.Get("stock/lamp", "count"))
+	other, err := us.Counter("stock/lamp", "count").Once("order 8").Add(-1)
+	require.NoError(t, err)
+	require.False(t, other.Repeated)
+}
+
 func TestALostWriteIsAnEventEverywhere(t *testing.T) {
 	w := &world{now: start}
 	var mu sync.Mutex

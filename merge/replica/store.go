@@ -404,9 +404,7 @@ func (r *Replica) redo(from segment.Record, before bool, kept *[]crdt.Operation[
 		return fmt.Errorf("operation %s is %s", op.Dot, arrival)
 	}
 	r.link(op.Dot, logged.Sum, e)
-	if crdt.Member(op.Dot.Node) == r.opt.Node {
-		r.requests.add(op.ID, op.Dot)
-	}
+	r.remember(&op)
 	if _, err := r.state.Apply(op); err != nil {
 		return err
 	}

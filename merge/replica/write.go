@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/crdt"
@@ -24,7 +25,9 @@ type Write struct {
 	Version uint64
 
 	// Request is the id of the request that the write carries out, "" when it has none: a write with the id of one of the
-	// last [Options.Requests] is not made again, be it after a crash.
+	// last [Options.Requests] is not made again, be it after a crash. One that goes on from a backup knows those that it
+	// gets back as operations; of what comes back as merged state, because the log of the peer no longer has it, the ids are
+	// not known.
 	Request string
 }
 
@@ -184,6 +187,14 @@ func (r *Replica) unreadable(op *merge.Op, size int) *merge.Refusal {
 		}
 	}
 	return nil
+}
+
+// remember keeps the request of an operation that was read, if it was made here: it may come back from a peer, to one that goes
+// on from a backup.
+func (r *Replica) remember(op *merge.Op) {
+	if crdt.Member(op.Dot.Node) == r.opt.Node {
+		r.requests.add(strings.Clone(op.ID), op.Dot) // which else keeps all that was read with it
+	}
 }
 
 // link adds an operation to the chain of its node.
