@@ -2,7 +2,6 @@ package merge
 
 import (
 	"fmt"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -205,7 +204,7 @@ func (g *Gate) unknown(n clock.Node, isGone bool) string {
 		return "can't be a node"
 	case g.Table.Nodes != nil && g.Table.Nodes.Rank(n) == 0:
 		return "the table does not declare"
-	case g.Epoch.Number > 0 && !isGone && !slices.Contains(g.Epoch.Members, n):
+	case g.Epoch.Number > 0 && !isGone && !g.Epoch.Has(n):
 		return "is no member of the epoch"
 	}
 	return ""

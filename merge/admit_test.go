@@ -69,6 +69,8 @@ func TestTheGateRefusesEachKindOfTroubleAndNotItsNeighbour(t *testing.T) {
 			func(_ *Gate, b *Batch) { b.Source = "mars" }, nil},
 		{"a source that is declared and no member", finding.UnknownNode, -1,
 			func(_ *Gate, b *Batch) { b.Source, b.Ops = "ap", nil }, func(g *Gate, b *Batch) { b.Source, b.Ops, g.Epoch.Members = "ap", nil, []clock.Node{"ap"} }},
+		{"a source of which a namesake is a member", finding.UnknownNode, -1,
+			func(g *Gate, b *Batch) { g.Epoch.Members[1] = "us~02" }, func(g *Gate, b *Batch) { g.Epoch.Members[1] = "us~2" }},
 		{"a source without a name, where nothing says who takes part", finding.UnknownNode, -1,
 			func(g *Gate, b *Batch) {
 				g.Table = MustParseTable("* * lww")

@@ -502,22 +502,15 @@ func (r *Replica) hear(source clock.Node, b *Batch, doubtful bool) {
 }
 
 func (r *Replica) peer(n clock.Node) *peer {
+	n = crdt.Member(n)
 	p := r.peers[n]
 	if p == nil {
 		p = &peer{}
-		if _, err := r.memberPlace(n); err == nil {
+		if r.log.Epoch().Has(n) {
 			r.peers[n] = p
 		}
 	}
 	return p
-}
-
-func (r *Replica) memberPlace(n clock.Node) (int, error) {
-	at, ok := slices.BinarySearch(r.log.Epoch().Members, n)
-	if !ok {
-		return 0, fmt.Errorf("%q is no member", string(n))
-	}
-	return at, nil
 }
 
 // refuse counts and tells a refusal. The caller holds mu.

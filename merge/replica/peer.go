@@ -66,18 +66,17 @@ func (r *Replica) answer(source clock.Node, request []byte) ([]byte, error) {
 	if q.Err != nil {
 		return nil, q.Err
 	}
-	if own := r.table; table != own {
-		return nil, fmt.Errorf("%s: it runs the table %.40q, we run %s", finding.RuleMismatch, table, own)
+	if table != r.table {
+		return nil, fmt.Errorf("%s: it runs the table %.40q, we run %s", finding.RuleMismatch, table, r.table)
 	}
 	r.mu.Lock()
-	number := r.log.Epoch().Number
-	_, stranger := r.memberPlace(source)
+	own := r.log.Epoch()
 	r.mu.Unlock()
-	if stranger != nil {
-		return nil, fmt.Errorf("%s: %w", finding.UnknownNode, stranger)
+	if !own.Has(source) {
+		return nil, fmt.Errorf("%s: %q is no member", finding.UnknownNode, string(source))
 	}
-	if epoch != number {
-		return nil, fmt.Errorf("%s: it is in epoch %d, we are in %d", finding.EpochMismatch, epoch, number)
+	if epoch != own.Number {
+		return nil, fmt.Errorf("%s: it is in epoch %d, we are in %d", finding.EpochMismatch, epoch, own.Number)
 	}
 	if want := questionItems(kind); items != want {
 		return nil, fmt.Errorf("a message of kind %d with %d parts", kind, items)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/crdt"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
@@ -74,6 +75,7 @@ func (r *Replica) Fresh() []Freshness {
 func (r *Replica) fresh(now int64) []Freshness {
 	var all []Freshness
 	for _, m := range r.log.Epoch().Members {
+		m = crdt.Member(m)
 		f := Freshness{Node: m}
 		if m == r.opt.Node {
 			f.UpTo = clock.Timestamp{Wall: now}
@@ -119,7 +121,7 @@ func (r *Replica) Status() Status {
 	}
 	now := r.physical()
 	for _, m := range r.log.Epoch().Members {
-		if m == r.opt.Node {
+		if m = crdt.Member(m); m == r.opt.Node {
 			continue
 		}
 		ps := PeerStatus{Node: m}

@@ -787,6 +787,52 @@ func TestAMemberThatIsLostNoLongerHoldsTheOthersBack(t *testing.T) {
 	require.ErrorIs(t, err, replica.ErrRefused) // nobody said that eu-west may
 }
 
+// A member that goes on from a backup after it was lost and closed is named by its incarnation in the next epoch. It was taken for a
+// stranger then, and never heard.
+func TestAMemberThatWasLostComesBackAsAnotherIncarnation(t *testing.T) {
+	w := &world{now: start}
+	opt := func(node clock.Node) replica.Options {
+		return replica.Options{Node: node, Table: merge.MustParseTable("nodes eu < us\nstock/* count counter\n* * lww"), Source: w.source}
+	}
+	us, eu, backup := open(t, t.TempDir(), opt("us")), open(t, t.TempDir(), opt("eu")), t.TempDir()
+	add(t, us, "stock/1", 10)
+	require.NoError(t, us.Backup(backup))
+	pull(t, eu, us)
+	add(t, us, "stock/1", 1000) // which nobody ever sees
+	require.NoError(t, us.Close())
+	lost, err := eu.Stop("us")
+	require.NoError(t, err)
+	require.NoError(t, eu.Enter(crdt.Epoch{Number: 2, Members: []clock.Node{"eu"}, Lost: lost}))
+	add(t, eu, "stock/1", 1)
+
+	us = open(t, backup, opt("us"))
+	require.Equal(t, clock.Node("us~2"), us.Status().Incarnation)
+	require.Error(t, eu.Enter(crdt.Epoch{Number: 3, Members: []clock.Node{"eu", "us"}, Lost: lost}))
+	back := crdt.Epoch{Number: 3, Members: []clock.Node{"eu", "us~2"}, Lost: lost}
+	require.NoError(t, eu.Enter(back))
+	require.NoError(t, us.Enter(back))
+	_, err = us.Set("a", "", "1")
+	require.ErrorIs(t, err, replica.ErrRestored)
+	pull(t, us, eu)
+	add(t, us, "stock/1", 1)
+	meet(t, eu, us)
+	requireEqual(t, eu, us)
+	require.Equal(t, value.Value("12"), eu.Get("stock/1", "count"))
+	for _, r := range []*replica.Replica{eu, us} {
+		_, err := r.Read("stock/1", "count", time.Minute)
+		require.NoError(t, err)
+		require.NoError(t, r.Maintain())
+		require.Zero(t, r.Status().Retained)
+		require.Len(t, r.Status().Peers, 1)
+		require.Zero(t, r.Status().Peers[0].Backlog)
+		require.Equal(t, []clock.Node{"eu", "us"}, []clock.Node{r.Fresh()[0].Node, r.Fresh()[1].Node})
+	}
+	require.Equal(t, clock.Node("us"), eu.Status().Peers[0].Node)
+	require.NotZero(t, eu.Status().Peers[0].UpTo)
+	_, err = eu.Apply("us", us.Since(eu.Seen()))
+	require.NoError(t, err)
+}
+
 func TestHealthTestsTheDisk(t *testing.T) {
 	r := open(t, t.TempDir(), options("us-east", &world{now: start}))
 	require.NoError(t, r.Health())
