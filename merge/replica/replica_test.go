@@ -17,6 +17,7 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/crdt"
+	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/replica"
@@ -557,6 +558,41 @@ func TestStampsGoOnWhenTheClockWentBackBetweenTwoRuns(t *testing.T) {
 		require.True(t, before.Stamp.Time.Before(after.Stamp.Time))
 		require.False(t, after.Stamp.Time.Before(said), "%s was promised, %s came", said, after.Stamp.Time)
 		require.Equal(t, value.Value(`"2"`), r.Get("a", ""))
+	}
+}
+
+// Without a bound on drift a stamp at the end of time moves no clock when it comes. When the log was read again it stood for all
+// stamps, which left no time to issue, or forgot what had been issued.
+func TestAStampAtTheEndOfTimeDoesNotMoveTheClockAfterARestart(t *testing.T) {
+	for _, maintained := range []bool{false, true} {
+		opt := options("us-east", &world{now: start})
+		opt.MaxDrift = -1
+		dir := t.TempDir()
+		us := open(t, dir, opt)
+		far := clock.Timestamp{Wall: start + int64(24*365*time.Hour)}
+		for i, at := range []clock.Timestamp{far, {Wall: clock.MaxWall}} {
+			op := merge.Op{
+				Key: fmt.Sprint(i), Fields: []merge.Field{{Name: "f", Value: "1"}}, Dot: clock.Dot{Node: "eu-west", Seq: uint64(i + 1)},
+				Stamp: lww.Stamp{Time: at, Node: "eu-west"},
+			}
+			bytes, err := op.AppendBinary(nil)
+			require.NoError(t, err)
+			_, err = us.Apply("eu-west", replica.Batch{Table: us.Table().Fingerprint(), Epoch: 1, Ops: []replica.Packet{{Op: bytes}}})
+			require.NoError(t, err)
+		}
+		last := set(t, us, "a", "", "1")
+		require.True(t, far.Before(last.Stamp.Time))
+		for range 2 {
+			if maintained {
+				require.NoError(t, us.Maintain())
+			}
+			require.NoError(t, us.Close())
+			us = open(t, dir, opt)
+			next := set(t, us, "a", "", "2")
+			require.True(t, last.Stamp.Time.Before(next.Stamp.Time))
+			require.Less(t, next.Stamp.Time.Wall, far.Wall+int64(time.Hour))
+			last = next
+		}
 	}
 }
 

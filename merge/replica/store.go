@@ -292,7 +292,7 @@ func (r *Replica) restore() error {
 		first.Sequence = h.oldest
 	}
 	r.last = at
-	latest := clock.Timestamp{Wall: h.wall}
+	latest := clocks{own: clock.Timestamp{Wall: h.wall}, others: clock.Clock{MaxDrift: -1}}
 	retained := false
 	for rec, err := range r.disk.From(first) {
 		if err != nil {
@@ -318,7 +318,7 @@ func (r *Replica) restore() error {
 			return err
 		}
 	}
-	if err := r.clock.Restore(latest); err != nil {
+	if err := r.clock.Restore(latest.own, latest.others.Last()); err != nil {
 		return err
 	}
 	if r.bound > r.physical() {
@@ -347,8 +347,15 @@ func (r *Replica) restore() error {
 // widest is how what this replica has is read again: what came into it has passed the limits of its time.
 var widest = merge.Limits{Value: value.Limits{Depth: value.MaxDepth, Bytes: math.MaxInt32, Members: math.MaxInt32}}
 
+// clocks are the stamps of a log: the latest that was issued here, and what those of others moved a clock to that was as far as
+// it let itself be moved.
+type clocks struct {
+	own    clock.Timestamp
+	others clock.Clock
+}
+
 // redo takes one record of the log.
-func (r *Replica) redo(from segment.Record, before bool, kept *[]crdt.Operation[*entry], latest *clock.Timestamp) error {
+func (r *Replica) redo(from segment.Record, before bool, kept *[]crdt.Operation[*entry], latest *clocks) error {
 	rec, err := readRecord(from.Body)
 	if err != nil {
 		return err
@@ -387,8 +394,11 @@ func (r *Replica) redo(from segment.Record, before bool, kept *[]crdt.Operation[
 	if err != nil {
 		return err
 	}
-	if latest.Before(op.Stamp.Time) {
-		*latest = op.Stamp.Time
+	switch {
+	case crdt.Member(op.Dot.Node) != r.opt.Node:
+		_ = latest.others.Observe(op.Stamp.Time) // as it was observed when it came: an error moves no clock
+	case latest.own.Before(op.Stamp.Time):
+		latest.own = op.Stamp.Time
 	}
 	e := &entry{at: from.Position, sign: rec.op.Signature}
 	logged := crdt.Operation[*entry]{Dot: op.Dot, After: op.Seen, Sum: merge.Sum(rec.op.Op), Size: len(rec.op.Op), Payload: e}
