@@ -16,6 +16,12 @@ func (r *Replica) Backup(dir string) error {
 	if r.disk == nil {
 		return errors.New("backup: the replica is in memory")
 	}
+	r.mu.Lock()
+	err := r.closed()
+	r.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
 	to, found, err := segment.Open(dir, segment.Options{FS: r.opt.FS})
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)

@@ -154,23 +154,30 @@ func readBatch(r *wire.Reader) (b Batch) {
 const boundStep = 200 * time.Millisecond
 
 // Since returns the operations that this replica wrote and a peer lacks which has seen this, as many as fit into
-// [Options.BatchBytes]: what [Replica.Apply] of the peer takes. Nothing is in it that is not on disk here.
+// [Options.BatchBytes]: what [Replica.Apply] of the peer takes. Nothing is in it that is not on disk here. Where the disk does not
+// give back what was on it, which is [Broken], the batch ends before that, and after [Replica.Close] it has no operations.
 func (r *Replica) Since(seen clock.Vector) Batch {
-	return r.since("", seen, func(n clock.Node) bool { return crdt.Member(n) == r.opt.Node })
+	b, _ := r.since("", seen, func(n clock.Node) bool { return crdt.Member(n) == r.opt.Node }) // the error was told
+	return b
 }
 
 // Relay is [Replica.Since] with what all others wrote too, for a peer that they can't reach. The peer takes it if its
 // [Options.Relays] allows that.
 func (r *Replica) Relay(seen clock.Vector) Batch {
-	return r.since("", seen, func(clock.Node) bool { return true })
+	b, _ := r.since("", seen, func(clock.Node) bool { return true })
+	return b
 }
 
-// since makes a batch for a peer; "" is one that is not known.
-func (r *Replica) since(peer clock.Node, seen clock.Vector, whose func(clock.Node) bool) Batch {
+// since makes a batch for a peer; "" is one that is not known. With an error it ends where the error came.
+func (r *Replica) since(peer clock.Node, seen clock.Vector, whose func(clock.Node) bool) (Batch, error) {
 	r.promise()
 	r.mu.Lock()
-	b := Batch{Seen: r.seen.Clone(), Behind: !r.log.Reaches(seen), Now: r.clock.Now()}
-	b.Source, b.Table, b.Epoch = r.opt.Node, r.table, r.log.Epoch().Number
+	b := Batch{Source: r.opt.Node, Table: r.table, Epoch: r.log.Epoch().Number, Seen: r.seen.Clone()}
+	if err := r.closed(); err != nil {
+		defer r.mu.Unlock()
+		return b, err
+	}
+	b.Behind, b.Now = !r.log.Reaches(seen), r.clock.Now()
 	if last := r.seen.Max(r.self); last > 0 {
 		b.Last = clock.Dot{Node: r.self, Seq: last}
 	}
@@ -217,10 +224,15 @@ func (r *Replica) since(peer clock.Node, seen clock.Vector, whose func(clock.Nod
 	}
 	r.mu.Unlock()
 	var err error
-	if b.Ops, err = r.packets(entries); err != nil { // every member has it by now, and it is gone
+	if b.Ops, err = r.packets(entries); err != nil {
+		r.mu.Lock()
+		defer r.unlock()
+		if r.log.Reaches(seen) { // it was not forgotten meanwhile: the disk does not have what it had
+			return b, r.fail(err)
+		}
 		b.Behind = true
 	}
-	return b
+	return b, nil
 }
 
 // packets reads operations, and returns those before the first that can't be read. What lies in a row on disk is read in

@@ -49,7 +49,8 @@ const (
 	// or the memory of one is broken, or its table is another. It is the alarm for split brain.
 	Diverged
 
-	// Broken: the disk failed, and the replica takes no more writes until it is opened anew. Detail says what happened.
+	// Broken: the disk failed, or does not give back what was on it, and the replica takes no more writes until it is opened
+	// anew. Detail says what happened.
 	Broken
 )
 

@@ -70,8 +70,11 @@ func (r *Replica) answer(source clock.Node, request []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%s: it runs the table %.40q, we run %s", finding.RuleMismatch, table, r.table)
 	}
 	r.mu.Lock()
-	own := r.log.Epoch()
+	own, err := r.log.Epoch(), r.closed()
 	r.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
 	if !own.Has(source) {
 		return nil, fmt.Errorf("%s: %q is no member", finding.UnknownNode, string(source))
 	}
@@ -136,10 +139,13 @@ func (r *Replica) answer(source clock.Node, request []byte) ([]byte, error) {
 }
 
 func (r *Replica) answerOps(source clock.Node, seen clock.Vector, chains []Chain) ([]byte, error) {
-	b := r.since(source, seen, func(n clock.Node) bool {
+	b, err := r.since(source, seen, func(n clock.Node) bool {
 		m := crdt.Member(n)
 		return m == r.opt.Node || m == source // what the asker wrote and has lost is given back
 	})
+	if err != nil {
+		return nil, err
+	}
 	r.mu.Lock()
 	_, doubtful := r.forks(chains, nil)
 	r.acknowledge(source, r.peer(source), seen, doubtful)
@@ -825,6 +831,10 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 // compare, and Audit returns true.
 func (r *Replica) Audit(source clock.Node, ask func(request []byte) ([]byte, error)) (equal bool, err error) {
 	r.mu.Lock()
+	if err := r.closed(); err != nil {
+		defer r.mu.Unlock()
+		return false, fmt.Errorf("audit %s: %w", source, err)
+	}
 	w := r.question(askDigests)
 	w.Array(2)
 	w.Uint(0)

@@ -39,6 +39,9 @@ type Reading struct {
 func (r *Replica) Read(key, field string, within time.Duration) (Reading, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.closed(); err != nil {
+		return Reading{}, fmt.Errorf("read %q: %w", key, err)
+	}
 	reading := Reading{Value: r.state.Get(key, field)}
 	rule := r.opt.Table.Rule(key, field)
 	for c := range r.state.Record(key) {

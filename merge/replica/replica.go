@@ -105,7 +105,8 @@ var (
 	// [Replica.Pull] takes over state instead.
 	ErrBehind = errors.New("the log no longer reaches back")
 
-	// ErrClosed is that of everything after [Replica.Close].
+	// ErrClosed is that of everything after [Replica.Close]. What returns no error, such as [Replica.Get], goes on to say what was
+	// there.
 	ErrClosed = errors.New("replica is closed")
 )
 
@@ -322,6 +323,14 @@ func (r *Replica) Close() error {
 	return r.disk.Close()
 }
 
+// closed returns ErrClosed after Close. The caller holds mu.
+func (r *Replica) closed() error {
+	if errors.Is(r.err, ErrClosed) {
+		return r.err
+	}
+	return nil
+}
+
 // Enter goes over to an epoch: members join, leave, or are lost for ever. All members enter epochs of the same numbers with
 // the same members; a batch of a peer that is in another epoch is refused until both are in one. It is on disk when Enter
 // returns. See [crdt.Log.Enter] for the rules.
@@ -350,6 +359,9 @@ func (r *Replica) Enter(e crdt.Epoch) error {
 func (r *Replica) Stop(member clock.Node) (clock.Vector, error) {
 	r.mu.Lock()
 	defer r.unlock()
+	if err := r.closed(); err != nil {
+		return clock.Vector{}, err
+	}
 	if err := r.drain(); err != nil { // what was taken is to be there after a crash
 		return clock.Vector{}, err
 	}

@@ -40,7 +40,12 @@ func (f *field) read() (value.Value, error) {
 	if err := f.check(); err != nil {
 		return "", err
 	}
-	return f.r.Get(f.key, f.name), nil
+	f.r.mu.Lock()
+	defer f.r.mu.Unlock()
+	if err := f.r.closed(); err != nil {
+		return "", fmt.Errorf("read %q: %w", f.key, err)
+	}
+	return f.r.state.Get(f.key, f.name), nil
 }
 
 func (f *field) elements() ([]value.Value, error) {

@@ -218,14 +218,14 @@ func (r *Replica) repeat(dot clock.Dot) (Receipt, error) {
 	}
 	receipt := Receipt{Dot: dot, Repeated: true}
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	found, ok := r.log.Find(dot)
 	if !ok {
 		return receipt, nil
 	}
 	bytes, err := r.bytesOf(found.Payload)
-	if err != nil {
-		return receipt, err
+	if err != nil { // what is kept is on the disk, or was
+		return receipt, r.fail(err)
 	}
 	op, err := merge.DecodeOp(bytes, widest)
 	if err != nil {

@@ -1,0 +1,103 @@
+package replica_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/replica"
+	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
+)
+
+// spoil changes the last byte of every segment in a directory.
+func spoil(t testing.TB, dir string) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.seg"))
+	require.NoError(t, err)
+	require.NotEmpty(t, names)
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		require.NoError(t, err)
+		b[len(b)-1] ^= 1
+		require.NoError(t, os.WriteFile(name, b, 0))
+	}
+}
+
+// A disk that does not give back what was written was taken for a log that no longer reaches back: the peer took over state, and
+// nobody was told.
+func TestADiskThatLostWhatWasWrittenIsTold(t *testing.T) {
+	for _, many := range []uint64{3, 600} { // what lies in a row is read in another way
+		w, dir := &world{now: start}, t.TempDir()
+		var told []replica.Event
+		opt := options("us-east", w)
+		opt.Observe = func(e replica.Event) { told = append(told, e) }
+		us, eu := open(t, dir, opt), open(t, "", options("eu-west", w))
+		for us.Seen().Max("us-east") < many {
+			set(t, us, "a", "", "1")
+		}
+		spoil(t, dir)
+		b := us.Since(eu.Seen())
+		require.False(t, b.Behind)
+		require.Len(t, b.Ops, int(many)-1)
+		require.Len(t, told, 1)
+		require.Equal(t, replica.Broken, told[0].Kind)
+		require.ErrorIs(t, us.Status().Err, segment.ErrCorrupt)
+		require.ErrorIs(t, us.Health(), replica.ErrBroken)
+		_, err := us.Set("a", "", "2")
+		require.ErrorIs(t, err, replica.ErrBroken)
+		require.ErrorContains(t, eu.Pull("us-east", from(us, "eu-west")), "checksum")
+		require.True(t, eu.Seen().IsEmpty())
+		_, err = eu.Apply("us-east", b) // what can be read is taken, and is not all that there is
+		require.NoError(t, err)
+		require.Equal(t, many-1, eu.Seen().Max("us-east"))
+		require.Zero(t, eu.Status().Peers[1].UpTo)
+	}
+}
+
+func TestARequestThatCanNotBeReadAgainIsToldAsBroken(t *testing.T) {
+	dir := t.TempDir()
+	us := open(t, dir, options("us-east", &world{now: start}))
+	_, err := us.Counter("stock/lamp", "count").Once("1").Add(1)
+	require.NoError(t, err)
+	spoil(t, dir)
+	_, err = us.Counter("stock/lamp", "count").Once("1").Add(1)
+	require.ErrorIs(t, err, replica.ErrBroken)
+}
+
+// A peer that asked a closed replica took over its state, and a read was answered.
+func TestAClosedReplicaSaysSo(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir()} {
+		w := &world{now: start}
+		us, eu := open(t, dir, options("us-east", w)), open(t, "", options("eu-west", w))
+		set(t, us, "a", "", "1")
+		add(t, us, "stock/lamp", 1)
+		require.NoError(t, us.Close())
+		require.ErrorContains(t, eu.Pull("us-east", from(us, "eu-west")), replica.ErrClosed.Error())
+		require.True(t, eu.Seen().IsEmpty())
+		b := us.Since(eu.Seen())
+		require.False(t, b.Behind)
+		require.Empty(t, b.Ops)
+		require.Zero(t, b.Now)
+		_, err := eu.Apply("us-east", b)
+		require.NoError(t, err)
+		_, err = us.Read("a", "", 0)
+		require.ErrorIs(t, err, replica.ErrClosed)
+		_, err = us.Read("a", "", time.Minute)
+		require.ErrorIs(t, err, replica.ErrClosed)
+		_, err = us.Counter("stock/lamp", "count").Value()
+		require.ErrorIs(t, err, replica.ErrClosed)
+		_, err = us.Stop("eu-west")
+		require.ErrorIs(t, err, replica.ErrClosed)
+		_, err = us.Audit("eu-west", from(eu, "us-east"))
+		require.ErrorIs(t, err, replica.ErrClosed)
+		_, err = us.Write(replica.Write{Key: "a", Fields: []merge.Field{{Name: "f", Value: "1"}}})
+		require.ErrorIs(t, err, replica.ErrClosed)
+		if dir != "" {
+			require.ErrorIs(t, us.Backup(t.TempDir()), replica.ErrClosed)
+		}
+	}
+}
