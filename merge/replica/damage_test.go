@@ -3,14 +3,17 @@ package replica_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/replica"
 	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
+	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
 // spoil changes the last byte of every segment in a directory.
@@ -100,4 +103,57 @@ func TestAClosedReplicaSaysSo(t *testing.T) {
 			require.ErrorIs(t, us.Backup(t.TempDir()), replica.ErrClosed)
 		}
 	}
+}
+
+// What the log no longer needs could not be removed: the write that found that out returned its error, and was made.
+func TestAWriteDoesNotFailWithWhatIsDoneAfterIt(t *testing.T) {
+	w := &world{now: start}
+	denied := true
+	disk := &hooked{FS: segment.OS{}, remove: func(name string) error {
+		if denied && filepath.Ext(name) == ".seg" {
+			return &os.PathError{Op: "remove", Path: name, Err: os.ErrPermission}
+		}
+		return nil
+	}}
+	opt := options("us-east", w)
+	opt.FS, opt.SnapshotBytes, opt.KeepBytes, opt.Members = disk, 4<<20, -1, []clock.Node{"us-east", "eu-west"}
+	us, eu := open(t, t.TempDir(), opt), open(t, "", options("eu-west", w))
+	long := value.Text(strings.Repeat("x", 3<<20))
+	for n := 0; us.Status().Maintained == nil; n++ {
+		require.Less(t, n, 20)
+		receipt, err := us.Set("a", "", long)
+		require.NoError(t, err)
+		require.True(t, us.Seen().Has(receipt.Dot))
+		meet(t, us, eu)
+	}
+	require.ErrorIs(t, us.Status().Maintained, os.ErrPermission)
+	require.NoError(t, us.Status().Err)
+	require.NoError(t, us.Health())
+	denied = false
+	require.NoError(t, us.Maintain())
+	require.NoError(t, us.Status().Maintained)
+}
+
+// A write that was on the disk when the replica was closed returned an error as if it had not been made.
+func TestAWriteThatIsMadeWhileTheReplicaIsClosedSaysSo(t *testing.T) {
+	backup := t.TempDir()
+	opt := options("us-east", &world{now: start})
+	opt.Members = []clock.Node{"us-east"}
+	us := open(t, t.TempDir(), opt)
+	require.NoError(t, us.Backup(backup))
+	require.NoError(t, us.Close())
+	told := 0
+	opt.Observe = func(replica.Event) { // that the backup was opened, by the write, while it is on its way to the disk
+		told++
+		require.NoError(t, us.Close())
+	}
+	us = open(t, backup, opt)
+	receipt, err := us.Set("a", "", "1")
+	require.Equal(t, 1, told)
+	require.NoError(t, err)
+	_, err = us.Set("a", "", "2")
+	require.ErrorIs(t, err, replica.ErrClosed)
+	us = open(t, backup, opt)
+	require.True(t, us.Seen().Has(receipt.Dot))
+	require.Equal(t, value.Value("1"), us.Get("a", ""))
 }

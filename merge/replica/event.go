@@ -157,6 +157,10 @@ type Status struct {
 
 	Peers []PeerStatus // the other members, by name
 	Err   error        // why it takes no more writes; nil when it does
+
+	// Maintained is why the last [Replica.Maintain], whoever called it, did not write its snapshot or did not remove what the
+	// log no longer needs, which then takes room on the disk; nil when it did.
+	Maintained error
 }
 
 // PeerStatus is what a replica knows of another member.

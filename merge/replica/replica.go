@@ -129,6 +129,7 @@ type Replica struct {
 	queue   []*queued    // on its way to the disk, in the order of the disk
 	queued  uint64       // how many were ever put into the queue
 	err     error        // why no more is written
+	unkept  error        // why the last Maintain did not do all that it should
 	chains  map[clock.Node]*chain
 	floors  map[clock.Node]*chain // up to what the log has forgotten
 	room    room
@@ -312,10 +313,11 @@ func (o *Options) members() []clock.Node {
 // Close writes what is left to the disk and lets go of the directory.
 func (r *Replica) Close() error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if errors.Is(r.err, ErrClosed) {
+	defer r.unlock()
+	if r.closed() != nil {
 		return nil
 	}
+	_ = r.drain() // those who wait for it are told that it is there; an error is that of the log, which has it still
 	r.err = ErrClosed
 	if r.disk == nil {
 		return nil
@@ -430,21 +432,35 @@ func (r *Replica) commit() error {
 	r.mu.Lock()
 	last := r.queued
 	r.mu.Unlock()
+	if err := r.sync(); err != nil {
+		r.mu.Lock()
+		defer r.unlock()
+		return r.fail(err)
+	}
 	return r.commitUpTo(last)
 }
 
-// commitUpTo is commit of what was among the first so many in the queue.
+func (r *Replica) sync() error {
+	if r.disk == nil {
+		return nil
+	}
+	return r.disk.Sync()
+}
+
+// commitUpTo is commit of the first so many operations that were put into the queue. What comes after that, such as a snapshot
+// that is due, does not make its error: these are there then.
 func (r *Replica) commitUpTo(last uint64) error {
-	if r.disk != nil {
-		if err := r.disk.Sync(); err != nil {
-			r.mu.Lock()
-			err = r.fail(err)
-			r.unlock()
+	err := r.sync()
+	r.mu.Lock()
+	taken := r.queued - uint64(len(r.queue))
+	if err != nil && last > taken {
+		defer r.unlock()
+		if err := r.fail(err); errors.Is(err, ErrBroken) {
 			return err
 		}
+		return fmt.Errorf("%w: %w", ErrBroken, err) // it was closed, and could not write what was left
 	}
-	r.mu.Lock()
-	if taken := r.queued - uint64(len(r.queue)); last > taken {
+	if last > taken {
 		n := int(last - taken)
 		for _, q := range r.queue[:n] {
 			r.take(q)
@@ -456,7 +472,7 @@ func (r *Replica) commitUpTo(last uint64) error {
 	grown := r.grown > r.opt.SnapshotBytes
 	r.unlock()
 	if grown {
-		return r.Maintain()
+		_ = r.Maintain() // its error is in the status
 	}
 	return nil
 }

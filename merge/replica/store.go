@@ -568,7 +568,8 @@ func (r *Replica) move(from *merge.State, at segment.Position) error {
 
 // Maintain forgets what every member has acknowledged, writes a snapshot of the state, and removes what is no longer needed
 // of the log. A write calls it by itself when the log has grown by [Options.SnapshotBytes]; a service that would rather not
-// have a write wait for it calls it from a goroutine of its own, more often than that. Others read and write meanwhile.
+// have a write wait for it calls it from a goroutine of its own, more often than that. Others read and write meanwhile. The error of
+// the last one is in [Status.Maintained], for one that a write called is not that of the write.
 func (r *Replica) Maintain() error {
 	if !r.maintaining.TryLock() {
 		return nil // somebody is at it
@@ -581,6 +582,9 @@ func (r *Replica) Maintain() error {
 	if save {
 		err = r.snapshot()
 	}
+	r.mu.Lock()
+	r.unkept = err
+	r.mu.Unlock()
 	r.maintaining.Unlock()
 	r.tellAll()
 	return err

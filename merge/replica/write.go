@@ -58,7 +58,8 @@ func (r *Replica) DeleteRecord(key string) (Receipt, error) {
 }
 
 // Write makes a write and returns when it is on disk and in the state. Writes that wait together share a sync. After an
-// error that wraps [ErrBroken] nobody knows whether it was made: open the replica anew and repeat it with its request.
+// error that wraps [ErrBroken] nobody knows whether it was made: open the replica anew and repeat it with its request. After any
+// other error nothing was written.
 func (r *Replica) Write(w Write) (Receipt, error) {
 	if r.opt.Quorum != nil && r.critical(&w) {
 		if err := r.opt.Quorum(w.Key); err != nil {
