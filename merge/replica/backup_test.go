@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -96,22 +95,10 @@ func TestABackupIsMadeWhileOthersWrite(t *testing.T) {
 	opt := options("us-east", w)
 	opt.Source = nil
 	us := open(t, t.TempDir(), opt)
-	stop := make(chan struct{})
-	var group sync.WaitGroup
-	group.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				add(t, us, "stock/lamp", 1)
-			}
-		}
-	})
+	stop := busy(t, us)
 	time.Sleep(10 * time.Millisecond)
 	require.NoError(t, us.Backup(backup))
-	close(stop)
-	group.Wait()
+	stop()
 	require.NoError(t, us.Close())
 	us = open(t, backup, opt)
 	count, err := us.Counter("stock/lamp", "count").Value()

@@ -28,7 +28,8 @@ type Batch struct {
 	Seen clock.Vector
 
 	// Last is the last operation of the sender that was on its disk, and Now what time it was there: a receiver that has all
-	// up to Last has all that the sender wrote up to Now.
+	// up to Last, and what is in Seen of earlier incarnations of the sender, has all that the sender wrote up to Now. One that
+	// goes on from a backup names no time until it has caught up.
 	Last clock.Dot
 	Now  clock.Timestamp
 
@@ -177,22 +178,8 @@ func (r *Replica) since(peer clock.Node, seen clock.Vector, whose func(clock.Nod
 		defer r.mu.Unlock()
 		return b, err
 	}
-	b.Behind, b.Now = !r.log.Reaches(seen), r.clock.Now()
-	if last := r.seen.Max(r.self); last > 0 {
-		b.Last = clock.Dot{Node: r.self, Seq: last}
-	}
-	if len(r.queue) > 0 { // what is on its way to the disk has an earlier stamp than now, and is not in the batch
-		for _, q := range r.queue {
-			if q.from == "" {
-				b.Now = clock.Timestamp{Wall: q.entry.op.Stamp.Time.Wall - 1}
-				break
-			}
-		}
-	}
-	b.Now.Wall = min(b.Now.Wall, max(r.bound, 0))
-	if r.disk == nil {
-		b.Now.Wall = r.clock.Last().Wall
-	}
+	b.Behind = !r.log.Reaches(seen)
+	b.Last, b.Now = r.upTo()
 	var entries []*entry
 	size, ops := 0, r.opt.Gate.Ops // more than one of these the gate of a peer would refuse
 	if ops <= 0 {
@@ -233,6 +220,44 @@ func (r *Replica) since(peer clock.Node, seen clock.Vector, whose func(clock.Nod
 		b.Behind = true
 	}
 	return b, nil
+}
+
+// upTo returns the last operation that this replica wrote, as far as it is on disk, and until when it was the last; no time while
+// what it wrote before may be missing here. The caller holds mu.
+func (r *Replica) upTo() (last clock.Dot, now clock.Timestamp) {
+	last = r.lastOwn()
+	if r.lacking != nil {
+		return last, now
+	}
+	now = r.clock.Now()
+	for _, q := range r.queue {
+		if q.from == "" { // what is on its way to the disk has an earlier stamp than now, and is not in the batch
+			now = clock.Timestamp{Wall: q.entry.op.Stamp.Time.Wall - 1}
+			break
+		}
+	}
+	if r.disk != nil {
+		now.Wall = min(now.Wall, max(r.bound, 0))
+	}
+	return last, now
+}
+
+// lastOwn returns the last operation of the latest incarnation that wrote one. The caller holds mu.
+func (r *Replica) lastOwn() (last clock.Dot) {
+	if n := r.seen.Max(r.self); n > 0 {
+		return clock.Dot{Node: r.self, Seq: n}
+	}
+	for node, run := range r.seen.Runs() {
+		if crdt.Member(node) == r.opt.Node && (last.IsZero() || isLater(node, last.Node)) {
+			last = clock.Dot{Node: node, Seq: run.Last}
+		}
+	}
+	return last
+}
+
+// isLater reports whether a is a later incarnation of a member than b: their numbers have no leading zeros.
+func isLater(a, b clock.Node) bool {
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) > 0
 }
 
 // packets reads operations, and returns those before the first that can't be read. What lies in a row on disk is read in
@@ -506,11 +531,20 @@ func (r *Replica) hear(source clock.Node, b *Batch, doubtful bool) {
 		return
 	}
 	p.skew = time.Duration(b.Now.Wall - r.physical())
-	if crdt.Member(b.Last.Node) == source && r.seen.Prefix(b.Last.Node) >= b.Last.Seq || b.Last.IsZero() {
-		if p.upTo.Before(b.Now) {
-			p.upTo = b.Now
+	if p.upTo.Before(b.Now) && r.hasAllOf(source, b) {
+		p.upTo = b.Now
+	}
+}
+
+// hasAllOf reports whether all that the sender of a batch has of its own is here: of every incarnation, for the present one may
+// have written nothing yet. The caller holds mu.
+func (r *Replica) hasAllOf(source clock.Node, b *Batch) bool {
+	for node, run := range b.Seen.Runs() {
+		if crdt.Member(node) == source && r.seen.Prefix(node) < run.Last {
+			return false
 		}
 	}
+	return b.Last.IsZero() || crdt.Member(b.Last.Node) == source && r.seen.Prefix(b.Last.Node) >= b.Last.Seq
 }
 
 func (r *Replica) peer(n clock.Node) *peer {

@@ -54,6 +54,9 @@ func (r *Replica) Read(key, field string, within time.Duration) (Reading, error)
 	oldest := slices.MinFunc(fresh, func(a, b Freshness) int { return a.UpTo.Compare(b.UpTo) })
 	reading.UpTo, reading.Oldest = oldest.UpTo, oldest.Node
 	if age := time.Duration(now - reading.UpTo.Wall); within > 0 && age > within {
+		if reading.Oldest == r.opt.Node {
+			return reading, fmt.Errorf("read %q: %w: %w", key, ErrStale, r.restored())
+		}
 		if reading.UpTo.IsZero() {
 			return reading, fmt.Errorf("read %q: %w: %s has never been heard", key, ErrStale, reading.Oldest)
 		}
@@ -68,7 +71,8 @@ type Freshness struct {
 	UpTo clock.Timestamp // zero when it has never been heard
 }
 
-// Fresh returns the freshness of every member, by name: this replica's own too, which is now.
+// Fresh returns the freshness of every member, by name: this replica's own too, which is now, or zero while it has yet to catch up
+// ([ErrRestored]).
 func (r *Replica) Fresh() []Freshness {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,7 +85,9 @@ func (r *Replica) fresh(now int64) []Freshness {
 		m = crdt.Member(m)
 		f := Freshness{Node: m}
 		if m == r.opt.Node {
-			f.UpTo = clock.Timestamp{Wall: now}
+			if r.lacking == nil { // else it may have written what it does not have
+				f.UpTo = clock.Timestamp{Wall: now}
+			}
 		} else if p := r.peers[m]; p != nil {
 			f.UpTo = p.upTo
 		}

@@ -10,9 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tiebreakhq/tiebreak/clock"
@@ -118,6 +120,22 @@ func add(t testing.TB, r *replica.Replica, key string, n int64) {
 	t.Helper()
 	_, err := r.Write(replica.Write{Key: key, Kind: merge.Add, Fields: []merge.Field{{Name: "count", Value: value.Int(n)}}})
 	require.NoError(t, err)
+}
+
+// busy has a replica write until stop is called, and returns when it does.
+func busy(t testing.TB, r *replica.Replica) (stop func()) {
+	var stopped atomic.Bool
+	var group sync.WaitGroup
+	group.Go(func() {
+		for !stopped.Load() {
+			_, err := r.Counter("stock/lamp", "count").Add(1)
+			assert.NoError(t, err)
+		}
+	})
+	return func() {
+		stopped.Store(true)
+		group.Wait()
+	}
 }
 
 func TestWritesOfAllRegionsEndUpEverywhere(t *testing.T) {
@@ -452,6 +470,91 @@ func TestAReadSaysHowFreshItIs(t *testing.T) {
 	pull(t, us, eu)
 	_, err = us.Read("a", "", time.Second)
 	require.NoError(t, err)
+}
+
+// What an earlier incarnation had written, before the backup or after it, was counted as being here when it was not.
+func TestOneThatGoesOnFromABackupIsNotFreshBeforeItsWritesAreHere(t *testing.T) {
+	w, ap, eu, us := three(t, true)
+	backup, opt := t.TempDir(), options("us-east", w)
+	set(t, us, "a", "f", "1")
+	set(t, us, "b", "f", "1")
+	require.NoError(t, us.Backup(backup))
+	set(t, us, "b", "f", "2")
+	pull(t, eu, us)
+	require.NoError(t, us.Close())
+	opt.BatchBytes = 1
+	us = open(t, backup, opt)
+	isFresh := func(r *replica.Replica) bool {
+		require.Equal(t, clock.Node("us-east"), r.Fresh()[2].Node)
+		return !r.Fresh()[2].UpTo.IsZero()
+	}
+	tell := func() {
+		_, err := ap.Apply("us-east", us.Since(ap.Seen()))
+		require.NoError(t, err)
+	}
+
+	// Before it has caught up nobody knows what it wrote, itself included.
+	for range 3 {
+		tell()
+	}
+	require.Equal(t, "{us-east:1-2}", ap.Seen().String())
+	require.False(t, isFresh(ap))
+	require.False(t, isFresh(us))
+	pull(t, us, ap)
+	_, err := us.Apply("eu-west", eu.Since(us.Seen()))
+	require.NoError(t, err)
+	_, err = us.Read("b", "f", time.Minute)
+	require.ErrorIs(t, err, replica.ErrStale)
+	require.ErrorIs(t, err, replica.ErrRestored)
+	require.ErrorContains(t, err, "eu-west")
+	pull(t, us, eu)
+	_, err = us.Read("b", "f", time.Minute)
+	require.NoError(t, err)
+	require.True(t, isFresh(us))
+
+	// After that what it has is all there is, whichever incarnation wrote it.
+	b := us.Since(clock.Vector{})
+	require.Equal(t, clock.Dot{Node: "us-east", Seq: 3}, b.Last)
+	fresh := open(t, "", options("ap-south", w))
+	for n := range 3 {
+		require.False(t, isFresh(fresh), n)
+		_, err := fresh.Apply("us-east", us.Since(fresh.Seen()))
+		require.NoError(t, err)
+	}
+	require.True(t, isFresh(fresh))
+	tell()
+	require.True(t, isFresh(ap))
+	set(t, us, "b", "f", "3")
+	require.Equal(t, clock.Dot{Node: "us-east~2", Seq: 1}, us.Since(clock.Vector{}).Last)
+}
+
+// In memory a batch promised that nothing was missing up to now, while what was written had not been taken into the state.
+func TestABatchPromisesNothingThatIsOnItsWay(t *testing.T) {
+	opt := options("us-east", &world{now: start})
+	opt.Source = nil
+	us := open(t, "", opt)
+	stop := busy(t, us)
+	var promised []replica.Batch
+	for range 2000 {
+		promised = append(promised, us.Since(us.Seen()))
+	}
+	stop()
+	stamps := make(map[uint64]clock.Timestamp)
+	for seen, more := (clock.Vector{}), true; more; {
+		b := us.Since(seen)
+		more = b.More
+		for _, p := range b.Ops {
+			op, err := merge.DecodeOp(p.Op, merge.Limits{})
+			require.NoError(t, err)
+			stamps[op.Dot.Seq] = op.Stamp.Time
+			seen.Add(op.Dot)
+		}
+	}
+	for _, b := range promised {
+		if next, ok := stamps[b.Last.Seq+1]; ok {
+			require.True(t, b.Now.Before(next), "%s was promised, %s came", b.Now, next)
+		}
+	}
 }
 
 func TestARefusedBatchChangesNothing(t *testing.T) {
