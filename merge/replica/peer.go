@@ -385,7 +385,7 @@ func (r *Replica) compare(source, incarnation clock.Node, ask func([]byte) ([]by
 			r.unlock()
 			return false, nil
 		}
-		err := r.reincarnate(clock.Dot{Node: own.Node, Seq: theirs.Seq})
+		err := r.reincarnate(clock.Dot{Node: own.Node, Seq: theirs.Seq}, 0)
 		r.unlock()
 		if err == nil {
 			err = r.commit()
@@ -395,8 +395,9 @@ func (r *Replica) compare(source, incarnation clock.Node, ask func([]byte) ([]by
 	return false, nil
 }
 
-// reincarnate goes on under the next incarnation. Past is what was found to have been forgotten. The caller holds mu.
-func (r *Replica) reincarnate(past clock.Dot) error {
+// reincarnate goes on under the next incarnation. Past is what was found to have been forgotten, again how many writes are issued
+// again. The caller holds mu.
+func (r *Replica) reincarnate(past clock.Dot, again int) error {
 	if past.Node != "" && past.Node != r.self {
 		return nil // another call has been here
 	}
@@ -415,7 +416,7 @@ func (r *Replica) reincarnate(past clock.Dot) error {
 		}
 	}
 	r.self = r.opt.Node + clock.Node("~"+strconv.Itoa(n))
-	r.tell(Event{Kind: Restored, Detail: fmt.Sprintf("goes on as %s", r.self)})
+	r.tell(Event{Kind: Restored, Count: int64(again), Detail: fmt.Sprintf("goes on as %s", r.self)})
 	// One that opened a backup knows that it must catch up. Of one that was found out by a peer it is the peer's word alone, by
 	// which nobody must be able to stop the writes of others.
 	isBackup := past == clock.Dot{}
@@ -809,7 +810,7 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 	}
 	clear(r.reused)
 	if reincarnates {
-		if err := r.reincarnate(clock.Dot{Node: r.self}); err != nil {
+		if err := r.reincarnate(clock.Dot{Node: r.self}, len(again)); err != nil {
 			return err
 		}
 	}

@@ -37,8 +37,8 @@ type Options struct {
 	Source   func() int64
 	MaxDrift time.Duration
 
-	// Sign returns a signature or MAC over the bytes of an operation of this replica, Verify checks that of another one. Nil
-	// does without.
+	// Sign returns a signature or MAC over the bytes of an operation of this replica, which is copied; Verify checks that of
+	// another one. Nil does without.
 	Sign   func(op []byte) []byte
 	Verify func(writer clock.Node, op, signature []byte) bool
 

@@ -1,9 +1,12 @@
 package replica_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
+	"hash"
 	"io"
 	"maps"
 	"os"
@@ -761,16 +764,26 @@ func TestACopyOfTheDirectoryIsFoundOutAndHealed(t *testing.T) {
 		pull(t, eu, us)
 		require.NoError(t, us.Close())
 
-		us = open(t, old, options("us-east", w))
-		want := "12"
+		var restored []replica.Event
+		opt := options("us-east", w)
+		opt.Observe = func(e replica.Event) {
+			if e.Kind == replica.Restored {
+				restored = append(restored, e)
+			}
+		}
+		us = open(t, old, opt)
+		want, again := "12", int64(0)
 		if writes {
-			add(t, us, "stock/lamp", 100)
-			want = "112"
+			add(t, us, "stock/lamp", 60)
+			add(t, us, "stock/lamp", 40)
+			want, again = "112", 2
 		}
 		meet(t, us, eu)
 		requireEqual(t, eu, us)
 		require.Equal(t, value.Value(want), eu.Get("stock/lamp", "count"))
 		require.Equal(t, clock.Node("us-east~2"), us.Status().Incarnation)
+		require.Len(t, restored, 1)
+		require.Equal(t, again, restored[0].Count)
 		was := shows(us)
 		require.NoError(t, us.Close())
 		us = open(t, old, options("us-east", w))
@@ -1030,6 +1043,24 @@ func TestOnlyWhatIsSignedByItsWriterMerges(t *testing.T) {
 	_, err := eu.Apply("us-east", thief.Since(eu.Seen()))
 	require.ErrorIs(t, err, replica.ErrRefused)
 	require.Equal(t, value.Value(`"1"`), eu.Get("a", ""))
+}
+
+// A signature that was made where the one before it had been was kept for both operations.
+func TestSignaturesMayBeMadeInOnePlace(t *testing.T) {
+	w := &world{now: start}
+	mac := func(op []byte) hash.Hash { m := hmac.New(sha256.New, []byte("key")); m.Write(op); return m }
+	opt := options("us-east", w)
+	var place []byte
+	opt.Sign = func(op []byte) []byte { place = mac(op).Sum(place[:0]); return place }
+	us := open(t, "", opt)
+	opt = options("eu-west", w)
+	opt.Verify = func(_ clock.Node, op, signature []byte) bool { return hmac.Equal(mac(op).Sum(nil), signature) }
+	eu := open(t, "", opt)
+	set(t, us, "a", "", "1")
+	set(t, us, "a", "", "2")
+	_, err := eu.Apply("us-east", us.Since(eu.Seen()))
+	require.NoError(t, err)
+	requireEqual(t, us, eu)
 }
 
 // A directory or a batch laid out as by another version of this package is refused, and its log and snapshot

@@ -335,7 +335,7 @@ func (r *Replica) restore() error {
 	if !h.backup || r.self != h.self {
 		return nil
 	}
-	if err := r.reincarnate(clock.Dot{}); err != nil {
+	if err := r.reincarnate(clock.Dot{}, 0); err != nil {
 		return err
 	}
 	if err := r.drain(); err != nil {

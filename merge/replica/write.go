@@ -139,7 +139,7 @@ func (r *Replica) issue(op *merge.Op, verdicts *[]merge.Verdict) error {
 	e := r.room.entry()
 	*e = entry{bytes: slices.Clone(canonical), op: op}
 	if r.opt.Sign != nil {
-		e.sign = r.opt.Sign(e.bytes)
+		e.sign = slices.Clone(r.opt.Sign(e.bytes))
 	}
 	if n := len(e.bytes) + len(e.sign); n > maxOp {
 		return &RefusedError{r.opt.Node, []merge.Refusal{{Code: finding.TooLarge, Dot: op.Dot, Detail: tooLarge(n)}}}
