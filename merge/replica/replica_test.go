@@ -621,6 +621,27 @@ func TestWhatEveryMemberHasIsForgottenAndANewcomerTakesOverState(t *testing.T) {
 	}
 }
 
+// One that has no peers never acknowledged what it had, and kept all of its log.
+func TestAReplicaAloneForgetsWhatItHas(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir()} {
+		opt := options("us-east", &world{now: start})
+		opt.Members, opt.KeepBytes = []clock.Node{"us-east"}, -1
+		us := open(t, dir, opt)
+		for range 100 {
+			add(t, us, "stock/lamp", 1)
+		}
+		require.Equal(t, 100, us.Status().Retained)
+		require.NoError(t, us.Maintain())
+		require.Zero(t, us.Status().Retained)
+		add(t, us, "stock/lamp", 1)
+		if dir != "" {
+			require.NoError(t, us.Close())
+			us = open(t, dir, opt)
+		}
+		require.Equal(t, value.Value("101"), us.Get("stock/lamp", "count"))
+	}
+}
+
 // What all have is forgotten, so that nobody can say any more whether an operation that comes again is the same. It is set aside.
 func TestALateOperationBelowTheHorizonIsSetAsideAndNotResurrected(t *testing.T) {
 	w, ap, _, us := three(t, false)

@@ -592,6 +592,7 @@ func (r *Replica) Maintain() error {
 
 // settle folds what every member has, and forgets it. The caller holds mu.
 func (r *Replica) settle() {
+	_ = r.log.Acknowledge(r.opt.Node, r.seen) // an error would be of one that is no member any more
 	for node, run := range r.log.Horizon().Runs() {
 		if at, _ := r.chainAt(node, run.Last); at.Sum != [16]byte{} {
 			r.floors[node] = &chain{at.Seq, at.Sum}
