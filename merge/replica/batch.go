@@ -434,8 +434,9 @@ func (r *Replica) decode(source clock.Node, b *Batch) (*arrived, []merge.Refusal
 	}
 	var refusals []merge.Refusal
 	for i := range b.Ops {
-		if n := len(b.Ops[i].Op) + len(b.Ops[i].Signature); n > maxOp {
-			if refusals = append(refusals, merge.Refusal{Code: finding.TooLarge, Place: i, Detail: tooLarge(n)}); len(refusals) == merge.DefaultRefusals {
+		if why := r.opt.outsized(len(b.Ops[i].Op) + len(b.Ops[i].Signature)); why != nil {
+			why.Place = i
+			if refusals = append(refusals, *why); len(refusals) == merge.DefaultRefusals {
 				break
 			}
 			continue

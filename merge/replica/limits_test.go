@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/replica"
@@ -148,4 +149,26 @@ func TestAnOperationThatFitsNoRecordIsRefused(t *testing.T) {
 	require.True(t, eu.Seen().IsEmpty())
 	pull(t, eu, us)
 	requireEqual(t, eu, us)
+}
+
+// The gate measures a batch as it comes, and what was written was measured without what surrounds the texts: a peer refused it
+// for ever, and batches larger than the gate lets in.
+func TestNoBatchIsLargerThanTheGateLetsIn(t *testing.T) {
+	w := &world{now: start}
+	at := func(node clock.Node) *replica.Replica {
+		opt := options(node, w)
+		opt.Gate.BatchBytes = 10_000
+		return open(t, "", opt)
+	}
+	us, eu := at("us-east"), at("eu-west")
+	_, err := us.Set("k", "f", value.Text(strings.Repeat("x", 9_990)))
+	requireRefused(t, err, finding.TooLarge)
+	for range 3 {
+		set(t, us, "k", "f", strings.Repeat("x", 9_800))
+		for range 30 {
+			set(t, us, "k", "f", strings.Repeat("x", 900))
+		}
+	}
+	pull(t, eu, us)
+	requireEqual(t, us, eu)
 }

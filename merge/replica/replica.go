@@ -284,6 +284,9 @@ func (o *Options) check() error {
 	if o.BatchBytes <= 0 {
 		o.BatchBytes = 4 << 20
 	}
+	if most := o.Gate.BatchBytes; most > 0 { // more the gate of a peer would refuse
+		o.BatchBytes = min(o.BatchBytes, most)
+	}
 	if o.Requests <= 0 {
 		o.Requests = 100_000
 	}

@@ -53,9 +53,16 @@ type record struct {
 // larger one either, for a peer on disk has to take it from there.
 const maxOp = segment.MaxRecord - 16
 
-// tooLarge says that an operation is larger than that.
-func tooLarge(n int) string {
-	return fmt.Sprintf("an operation of %d bytes with its signature, the limit is %d", n, maxOp)
+// outsized says that an operation of so many bytes with its signature has no place in a record, or in a batch; nil when it has.
+func (o *Options) outsized(n int) *merge.Refusal {
+	most := maxOp
+	if o.Gate.BatchBytes > 0 {
+		most = min(most, o.Gate.BatchBytes)
+	}
+	if n <= most {
+		return nil
+	}
+	return &merge.Refusal{Code: finding.TooLarge, Detail: fmt.Sprintf("an operation of %d bytes with its signature, the limit is %d", n, most)}
 }
 
 // opHead appends what the record of an operation begins with.

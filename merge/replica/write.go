@@ -141,8 +141,9 @@ func (r *Replica) issue(op *merge.Op, verdicts *[]merge.Verdict) error {
 	if r.opt.Sign != nil {
 		e.sign = slices.Clone(r.opt.Sign(e.bytes))
 	}
-	if n := len(e.bytes) + len(e.sign); n > maxOp {
-		return &RefusedError{r.opt.Node, []merge.Refusal{{Code: finding.TooLarge, Dot: op.Dot, Detail: tooLarge(n)}}}
+	if why := r.opt.outsized(len(e.bytes) + len(e.sign)); why != nil {
+		why.Dot = op.Dot
+		return &RefusedError{r.opt.Node, []merge.Refusal{*why}}
 	}
 	sum := merge.Sum(canonical)
 	arrival, _ := r.log.Apply(r.opt.Node, crdt.Operation[*entry]{Dot: op.Dot, After: op.Seen, Sum: sum, Size: len(canonical), Payload: e})
