@@ -11,6 +11,7 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/crdt"
+	"github.com/tiebreakhq/tiebreak/merge/replica"
 	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
@@ -131,4 +132,20 @@ func TestStateIsTakenOverWhileASnapshotIsWritten(t *testing.T) {
 		t.Fatal("they wait for each other")
 	}
 	require.Equal(t, value.Value("1"), ap.Get("stock/lamp", "count"))
+}
+
+// What is left of a backup that was cut short has some of the operations and nothing that says that it is a copy: opened, it would
+// issue again what the original has issued.
+func TestABackupThatWasCutShortDoesNotOpen(t *testing.T) {
+	w, disk, left := &world{now: start}, &hooked{FS: segment.OS{}}, filepath.Join(t.TempDir(), "left")
+	opt := options("us-east", w)
+	opt.FS = disk
+	us := open(t, t.TempDir(), opt)
+	add(t, us, "stock/lamp", 10)
+	backup := t.TempDir()
+	disk.beforeSnapshot(func() { require.NoError(t, os.CopyFS(left, os.DirFS(backup))) })
+	require.NoError(t, us.Backup(backup))
+	_, err := replica.Open(left, options("us-east", w))
+	require.ErrorContains(t, err, "a backup that was not completed")
+	require.NoError(t, open(t, backup, options("us-east", w)).Close())
 }

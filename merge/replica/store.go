@@ -284,6 +284,9 @@ func (r *Replica) restore() error {
 	var h head
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if err := r.begins(); err != nil {
+			return err
+		}
 	case err != nil:
 		return err
 	default:
@@ -353,6 +356,21 @@ func (r *Replica) restore() error {
 
 // widest is how what this replica has is read again: what came into it has passed the limits of its time.
 var widest = merge.Limits{Value: value.Limits{Depth: value.MaxDepth, Bytes: math.MaxInt32, Members: math.MaxInt32}}
+
+// begins reports what is no beginning of a log: one that has no snapshot says first under which table it is written, unless it is
+// what is left of a backup.
+func (r *Replica) begins() error {
+	for first, err := range r.disk.From(segment.Position{}) {
+		if err != nil {
+			return err
+		}
+		if rec, err := readRecord(first.Body); err == nil && rec.kind != recordTable {
+			return errors.New("the directory holds a backup that was not completed")
+		}
+		break
+	}
+	return nil
+}
 
 // clocks are the stamps of a log: the latest that was issued here, and what those of others moved a clock to that was as far as
 // it let itself be moved.
