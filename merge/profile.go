@@ -5,6 +5,7 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge/lex"
+	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
 // Profile is how a database decides between two writes of one row or cell: its tie chain, and what it does with deletes.
@@ -22,17 +23,18 @@ type Profile struct {
 	order       [3]lww.Rung
 	lowerNode   bool // on a tie the first node of the order wins, not the last
 	setsWin     bool
-	deletesWin  bool // whatever the stamps
+	deletesWin  bool // over what neither had seen the other, whatever the stamps
+	largerValue bool // on a tie: the value that is larger, and not its spelling; null is a delete
 	acceptsTies bool // of the diverging: an incoming write with an equal stamp is applied
 }
 
 // profiles are the databases whose chain is known from their source or documentation. The tie orders of vendors change:
 // each says of which version it is.
 var profiles = []Profile{
-	{Name: "cassandra", Database: "Apache Cassandra (Cells.java)", Chain: "time, a delete beats a set, the larger value",
-		order: [3]lww.Rung{lww.Time}},
-	{Name: "scylladb", Database: "ScyllaDB (timestamp-conflict-resolution)", Chain: "time, a delete beats a set, the larger value; expiry is not imitated",
-		order: [3]lww.Rung{lww.Time}},
+	{Name: "cassandra", Database: "Apache Cassandra (Cells.java)", Chain: "time, a delete (or null) beats a set, the larger value; it orders numbers by their bytes, which is not imitated below 0 and of decimals",
+		order: [3]lww.Rung{lww.Time}, largerValue: true},
+	{Name: "scylladb", Database: "ScyllaDB (timestamp-conflict-resolution)", Chain: "time, a delete (or null) beats a set, the larger value; expiry is not imitated, nor the order of numbers below 0 and of decimals",
+		order: [3]lww.Rung{lww.Time}, largerValue: true},
 	{Name: "spock", Database: "pgEdge Spock 6 (last_update_wins)", Chain: "commit time, the lower node",
 		order: [3]lww.Rung{lww.Time, lww.Node}, lowerNode: true},
 	{Name: "pgactive", Database: "pgactive 2.1", Chain: "commit time, the lower node",
@@ -43,7 +45,7 @@ var profiles = []Profile{
 		order: [3]lww.Rung{lww.Time, lww.Version}, setsWin: true},
 	{Name: "couchbase-sequence", Database: "Couchbase XDCR 8 (sequence mode)", Chain: "revision count, time (CAS), a delete loses",
 		order: [3]lww.Rung{lww.Version, lww.Time}, setsWin: true},
-	{Name: "cosmosdb", Database: "Azure Cosmos DB (last write wins)", Chain: "a delete wins whatever its time, then time",
+	{Name: "cosmosdb", Database: "Azure Cosmos DB (last write wins)", Chain: "a delete wins over a write that had not seen it, whatever their times; then time",
 		order: [3]lww.Rung{lww.Time}, deletesWin: true},
 
 	{Name: "cockroachdb", Database: "CockroachDB logical replication (SQL writer)", Chain: "time; an equal one is applied", acceptsTies: true,
@@ -66,6 +68,25 @@ func (p *Profile) apply(t *Table) {
 		t.Ladder.Nodes = slices.Clone(t.Ladder.Nodes)
 		slices.Reverse(t.Ladder.Nodes)
 	}
+	if p.deletesWin { // as of that rule: what had seen the delete makes the record anew
+		for _, r := range t.Rules {
+			if r.id == isLWW {
+				r.id, r.family = isDeleteWins, specs[isDeleteWins].family
+			}
+		}
+	}
+}
+
+// compareTied orders two writes whose stamps tie, where the database looks at more than the bytes of their values.
+func (p *Profile) compareTied(a, b *Write) (order int, by lww.Rung) {
+	gone, other := a.Deleted || a.Value == value.Null, b.Deleted || b.Value == value.Null
+	switch {
+	case gone != other:
+		return sign(gone), lww.Kind
+	case gone:
+		return 0, lww.Same
+	}
+	return value.Compare(a.Value, b.Value), lww.Value
 }
 
 func (t *Table) parseProfile(line lex.Line, ms *lex.Mistakes) {

@@ -21,6 +21,7 @@ func stampedOps() (ops []Op) {
 					if v == "" {
 						op.Kind = Delete
 					}
+					op.Dot = clock.Dot{Node: node, Seq: uint64(len(ops) + 1)}
 					ops = append(ops, op)
 				}
 			}
@@ -39,7 +40,7 @@ var chains = map[string]func(a, b Op) []int{
 	"pgd":                func(a, b Op) []int { return []int{byWall(a, b), byNode(a, b)} },
 	"couchbase":          func(a, b Op) []int { return []int{byWall(a, b), byVersion(a, b), -byDelete(a, b)} },
 	"couchbase-sequence": func(a, b Op) []int { return []int{byVersion(a, b), byWall(a, b), -byDelete(a, b)} },
-	"cosmosdb":           func(a, b Op) []int { return []int{byDelete(a, b), byWall(a, b)} },
+	"cosmosdb":           func(a, b Op) []int { return []int{byDelete(a, b), byWall(a, b)} }, // of two writes that had not seen each other
 }
 
 func byWall(a, b Op) int    { return int(a.Stamp.Time.Wall - b.Stamp.Time.Wall) }
@@ -159,4 +160,57 @@ func TestAProfileLeavesTheDeclaredNodesAlone(t *testing.T) {
 	table := MustParseTable("nodes a < b < c\nprofile spock\n* * lww")
 	assert.Equal(t, clock.Nodes{"a", "b", "c"}, table.Nodes)
 	assert.Equal(t, clock.Nodes{"c", "b", "a"}, table.Ladder.Nodes)
+}
+
+// A value is larger by what it is and not by how JSON spells it, and null is a delete there.
+func TestTheLargerValueIsNotTheLargerSpelling(t *testing.T) {
+	for _, profile := range []string{"cassandra", "scylladb"} {
+		table := MustParseTable("nodes a < b\nprofile " + profile + "\n* * lww")
+		for _, c := range [][2]value.Value{{"9", "10"}, {`"new"`, `"new order"`}, {`"a\"b"`, `"aZ"`}, {"true", "null"}, {`"x"`, "null"}, {"null", ""}} {
+			for _, nodes := range [][2]clock.Node{{"a", "b"}, {"b", "a"}} {
+				var ops []Op
+				for i, v := range c {
+					w := writer{node: nodes[i]}
+					kind := Set
+					if v == "" {
+						kind = Delete
+					}
+					ops = append(ops, w.op(kind, "k", 5, field("f", v, "")))
+				}
+				for _, order := range [][2]int{{0, 1}, {1, 0}} {
+					s := NewState(table)
+					for _, i := range order {
+						_, err := s.Apply(ops[i])
+						require.NoError(t, err)
+					}
+					require.Equal(t, c[1], s.Get("k", "f"), "%s: %s", profile, c)
+				}
+			}
+		}
+	}
+}
+
+// An item that was deleted can be made again by who knows that it is gone; over whom does not, the delete wins.
+func TestADeletedItemOfCosmosCanBeMadeAgain(t *testing.T) {
+	table := MustParseTable("nodes a < b\nprofile cosmosdb\n* * lww")
+	for _, sees := range []bool{true, false} {
+		a, b := writer{node: "a"}, writer{node: "b"}
+		ops := []Op{a.op(Set, "k", 1, field("x", "1", "")), a.op(Delete, "k", 2)}
+		if sees {
+			b.sees(&a)
+		}
+		ops = append(ops, b.op(Set, "k", 3, field("x", "2", "")))
+		want := value.Value("")
+		if sees {
+			want = "2"
+		}
+		for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}} {
+			s := NewState(table)
+			for _, i := range order {
+				_, err := s.Apply(ops[i])
+				require.NoError(t, err)
+			}
+			require.Equal(t, want, s.Get("k", "x"))
+		}
+	}
 }

@@ -118,16 +118,18 @@ func (r *Rule) Compare(a, b *Write) (order int, by lww.Rung) {
 			return -order, by
 		}
 	}
-	return lww.Compare(&r.table.Ladder, a.Register, b.Register)
+	order, by = lww.Compare(&r.table.Ladder, a.Register, b.Register)
+	if p := r.table.Profile; p != nil && p.largerValue && (by == lww.Kind || by == lww.Value) {
+		if order, by := p.compareTied(a, b); order != 0 {
+			return order, by
+		}
+	}
+	return order, by
 }
 
 // rank compares by what the rule puts before the ladder.
 func (r *Rule) rank(a, b *Write) int {
 	switch r.id {
-	case isLWW:
-		if p := r.table.Profile; p != nil && p.deletesWin && a.Deleted != b.Deleted {
-			return sign(a.Deleted)
-		}
 	case isMax, isMin, isHighest:
 		if a.Deleted != b.Deleted { // what has no value is below every value, so that there is an order at all
 			return sign(b.Deleted)

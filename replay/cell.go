@@ -490,7 +490,7 @@ func (c *cell) tell(s *sums) {
 		}
 		c.regressions(&s.told)
 	}
-	if c.rule.Name == "lww" {
+	if c.rule.Name == "lww" && c.rule.Selects() {
 		total.Inversions = c.inversions(&s.told)
 	}
 	if first := c.opOf(0); c.rule.NeedsDots() && pairs.Min != pairs.Max && s.told.wants(finding.UnknownCausality, k.place(first)) {

@@ -777,7 +777,7 @@ type plainRule struct {
 }
 
 func plainRuleOf(r *merge.Rule) plainRule {
-	return plainRule{r, claimOrderOf(r), plainWayOf(r), r.Name == "keep-all", r.Name == "lww"}
+	return plainRule{r, claimOrderOf(r), plainWayOf(r), r.Name == "keep-all", r.Name == "lww" && r.Selects()}
 }
 
 // plainWay is how plain keys are folded by a rule.
