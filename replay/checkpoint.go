@@ -165,15 +165,20 @@ func (k *keeper) identify(sources []history.Source, opt *history.Options) error 
 
 // how returns a hash of all but the bytes of an input that what is read of it depends on.
 func how(s *history.Source, opt *history.Options) string {
+	var regions []string // of others, which matter where a record says where it began
+	if opt.Origin != "" {
+		regions = slices.Compact(slices.Sorted(slices.Values(opt.Regions)))
+	}
 	text, _ := json.Marshal(struct {
 		Form, Version       string
 		Format, Named       history.Format
 		Origin              string
+		Regions             []string
 		Scans               []clock.Timestamp
 		Limits              value.Limits
 		MaxBytes, MaxRatio  int64
 		Positions, FileBits int
-	}{partialMagic, version(), opt.Format, s.Format, opt.Origin, opt.Scans, opt.Limits, opt.MaxBytes, opt.MaxRatio, positionBits, fileBits}) // such a struct is always JSON
+	}{partialMagic, version(), opt.Format, s.Format, opt.Origin, regions, opt.Scans, opt.Limits, opt.MaxBytes, opt.MaxRatio, positionBits, fileBits}) // such a struct is always JSON
 	return hash(text)
 }
 

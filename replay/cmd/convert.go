@@ -186,7 +186,7 @@ func (v *converter) write(w *history.Writer, b *history.Batch) error {
 		v.c.note("%s", f)
 	}
 	v.inputs = append(v.inputs, input)
-	for _, n := range b.Counts {
+	if n := b.Counts[finding.DuplicateOp]; n > 0 { // other counts are of what is written
 		v.left["watermarks and the like"] += n
 	}
 	for i := range b.Records {

@@ -272,8 +272,12 @@ func (c *command) collect(in *input, histories, partials []history.Source) (*rep
 }
 
 func (in *input) scan(show *progress) history.Options {
+	var regions []string
+	for _, r := range in.regions {
+		regions = append(regions, r.region)
+	}
 	keep := in.reads || in.checkpoint != "" // what is kept of an input is the same whoever wants it
-	return history.Options{Format: history.Format(in.format), Origin: in.origin, Scans: in.scans, Memory: in.memory.history(), Exclude: in.exclude,
+	return history.Options{Format: history.Format(in.format), Origin: in.origin, Regions: regions, Scans: in.scans, Memory: in.memory.history(), Exclude: in.exclude,
 		Reads: keep, Progress: show.read, Finished: show.finished}
 }
 

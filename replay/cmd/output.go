@@ -31,6 +31,9 @@ func create(name string, inputs []string) (*output, error) {
 				return nil, hinted{fmt.Errorf("%s is an input", name), "name another file to write to"}
 			}
 		}
+		if out, err := os.Stdout.Stat(); err == nil && os.SameFile(info, out) && info.Mode().IsRegular() {
+			return nil, hinted{fmt.Errorf("%s is what the report goes to", name), "name another file to write to"}
+		}
 		if info.IsDir() {
 			return nil, hinted{fmt.Errorf("%s is a directory", name), "name a file to write to"}
 		}

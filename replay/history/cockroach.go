@@ -39,8 +39,8 @@ import (
 //
 // HAZARD: no envelope tells on which cluster a row was written first. Logical replication gives a row a new
 // mvcc_timestamp on the cluster that receives it, so that each write turns up in the feed of every cluster as a write of
-// its own, unless the application keeps the origin in a column and -origin names it. A delete has no such column: it
-// counts as made in the region of its file.
+// its own, unless the application keeps the origin in a column and -origin names it, and the feed of the origin is read with
+// -region. A delete has no such column: it counts as made in the region of its file.
 var cockroachdb = importer{name: CockroachDB, detect: isChangefeed, decode: readChangefeed}
 
 // isChangefeed reports whether a document is a message of a changefeed, or a batch of them.
@@ -280,6 +280,10 @@ func (c *change) read(at finding.Place, opt *Options, out *Batch) *problem {
 		return bad
 	}
 
+	if opt.arrived(origin, out.region) {
+		out.count(finding.DuplicateOp)
+		return nil
+	}
 	rec := out.record(at)
 	rec.Kind, rec.Key = c.kind(scanned, out), key
 	rec.Node = clock.Node(rec.Region)

@@ -1,12 +1,14 @@
 package history
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
@@ -86,5 +88,30 @@ func TestCloudStorageFileNamesItsTopic(t *testing.T) {
 		"":                                                        "",
 	} {
 		assert.Equal(t, want, fileTopic(name), name)
+	}
+}
+
+// A row that was written in us and replicated to eu is in the feeds of both, under two times: it is one write where both are read.
+func TestAnArrivalIsNoWriteOfItsOwn(t *testing.T) {
+	row := func(wall int) string {
+		return fmt.Sprintf(`{"after":{"id":1,"v":1,"o":"us"},"before":null,"key":[1],"topic":"t","updated":"%d.0000000000","mvcc_timestamp":"%d.0000000000"}`, wall, wall)
+	}
+	item := func(event string, wall int) string {
+		return fmt.Sprintf(`{"eventID":%q,"eventName":"INSERT","eventVersion":"1.1","dynamodb":{"ApproximateCreationDateTime":%d,"SequenceNumber":"%d","Keys":{"id":{"S":"a"}},`+
+			`"NewImage":{"id":{"S":"a"},"v":{"N":"1"},"o":{"S":"us"}}}}`, event, wall, wall)
+	}
+	for _, texts := range [][2]string{{row(1701102296662969401), row(1701102296662969402)}, {item("e1", 1701102296), item("e2", 1701102297)}} {
+		read := func(region, text string, regions ...string) told {
+			source := Reader(region, strings.NewReader(text))
+			source.Region = region
+			return importAll(Options{Origin: "o", Regions: regions}, source)
+		}
+		us, eu := read("us", texts[0], "us", "eu"), read("eu", texts[1], "eu", "us")
+		assert.Len(t, us.records, 1, "at home")
+		assert.Empty(t, eu.records)
+		assert.EqualValues(t, 1, eu.counts[finding.DuplicateOp])
+		alone := read("eu", texts[1], "eu")
+		require.Len(t, alone.records, 1, "nobody else has it")
+		assert.EqualValues(t, "us", alone.records[0].Node)
 	}
 }

@@ -37,7 +37,16 @@ import (
 //
 // HAZARD: the current version of global tables says nowhere in which region a write began, and names the write anew in
 // each region's stream. Each write turns up in the stream of every region as a write of its own, unless the
-// application keeps the origin in an attribute and -origin names it.
+// application keeps the origin in an attribute and -origin names it, and the stream of the origin is read with -region.
+//
+// HAZARD: a stream tells of a write in whole seconds, Kinesis and Firehose in milliseconds or microseconds. Two writes to an item
+// within one have equal times, and a rule that goes by time decides between them by their values, whichever came first.
+//
+// HAZARD: Kinesis, Firehose and incremental exports keep no order. Of their records nothing follows from what stands before
+// what, so they tell nothing of what writers had seen, and what several regions have of one write is a duplicate.
+//
+// HAZARD: in the region where a write to a table of version 2017.11.29 began, its first record has no name yet: it counts there
+// besides the named one that the other regions have, unless -origin tells where each began.
 //
 // HAZARD: without the old image nothing tells whether aws:rep attributes are left over. They are believed, and two
 // writes of one name will be found out by their payloads.
@@ -171,7 +180,9 @@ func (r *dynamoReader) change(rec, change value.Ref) *problem {
 	}
 	w.deleted = w.event == "REMOVE"
 	w.id = textOf(rec.Get("eventID"))
-	if sequence := textOf(change.Get("SequenceNumber")); w.id == "" && sequence != "" {
+	sequence := textOf(change.Get("SequenceNumber"))
+	w.unordered = sequence == "" // it went through Kinesis
+	if w.id == "" && sequence != "" {
 		w.id = w.key() + "@" + sequence
 	}
 	if w.deleted && w.hasAfter {
@@ -201,7 +212,7 @@ func (r *dynamoReader) incremental(rec value.Ref) *problem {
 	if bad != nil {
 		return bad
 	}
-	w := itemWrite{time: t, precision: Microsecond}
+	w := itemWrite{time: t, precision: Microsecond, unordered: true}
 	if bad = w.images(rec, r.out); bad != nil {
 		return bad
 	}

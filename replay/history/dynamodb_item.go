@@ -17,6 +17,7 @@ type itemWrite struct {
 	time                clock.Timestamp
 	precision           Precision
 	deleted             bool
+	unordered           bool // nothing follows from where it stands
 	primary             image
 	after, before       image
 	hasAfter, hasBefore bool
@@ -98,6 +99,13 @@ func (w *itemWrite) append(r *dynamoReader) *problem {
 		fields = w.primary // an item that is nothing but its key
 	}
 
+	if stamp == (replicaStamp{}) && r.opt.arrived(node, r.out.region) {
+		r.out.count(finding.DuplicateOp)
+		return nil
+	}
+	if w.event == "MODIFY" && !w.hasBefore {
+		r.out.count(finding.MissingBeforeImage) // which attributes it took away
+	}
 	rec := r.out.record(r.at)
 	rec.Kind, rec.Key, rec.Fields = kind, key, fields
 	rec.Time, rec.Precision, rec.ID = w.time, w.precision, w.id
@@ -114,6 +122,9 @@ func (w *itemWrite) append(r *dynamoReader) *problem {
 	}
 	if node != "" {
 		rec.Node = node
+	}
+	if w.unordered {
+		rec.Region = ""
 	}
 	return nil
 }

@@ -47,6 +47,11 @@ type Options struct {
 	// Workers is how many goroutines parse; 0 is one for each processor.
 	Workers int
 
+	// Regions are the regions whose own exports are read too, be it in another call. A record that the export of one region has
+	// of a write that began in another of them, as Origin says, is that write arriving: it is counted as a duplicate, and left to
+	// the export in which it is at home. Where the origin's export is not read, it is the write itself.
+	Regions []string
+
 	// Memory is about how many bytes whoever keeps the records may use; 0 is [DefaultMemory], and less than 0 is without
 	// limit. What does not fit goes to temporary files in the directory Temp, "" for the system's. Scan keeps nothing and
 	// looks at neither.

@@ -125,6 +125,12 @@ func (columns image) unchanged() bool {
 	return true
 }
 
+// arrived reports whether a record of a region's export is of a write that began elsewhere and stands in the export of that
+// region.
+func (o *Options) arrived(origin clock.Node, region string) bool {
+	return origin != "" && region != "" && string(origin) != region && slices.Contains(o.Regions, string(origin))
+}
+
 // origin returns where the application says that the row was written, "" when it doesn't.
 func (columns image) origin(opt *Options) (clock.Node, *problem) {
 	if opt.Origin == "" {

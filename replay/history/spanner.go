@@ -299,6 +299,7 @@ func (c *dataChange) mod(mod value.Ref, i int, at finding.Place) *problem {
 	if origin != "" {
 		rec.Node = origin
 	}
+	rec.Region = "" // partitions are read beside each other, so nothing follows from what stands before what
 	if c.modType == "DELETE" {
 		rec.Op = merge.Delete
 	} else {
