@@ -268,12 +268,16 @@ func TestPlainKeysAreCountedLikeAllOthers(t *testing.T) {
 		h, err := Collect([]history.Source{sourceOf("b", text[:len(text)/2]), sourceOf("a", text[len(text)/2:])}, history.Options{Workers: 2})
 		require.NoError(t, err)
 		require.Equal(t, changesUnder(t, h, tables, func([]cell) {}), changesUnder(t, h, tables, nil), "seed %d", seed)
-		for _, rules := range tables {
+		for i, rules := range tables {
 			table := merge.MustParseTable(rules, oddRule)
+			two := []string{rules, tables[(i+1)%len(tables)]} // under which more keys are plain than under all
+			require.Equal(t, changesUnder(t, h, two, func([]cell) {}), changesUnder(t, h, two, nil), "seed %d, under\n%s", seed, two)
 			report := func(cells func([]cell)) string {
 				opt := &Options{Worst: 50, Workers: 2}
+				alone := h.report(table, h.fold(&work{tables: []*merge.Table{table}, opt: opt, cells: cells})[0], opt)
 				w := &work{tables: []*merge.Table{table}, opt: opt, cells: cells, state: &stateSorter{store: h.store}}
 				r := h.report(table, h.fold(w)[0], opt)
+				require.Equal(t, alone, r, "seed %d: whether a state is wanted", seed)
 				b, err := json.MarshalIndent(r, "", " ")
 				require.NoError(t, err)
 				var state strings.Builder
