@@ -25,7 +25,7 @@ import (
 // keeps, and the counts of all else. It carries the writes and not only their sums, for a conflict may span two days. What joins a partial and other
 // inputs reports, to the byte, what reading all of them at once would have.
 //
-//	"tiebreak.partial/v6\n", "z" or "s" for how the rest is packed: as zstd, or as S2, which is quicker and takes more space
+//	"tiebreak.partial/v7\n", "z" or "s" for how the rest is packed: as zstd, or as S2, which is quicker and takes more space
 //	       length (uvarint), header (JSON)
 //	       count, then each name: length, text; "" for a number that is not used
 //	       1, the numbers of all ids "node:seq", in ranges, each: the number of the node's name, how many are missing since
@@ -37,7 +37,7 @@ import (
 
 const (
 	partialForm  = "tiebreak.partial/"
-	partialMagic = partialForm + "v6\n"
+	partialMagic = partialForm + "v7\n"
 )
 
 // packing is how the inside of a partial is packed.

@@ -24,12 +24,16 @@ type Read struct {
 	Field    string // the one that was read; "" is the whole record
 	Want     string // what it was promised: see [history.Reading], as for all that follows
 	Saw      string
-	NotFound bool
 	Session  string
 	ServedBy string
-	Start    int64
-	End      int64
-	Time     int64
+
+	SawVersion    uint64
+	HasSawVersion bool
+	NotFound      bool
+
+	Start int64
+	End   int64
+	Time  int64
 }
 
 // Call is when a write was called and acknowledged, in nanoseconds since 1970, and in which session; 0 and "" where nothing is
@@ -47,17 +51,18 @@ type readingRecord struct {
 }
 
 // A reading is a record with the length and the key first, as those of writes, and then flags, the numbers of its place, two
-// times, and texts.
+// times, and texts. A version that was seen stands in place of the id.
 const (
 	readingOfWrite = 1 << iota
 	readingNotFound
+	readingSawVersion
 )
 
 // appendReading appends what a record says of a read, or of the call of a write. file is the number of its file.
 func appendReading(b []byte, rec *history.Record, file uint64) []byte {
 	r := rec.Reading
-	is := readingRecord{write: rec.Kind == history.Write, Read: Read{Place: rec.Place, Want: r.Want, Saw: r.Saw, NotFound: r.NotFound,
-		Session: r.Session, ServedBy: r.ServedBy, Start: r.Start.Wall, End: r.End.Wall, Time: rec.Time.Wall}}
+	is := readingRecord{write: rec.Kind == history.Write, Read: Read{Place: rec.Place, Want: r.Want, Saw: r.Saw, Session: r.Session,
+		ServedBy: r.ServedBy, SawVersion: r.SawVersion, HasSawVersion: r.HasSawVersion, NotFound: r.NotFound, Start: r.Start.Wall, End: r.End.Wall, Time: rec.Time.Wall}}
 	if len(rec.Fields) == 1 {
 		is.Field = rec.Fields[0].Name
 	}
@@ -75,6 +80,9 @@ func (r *readingRecord) append(b []byte, key string, file uint64) []byte {
 	if r.NotFound {
 		flags |= readingNotFound
 	}
+	if r.HasSawVersion {
+		flags |= readingSawVersion
+	}
 	b = append(b, flags)
 	b = appendUint(b, file)
 	b = appendUint(b, uint64(r.Place.Line))
@@ -84,7 +92,12 @@ func (r *readingRecord) append(b []byte, key string, file uint64) []byte {
 	b = appendText(b, r.Session)
 	if !r.write {
 		b = binary.LittleEndian.AppendUint64(b, uint64(r.Time))
-		for _, text := range [...]string{r.Want, r.Saw, r.ServedBy, r.Field} {
+		if r.HasSawVersion {
+			b = appendUint(b, r.SawVersion)
+		} else {
+			b = appendText(b, r.Saw)
+		}
+		for _, text := range [...]string{r.Want, r.ServedBy, r.Field} {
 			b = appendText(b, text)
 		}
 	}
@@ -96,16 +109,21 @@ func (r *reader) reading() (key string, is readingRecord) {
 	one := r.next()
 	key = one.text()
 	flags := one.byte()
-	is.write, is.NotFound = flags&readingOfWrite != 0, flags&readingNotFound != 0
+	is.write, is.NotFound, is.HasSawVersion = flags&readingOfWrite != 0, flags&readingNotFound != 0, flags&readingSawVersion != 0
 	is.file = uint32(one.uint())
 	is.Place = finding.Place{File: one.nameOf(uint64(is.file)), Line: int64(one.uint()), Item: int(one.uint())}
 	is.Start, is.End = one.wall(), one.wall()
 	is.Session = one.text()
 	if !is.write {
 		is.Time = one.wall()
-		is.Want, is.Saw, is.ServedBy, is.Field = one.text(), one.text(), one.text(), one.text()
+		if is.HasSawVersion {
+			is.SawVersion = one.uint()
+		} else {
+			is.Saw = one.text()
+		}
+		is.Want, is.ServedBy, is.Field = one.text(), one.text(), one.text()
 	}
-	if one.bad || one.at < len(one.b) || flags&^(readingOfWrite|readingNotFound) != 0 {
+	if one.bad || one.at < len(one.b) || flags&^(readingOfWrite|readingNotFound|readingSawVersion) != 0 {
 		r.fail()
 	}
 	return key, is

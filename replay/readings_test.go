@@ -49,7 +49,16 @@ func linesOfReads(seed uint64, n, keys int) (lines []readLine) {
 			if l.read.Field != "" {
 				field = `,"field":"f"`
 			}
-			l.text = fmt.Sprintf(`{"op":"read","key":%q,"want":"strong","saw":%q,"start":%d,"end":%d%s%s%s}`, l.key, l.read.Saw, l.call.Start, l.call.End, session, served, field)
+			saw := fmt.Sprintf("%q", l.read.Saw)
+			switch n := r.Uint64N(9); { // an id and a version may have the same digits
+			case n < 2:
+				l.read.Saw = fmt.Sprint(n)
+				saw = fmt.Sprintf("%q", l.read.Saw)
+			case n < 4:
+				l.read.Saw, l.read.SawVersion, l.read.HasSawVersion = "", n-2, true
+				saw = fmt.Sprint(n - 2)
+			}
+			l.text = fmt.Sprintf(`{"op":"read","key":%q,"want":"strong","saw":%s,"start":%d,"end":%d%s%s%s}`, l.key, saw, l.call.Start, l.call.End, session, served, field)
 		case k%7 == 2:
 			continue
 		case r.IntN(8) == 0 && len(lines) > 0 && lines[len(lines)-1].read == nil: // the first delivery is the one that counts

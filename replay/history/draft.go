@@ -184,7 +184,7 @@ func (d *draft) text(m member, s string) *problem {
 	case memberWant:
 		d.read.Want, bad = s, checkWant(s)
 	case memberSaw:
-		d.read.Saw, d.read.NotFound = s, false
+		d.saw(Reading{Saw: s})
 	case memberSession:
 		d.read.Session = s
 	case memberServedBy:
@@ -210,7 +210,7 @@ func (d *draft) integer(m member, n uint64) *problem {
 	case memberEnd:
 		d.read.End, _, bad = parseNanos(n)
 	case memberSaw:
-		d.read.Saw, d.read.NotFound = strconv.FormatUint(n, 10), false
+		d.saw(Reading{SawVersion: n, HasSawVersion: true})
 	default:
 		return wrongKind(m, "a number")
 	}
@@ -240,7 +240,7 @@ func (d *draft) any(m member, v value.Value) *problem {
 		return d.context(v)
 	case memberSaw:
 		if v == value.Null {
-			d.read.Saw, d.read.NotFound = "", true
+			d.saw(Reading{NotFound: true})
 			return nil
 		}
 	case memberTime, memberStart, memberEnd:
@@ -254,6 +254,13 @@ func (d *draft) any(m member, v value.Value) *problem {
 		}
 	}
 	return wrongKind(m, article(kind))
+}
+
+// saw sets what a read saw, which is told in one of three ways.
+func (d *draft) saw(r Reading) { d.read.saw(&r) }
+
+func (r *Reading) saw(as *Reading) {
+	r.Saw, r.SawVersion, r.HasSawVersion, r.NotFound = as.Saw, as.SawVersion, as.HasSawVersion, as.NotFound
 }
 
 // context sets what the writer had seen.
@@ -421,7 +428,7 @@ func (d *draft) call() *problem {
 		case memberWant:
 			d.rec.Reading.Want = d.read.Want
 		case memberSaw:
-			d.rec.Reading.Saw, d.rec.Reading.NotFound = d.read.Saw, d.read.NotFound
+			d.rec.Reading.saw(&d.read)
 		case memberStart:
 			d.rec.Reading.Start = d.read.Start
 		case memberEnd:

@@ -57,8 +57,10 @@ func TestLinesBecomeRecords(t *testing.T) {
 			Kind: Read, Key: "k", Reading: &Reading{Want: "quorum", ServedBy: "a,b"}},
 		`{"key":"k","op":"read"}`: {Kind: Read, Key: "k", Reading: &Reading{}},
 		`{"key":"k","op":"read","field":"f","want":"bounded:1.5s","saw":12,"session":"s","served_by":"r","start":5,"end":5}`: {
-			Kind: Read, Key: "k", Fields: []Field{{Name: "f"}}, Reading: &Reading{Want: "bounded:1.5s", Saw: "12", Session: "s",
+			Kind: Read, Key: "k", Fields: []Field{{Name: "f"}}, Reading: &Reading{Want: "bounded:1.5s", SawVersion: 12, HasSawVersion: true, Session: "s",
 				ServedBy: "r", Start: clock.Timestamp{Wall: 5}, End: clock.Timestamp{Wall: 5}}},
+		`{"key":"k","op":"read","saw":"12"}`: {Kind: Read, Key: "k", Reading: &Reading{Saw: "12"}},
+		`{"key":"k","op":"read","saw":0}`:    {Kind: Read, Key: "k", Reading: &Reading{HasSawVersion: true}},
 		`{"key":"k","op":"read","saw":null,"want":"strong","node":"eu"}`: {
 			Kind: Read, Key: "k", Node: "eu", Reading: &Reading{Want: "strong", NotFound: true}},
 		"\t{\"\\u006bey\" : \"k\" , \"value\" : [ 1 , 2 ] , \"node\" : \"eu\" } \r": {

@@ -56,13 +56,15 @@ type Field struct {
 
 // Reading is what a read asked for and saw.
 type Reading struct {
-	Want     string // strong, bounded:DURATION, quorum, session or eventual
-	Saw      string // the id or version seen; "" with NotFound
-	NotFound bool
-	Start    clock.Timestamp
-	End      clock.Timestamp
-	Session  string
-	ServedBy string
+	Want          string // strong, bounded:DURATION, quorum, session or eventual
+	Saw           string // the id seen; "" when a version is told, with NotFound, and when nothing is told
+	SawVersion    uint64 // the version seen, with HasSawVersion: an id may have the same digits
+	HasSawVersion bool
+	NotFound      bool
+	Start         clock.Timestamp
+	End           clock.Timestamp
+	Session       string
+	ServedBy      string
 }
 
 // Precision is the smallest step of time that a record's source can express.

@@ -178,6 +178,9 @@ func entriesOf(rec *Record, to []entry) []entry {
 	if r := rec.Reading; r != nil {
 		text(memberWant, r.Want)
 		text(memberSaw, r.Saw)
+		if r.HasSawVersion {
+			to = append(to, entry{member: memberSaw, kind: entryInteger, integer: r.SawVersion})
+		}
 		if r.NotFound {
 			to = append(to, entry{member: memberSaw, kind: entryNull})
 		}
@@ -356,7 +359,7 @@ func unwritable(rec *Record) string {
 			rec.Version != 0 || rec.HasBase || rec.Reading == nil {
 			return "a read with what only a write has"
 		}
-		return ""
+		return unwritableSaw(rec.Reading)
 	}
 	switch {
 	case rec.Reading != nil && *rec.Reading != (Reading{Start: rec.Reading.Start, End: rec.Reading.End, Session: rec.Reading.Session}):
@@ -380,6 +383,23 @@ func unwritable(rec *Record) string {
 				return bad.detail
 			}
 		}
+	}
+	return ""
+}
+
+// unwritableSaw says why what a read saw is not told in one way; "" when it is, or nothing is told.
+func unwritableSaw(r *Reading) string {
+	ways := 0
+	for _, told := range [...]bool{r.Saw != "", r.HasSawVersion, r.NotFound} {
+		if told {
+			ways++
+		}
+	}
+	switch {
+	case ways > 1:
+		return "what it saw is told in two ways"
+	case !r.HasSawVersion && r.SawVersion != 0:
+		return "a version of a read that saw none"
 	}
 	return ""
 }

@@ -165,8 +165,15 @@ func (p *pick) record() Record {
 	if p.next(4) == 0 {
 		rec.Kind = Read
 		rec.Reading = &Reading{Want: []string{"", "strong", "quorum", "session", "eventual", "bounded:5s"}[p.next(6)], Session: p.text()}
-		if rec.Reading.NotFound = p.next(2) == 0; !rec.Reading.NotFound {
+		switch p.next(4) {
+		case 0:
 			rec.Reading.Saw = p.text()
+		case 1:
+			rec.Reading.Saw = strconv.FormatUint(p.next(1<<63), 10) // an id with the digits of a version
+		case 2:
+			rec.Reading.SawVersion, rec.Reading.HasSawVersion = p.next(1<<63), true
+		default:
+			rec.Reading.NotFound = true
 		}
 		rec.Reading.Start, _ = p.time()
 		if !rec.Reading.Start.IsZero() {
@@ -296,6 +303,9 @@ func TestTheWriterRefusesWhatTheFormatCantHold(t *testing.T) {
 		"a want":             {Key: "k", Node: "n", Fields: one, Reading: &Reading{Want: "strong", Session: "s"}},
 		"a read of values":   {Kind: Read, Key: "k", Fields: one, Reading: &Reading{}},
 		"a read of nothing":  {Kind: Read, Key: "k"},
+		"two sights":         {Kind: Read, Key: "k", Reading: &Reading{Saw: "7", HasSawVersion: true, SawVersion: 7}},
+		"a sight of nothing": {Kind: Read, Key: "k", Reading: &Reading{Saw: "7", NotFound: true}},
+		"a version unseen":   {Kind: Read, Key: "k", Reading: &Reading{SawVersion: 7}},
 		"a bad time":         {Key: "k", Node: "n", Fields: one, Time: clock.Timestamp{Wall: -1}},
 	} {
 		var b bytes.Buffer

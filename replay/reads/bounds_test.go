@@ -142,33 +142,26 @@ func TestReadsAreOfTheWritesThatGoByTheirNames(t *testing.T) {
 		c := newCheck(table, &Options{})
 		c.past.begin(k)
 		g := newRegister(k, &c.past, "f", nil, c)
-		for _, name := range []string{"0", "1", "5", "17", "29", "31", "007", "+5", "x", "5.0"} {
-			var ids, versions []int32
-			elsewhere := false
+		for _, by := range []name{{id: "0"}, {id: "1"}, {id: "5"}, {id: "17"}, {id: "31"}, {id: "007"}, {id: "x"},
+			{isVersion: true}, {version: 1, isVersion: true}, {version: 5, isVersion: true}, {version: 17, isVersion: true}, {version: 31, isVersion: true}} {
+			var want []int32
+			why := UnknownWrite
 			for i := range k.Ops {
-				switch o := &k.Ops[i]; {
+				o := &k.Ops[i]
+				switch {
+				case by.isVersion && (o.Stamp.Version == 0 || o.Stamp.Version != by.version), !by.isVersion && o.ID != by.id:
 				case g.at[i] < 0:
-					elsewhere = elsewhere || o.ID == name
-				case o.ID == name:
-					ids = append(ids, g.at[i])
-				}
-				if o := &k.Ops[i]; g.at[i] >= 0 && o.Stamp.Version > 0 && fmt.Sprint(o.Stamp.Version) == name {
-					versions = append(versions, g.at[i])
+					why = OtherField
+				default:
+					want = append(want, g.at[i])
 				}
 			}
-			want, why := ids, Reason("")
-			switch {
-			case len(ids) > 0:
-			case len(versions) > 0:
-				want = versions
-			case elsewhere:
-				why = OtherField
-			default:
-				why = UnknownWrite
+			if len(want) > 0 {
+				why = ""
 			}
-			writes, told := g.names.find(g, name)
-			require.Equal(t, want, writes, "%q in %d operations", name, len(k.Ops))
-			require.Equal(t, why, told, "%q in %d operations", name, len(k.Ops))
+			writes, told := g.names.find(g, by)
+			require.Equal(t, want, writes, "%+v in %d operations", by, len(k.Ops))
+			require.Equal(t, why, told, "%+v in %d operations", by, len(k.Ops))
 		}
 	}
 }

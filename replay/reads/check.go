@@ -6,6 +6,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -596,8 +597,11 @@ func moment(wall int64) time.Time {
 // caseOf tells of a read, holding on to no memory of the history.
 func (c *check) caseOf(k *replay.KeyOperations, g *register, l *look) Case {
 	one := Case{Key: strings.Clone(k.Key), Field: strings.Clone(g.field), Level: l.level.String(), Outcome: l.Outcome, Reason: l.Reason, Age: l.Age, Behind: l.Versions,
-		Read: ReadRef{Place: l.Place, Start: moment(cmp.Or(l.Start, l.Time)), End: moment(l.End), Saw: strings.Clone(l.Saw), Nothing: l.NotFound,
+		Read: ReadRef{Place: l.Place, Start: moment(cmp.Or(l.Start, l.Time)), End: moment(l.End), Saw: strings.Clone(l.Saw), ByVersion: l.HasSawVersion, Nothing: l.NotFound,
 			Session: strings.Clone(l.Session), Replica: strings.Clone(l.ServedBy)}}
+	if l.HasSawVersion {
+		one.Read.Saw = strconv.FormatUint(l.SawVersion, 10)
+	}
 	if l.seen.one() {
 		one.Saw = c.writeRef(g, l.seen.writes[0])
 	}

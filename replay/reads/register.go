@@ -3,7 +3,6 @@ package reads
 import (
 	"slices"
 	"sort"
-	"strconv"
 
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/value"
@@ -27,7 +26,7 @@ type register struct {
 	at     []int32 // of each operation of the key, its write; -1 when it doesn't touch the register
 	spans  []span  // of each operation of the key
 	reads  []look
-	seen   map[string]*seen
+	seen   map[name]*seen
 	names  names
 
 	certain, possible zones
@@ -125,16 +124,16 @@ func valueOf(o *merge.Op, field string) (value.Value, bool) {
 // look works out what each read saw.
 func (g *register) look(key string, list []*replay.Read, c *check) {
 	if g.seen == nil || len(g.seen) > mostKept {
-		g.seen = make(map[string]*seen)
+		g.seen = make(map[name]*seen)
 	}
 	clear(g.seen)
 	g.names.begin(g)
 	g.reads, g.several = fit(g.reads, len(list))[:0], fit(g.several, len(list)+1)[:0]
 	var none *seen
 	for _, r := range list {
-		s := none
+		s, saw := none, name{id: r.Saw, version: r.SawVersion, isVersion: r.HasSawVersion}
 		if !r.NotFound {
-			s = g.seen[r.Saw]
+			s = g.seen[saw]
 		}
 		if s == nil {
 			g.several = append(g.several, seen{})
@@ -150,13 +149,13 @@ func (g *register) look(key string, list []*replay.Read, c *check) {
 				slices.SortStableFunc(s.writes, func(a, b int32) int {
 					return -compareTimes(g.writes[a].made, g.writes[b].made)
 				})
-			case r.Saw == "":
+			case saw == name{}:
 				s.why = NoSaw
 			default:
-				s.writes, s.why = g.names.find(g, r.Saw)
+				s.writes, s.why = g.names.find(g, saw)
 			}
 			if !r.NotFound {
-				g.seen[r.Saw] = s
+				g.seen[saw] = s
 			}
 		}
 		l := look{Read: r, span: spanOf(r.Start, r.End, r.Time, 0), seen: s, level: c.levelOf(key, r)}
@@ -164,7 +163,22 @@ func (g *register) look(key string, list []*replay.Read, c *check) {
 	}
 }
 
-// names finds the writes that go by a name, which is the id or the version of their operation.
+// name is the id of an operation, or its version: one is never taken for the other.
+type name struct {
+	id        string
+	version   uint64
+	isVersion bool
+}
+
+// of reports whether an operation goes by the name. One without a version has the version 0, which is none.
+func (n *name) of(o *merge.Op) bool {
+	if n.isVersion {
+		return n.version > 0 && o.Stamp.Version == n.version
+	}
+	return o.ID == n.id
+}
+
+// names finds the writes that go by a name.
 type names struct {
 	every     []int32 // 0, 1, 2, and so on: what one write is a part of, as a list
 	byID      map[string]int32
@@ -201,37 +215,24 @@ func (n *names) begin(g *register) {
 	}
 }
 
-// find returns the writes that have a name as their id, or else those that have it as their version, and why there is none.
-func (n *names) find(g *register, name string) (writes []int32, why Reason) {
+// find returns the writes that go by a name, and why there is none.
+func (n *names) find(g *register, by name) (writes []int32, why Reason) {
 	n.found, n.elsewhere = n.found[:0], false
-	version, isVersion := versionOf(name)
 	ops := g.past.ops
 	if len(ops) <= fewNames {
 		for i := range ops {
-			if ops[i].ID == name {
+			if by.of(&ops[i].Op) {
 				n.take(g, i)
 			}
 		}
-		elsewhere := n.elsewhere
-		if len(n.found) == 0 && isVersion {
-			for i := range ops {
-				if ops[i].Stamp.Version == version {
-					n.take(g, i)
-				}
-			}
-		}
-		n.elsewhere = elsewhere
 	} else {
-		for at := n.byID[name]; at > 0; at = n.ofID[at-1] {
+		at, before := n.byID[by.id], n.ofID
+		if by.isVersion {
+			at, before = n.byVersion[by.version], n.ofVersion
+		}
+		for ; at > 0; at = before[at-1] {
 			n.take(g, int(at-1))
 		}
-		elsewhere := n.elsewhere
-		if len(n.found) == 0 && isVersion {
-			for at := n.byVersion[version]; at > 0; at = n.ofVersion[at-1] {
-				n.take(g, int(at-1))
-			}
-		}
-		n.elsewhere = elsewhere
 		slices.Sort(n.found)
 	}
 	switch {
@@ -244,15 +245,6 @@ func (n *names) find(g *register, name string) (writes []int32, why Reason) {
 		return nil, OtherField
 	}
 	return nil, UnknownWrite
-}
-
-// versionOf returns the version that a text is, as it is written and no other way.
-func versionOf(text string) (version uint64, ok bool) {
-	if text[0] < '1' || text[0] > '9' { // mostly
-		return 0, false
-	}
-	version, err := strconv.ParseUint(text, 10, 64)
-	return version, err == nil
 }
 
 // take takes the write of an operation of that name, or that it touches something else.

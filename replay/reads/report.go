@@ -258,13 +258,14 @@ type Case struct {
 
 // ReadRef names a read.
 type ReadRef struct {
-	Place   finding.Place `json:"place"`
-	Start   time.Time     `json:"start,omitzero"`
-	End     time.Time     `json:"end,omitzero"`
-	Saw     string        `json:"saw,omitempty"`
-	Nothing bool          `json:"nothing,omitempty"` // it found nothing
-	Session string        `json:"session,omitempty"`
-	Replica string        `json:"served_by,omitempty"`
+	Place     finding.Place `json:"place"`
+	Start     time.Time     `json:"start,omitzero"`
+	End       time.Time     `json:"end,omitzero"`
+	Saw       string        `json:"saw,omitempty"`            // the id, or the version
+	ByVersion bool          `json:"saw_by_version,omitempty"` // it is the version
+	Nothing   bool          `json:"nothing,omitempty"`        // it found nothing
+	Session   string        `json:"session,omitempty"`
+	Replica   string        `json:"served_by,omitempty"`
 }
 
 // WriteRef names a write.

@@ -281,15 +281,40 @@ func TestReplicasOfAllKeysAreCounted(t *testing.T) {
 	}
 }
 
-func TestWhatWasSeenMayGoByItsVersion(t *testing.T) {
-	for saw, want := range map[string]reads.Outcome{"9": reads.Stale, "10": reads.Fine, "09": reads.CannotTell, "8": reads.CannotTell, "x": reads.CannotTell, ":": reads.CannotTell} {
-		var got reads.Outcome
-		report(t, moments(`
-			{"key":"k","value":1,"node":"us","version":9,"start":@1,"end":@1.1}
-			{"key":"k","value":2,"node":"us","version":10,"start":@2,"end":@2.1}
-			{"key":"k","op":"read","want":"strong","saw":"`+saw+`","start":@9,"end":@9.1}`),
+// A version was taken for an id with the same digits, and the id for a version.
+func TestWhatWasSeenGoesByItsIDOrByItsVersion(t *testing.T) {
+	outcome := func(ids, saw string, others int) (got reads.Outcome) {
+		var more strings.Builder
+		for i := range others {
+			fmt.Fprintf(&more, `{"key":"k","value":0,"node":"us","id":"o%d","start":@0,"end":@0.1}`+"\n", i)
+		}
+		report(t, moments(more.String()+strings.NewReplacer("OLD", ids[:1], "NEW", ids[1:]).Replace(`
+			{"key":"k","value":1,"node":"us","version":3,"id":"OLD","start":@1,"end":@1.1}
+			{"key":"k","value":2,"node":"us","version":4,"id":"NEW","start":@2,"end":@2.1}
+			{"key":"k","op":"read","want":"strong","saw":`)+saw+`,"start":@9,"end":@9.1}`),
 			reads.Options{Each: func(_, _ string, _ finding.Place, v reads.Verdict) { got = v.Outcome }}, 1, 0)
-		assert.Equal(t, want, got, saw)
+		return got
+	}
+	for _, others := range []int{0, 30} {
+		for _, c := range []struct {
+			ids, saw string // the id of the write of version 3, and that of version 4
+			want     reads.Outcome
+		}{
+			{"ab", `3`, reads.Stale},
+			{"ab", `4`, reads.Fine},
+			{"ab", `0`, reads.CannotTell}, // what has no version is not of version 0
+			{"ab", `5`, reads.CannotTell},
+			{"ab", `"a"`, reads.Stale},
+			{"ab", `"b"`, reads.Fine},
+			{"ab", `"3"`, reads.CannotTell}, // nobody has that id
+			{"ab", `"03"`, reads.CannotTell},
+			{"4b", `4`, reads.Fine},
+			{"4b", `"4"`, reads.Stale},
+			{"a3", `3`, reads.Stale},
+			{"a3", `"3"`, reads.Fine},
+		} {
+			assert.Equal(t, c.want, outcome(c.ids, c.saw, others), "%+v beside %d others", c, others)
+		}
 	}
 }
 
@@ -301,7 +326,7 @@ func TestWhatIsToldOfManyReads(t *testing.T) {
 		{"key":"a","value":3,"node":"us","version":3,"id":"us:3","start":@3,"end":@3.1}
 		{"key":"a","op":"read","saw":"us:1","start":@4}
 		{"key":"a","op":"read","saw":"us:2","start":@4}
-		{"key":"b","op":"read","want":"strong","saw":"gone","start":@4}
+		{"key":"b","op":"read","want":"strong","saw":5,"start":@4}
 		{"key":"a","op":"read","want":"strong","saw":"gone","start":@4}
 		{"key":"a","op":"read","want":"strong","start":@4}`)
 	for _, workers := range []int{1, 2, 5} {
@@ -312,6 +337,8 @@ func TestWhatIsToldOfManyReads(t *testing.T) {
 		assert.Equal(t, []reads.ReasonSum{{Reason: reads.UnknownWrite, Reads: 2}, {Reason: reads.NoSaw, Reads: 1}}, r.Untold)
 		require.Len(t, r.Examples, 2)
 		assert.EqualValues(t, 6, r.Examples[0].Read.Place.Line)
+		assert.Equal(t, "5", r.Examples[0].Read.Saw)
+		assert.True(t, r.Examples[0].Read.ByVersion)
 		assert.EqualValues(t, 8, r.Examples[1].Read.Place.Line)
 		stale, untold := r.Sum()
 		assert.Equal(t, []int64{0, 3}, []int64{stale, untold})
