@@ -64,6 +64,11 @@
 // cut, stop, skew, drift, freeze and link take "for DURATION", and are over by themselves. Every line may name its owner,
 // and "handoff" says that the owner must be told.
 //
+// A read of the history that wanted better than it is shown is told as stale_read, whatever the level of its class: by strong and
+// quorum what was acknowledged before it began, by "bounded:5s" that up to 5s before, by session, and by strong too, what its session
+// had read before. Which writes are a session's own a drill does not know; the judgement of the reads as recorded does (package
+// reads).
+//
 // Levels of reads and writes are local, quorum, all, "2 of 3"; of reads also "bounded 5s" (another region answers when
 // one's own is further behind) and session (or when it lacks what the session has read). A class is critical when its
 // name is, or its line has the word: two sides that both write one of its keys while cut are a split brain. "leader KEYS"

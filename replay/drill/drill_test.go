@@ -125,6 +125,60 @@ func TestPlantedStaleReadsAreFound(t *testing.T) {
 	require.EqualValues(t, 1, r.Totals[Unread], "and 50 ms is not, and nobody else can be asked")
 }
 
+// Only strong and bounded reads were told.
+func TestAStaleReadIsToldByWhatItWanted(t *testing.T) {
+	text := at(10, "us", 1, "k", "old") + at(110, "us", 2, "k", "new") + readAt(150, "eu", "k", "%s")
+	for want, stale := range map[string]string{
+		"strong":       "h:3: stale_read: wanted a strong read, and eu was 40ms behind",
+		"quorum":       "h:3: stale_read: wanted a quorum read, and eu was 40ms behind",
+		"bounded:39ms": "h:3: stale_read: wanted a read at most 39ms behind, and eu was 40ms behind",
+		"bounded:40ms": "", "session": "", "eventual": "",
+	} {
+		r := runDrill(t, two+"at 00:00:00.100 cut eu for 100ms\n", fmt.Sprintf(text, want))
+		require.EqualValues(t, 1, r.Totals[Stale])
+		require.Equal(t, stale, toldStale(r), want)
+	}
+}
+
+// A session reads at us and then at eu, which is cut off.
+func TestASessionThatHadReadMoreIsTold(t *testing.T) {
+	readIn := func(session string, ms int, node, want string) string {
+		return strings.Replace(readAt(ms, node, "k", want), `"session":"s"`, fmt.Sprintf(`"session":%q`, session), 1)
+	}
+	text := at(10, "us", 1, "k", "old") + at(110, "us", 2, "k", "new") + readIn("a", 120, "us", "session") + readIn("%s", 150, "eu", "%s") +
+		readIn("a", 260, "eu", "session")
+	cut := "at 00:00:00.100 cut eu for 100ms\n"
+	for _, c := range [][3]string{
+		{"a", "session", "h:4: stale_read: wanted a session read, and eu lacked what its session had read"},
+		{"a", "strong", "h:4: stale_read: wanted a strong read, and eu was 40ms behind"},
+		{"a", "eventual", ""},
+		{"b", "session", ""}, // another session
+	} {
+		require.Equal(t, c[2], toldStale(runDrill(t, two+cut, fmt.Sprintf(text, c[1], c[0]))), "%v", c)
+	}
+	r := runDrill(t, two+"class all = * reads session writes local\n"+cut, fmt.Sprintf(text, "session", "a"))
+	require.Empty(t, toldStale(r))
+	require.EqualValues(t, 1, r.Totals[Unread], "nobody else can be asked")
+	// A write that is under way was read: nobody was promised it, but who has read it.
+	open := "region eu = eu\nregion us = us\nlink * 10ms\nclass all = * reads local writes quorum\nat 00:00:00.135 cut eu for 100ms\n"
+	r = runDrill(t, open, at(10, "us", 1, "k", "old")+at(110, "us", 2, "k", "new")+readIn("a", 136, "us", "strong")+readIn("a", 137, "eu", "strong"))
+	require.EqualValues(t, 0, r.Totals[Stale])
+	require.Equal(t, "h:4: stale_read: wanted a strong read, and eu lacked what its session had read", toldStale(r))
+}
+
+// toldStale returns the one stale read that a drill tells, "" for none.
+func toldStale(r *Result) string {
+	for _, f := range r.Findings {
+		if f.Code == finding.StaleRead {
+			if f.Count == 1 {
+				return f.Examples[0].String()
+			}
+			return fmt.Sprint(f.Count, " of them")
+		}
+	}
+	return ""
+}
+
 func TestReadsOfWritesThatAreLostLaterAreCounted(t *testing.T) {
 	text := at(110, "eu", 1, "k", "theirs") + readAt(120, "eu", "k", "eventual") + at(130, "us", 1, "k", "ours")
 	r := runDrill(t, two+"at 00:00:00.100 cut eu for 100ms\n", text)

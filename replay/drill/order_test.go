@@ -56,7 +56,7 @@ func TestADrillDoesNotDependOnTheOrderOfTheKeys(t *testing.T) {
 		for _, k := range keys {
 			b.add(k)
 		}
-		return b.traffic(&reads)
+		return b.traffic(reads.list)
 	}
 	inOrder := traffic()
 	var shuffled []*Traffic

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/replay/reads"
 )
 
 // preference is a finding in the making: reads that ought to have asked others, and were answered by their own replica
@@ -108,7 +109,7 @@ func (w *world) whomToAsk(g *reading) (need int, only *replica, ok bool) {
 			return len(missed) == 0 || w.now-w.oldest(missed) <= int64(c.Reads.Bound)
 		}
 	case Session:
-		if last, known := w.sessions[rd.session+"\x00"+rd.name]; known && rd.session != "" {
+		if last, known := w.sessions[rd.sessionOf()]; known && rd.session != "" {
 			fresh = func(p *replica) bool { return w.plays[last].has&p.bit != 0 || w.plays[last].status != isAccepted }
 		}
 	}
@@ -227,9 +228,11 @@ func (w *world) finish(g *reading, q *request) {
 	if g.rd.key < 0 {
 		return
 	}
+	age := int64(0)
 	if len(g.missed) > 0 {
-		w.wanted(g, w.stale(g))
+		age = w.stale(g)
 	}
+	w.wanted(g, q, age)
 	w.saw(g, q)
 }
 
@@ -243,18 +246,31 @@ func (w *world) stale(g *reading) int64 {
 	return age
 }
 
-// wanted tells of a stale read that had asked for better.
-func (w *world) wanted(g *reading, age int64) {
+// wanted tells of a read that had asked for better than it got: for what was acknowledged before it began, for that up to so long
+// before, or for what its session had read, which a strong read has asked for too.
+func (w *world) wanted(g *reading, q *request, age int64) {
 	rd, r := g.rd, g.at
-	if !rd.strong && (rd.bound < 0 || age <= rd.bound) {
+	behind := false
+	switch rd.want.Kind {
+	case reads.Strong, reads.Quorum:
+		behind = len(g.missed) > 0
+	case reads.Bounded:
+		behind = len(g.missed) > 0 && age > int64(rd.want.Bound)
+	}
+	if !behind {
+		if (rd.want.Kind == reads.Session || rd.want.Kind == reads.Strong) && w.regressed(g, q) {
+			w.tellAt(finding.StaleRead, rd.place, rd.name, func() string {
+				return fmt.Sprintf("wanted a %s read, and %s lacked what its session had read", rd.want, r.name)
+			})
+		}
 		return
 	}
-	want := "strong"
-	if !rd.strong {
-		want = "at most " + durationOf(rd.bound) + " behind"
+	want := "a " + rd.want.String() + " read"
+	if rd.want.Kind == reads.Bounded {
+		want = "a read at most " + durationOf(int64(rd.want.Bound)) + " behind"
 	}
 	w.tellAt(finding.StaleRead, rd.place, rd.name, func() string {
-		return fmt.Sprintf("wanted a %s read, and %s was %s behind", want, r.name, durationOf(age))
+		return fmt.Sprintf("wanted %s, and %s was %s behind", want, r.name, durationOf(age))
 	})
 	home := w.replicas[w.plays[g.missed[0]].home]
 	if g.asked || w.reachable(r, home) {
@@ -270,17 +286,37 @@ func (w *world) wanted(g *reading, age int64) {
 	p.age = max(p.age, age)
 }
 
+// sessionOf is what the session of a read has seen of its key: where that stands in world.sessions.
+func (rd *read) sessionOf() string { return rd.session + "\x00" + rd.name }
+
+// regressed reports whether who answered a read lacks what its session had seen.
+func (w *world) regressed(g *reading, q *request) bool {
+	last, known := w.sessions[g.rd.sessionOf()]
+	if !known || g.rd.session == "" {
+		return false
+	}
+	return w.plays[last].status == isAccepted && w.plays[last].has&g.answered(q) == 0
+}
+
+// answered returns the replicas that have answered a read.
+func (g *reading) answered(q *request) uint64 {
+	switch {
+	case q == nil:
+		return g.at.bit
+	case q.only != nil:
+		return q.only.bit
+	}
+	return q.have
+}
+
 // saw takes note of which writes a read showed.
 func (w *world) saw(g *reading, q *request) {
 	if w.light {
 		return
 	}
-	rd, v, asked := g.rd, g.at.view, g.at.bit
+	rd, v := g.rd, g.at.view
 	if q != nil {
-		v, asked = g.shown.view, q.have
-		if q.only != nil {
-			asked = q.only.bit
-		}
+		v = g.shown.view
 	}
 	latest := int32(-1)
 	for cell := v.cellsOf[rd.key]; cell < v.cellsOf[rd.key+1]; cell++ {
@@ -305,12 +341,11 @@ func (w *world) saw(g *reading, q *request) {
 	if rd.session == "" || latest < 0 {
 		return
 	}
-	k := rd.session + "\x00" + rd.name
-	if last, known := w.sessions[k]; known && w.plays[last].status == isAccepted && w.plays[last].has&asked == 0 {
+	if w.regressed(g, q) {
 		g.class.regressed++ // it has seen more before
 		return
 	}
-	w.sessions[k] = latest
+	w.sessions[rd.sessionOf()] = latest
 }
 
 // writeOf returns the write of the drill behind one that a cell keeps, -1 when there is none.
@@ -336,6 +371,6 @@ func (w *world) probe(p *probeLine, play int32) {
 				break
 			}
 		}
-		w.begin(&read{key: key, name: w.t.keys[key], bound: -1, lot: chance(w.lot(play), uint64(p.Line), lotOf(r.name))}, r, false)
+		w.begin(&read{key: key, name: w.t.keys[key], lot: chance(w.lot(play), uint64(p.Line), lotOf(r.name))}, r, false)
 	}
 }

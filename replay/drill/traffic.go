@@ -14,6 +14,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/history"
+	"github.com/tiebreakhq/tiebreak/replay/reads"
 )
 
 // Traffic is a history in the order of time: every write once, with what its writer had seen, and every read. It depends
@@ -78,8 +79,7 @@ type read struct {
 	place   finding.Place
 	name    string // of the key
 	session string
-	strong  bool
-	bound   int64 // of "bounded:5s"; -1 for none
+	want    reads.Level
 }
 
 // Reads takes the reads of a history while it is read for its writes: give its Take to [history.Options], as Exclude. The
@@ -109,29 +109,29 @@ func (r *Reads) Take(rec *history.Record) bool {
 
 // Collect reads sources into traffic.
 func Collect(sources []history.Source, opt history.Options) (*Traffic, error) {
-	var reads Reads
+	var taken Reads
 	exclude := opt.Exclude
 	opt.Exclude = func(rec *history.Record) bool {
-		return exclude != nil && exclude(rec) || reads.Take(rec)
+		return exclude != nil && exclude(rec) || taken.Take(rec)
 	}
 	h, err := replay.Collect(sources, opt)
 	if err != nil {
 		return nil, err
 	}
-	return NewTraffic(h, &reads, replay.Options{})
+	return NewTraffic(h, &taken, replay.Options{})
 }
 
 // NewTraffic makes traffic of the writes of a history and of the reads that were taken beside; nil is none. Of the options
 // it takes the lag.
-func NewTraffic(h *replay.History, reads *Reads, opt replay.Options) (*Traffic, error) {
-	if reads == nil {
-		reads = &Reads{}
+func NewTraffic(h *replay.History, taken *Reads, opt replay.Options) (*Traffic, error) {
+	if taken == nil {
+		taken = &Reads{}
 	}
 	total := int64(0)
 	for _, in := range h.Inputs() {
 		total += in.Writes
 	}
-	b := newBuilder(total, len(reads.list) > 0)
+	b := newBuilder(total, len(taken.list) > 0)
 	h.Operations(opt, b.add)
 	if err := h.Err(); err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func NewTraffic(h *replay.History, reads *Reads, opt replay.Options) (*Traffic, 
 	if n := max(len(b.t.writes), len(b.t.fields)); n > 1<<30 {
 		return nil, fmt.Errorf("drill: %d writes or fields of them: the limit is %d", n, 1<<30)
 	}
-	return b.traffic(reads), nil
+	return b.traffic(taken.list), nil
 }
 
 // builder makes traffic, key by key. The order of the keys leaves no trace.
@@ -249,8 +249,8 @@ func (b *builder) add(k *replay.KeyOperations) {
 }
 
 // traffic puts everything in order, once all keys are there.
-func (b *builder) traffic(reads *Reads) *Traffic {
-	b.read(reads.list)
+func (b *builder) traffic(reads []history.Record) *Traffic {
+	b.read(reads)
 	b.t.sortNodes()
 	b.t.sortReads()
 	b.t.sortTime()
@@ -262,7 +262,7 @@ func (b *builder) read(list []history.Record) {
 	t := b.t
 	for i := range list {
 		rec := &list[i]
-		r := read{at: rec.Time.Wall, key: -1, place: rec.Place, name: rec.Key, session: rec.Reading.Session, bound: -1}
+		r := read{at: rec.Time.Wall, key: -1, place: rec.Place, name: rec.Key, session: rec.Reading.Session}
 		if r.at == 0 {
 			r.at = rec.Reading.Start.Wall
 		}
@@ -275,12 +275,7 @@ func (b *builder) read(list []history.Record) {
 		}
 		served, _, _ := strings.Cut(rec.Reading.ServedBy, ",") // of several, the first is where it was asked
 		r.node = b.node(cmp.Or(clock.Node(served), rec.Node))
-		r.strong = rec.Reading.Want == "strong"
-		if bound, ok := strings.CutPrefix(rec.Reading.Want, "bounded:"); ok {
-			if d, err := time.ParseDuration(bound); err == nil {
-				r.bound = int64(d)
-			}
-		}
+		r.want, _ = reads.ParseLevel(rec.Reading.Want) // one that wants nothing is eventual
 		t.reads = append(t.reads, r)
 	}
 }
