@@ -66,8 +66,9 @@
 //
 // A read of the history that wanted better than it is shown is told as stale_read, whatever the level of its class: by strong and
 // quorum what was acknowledged before it began, by "bounded:5s" that up to 5s before, by session, and by strong too, what its session
-// had read before. Which writes are a session's own a drill does not know; the judgement of the reads as recorded does (package
-// reads).
+// had read before. As in package reads it has missed a write when it would have shown something else with it: not when what
+// it shows beats that. The measure stale counts every read that was answered without an acknowledged write, whatever it wanted and
+// whether or not that shows. Which writes are a session's own a drill does not know; the judgement of the reads as recorded does.
 //
 // Levels of reads and writes are local, quorum, all, "2 of 3"; of reads also "bounded 5s" (another region answers when
 // one's own is further behind) and session (or when it lacks what the session has read). A class is critical when its

@@ -166,6 +166,41 @@ func TestASessionThatHadReadMoreIsTold(t *testing.T) {
 	require.Equal(t, "h:4: stale_read: wanted a strong read, and eu lacked what its session had read", toldStale(r))
 }
 
+// A read that shows the winner was told as stale because its replica lacked what the winner beats.
+func TestAReadThatShowsWhatItWouldWithAllWritesIsNotToldAsStale(t *testing.T) {
+	field := func(line, field string) string { return strings.Replace(line, `"field":"f"`, `"field":"`+field+`"`, 1) }
+	readOf := func(line, field string) string { return strings.Replace(line, `"op"`, `"field":"`+field+`","op"`, 1) }
+	read := readAt(150, "eu", "k", "strong")
+	table := merge.MustParseTable("nodes eu < us\nset/* * add-wins\ncnt/* * counter\n* a,b lww together\n* * lww")
+	behind := func(line, ms int) string {
+		return fmt.Sprintf("h:%d: stale_read: wanted a strong read, and eu was %dms behind", line, ms)
+	}
+	set := func(line, op, key string) string {
+		return strings.NewReplacer(`"field"`, `"op":"`+op+`","field"`, `"k"`, `"`+key+`"`).Replace(line)
+	}
+	for name, c := range map[string]struct{ text, told string }{
+		"the winner":           {at(110, "us", 1, "k", "1") + at(120, "eu", 1, "k", "2") + read, ""},
+		"a loser":              {at(110, "us", 1, "k", "1") + at(120, "eu", 1, "k", "2") + at(130, "us", 2, "k", "3") + read, behind(4, 20)},
+		"nothing":              {at(110, "us", 1, "k", "1") + read, behind(2, 40)},
+		"nothing, as deleted":  {`{"key":"k","op":"delete","node":"us","time":1779235200110000000,"id":"us:1"}` + "\n" + read, ""},
+		"a deleted one":        {at(10, "eu", 1, "k", "1") + `{"key":"k","op":"delete","node":"us","time":1779235200110000000,"id":"us:1"}` + "\n" + read, behind(3, 40)},
+		"another field":        {at(110, "us", 1, "k", "1") + field(at(120, "eu", 1, "k", "2"), "g") + readOf(read, "g"), ""},
+		"that field":           {at(110, "us", 1, "k", "1") + field(at(120, "eu", 1, "k", "2"), "g") + readOf(read, "f"), behind(3, 40)},
+		"one of the record":    {at(110, "us", 1, "k", "1") + field(at(120, "eu", 1, "k", "2"), "g") + read, behind(3, 40)},
+		"of several together":  {field(at(110, "us", 1, "k", "1"), "a") + readOf(read, "b"), behind(2, 40)},
+		"beside them":          {field(at(110, "us", 1, "k", "1"), "a") + readOf(read, "c"), ""},
+		"a part of a sum":      {strings.NewReplacer(`"k"`, `"cnt/1"`, `"field":"f","value":"`, `"op":"add","field":"f","value":`, `","node"`, `,"node"`).Replace(at(110, "us", 1, "k", "1")+at(120, "eu", 1, "k", "2")) + set(read, "", "cnt/1"), behind(3, 40)},
+		"an element it has":    {set(at(120, "eu", 1, "k", "1")+at(110, "us", 1, "k", "1"), "insert", "set/1") + set(read, "", "set/1"), ""},
+		"an element it lacks":  {set(at(120, "eu", 1, "k", "1")+at(110, "us", 1, "k", "2"), "insert", "set/1") + set(read, "", "set/1"), behind(3, 40)},
+		"a remove of no elem.": {set(at(110, "us", 1, "k", "2"), "remove", "set/1") + set(at(120, "eu", 1, "k", "1"), "insert", "set/1") + set(read, "", "set/1"), ""},
+	} {
+		r, err := Run(MustParseScript(two+"at 00:00:00.100 cut eu for 100ms\n"), table, trafficOf(t, c.text), Options{})
+		require.NoError(t, err)
+		require.Equal(t, c.told, toldStale(r), name)
+		require.EqualValues(t, 1, r.Totals[Stale], "%s: a write was lacking", name)
+	}
+}
+
 // toldStale returns the one stale read that a drill tells, "" for none.
 func toldStale(r *Result) string {
 	for _, f := range r.Findings {

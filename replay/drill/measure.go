@@ -18,7 +18,7 @@ const (
 	Lost        Measure = "lost"        // acknowledged writes that are gone, or will be once the regions have exchanged all
 	Undecided   Measure = "undecided"   // writes under the rule refuse that a quorum must decide between
 	Vanished    Measure = "vanished"    // acknowledged writes that a restart from a backup took with it; lost counts them too
-	Stale       Measure = "stale"       // reads that missed an acknowledged write
+	Stale       Measure = "stale"       // reads answered without an acknowledged write, be it one that would change nothing
 	Unread      Measure = "unread"      // reads refused: no quorum, too far behind, or stopped
 	Age         Measure = "age"         // how long the staler reads were behind, at most
 	Latency     Measure = "latency"     // how long a write took, at most

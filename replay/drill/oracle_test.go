@@ -14,6 +14,7 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
@@ -125,6 +126,7 @@ type inquiry struct {
 	giving, done                        bool
 	know                                map[int]bool // writes that those have who have answered
 	only                                int          // who must answer, of a read; -1 is no one in particular
+	last                                int          // the write that the session of a read had read when it began; -1 for none
 	short                               bool         // the replica of a read lacked something that was acknowledged
 }
 
@@ -164,7 +166,8 @@ type oracle struct {
 	calls    []oracleCall
 	open     []*inquiry // of this and earlier ticks
 	turns    map[[2]int][]int
-	stale    int
+	stale    int // reads answered without a write that was acknowledged before
+	told     int // those of them, all of which want a strong read, that would have shown something else with it
 	unread   int
 	short    int            // reads that were shown what their own replica would have kept from them
 	behind   int            // reads that showed less than their session had seen
@@ -846,7 +849,10 @@ func (o *oracle) read(n int, rd *read) {
 	r := int(o.w.t.nodes[rd.node][0] - 'a')
 	level := o.level(n)
 	owed := o.owed(rd.key, o.tick)
-	q := &inquiry{read: n, from: r, need: level.Regions, owed: owed, only: -1, began: o.tick}
+	q := &inquiry{read: n, from: r, need: level.Regions, owed: owed, only: -1, began: o.tick, last: -1}
+	if last, known := o.sessions[rd.session+rd.name]; known {
+		q.last = last
+	}
 	switch {
 	case o.stopped[r]:
 		o.unread++
@@ -944,6 +950,7 @@ func (o *oracle) shown(q *inquiry, owed []int, know map[int]bool) {
 		}
 	}
 	slices.Sort(plays)
+	o.judge(q, table, owed, plays)
 	latest := -1
 	for _, c := range o.fold(o.t, table, plays).Cells() {
 		if kept, ok := c.Write(); ok {
@@ -975,6 +982,31 @@ func (o *oracle) shown(q *inquiry, owed []int, know map[int]bool) {
 		}
 	}
 	o.sessions[id] = latest
+}
+
+// judge tells of a read that would have shown something else with what was acknowledged before it began, or with what its
+// session had read.
+func (o *oracle) judge(q *inquiry, table *merge.Table, owed, plays []int) {
+	if q.last >= 0 && o.status[q.last] == "accepted" {
+		owed = append(slices.Clone(owed), q.last)
+	}
+	sight := func(plays []int) (text string) {
+		for _, c := range o.fold(o.t, table, plays).Cells() {
+			if shown := c.Value(); !shown.IsAbsent() {
+				text += fmt.Sprint(c.Name, shown)
+				if kept, one := c.Write(); one {
+					text += kept.Dot.String()
+				}
+			}
+		}
+		return text
+	}
+	for _, i := range owed {
+		if !slices.Contains(plays, i) && sight(append(slices.Clone(plays), i)) != sight(plays) {
+			o.told++
+			return
+		}
+	}
 }
 
 // op returns the operation that the oracle says a write is.
@@ -1142,6 +1174,8 @@ func checkAgainstOracle(t *testing.T, top topology, script, text string) *Result
 	lost := o.losing(table, state, plays)
 	require.EqualValues(t, len(lost), res.Totals[Lost]-res.Totals[Vanished], about())
 	require.EqualValues(t, o.stale, res.Totals[Stale], about())
+	told, _ := res.Count(string(finding.StaleRead))
+	require.EqualValues(t, o.told, told, "stale reads that show\n%s", about())
 	require.EqualValues(t, o.unread, res.Totals[Unread], about())
 	require.EqualValues(t, o.unknown, res.Totals[Unknown], about())
 	require.EqualValues(t, int64(o.oldest)*1e6, res.Totals[Age], about())

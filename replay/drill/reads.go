@@ -1,11 +1,14 @@
 package drill
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay/reads"
 )
 
@@ -26,14 +29,18 @@ type reading struct {
 	asked  bool // others
 	short  bool // its own replica would have kept something from it
 	began  int64
-	missed []int32 // writes acknowledged before the read began that nobody has shown who has answered so far
+	missed []int32 // writes acknowledged before the read began that nobody has who has answered so far
 	shown  shown
+	last   int32 // the write to its key that its session had read when it began; -1 for none
+
+	replaced int32 // see [world.replaced]; of a read that asks one other replica, when that answers
 }
 
 // shown is what one replica, or several together, show of a key.
 type shown struct {
 	has   uint64       // of the missed writes of the reading, by place, those that are shown
 	some  bool         // some replica has answered
+	last  bool         // the last that the session had read is shown
 	cells []merge.Cell // of the key
 	view  *view
 }
@@ -47,7 +54,10 @@ func (w *world) begin(rd *read, r *replica, stopped bool) {
 		w.unread(c, rd.key)
 		return
 	}
-	g := &reading{rd: rd, class: c, at: r, began: w.now}
+	g := &reading{rd: rd, class: c, at: r, began: w.now, last: -1}
+	if last, known := w.sessions[rd.sessionOf()]; known && rd.session != "" {
+		g.last = last
+	}
 	if rd.key >= 0 {
 		g.missed = w.missing(rd.key, r)
 	}
@@ -109,8 +119,8 @@ func (w *world) whomToAsk(g *reading) (need int, only *replica, ok bool) {
 			return len(missed) == 0 || w.now-w.oldest(missed) <= int64(c.Reads.Bound)
 		}
 	case Session:
-		if last, known := w.sessions[rd.sessionOf()]; known && rd.session != "" {
-			fresh = func(p *replica) bool { return w.plays[last].has&p.bit != 0 || w.plays[last].status != isAccepted }
+		if g.last >= 0 {
+			fresh = func(p *replica) bool { return w.plays[g.last].has&p.bit != 0 || w.plays[g.last].status != isAccepted }
 		}
 	}
 	if fresh(r) {
@@ -168,7 +178,7 @@ func (w *world) oldest(missed []int32) int64 {
 
 // show returns what a replica has to say to a read.
 func (w *world) show(g *reading, p *replica) shown {
-	s := shown{some: true}
+	s := shown{some: true, last: g.last >= 0 && w.plays[g.last].has&p.bit != 0}
 	for n, i := range g.missed {
 		if w.plays[i].has&p.bit != 0 {
 			s.has |= 1 << n
@@ -179,19 +189,33 @@ func (w *world) show(g *reading, p *replica) shown {
 	}
 	s.view = p.view
 	for cell := p.view.cellsOf[g.rd.key]; cell < p.view.cellsOf[g.rd.key+1]; cell++ {
-		var copied merge.Cell
-		if from := p.view.cell(cell, p.index); from.Rule() != nil {
-			copied = from.Rule().NewCell()
-			copied.Merge(from)
-		}
-		s.cells = append(s.cells, copied)
+		s.cells = append(s.cells, copyOf(p.view.cell(cell, p.index)))
 	}
 	return s
+}
+
+func copyOf(from merge.Cell) (to merge.Cell) {
+	if from.Rule() != nil {
+		to = from.Rule().NewCell()
+		to.Merge(from)
+	}
+	return to
+}
+
+// copy returns a copy that can be changed.
+func (s *shown) copy() shown {
+	c := *s
+	c.cells = nil
+	for _, from := range s.cells {
+		c.cells = append(c.cells, copyOf(from))
+	}
+	return c
 }
 
 // add takes an answer into what a read has been shown: it sees the merge of the answers.
 func (g *reading) add(s *shown) {
 	g.shown.has |= s.has
+	g.shown.last = g.shown.last || s.last
 	if !g.shown.some {
 		g.shown.some, g.shown.cells, g.shown.view = true, s.cells, s.view
 		return
@@ -228,40 +252,48 @@ func (w *world) finish(g *reading, q *request) {
 	if g.rd.key < 0 {
 		return
 	}
-	age := int64(0)
 	if len(g.missed) > 0 {
-		age = w.stale(g)
+		w.stale(g)
 	}
-	w.wanted(g, q, age)
+	w.wanted(g, q)
 	w.saw(g, q)
 }
 
-// stale counts a read that missed a write, and returns by how much it was behind when it began.
-func (w *world) stale(g *reading) int64 {
+// stale counts a read that was answered without a write, and by how much that was behind when the read began.
+func (w *world) stale(g *reading) {
 	age := g.began - w.oldest(g.missed)
 	g.class.ages = append(g.class.ages, age)
 	g.at.region.stale++
 	w.count(staleIndex, g.rd.key, 1)
 	w.raise(ageIndex, g.rd.key, age)
-	return age
 }
 
-// wanted tells of a read that had asked for better than it got: for what was acknowledged before it began, for that up to so long
-// before, or for what its session had read, which a strong read has asked for too.
-func (w *world) wanted(g *reading, q *request, age int64) {
+// wanted tells of a read that had asked for better than it was shown: for what was acknowledged before it began, for that up to so
+// long before, or for what its session had read, which a strong read has asked for too. What it was not shown counts when it
+// would have shown something else with it, which is how package reads judges those that are recorded.
+func (w *world) wanted(g *reading, q *request) {
 	rd, r := g.rd, g.at
-	behind := false
-	switch rd.want.Kind {
-	case reads.Strong, reads.Quorum:
-		behind = len(g.missed) > 0
-	case reads.Bounded:
-		behind = len(g.missed) > 0 && age > int64(rd.want.Bound)
+	if w.light || rd.want.Kind == reads.Eventual {
+		return
 	}
-	if !behind {
-		if (rd.want.Kind == reads.Session || rd.want.Kind == reads.Strong) && w.regressed(g, q) {
-			w.tellAt(finding.StaleRead, rd.place, rd.name, func() string {
-				return fmt.Sprintf("wanted a %s read, and %s lacked what its session had read", rd.want, r.name)
-			})
+	by := int32(-1)
+	switch {
+	case rd.want.Kind == reads.Session:
+	case q == nil && len(g.missed) > 0:
+		by = w.replaced(g, r)
+	case q == nil:
+	case q.only != nil:
+		by = g.replaced
+	case len(g.missed) > 0:
+		by = w.changedBy(rd, g.shown.copy(), g.missed)
+	}
+	age := int64(0)
+	if by >= 0 {
+		age = g.began - w.answeredAt(by)
+	}
+	if by < 0 || rd.want.Kind == reads.Bounded && age <= int64(rd.want.Bound) {
+		if rd.want.Kind == reads.Session || rd.want.Kind == reads.Strong {
+			w.wantedSession(g, q)
 		}
 		return
 	}
@@ -272,8 +304,7 @@ func (w *world) wanted(g *reading, q *request, age int64) {
 	w.tellAt(finding.StaleRead, rd.place, rd.name, func() string {
 		return fmt.Sprintf("wanted %s, and %s was %s behind", want, r.name, durationOf(age))
 	})
-	home := w.replicas[w.plays[g.missed[0]].home]
-	if g.asked || w.reachable(r, home) {
+	if g.asked || w.reachable(r, w.replicas[w.plays[by].home]) {
 		return
 	}
 	k := g.class.Name + "\x00" + r.name
@@ -286,37 +317,133 @@ func (w *world) wanted(g *reading, q *request, age int64) {
 	p.age = max(p.age, age)
 }
 
+// wantedSession tells of a read that was shown less than its session had read, if that shows.
+func (w *world) wantedSession(g *reading, q *request) {
+	rd := g.rd
+	if g.last < 0 || w.plays[g.last].status != isAccepted {
+		return
+	}
+	was := &g.shown
+	if q == nil {
+		here := w.show(g, g.at)
+		was = &here
+	}
+	if was.last || w.changedBy(rd, was.copy(), []int32{g.last}) < 0 {
+		return
+	}
+	w.tellAt(finding.StaleRead, rd.place, rd.name, func() string {
+		return fmt.Sprintf("wanted a %s read, and %s lacked what its session had read", rd.want, g.at.name)
+	})
+}
+
+// replaced returns the write by which what a replica shows to a read had been replaced when that began: of those that were
+// acknowledged by then and that it has not, the first with which it shows something else; -1 for none.
+func (w *world) replaced(g *reading, p *replica) int32 {
+	rd := g.rd
+	if w.light || rd.key < 0 || rd.want.Kind <= reads.Session || p.view == w.view && w.view.current(rd, p) {
+		return -1
+	}
+	lacked := w.lacked[:0]
+	for _, i := range w.pending[rd.key] {
+		if w.plays[i].has&p.bit == 0 && !w.plays[i].open && w.answeredAt(i) <= g.began {
+			lacked = append(lacked, i)
+		}
+	}
+	w.lacked = lacked
+	return w.changedBy(rd, w.show(g, p), lacked)
+}
+
+// changedBy takes acknowledged writes into what a read was shown, in the order in which they were acknowledged, and returns the first
+// with which it shows something else; -1 for none.
+func (w *world) changedBy(rd *read, s shown, writes []int32) int32 {
+	if w.classes[w.watch[rd.key].class].asks() { // else they are acknowledged as they are made
+		slices.SortStableFunc(writes, func(a, b int32) int { return cmp.Compare(w.answeredAt(a), w.answeredAt(b)) })
+	}
+	v, first := s.view, s.view.cellsOf[rd.key]
+	isOf := v.readBy(rd)
+	for _, i := range writes {
+		for at := v.claimsOf[i]; at < v.claimsOf[i+1]; at++ {
+			c := &v.claims[at]
+			if !isOf(c.cell) {
+				continue
+			}
+			state := &s.cells[c.cell-first]
+			was := sightOf(state)
+			if state.Rule() == nil {
+				*state = v.cells[c.cell].rule.NewCell()
+			}
+			state.Apply(v.claim(c))
+			if sightOf(state) != was {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// sight is what a cell shows: nothing, one write, or what several make together.
+type sight struct {
+	value value.Value
+	write clock.Dot
+}
+
+func sightOf(c *merge.Cell) (s sight) {
+	if c.Rule() == nil {
+		return sight{}
+	}
+	if s.value = c.Value(); s.value.IsAbsent() {
+		return sight{}
+	}
+	if kept, ok := c.Write(); ok {
+		s.write = kept.Dot
+	}
+	return s
+}
+
+// readBy returns which cells a read is of: that of its field, and that of values of the whole record, or all.
+func (v *view) readBy(rd *read) func(cell int32) bool {
+	if rd.field == "" {
+		return func(int32) bool { return true }
+	}
+	key := v.w.t.keys[rd.key]
+	field, whole := v.table.Rule(key, rd.field), v.table.Rule(key, "")
+	return func(cell int32) bool {
+		c := &v.cells[cell]
+		return c.rule == field && c.name == field.Cell(rd.field) || c.rule == whole && c.name == whole.Cell("")
+	}
+}
+
+// current reports whether a replica shows to a read what it would with all writes that were accepted. That is soon found out,
+// and so when the writes that it has not are many, and all lose.
+func (v *view) current(rd *read, p *replica) bool {
+	isOf := v.readBy(rd)
+	for cell := v.cellsOf[rd.key]; cell < v.cellsOf[rd.key+1]; cell++ {
+		here, there := *v.slot(cell, p.index), *v.slot(cell, all)
+		if here == there || !isOf(cell) {
+			continue
+		}
+		a, b := v.state(cell, here), v.state(cell, there)
+		if sightOf(&a) != sightOf(&b) {
+			return false
+		}
+	}
+	return true
+}
+
 // sessionOf is what the session of a read has seen of its key: where that stands in world.sessions.
 func (rd *read) sessionOf() string { return rd.session + "\x00" + rd.name }
-
-// regressed reports whether who answered a read lacks what its session had seen.
-func (w *world) regressed(g *reading, q *request) bool {
-	last, known := w.sessions[g.rd.sessionOf()]
-	if !known || g.rd.session == "" {
-		return false
-	}
-	return w.plays[last].status == isAccepted && w.plays[last].has&g.answered(q) == 0
-}
-
-// answered returns the replicas that have answered a read.
-func (g *reading) answered(q *request) uint64 {
-	switch {
-	case q == nil:
-		return g.at.bit
-	case q.only != nil:
-		return q.only.bit
-	}
-	return q.have
-}
 
 // saw takes note of which writes a read showed.
 func (w *world) saw(g *reading, q *request) {
 	if w.light {
 		return
 	}
-	rd, v := g.rd, g.at.view
+	rd, v, asked := g.rd, g.at.view, g.at.bit
 	if q != nil {
-		v = g.shown.view
+		v, asked = g.shown.view, q.have
+		if q.only != nil {
+			asked = q.only.bit
+		}
 	}
 	latest := int32(-1)
 	for cell := v.cellsOf[rd.key]; cell < v.cellsOf[rd.key+1]; cell++ {
@@ -341,11 +468,12 @@ func (w *world) saw(g *reading, q *request) {
 	if rd.session == "" || latest < 0 {
 		return
 	}
-	if w.regressed(g, q) {
+	k := rd.sessionOf()
+	if last, known := w.sessions[k]; known && w.plays[last].status == isAccepted && w.plays[last].has&asked == 0 {
 		g.class.regressed++ // it has seen more before
 		return
 	}
-	w.sessions[rd.sessionOf()] = latest
+	w.sessions[k] = latest
 }
 
 // writeOf returns the write of the drill behind one that a cell keeps, -1 when there is none.

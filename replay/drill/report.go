@@ -137,7 +137,7 @@ var meanings = map[Measure]string{
 	Unknown:   "writes that were made, and whose clients got no answer in time",
 	Throttled: "writes that had to wait for room in a queue", Lost: "acknowledged writes that are gone",
 	Undecided: "writes that a quorum must decide between", Vanished: "of the lost: gone with a restart from a backup",
-	Stale: "reads that missed an acknowledged write", Unread: "reads that got no answer", Age: "how far behind a read was, at most",
+	Stale: "reads answered without an acknowledged write", Unread: "reads that got no answer", Age: "how far behind a read was, at most",
 	Latency: "of a write, at most", Stuck: "writes that were not everywhere in time", SplitKeys: "keys that two sides both wrote",
 	Hidden:  "writers that had seen, in the history, what was hidden from them here",
 	Backlog: "writes on one link, at most",

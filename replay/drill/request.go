@@ -124,7 +124,7 @@ func (w *world) callNext() {
 		back := call{q: q, back: true}
 		if q.read != nil {
 			if q.only != nil {
-				q.read.missed = w.owed(q.read, p)
+				q.read.missed, q.read.replaced = w.owed(q.read, p), w.replaced(q.read, p)
 			}
 			back.answer = &answer{read: w.show(q.read, p)}
 		} else if know := w.beyond(q, p); know != nil {

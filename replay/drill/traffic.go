@@ -78,6 +78,7 @@ type read struct {
 	node    int32  // that served it
 	place   finding.Place
 	name    string // of the key
+	field   string // "" is the whole record
 	session string
 	want    reads.Level
 }
@@ -101,6 +102,9 @@ func (r *Reads) Take(rec *history.Record) bool {
 	reading.Want, reading.Session, reading.ServedBy = strings.Clone(reading.Want), strings.Clone(reading.Session), strings.Clone(reading.ServedBy)
 	reading.Saw = ""
 	kept.Reading = &reading
+	if len(rec.Fields) == 1 && rec.Fields[0].Name != "" {
+		kept.Fields = []history.Field{{Name: strings.Clone(rec.Fields[0].Name)}}
+	}
 	r.mu.Lock()
 	r.list = append(r.list, kept)
 	r.mu.Unlock()
@@ -275,6 +279,9 @@ func (b *builder) read(list []history.Record) {
 		}
 		served, _, _ := strings.Cut(rec.Reading.ServedBy, ",") // of several, the first is where it was asked
 		r.node = b.node(cmp.Or(clock.Node(served), rec.Node))
+		if len(rec.Fields) == 1 {
+			r.field = rec.Fields[0].Name
+		}
 		r.want, _ = reads.ParseLevel(rec.Reading.Want) // one that wants nothing is eventual
 		t.reads = append(t.reads, r)
 	}

@@ -83,6 +83,7 @@ type world struct {
 	scans    map[int32]*scan  // by key, while something is cut
 	cut      bool             // some link is down
 	sessions map[string]int32 // the write that a session saw last, by session and key
+	lacked   []int32          // room of [world.replaced]
 	timeline []Event
 	handoffs []Event
 	quorums  []*QuorumLoss
