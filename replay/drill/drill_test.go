@@ -578,6 +578,10 @@ func TestAReadThatSeveralReplicasServedIsOfTheFirst(t *testing.T) {
 	r := runDrill(t, two+"at 00:00:00.100 cut eu for 100ms\n", text)
 	require.Equal(t, []int64{1, 1}, []int64{r.Regions[0].Reads, r.Regions[1].Reads})
 	require.EqualValues(t, 1, r.Regions[0].Stale)
+	// Spaces around a name are no part of it.
+	spaced := strings.NewReplacer(`"us,eu"`, `" us , eu"`, `"eu,us"`, `" eu "`).Replace(text) + strings.Replace(readAt(152, " ", "k", "strong"), `"op"`, `"node":"us","op"`, 1)
+	r = runDrill(t, two+"at 00:00:00.100 cut eu for 100ms\n", spaced)
+	require.Equal(t, []int64{1, 2}, []int64{r.Regions[0].Reads, r.Regions[1].Reads})
 }
 
 // A key that says who leads: the old leader renews its lease while the other side has chosen a new one.

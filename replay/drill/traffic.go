@@ -278,7 +278,7 @@ func (b *builder) read(list []history.Record) {
 			r.key = number
 		}
 		served, _, _ := strings.Cut(rec.Reading.ServedBy, ",") // of several, the first is where it was asked
-		r.node = b.node(cmp.Or(clock.Node(served), rec.Node))
+		r.node = b.node(cmp.Or(clock.Node(strings.TrimSpace(served)), rec.Node))
 		if len(rec.Fields) == 1 {
 			r.field = rec.Fields[0].Name
 		}
