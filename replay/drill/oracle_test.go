@@ -1233,7 +1233,7 @@ func (o *oracle) checkWindows(t *testing.T, res *Result, about string) {
 	require.Equal(t, want, got, about)
 }
 
-var oracleLevels = [][2]string{{"local", "local"}, {"local", "quorum"}, {"quorum", "quorum"}, {"session", "local"}, {"session", "quorum"},
+var oracleLevels = [][2]string{{"local", "local"}, {"local", "quorum"}, {"quorum", "quorum"}, {"quorum", "local"}, {"session", "local"}, {"session", "quorum"},
 	{"bounded 6ms", "local"}, {"bounded 6ms", "quorum"}}
 
 func TestEveryDrillOfUpToFourStepsIsWhatTheSlowModelSays(t *testing.T) {

@@ -144,11 +144,12 @@ func (w *world) whomToAsk(g *reading) (need int, only *replica, ok bool) {
 // made.
 func (w *world) missing(key int32, r *replica) []int32 {
 	var missed []int32
-	asks := w.classes[w.watch[key].class].asks()
+	c := w.classes[w.watch[key].class]
+	several := c.asks() || c.Reads.Kind == Some // of which others may have some, or that are acknowledged in another order
 	for _, i := range w.pending[key] {
 		if w.plays[i].has&r.bit == 0 && !w.plays[i].open {
 			missed = append(missed, i)
-			if !asks || len(missed) == maxMissed {
+			if !several || len(missed) == maxMissed {
 				break // it is the oldest
 			}
 		}
