@@ -489,7 +489,7 @@ func TestNoOrderFollowsFromAFeedThatKeepsNone(t *testing.T) {
 	}
 	kinesis := func(millis, now, was int) string {
 		return fmt.Sprintf(`{"eventID":"e%d","eventName":"MODIFY","tableName":"t","dynamodb":{"ApproximateCreationDateTime":%d,"Keys":{"id":{"S":"a"}},`+
-			`"OldImage":{"id":{"S":"a"},"n":{"N":"%d"}},"NewImage":{"id":{"S":"a"},"n":{"N":"%d"}}}}`, millis, 1700000000000+millis, was, now)
+			`"OldImage":{"id":{"S":"a"},"n":{"N":"%d"}},"NewImage":{"id":{"S":"a"},"n":{"N":"%d"}}}}`, millis, 1700000000000+int64(millis), was, now)
 	}
 	for _, lines := range [][2]string{{spanner(2, 3, 2), spanner(1, 2, 1)}, {kinesis(2, 3, 2), kinesis(1, 2, 1)}} {
 		for _, rule := range []string{"lww", "keep-all", "refuse", "delete-wins"} {

@@ -93,7 +93,7 @@ func TestCloudStorageFileNamesItsTopic(t *testing.T) {
 
 // A row that was written in us and replicated to eu is in the feeds of both, under two times: it is one write where both are read.
 func TestAnArrivalIsNoWriteOfItsOwn(t *testing.T) {
-	row := func(wall int) string {
+	row := func(wall int64) string {
 		return fmt.Sprintf(`{"after":{"id":1,"v":1,"o":"us"},"before":null,"key":[1],"topic":"t","updated":"%d.0000000000","mvcc_timestamp":"%d.0000000000"}`, wall, wall)
 	}
 	item := func(event string, wall int) string {

@@ -209,6 +209,9 @@ func ReadStory(c *reads.Case) []string {
 		line("  W1 = %s", writeText(c.Saw))
 	case c.Read.Saw != "":
 		saw = name(c.Read.Saw)
+		if c.Read.ByVersion {
+			saw = "version " + saw
+		}
 	}
 	if c.Missed != nil {
 		missed = "W1"
