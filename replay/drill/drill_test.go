@@ -764,3 +764,17 @@ func TestFasterLoadIsMadeSooner(t *testing.T) {
 	require.EqualValues(t, 50, by("00:00:49"))
 	require.EqualValues(t, 51, by("00:00:50.500"))
 }
+
+func TestEveryComparisonOfACheck(t *testing.T) {
+	text := at(10, "eu", 1, "a/1", "1") + at(20, "eu", 2, "a/2", "2") + at(30, "us", 1, "b/1", "3")
+	for check, holds := range map[string]bool{
+		"writes < 3": false, "writes < 4": true, "writes <= 2": false, "writes <= 3": true, "writes > 3": false, "writes > 2": true,
+		"writes >= 4": false, "writes >= 3": true, "writes == 2": false, "writes == 3": true, "writes != 3": false, "writes != 2": true,
+		"writes a/* == 2": true, "writes b/* == 1": true, "writes first == 2": true, "rest writes == 1": true,
+	} {
+		r := runDrill(t, two+"class first = a/*\nclass rest = *\ncheck "+check, text)
+		require.Equal(t, holds, r.Checks[0].Passed, check)
+		r = runDrill(t, two+"class first = a/*\nclass rest = *\nat 00:00:00.031 check "+check, text)
+		require.Equal(t, holds, r.Checks[0].Passed, "at a moment: %s", check)
+	}
+}
