@@ -15,8 +15,8 @@ const DefaultMaxDrift = 500 * time.Millisecond
 // [MaxWall]. So whatever it is shown, it still has 1e16 valid timestamps to issue.
 const horizon = MaxWall - int64(182*24*time.Hour)
 
-// lastIssued is later than all that a clock issues: it counts on from the horizon, a nanosecond each time, and more than will
-// ever be issued are a quarter of a year of them.
+// lastIssued is later than all that a clock issues: beyond the horizon it counts on in nanoseconds, and of these it never issues a
+// quarter of a year.
 const lastIssued = horizon + (MaxWall-horizon)/2
 
 // ErrDrift is returned by [Clock.Observe] for a timestamp too far ahead of the physical clock. The clock has not

@@ -223,12 +223,12 @@ func (s *set) has(v value.Value) bool {
 }
 
 func (s *set) judge(_ *Rule, c *Claim) Verdict {
+	if c.Kind == Add { // of which nothing is left
+		return Verdict{Outcome: Lost, By: rank}
+	}
 	var few [4]value.Value
 	ch := changeOf(c, few[:0])
 	v := Verdict{Outcome: Combined, Missing: ch.missing && s.grow == nil}
-	if c.Kind == Add {
-		return Verdict{Outcome: Lost, By: rank}
-	}
 	if s.grow != nil && (c.Kind == Delete || len(ch.out) > 0) {
 		return Verdict{Outcome: Lost, By: rank, NotMonotonic: true}
 	}

@@ -180,10 +180,10 @@ func (k *key) order(node clock.Node, number uint32, list []int32, t *tally) (num
 		a, b := &k.ops[i], &k.ops[j]
 		if by(a) != by(b) || a.time() != b.time() {
 			k.stand[j].after = int32(at)
-			if numbered && k.collide(a, b) && t.wants(finding.StampCollision, k.place(b)) {
+			if node != "" && k.collide(a, b) && t.wants(finding.StampCollision, k.place(b)) {
 				t.keep(finding.Finding{Code: finding.StampCollision, Place: k.place(b), Key: k.name,
 					Detail: "node " + quote(string(node)) + " wrote two payloads under one stamp (" + stampText(k.stamp(b)) +
-						"), " + k.id(a) + " and " + k.id(b) + ": its clock gave it twice, or the name has two writers"})
+						"), the other at " + k.place(a).String() + ": its clock gave it twice, or the name has two writers"})
 			}
 			continue
 		}

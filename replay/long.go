@@ -510,9 +510,11 @@ func (l *longKey) fold() {
 			return true
 		}
 		l.eachClaim(o, func(c *longCell, o *plainOp) bool {
-			for t := range l.rules {
-				if o.kind == merge.Add && !l.rules[t].Takes(merge.Add) {
-					l.mismatch(&l.rules[t], o, &f.sums[t].told)
+			if o.kind == merge.Add {
+				for t := range l.rules {
+					if rule := &l.rules[t]; !rule.Takes(merge.Add) {
+						l.mismatch(rule, o, &f.sums[t].told)
+					}
 				}
 			}
 			if c.holds {
@@ -526,7 +528,7 @@ func (l *longKey) fold() {
 		return true
 	})
 	for i, c := range l.states {
-		l.plainCell = &l.cells[i]
+		l.plainCell, l.texts = &l.cells[i], l.texts[:0]
 		l.pass(c, true)
 		for t := range l.rules {
 			kept := &c.kept[t].plainOp

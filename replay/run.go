@@ -468,24 +468,18 @@ func (k *key) check(table *merge.Table, cells []cell, s *sums) {
 			continue
 		}
 		var broken []*cell
-		detail := check.String() + " fails: "
-		field := ""
-		for _, side := range []merge.Operand{check.Left, check.Right} {
-			if !side.Const.IsAbsent() {
-				continue
+		var fields, says []string
+		for _, side := range [...]merge.Operand{check.Left, check.Right} {
+			if side.Const.IsAbsent() {
+				v, c := get(side.Field)
+				broken, fields = append(broken, c), append(fields, side.Field)
+				says = append(says, side.Field+" is "+brief(v)+from(c))
 			}
-			v, c := get(side.Field)
-			if len(broken) > 0 {
-				detail += ", "
-			} else {
-				field = side.Field
-			}
-			broken = append(broken, c)
-			detail += side.Field + " is " + brief(v) + from(c)
 		}
-		if ofSeveral(broken) {
-			s.told.tell(finding.Finding{Code: finding.InvariantBroken, Place: broken[0].lastPlace(), Key: k.name, Field: field, Detail: detail})
-		} // else one write broke it: that is no fault of the merge
+		if ofSeveral(broken) { // else one write broke it: that is no fault of the merge
+			s.told.tell(finding.Finding{Code: finding.InvariantBroken, Place: broken[0].lastPlace(), Key: k.name, Field: fields[0],
+				Detail: check.String() + " fails: " + strings.Join(says, ", ")})
+		}
 	}
 	for i, u := range table.Uniques {
 		if !u.Matches(k.name) {

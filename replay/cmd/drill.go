@@ -122,6 +122,9 @@ func (d *rehearsal) check() error {
 			return hinted{fmt.Errorf("%s takes no %s", kind, f.name), "run the drill by itself for that"}
 		}
 	}
+	if err := apart(d.state, d.junit); err != nil {
+		return err
+	}
 	switch {
 	case len(d.tables) == 0:
 		return errNoRules
@@ -129,8 +132,6 @@ func (d *rehearsal) check() error {
 		return fmt.Errorf("%s takes one table", kind)
 	case d.state != "" && (len(d.tables) > 1 || d.calm || len(d.compare) > 0):
 		return hinted{errors.New("-state is of one drill, and these are several"), "run the one by itself"}
-	case apart(d.state, d.junit) != nil:
-		return apart(d.state, d.junit)
 	case !(d.load > 0):
 		return fmt.Errorf("-load %g: a load is more than 0", d.load)
 	}

@@ -398,6 +398,7 @@ func (p *parser) load() {
 		return
 	case l.For == 0:
 		p.fail("a load for no time")
+		return
 	case l.Faster && (l.Factor < 1 || len(l.Keys) > 0):
 		p.fail("a faster load is of all keys, and by x1 or more")
 		return

@@ -116,11 +116,7 @@ func (p *page) totals(r *Result) {
 		if v == 0 && m != Lost && m != Refused && m != Writes {
 			continue
 		}
-		text := number(v)
-		if m.Timed() {
-			text = durationOf(v)
-		}
-		rows = append(rows, []string{string(m), text, meanings[m]})
+		rows = append(rows, []string{string(m), figure(m, v), meanings[m]})
 	}
 	if r.Untimed > 0 {
 		rows = append(rows, []string{"untimed", number(r.Untimed), "records of the history that have no time, and so no place in a drill"})
@@ -129,6 +125,14 @@ func (p *page) totals(r *Result) {
 		rows = append(rows, []string{"waiting", number(r.Waiting), "throttled writes that never found room"})
 	}
 	p.table([]string{"", ">", ""}, rows)
+}
+
+// figure writes a total of a measure.
+func figure(m Measure, v int64) string {
+	if m.Timed() {
+		return durationOf(v)
+	}
+	return number(v)
 }
 
 // meanings says the measures in words.
@@ -431,12 +435,7 @@ func (c *Comparison) write(w io.Writer, markdown bool) error {
 	var rows [][]string
 	for _, m := range measures {
 		if slices.ContainsFunc(c.Results, func(r *Result) bool { return r.Totals[m] != 0 }) {
-			rows = append(rows, row(string(m), func(r *Result) string {
-				if m.Timed() {
-					return durationOf(r.Totals[m])
-				}
-				return number(r.Totals[m])
-			}))
+			rows = append(rows, row(string(m), func(r *Result) string { return figure(m, r.Totals[m]) }))
 		}
 	}
 	rows = append(rows, row("failed", func(r *Result) string { return number(int64(len(r.Failed()))) }))

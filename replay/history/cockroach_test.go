@@ -96,11 +96,14 @@ func TestAnArrivalIsNoWriteOfItsOwn(t *testing.T) {
 	row := func(wall int64) string {
 		return fmt.Sprintf(`{"after":{"id":1,"v":1,"o":"us"},"before":null,"key":[1],"topic":"t","updated":"%d.0000000000","mvcc_timestamp":"%d.0000000000"}`, wall, wall)
 	}
-	item := func(event string, wall int) string {
+	item := func(event string, wall int, more string) string {
 		return fmt.Sprintf(`{"eventID":%q,"eventName":"INSERT","eventVersion":"1.1","dynamodb":{"ApproximateCreationDateTime":%d,"SequenceNumber":"%d","Keys":{"id":{"S":"a"}},`+
-			`"NewImage":{"id":{"S":"a"},"v":{"N":"1"},"o":{"S":"us"}}}}`, event, wall, wall)
+			`"NewImage":{"id":{"S":"a"},"v":{"N":"1"},"o":{"S":"us"}%s}}}`, event, wall, wall, more)
 	}
-	for _, texts := range [][2]string{{row(1701102296662969401), row(1701102296662969402)}, {item("e1", 1701102296), item("e2", 1701102297)}} {
+	// What a table of 2017 writes into the item where it arrives, it wrote at home by a record of its own.
+	const stamp = `,"aws:rep:deleting":{"BOOL":false},"aws:rep:updateregion":{"S":"us"},"aws:rep:updatetime":{"N":"1701102296.250001"}`
+	for _, texts := range [][2]string{{row(1701102296662969401), row(1701102296662969402)}, {item("e1", 1701102296, ""), item("e2", 1701102297, "")},
+		{item("e1", 1701102296, ""), item("e2", 1701102297, stamp)}} {
 		read := func(region, text string, regions ...string) told {
 			source := Reader(region, strings.NewReader(text))
 			source.Region = region

@@ -46,7 +46,7 @@ import (
 // what, so they tell nothing of what writers had seen, and what several regions have of one write is a duplicate.
 //
 // HAZARD: in the region where a write to a table of version 2017.11.29 began, its first record has no name yet: it counts there
-// besides the named one that the other regions have, unless -origin tells where each began.
+// besides the named one that the other regions have, unless -origin tells where each began, as above.
 //
 // HAZARD: without the old image nothing tells whether aws:rep attributes are left over. They are believed, and two
 // writes of one name will be found out by their payloads.

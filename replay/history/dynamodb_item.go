@@ -99,11 +99,11 @@ func (w *itemWrite) append(r *dynamoReader) *problem {
 		fields = w.primary // an item that is nothing but its key
 	}
 
-	if stamp == (replicaStamp{}) && r.opt.arrived(node, r.out.region) {
+	if r.opt.arrived(node, r.out.region) {
 		r.out.count(finding.DuplicateOp)
 		return nil
 	}
-	if w.event == "MODIFY" && !w.hasBefore {
+	if w.event == "MODIFY" && !w.hasBefore && !deleted {
 		r.out.count(finding.MissingBeforeImage) // which attributes it took away
 	}
 	rec := r.out.record(r.at)
