@@ -506,3 +506,38 @@ func TestNoOrderFollowsFromAFeedThatKeepsNone(t *testing.T) {
 		}
 	}
 }
+
+// A clock that gives one stamp to two writes is told, also where something else says which came first.
+func TestOneStampOfTwoWritesIsTold(t *testing.T) {
+	write := func(n int, more string) string {
+		return fmt.Sprintf(`{"key":"k","node":"us","id":"us:%d",%s}`, n, more)
+	}
+	for _, c := range []struct {
+		one, other string
+		told       int64
+	}{
+		{`"field":"f","value":1,"version":1,"time":1767225600000000001`, `"field":"f","value":2,"version":1,"time":1767225600000000001`, 1},
+		{`"field":"f","value":2,"version":1,"time":1767225600000000001`, `"field":"f","value":1,"version":1,"time":1767225600000000001`, 1},
+		{`"field":"f","value":2,"version":1,"time":1767225600000000001`, `"field":"f","value":1,"version":2,"time":1767225600000000001`, 0},
+		{`"field":"f","value":2,"time":1767225600000000001`, `"field":"f","value":1,"time":1767225600000000002`, 0},
+		{`"field":"f","value":2,"time":1767225600000000001`, `"field":"f","value":2,"time":1767225600000000001`, 0},
+		{`"field":"f","value":2,"time":1767225600000000001`, `"field":"g","value":1,"time":1767225600000000001`, 0},
+		{`"fields":{"f":1,"g":1},"time":1767225600000000001`, `"field":"g","value":2,"time":1767225600000000001`, 1},
+		{`"field":"f","value":2,"time":1767225600000000001`, `"op":"delete","time":1767225600000000001`, 1},
+		{`"field":"f","value":2,"time":"2026-01-01T00:00:00Z"`, `"field":"f","value":1,"time":"2026-01-01T00:00:00Z"`, 0}, // by a coarse clock
+		{`"field":"f","value":2,"version":3`, `"field":"f","value":1,"version":3`, 1},
+		{`"field":"f","value":2`, `"field":"f","value":1`, 0},
+		{`"field":"f","value":2,"op":"add","time":1767225600000000001`, `"field":"f","value":1,"op":"add","time":1767225600000000001`, 0},
+	} {
+		r := run(t, "* * lww", Options{}, write(1, c.one), write(2, c.other))
+		require.Equal(t, c.told, foundCount(r, finding.StampCollision), "%s\n%s", c.one, c.other)
+	}
+
+	// The export of a region says it too.
+	one := `{"key":"k","field":"f","value":1,"node":"us","time":1767225600000000001,"id":"a"}`
+	other := `{"key":"k","field":"f","value":2,"node":"us","time":1767225600000000001,"id":"b"}`
+	h, err := Collect([]history.Source{{Name: "us.ndjson", Region: "us", Open: sourceOf("", one+"\n"+other).Open}}, history.Options{})
+	require.NoError(t, err)
+	r := h.Run(merge.MustParseTable(header+"* * lww"), Options{})
+	require.EqualValues(t, 1, foundCount(r, finding.StampCollision))
+}
