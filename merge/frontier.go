@@ -13,21 +13,24 @@ import (
 // What the cell shows and what became of its writes is a function of them alone.
 type Frontier struct {
 	rule   *Rule
-	writes []Write // greatest first by the rule; nobody changes them
+	writes []Write // greatest first by the rule, few under union as they came; nobody changes them
 }
 
 // KeepsFrontier reports whether the cells of the rule keep the writes that no other writer had seen, and show one of them or
 // all.
 func (r *Rule) KeepsFrontier() bool { return r.family == frontier }
 
-// Frontier returns the frontier that writes are, none of whose writers had seen another's. It sorts the slice and keeps it.
+// Frontier returns the frontier that writes are, none of whose writers had seen another's. It sorts the slice, unless they are few
+// and in a union, where the order of claims says nothing; and keeps it.
 func (r *Rule) Frontier(writes []Write) Frontier {
-	const few = 8 // of which each is compared where it stands: handing writes over copies them
-	if len(writes) > few {
+	switch {
+	case len(writes) > fewWrites:
 		slices.SortFunc(writes, func(a, b Write) int { return r.greatestFirst(&a, &b) })
 		return Frontier{r, writes}
+	case r.id == isUnion:
+		return Frontier{r, writes}
 	}
-	for i := range writes {
+	for i := range writes { // each is compared where it stands: handing writes over copies them
 		for j := i; j > 0 && r.greatestFirst(&writes[j], &writes[j-1]) < 0; j-- {
 			writes[j], writes[j-1] = writes[j-1], writes[j]
 		}
@@ -42,10 +45,12 @@ func (r *Rule) greatestFirst(a, b *Write) int {
 	return cmp.Or(b.Dot.Compare(a.Dot), cmp.Compare(b.ID, a.ID))
 }
 
+// fewWrites is up to how many writes of a frontier are sorted, and found, one by one.
+const fewWrites = 8
+
 // has reports whether a write is of the frontier.
 func (f *Frontier) has(w *Write) bool {
-	const few = 8 // up to which the dots find it sooner
-	if len(f.writes) <= few {
+	if len(f.writes) <= fewWrites { // the dots find it sooner
 		for i := range f.writes {
 			if o := &f.writes[i]; o.Dot == w.Dot && f.rule.greatestFirst(o, w) == 0 {
 				return true
@@ -71,7 +76,15 @@ type Fate struct {
 // Len returns how many writes the frontier has.
 func (f *Frontier) Len() int { return len(f.writes) }
 
-// At returns one of the writes, the greatest first, and what became of it.
+// Combined returns of how many writes the cell shows the values beside each other; 0 when that is the rule only of some.
+func (f *Frontier) Combined() int {
+	if len(f.writes) > 1 && (f.rule.id == isUnion || f.rule.id == isKeepAll) {
+		return len(f.writes)
+	}
+	return 0
+}
+
+// At returns one of the writes, in the order of [Rule.Frontier] the greatest first, and what became of it.
 func (f *Frontier) At(i int) (*Write, Fate) { return &f.writes[i], f.fate(&f.writes[i]) }
 
 // Judge says what became of a write to the cell; one that is not of the frontier was overwritten. The verdict names neither

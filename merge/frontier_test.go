@@ -47,9 +47,13 @@ func TestAFrontierSaysOneThing(t *testing.T) {
 				require.Equal(t, allShown(name == "union", writes, rule), f.Value(), name)
 			}
 			var met []Write
+			combined := 0
 			for i := range f.Len() {
 				w, fate := f.At(i)
 				met = append(met, *w)
+				if fate.Outcome == Combined {
+					combined++
+				}
 				v := f.Judge(w)
 				require.Equal(t, v.Outcome, fate.Outcome, name)
 				require.Equal(t, v.By, fate.By, name)
@@ -61,6 +65,11 @@ func TestAFrontierSaysOneThing(t *testing.T) {
 				}
 			}
 			require.ElementsMatch(t, writes, met)
+			if name == "keep-all" || name == "union" {
+				require.Equal(t, combined, f.Combined(), name)
+			} else {
+				require.Zero(t, f.Combined(), name)
+			}
 			var other Write
 			other.Dot = clock.Dot{Node: "other", Seq: 1}
 			require.Equal(t, Verdict{Outcome: Overwritten}, f.Judge(&other))

@@ -962,6 +962,11 @@ func (k *plainKey) foldFrontier(rule *plainRule, one *RuleSum, s *sums) (kept *p
 		return k.last(0)
 	}
 	k.findFrontier(rule)
+	if n := int64(k.front.Combined()); n > 0 {
+		one.Combined += n
+		s.totals.Combined += n
+		return nil
+	}
 	if w, ok := k.front.Write(); ok {
 		kept = k.lastOf(&w)
 	}

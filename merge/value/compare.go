@@ -18,11 +18,29 @@ func Compare(a, b Value) int {
 	case KindNumber:
 		return cmp.Or(compareNumbers(string(a), string(b)), strings.Compare(string(a), string(b)))
 	case KindString:
-		s, _ := a.Text()
-		t, _ := b.Text()
-		return strings.Compare(s, t)
+		return compareTexts(string(a), string(b))
 	}
 	return strings.Compare(string(a), string(b))
+}
+
+// compareTexts orders two strings, with their quotes, by their bytes. Most differ early, before any escape.
+func compareTexts(a, b string) int {
+	const early = 32
+	for i := 1; i < min(len(a)-1, len(b)-1, early); i++ {
+		switch x, y := a[i], b[i]; {
+		case x == '\\' || y == '\\':
+			return compareUnescaped(a, b)
+		case x != y:
+			return cmp.Compare(x, y)
+		}
+	}
+	return compareUnescaped(a, b)
+}
+
+func compareUnescaped(a, b string) int {
+	s, _ := Value(a).Text()
+	t, _ := Value(b).Text()
+	return strings.Compare(s, t)
 }
 
 // CompareSize is [Compare], but that numbers are compared by their size alone: it is 0 for 1.0 and 1.

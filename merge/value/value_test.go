@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/big"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/leanovate/gopter"
@@ -68,6 +69,16 @@ func TestCompareOrdersKindsThenSizes(t *testing.T) {
 	for i, a := range ascending {
 		for j, b := range ascending {
 			assert.Equal(t, cmp.Compare(i, j), Compare(a, b), "%q and %q", a, b)
+		}
+	}
+}
+
+func TestTextsCompareByTheirBytes(t *testing.T) {
+	long := strings.Repeat("x", 40)
+	texts := []string{"", "a", "\n", "\\", `"`, "!", "a\n", "a!", "a\"", "a]", "é", "\x01", long, long + "\n", long + "a", long[:31] + "\n", long[:31] + "y", long[:29] + "\x01", long[:29] + "\\"}
+	for _, a := range texts {
+		for _, b := range texts {
+			assert.Equal(t, cmp.Compare(a, b), Compare(Text(a), Text(b)), "%q and %q", a, b)
 		}
 	}
 }
