@@ -21,7 +21,7 @@ func BenchmarkCheck(b *testing.B) {
 		for _, keys := range []int{n / 20, 10} {
 			text := busy(n, keys)
 			collect := func(keep bool) *replay.History {
-				h, err := replay.Collect([]history.Source{history.Reader("h", bytes.NewReader(text))}, history.Options{Reads: keep})
+				h, err := replay.Collect([]history.Source{history.Reader("h", bytes.NewReader(text))}, history.Options{Reads: keep, Memory: 1 << 30})
 				require.NoError(b, err)
 				return h
 			}
