@@ -90,7 +90,7 @@ func (s *scans) String() string { return fmt.Sprint(*s) }
 
 func (s *scans) Set(text string) error {
 	t, err := clock.ParseTimestamp(text)
-	if err != nil {
+	if err != nil || t.Wall < int64(1e17) { // nor is it seconds, milli- or microseconds
 		return errors.New("want the time that the rows of the scan share, as in 1701102296662969433.0000000000")
 	}
 	*s = append(*s, t)

@@ -25,13 +25,15 @@ import (
 //     every column has its Before, and one that the write left alone equals it.
 //   - A write is named by key and time, and by where it began or by source.cluster_id if the message says so: a message
 //     delivered again after a restart of the feed has the same name.
-//   - A message that says that nothing changed (before equals after: a backfill of a schema change, or an update of
-//     nothing) and one whose updated is not its mvcc_timestamp (a row of an initial scan, or of a backfill) are snapshot
-//     rows. So is the delete of a row that was not there, of which before and after are both null.
+//   - A message whose updated is not its mvcc_timestamp (a row of an initial scan, or of a backfill) is a snapshot row. So is
+//     one that says that nothing changed (before equals after), unless it has both times and they are equal: then it is a
+//     write, of which no column claims anything. So is the delete of a row that was not there, of which before and after are
+//     both null.
 //   - {"resolved": …} is a watermark.
 //
 // Set aside are messages that lack the row's key (the row envelope; wrapped without key_in_value), or its values
-// (key_only), and Avro spelled as JSON.
+// (key_only), and Avro spelled as JSON; and in the bare envelope rows of nothing beside the key but nulls, for it writes deletes
+// like that.
 //
 // HAZARD: messages without mvcc_timestamp can't tell a row of an initial scan from a write of the same moment, and with
 // diff both have a null before. Such a row is read as a write at the time of the scan, and its columns get no Before, so
@@ -57,8 +59,10 @@ func isChangefeed(doc value.Ref) bool {
 		}
 		return doc.Get("length").Kind() == value.KindNumber
 	}
-	if wrapped := doc.Get("value"); wrapped.Kind() == value.KindObject {
-		return onlyMembers(doc, "key", "value", "topic") && isEnvelope(wrapped)
+	for _, names := range [...][3]string{{"key", "value", "topic"}, {"Key", "Value", "Topic"}} { // of Pub/Sub, by its version
+		if wrapped := doc.Get(names[1]); wrapped.Kind() == value.KindObject {
+			return onlyMembers(doc, names[:]...) && isEnvelope(wrapped)
+		}
 	}
 	return isEnvelope(doc)
 }
@@ -94,7 +98,7 @@ func onlyMembers(r value.Ref, names ...string) bool {
 // readChangefeed reads one message, or a batch of a webhook.
 func readChangefeed(doc value.Ref, at finding.Place, opt *Options, out *Batch) {
 	messages := doc.Get("payload")
-	if messages.Kind() != value.KindArray {
+	if messages.Kind() != value.KindArray || doc.Get("__crdb__").Kind() == value.KindObject { // a column may have any name
 		readMessage(doc, at, opt, out)
 		return
 	}
@@ -123,6 +127,7 @@ type change struct {
 	before       value.Ref // absent without diff
 	row          value.Ref // the columns after, in the bare envelope together with "__crdb__"
 	deleted      bool
+	bare         bool
 	op           string
 	updated      value.Ref
 	mvcc         value.Ref
@@ -160,11 +165,11 @@ func envelopeOf(message value.Ref) (e envelope) {
 			e.crdb = v
 		case "payload":
 			e.payload = v
-		case "value":
+		case "value", "Value":
 			e.value = v
-		case "topic":
+		case "topic", "Topic":
 			e.topic = v
-		case "key":
+		case "key", "Key":
 			e.key = v
 		case "after":
 			e.after = v
@@ -200,8 +205,7 @@ func unwrap(message value.Ref, at finding.Place, out *Batch) (*change, *problem)
 		}
 		c.topic, c.key = textOf(meta.Get("topic")), meta.Get("key")
 		c.updated, c.mvcc = meta.Get("updated"), meta.Get("mvcc_timestamp")
-		c.row = message
-		c.deleted = meta.Get("deleted").Kind() == value.KindTrue
+		c.row, c.bare = message, true
 		return c, nil
 	}
 	if e.after.IsAbsent() {
@@ -322,13 +326,17 @@ func (c *change) images(out *Batch) (bad *problem) {
 	if c.columns, bad = imageOf(c.row, out, asWritten); bad != nil {
 		return bad
 	}
-	if c.after.IsAbsent() {
+	if c.bare {
 		if i, found := c.columns.find("__crdb__"); found {
 			c.columns = slices.Delete(c.columns, i, i+1)
 		}
 	}
 	if !c.deleted && len(c.columns) == 0 {
 		return newProblem(finding.MissingField, "a row without columns: nothing says what was written")
+	}
+	if c.bare && c.maybeDeleted() {
+		return newProblem(finding.MissingField, "nothing beside the key but nulls: the bare envelope writes a delete and such a row alike; "+
+			"write the changefeed with envelope=wrapped")
 	}
 	switch k := c.before.Kind(); k {
 	case value.KindAbsent, value.KindNull:
@@ -338,6 +346,26 @@ func (c *change) images(out *Batch) (bad *problem) {
 		bad = newProblem(finding.BadField, "\"before\" is a row or null, not %s", article(k))
 	}
 	return bad
+}
+
+// maybeDeleted reports whether a row has nothing but what the key has, and nulls.
+func (c *change) maybeDeleted() bool {
+	var few [4]value.Value
+	key := few[:0]
+	for v := range c.key.Elements() {
+		key = append(key, v.Value())
+	}
+	for _, f := range c.columns {
+		if f.Value == value.Null {
+			continue
+		}
+		i := slices.Index(key, f.Value)
+		if i < 0 {
+			return false
+		}
+		key = slices.Delete(key, i, i+1)
+	}
+	return c.key.Kind() == value.KindArray
 }
 
 // checkOp holds the op of an enriched message against its images.
@@ -365,23 +393,25 @@ func (c *change) kind(scanned bool, out *Batch) Kind {
 			return Snapshot
 		}
 	case was == value.KindObject:
-		if c.columns = c.columns.over(c.columnsBefore, out); c.columns.unchanged() {
+		if c.columns = c.columns.over(c.columnsBefore, out); c.columns.unchanged() && !c.written() {
 			return Snapshot
 		}
-	case was == value.KindNull && !c.updated.IsAbsent() && !c.mvcc.IsAbsent(): // and no scan: an insert
+	case was == value.KindNull && c.written(): // an insert
 		c.columns = c.columns.anew()
 	}
 	return Write
 }
 
+// written reports whether a message of no scan says that it was sent for a write: it has both times, and they are equal.
+func (c *change) written() bool { return !c.updated.IsAbsent() && !c.mvcc.IsAbsent() }
+
 // rowKey returns the key of the row that changed.
 func (c *change) rowKey(at finding.Place, out *Batch) (string, *problem) {
-	table := c.topic
-	if table == "" {
-		table = c.table
-	}
-	if table == "" {
-		table = fileTopic(at.File)
+	table := cmp.Or(c.topic, c.table)
+	if table == "" || c.topic == "" && strings.ContainsRune(at.File, '+') {
+		if of := fileTopic(at.File); table == "" || strings.HasPrefix(of, table+"+") { // else a family of the table, in a file of its own
+			table = of
+		}
 	}
 	var few [2]value.Value
 	key := few[:0]

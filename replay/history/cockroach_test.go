@@ -118,3 +118,41 @@ func TestAnArrivalIsNoWriteOfItsOwn(t *testing.T) {
 		assert.EqualValues(t, "us", alone.records[0].Node)
 	}
 }
+
+// With split_column_families a file of cloud storage is of one family, and an enriched message names the table alone.
+func TestFamiliesOfAnEnrichedFeedStayApart(t *testing.T) {
+	const start = "202311271624566629694330000000000-4bf2e0c1a4ddbbe7-1-3-00000000-"
+	const message = `{"after": {"v": 1}, "key": {"id": 1}, "op": "c", "source": {"table_name": "products", "ts_hlc": "1701102296662969433.0000000001"}}`
+	for file, want := range map[string]string{
+		start + "products+stock-1.ndjson": "products+stock/1",
+		start + "products-1.ndjson":       "products/1",
+		start + "others+stock-1.ndjson":   "products/1",
+		"a+b.ndjson":                      "products/1",
+	} {
+		got := importText(file, message, Options{})
+		require.Len(t, got.records, 1, file)
+		assert.Equal(t, want, got.records[0].Key, file)
+	}
+}
+
+func TestMessagesOfPubSubAreReadByTheNamesOfBothVersions(t *testing.T) {
+	for _, text := range []string{
+		`{"key": [1], "value": {"after": {"v": 1}, "updated": "1701102296662969433.0000000001"}, "topic": "t"}`,
+		`{"Key": [1], "Value": {"after": {"v": 1}, "updated": "1701102296662969433.0000000001"}, "Topic": "t"}`,
+	} {
+		got := importText("feed", text, Options{})
+		require.NoError(t, got.err, text)
+		require.Len(t, got.records, 1, text)
+		assert.Equal(t, "t/1@1701102296662969433.0000000001", got.records[0].ID)
+	}
+}
+
+// A row that was written again with the values that it had is a write, of which no column claims anything.
+func TestAWriteOfWhatWasThereIsAWriteWhereTheMessageSaysSo(t *testing.T) {
+	const same = `{"after": {"v": 1}, "before": {"v": 1}, "key": [1], "updated": "1701102296662969433.0000000000"`
+	got := importText("feed", same+`, "mvcc_timestamp": "1701102296662969433.0000000000"}`+"\n"+same+"}", Options{})
+	require.Len(t, got.records, 2)
+	assert.Equal(t, Write, got.records[0].Kind)
+	assert.Equal(t, []Field{{Name: "v", Value: "1", Before: "1"}}, got.records[0].Fields)
+	assert.Equal(t, Snapshot, got.records[1].Kind)
+}

@@ -20,7 +20,8 @@ import (
 //     does not tell which of them is the partition key. Exports and GetRecords don't name the table: the key is all.
 //   - The fields are the attributes of the item without its key, unless the item has nothing else. With both images every
 //     attribute has its Before, and one that the write left alone equals it; a removed attribute is written as null.
-//     Of the null attributes of a new item nobody says that they were anything before.
+//     Of the null attributes of a new item nobody says that they were anything before. Of a MODIFY that took away an
+//     attribute that was null no attribute claims anything.
 //   - Values are what the typed JSON says: numbers with every digit, binary as its base64 text, sets as sorted arrays of
 //     distinct elements.
 //   - A write is named by its eventID, in an export by key and time.
@@ -64,7 +65,7 @@ func isDynamoDB(doc value.Ref) bool {
 		}
 		return true
 	}
-	return isChangeRecord(doc) || isIncremental(doc) || isManifest(doc) ||
+	return isChangeRecord(doc) || !kinesisData(doc).IsAbsent() || isIncremental(doc) || isManifest(doc) ||
 		doc.Len() == 1 && doc.Get("Item").Kind() == value.KindObject
 }
 

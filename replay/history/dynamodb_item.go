@@ -79,18 +79,15 @@ func (w *itemWrite) append(r *dynamoReader) *problem {
 	}
 	deleted := w.deleted || stamp.deleting
 
-	fields, kind := w.after, Write
+	fields := w.after
 	switch {
 	case deleted:
 		fields = nil
 	case w.hasBefore:
 		fields = fields.over(w.before, r.out)
-		if fields.unchanged() {
-			if stamp != (replicaStamp{}) {
-				r.out.count(finding.DuplicateOp)
-				return nil
-			}
-			kind = Snapshot
+		if fields.unchanged() && stamp != (replicaStamp{}) {
+			r.out.count(finding.DuplicateOp)
+			return nil
 		}
 	case w.event == "INSERT":
 		fields = fields.anew()
@@ -107,7 +104,7 @@ func (w *itemWrite) append(r *dynamoReader) *problem {
 		r.out.count(finding.MissingBeforeImage) // which attributes it took away
 	}
 	rec := r.out.record(r.at)
-	rec.Kind, rec.Key, rec.Fields = kind, key, fields
+	rec.Key, rec.Fields = key, fields
 	rec.Time, rec.Precision, rec.ID = w.time, w.precision, w.id
 	rec.Node = clock.Node(rec.Region)
 	if deleted {

@@ -94,6 +94,9 @@ func formatsOf(doc value.Ref) []Format {
 
 // isNative reports whether a document has the shape of a native record, mistakes aside.
 func isNative(doc value.Ref) bool {
+	if doc.Get("__crdb__").Kind() == value.KindObject {
+		return false // the columns of a row may have any name
+	}
 	switch doc.Get("key").Kind() {
 	case value.KindAbsent:
 		return doc.Get("node").Kind() == value.KindString
