@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -40,6 +41,9 @@ func detect(name string, data []byte, end bool, opt *Options) (Format, error) {
 	}
 	var c chunk
 	split := documentSplitter{limit: opt.bytes(), limits: opt.Limits}
+	if trimmed := bytes.TrimLeft(data, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '[' {
+		data, split.array = trimmed[1:], true // its elements tell, and need not all be there
+	}
 	done := split.cut(&c, data, end)
 	var doc value.Doc
 	strange := "" // what the first is that is valid and of no known shape
@@ -51,12 +55,6 @@ func detect(name string, data []byte, end bool, opt *Options) (Format, error) {
 		ref, err := doc.Parse(text, opt.Limits)
 		if err != nil {
 			continue
-		}
-		if ref.Kind() == value.KindArray {
-			for first := range ref.Elements() {
-				ref = first
-				break
-			}
 		}
 		formats := formatsOf(ref)
 		switch {

@@ -81,15 +81,16 @@ func tooLong(limit int) *problem {
 	return newProblem(finding.TooLarge, "a line of more than %d bytes", limit)
 }
 
-// documentSplitter cuts after JSON documents, which may stand over several lines or side by side. What begins no
-// document is skipped, up to a line that begins with "{".
+// documentSplitter cuts after JSON documents, which may stand over several lines or side by side, and after the elements of an
+// array that is larger than a document may be. What begins no document is skipped, up to a line that begins with "{".
 type documentSplitter struct {
 	limit  int // of a document, in bytes
 	limits value.Limits
 	shapes value.Shapes // of the documents so far
 	lost   bool
-	most   int // documents of one chunk so far, for that many are to be expected of the next
-	items  int // documents that began on the last line so far: a place names all but the first by their number
+	array  bool // what comes are the elements of one
+	most   int  // documents of one chunk so far, for that many are to be expected of the next
+	items  int  // documents that began on the last line so far: a place names all but the first by their number
 }
 
 func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
@@ -119,8 +120,12 @@ func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
 			line++
 			s.items = 0
 			continue
-		case b == ' ' || b == '\t' || b == '\r':
+		case b == ' ' || b == '\t' || b == '\r' || b == ',' && s.array:
 			at++
+			continue
+		case b == ']' && s.array:
+			at++
+			s.array = false
 			continue
 		case b != '{' && b != '[':
 			c.find(line, s.item(), newProblem(finding.BadSyntax, "no JSON document begins here: skipped up to a line that begins with {"))
@@ -147,6 +152,10 @@ func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
 			at += size
 			s.lost = true
 			continue
+		case len(window) > s.limit && data[at] == '[' && !s.array:
+			at++
+			s.array = true
+			continue
 		case len(window) > s.limit:
 			c.find(line, s.item(), newProblem(finding.TooLarge, "a document of more than %d bytes", s.limit))
 			line += count(window, '\n')
@@ -155,11 +164,15 @@ func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
 			continue
 		case end:
 			c.find(line, s.item(), newProblem(finding.TruncatedInput, "the input ends inside a document"))
+			s.array = false
 			line += count(window, '\n')
 			at = len(data)
 			continue
 		}
 		break // the rest of the document has not been read yet
+	}
+	if end && s.array && !s.lost {
+		c.find(line, 0, newProblem(finding.TruncatedInput, "the input ends inside an array"))
 	}
 	s.most = max(s.most, len(c.documents.all()))
 	c.data = data[:at:at]

@@ -1,0 +1,64 @@
+package history
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/value"
+)
+
+// An array is as long as a source may be: its elements are the documents, however it is laid out and wherever chunks end.
+func TestAnArrayIsAsLongAsItIs(t *testing.T) {
+	var messages []string
+	for i := range 40 {
+		messages = append(messages, fmt.Sprintf(`{"after": {"v": %d, "l": [1, [2]]}, "key": [%d], "topic": "t", "updated": "17011022966629694%02d.0000000000"}`, i, i, i))
+	}
+	small := Options{Limits: value.Limits{Bytes: 400}, chunk: 1 << 10}
+	want := importText("feed", strings.Join(messages, "\n"), small)
+	require.Len(t, want.records, len(messages))
+	for name, text := range map[string]string{
+		"one line":     "[" + strings.Join(messages, ",") + "]",
+		"flush":        "[\n" + strings.Join(messages, ",\n") + "\n]\n",
+		"indented":     " [\r\n  " + strings.Join(messages, ",\n  ") + "\n]",
+		"comma first":  "[ " + strings.Join(messages, "\n , ") + " ]",
+		"two of them":  "[" + strings.Join(messages[:20], ",") + "]\n[" + strings.Join(messages[20:], ",") + "]",
+		"and one more": "[" + strings.Join(messages[:39], ",") + "]" + messages[39],
+	} {
+		for _, opt := range []Options{small, {}, {chunk: 600}} {
+			got := importText("feed", text, opt)
+			require.NoError(t, got.err, name)
+			require.Empty(t, got.aside, name)
+			require.Len(t, got.records, len(want.records), name)
+			for i := range got.records {
+				require.Equal(t, want.records[i].ID, got.records[i].ID, name)
+				require.Equal(t, want.records[i].Fields, got.records[i].Fields, name)
+			}
+		}
+	}
+
+	cut := importText("feed", "[\n"+strings.Join(messages, ",\n"), small)
+	assert.Len(t, cut.records, len(messages))
+	require.Len(t, cut.aside, 1)
+	assert.Equal(t, finding.TruncatedInput, cut.aside[0].Code)
+	assert.EqualValues(t, len(messages)+1, cut.aside[0].Place.Line)
+
+	cut = importText("feed", "[\n"+strings.Join(messages, ",\n")[:3000], small)
+	require.Len(t, cut.aside, 1)
+	assert.Equal(t, finding.TruncatedInput, cut.aside[0].Code)
+
+	long := importText("feed", "[\n"+strings.Join(messages[:5], ",\n")+",\n{\"after\": \""+strings.Repeat("x", 500)+"\"},\n"+strings.Join(messages[5:], ",\n")+"\n]", small)
+	assert.Len(t, long.records, len(messages))
+	require.Len(t, long.aside, 1)
+	assert.Equal(t, finding.TooLarge, long.aside[0].Code)
+	assert.EqualValues(t, 7, long.aside[0].Place.Line)
+
+	nested := importText("feed", messages[0]+"\n[["+strings.Join(messages[1:], ",")+"]]", small)
+	assert.Len(t, nested.records, 1)
+	require.NotEmpty(t, nested.aside)
+	assert.Equal(t, finding.TooLarge, nested.aside[0].Code)
+}
