@@ -26,6 +26,7 @@ type Batch struct {
 	Bytes    int64 // of the chunk, unpacked
 
 	region   string
+	table    string
 	input    *buffer // of the chunk
 	text     []byte  // of values that the input holds in another form, and of ids that are put together
 	fields   slab[Field]

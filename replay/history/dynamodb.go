@@ -17,7 +17,8 @@ import (
 //     ApproximateCreationDateTimePrecision says, microseconds in an incremental export. The form of a record tells
 //     which, never the size of the number: a time that makes no sense in its unit is set aside.
 //   - The key is "table/primary-key", as [rowKey] writes it, of two attributes in the order of their names: a record
-//     does not tell which of them is the partition key. Exports and GetRecords don't name the table: the key is all.
+//     does not tell which of them is the partition key. Exports and GetRecords don't name the table: the key is all, unless the
+//     export is read as a directory, of which the manifest names it ([Find]).
 //   - The fields are the attributes of the item without its key, unless the item has nothing else. With both images every
 //     attribute has its Before, and one that the write left alone equals it; a removed attribute is written as null.
 //     Of the null attributes of a new item nobody says that they were anything before. Of a MODIFY that took away an
@@ -213,7 +214,7 @@ func (r *dynamoReader) incremental(rec value.Ref) *problem {
 	if bad != nil {
 		return bad
 	}
-	w := itemWrite{time: t, precision: Microsecond, unordered: true}
+	w := itemWrite{table: r.out.table, time: t, precision: Microsecond, unordered: true}
 	if bad = w.images(rec, r.out); bad != nil {
 		return bad
 	}

@@ -289,7 +289,7 @@ func (s *scan) source(i int, send func(*chunk) error) error {
 	if err != nil {
 		return wrap(src.Name, err)
 	}
-	next := chunk{source: i, name: src.Name, region: src.Region, line: 1, packed: in != nil && in.packing != ""}
+	next := chunk{source: i, name: src.Name, region: src.Region, table: src.Table, line: 1, packed: in != nil && in.packing != ""}
 	if bad != nil {
 		next.find(1, 0, bad)
 		return send(&next)
@@ -405,7 +405,7 @@ func (s *scan) add(b *Batch) {
 // batch parses one chunk.
 func (p *parser) batch(c *chunk) *Batch {
 	b := batches.Get().(*Batch)
-	b.Name, b.Source, b.Chunk, b.region, b.input = c.name, c.source, c.index, c.region, c.buffer
+	b.Name, b.Source, b.Chunk, b.region, b.table, b.input = c.name, c.source, c.index, c.region, c.table, c.buffer
 	b.Lines, b.Bytes = c.lines, int64(len(c.data))
 	// Lines that are shorter than any record can be must not make room for records.
 	n := min(max(int(c.lines), len(c.documents.all())), len(c.data)/len(`{"key":"k","node":"n","value":0}`)+1)

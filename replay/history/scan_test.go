@@ -470,3 +470,40 @@ func FuzzSplit(f *testing.F) {
 		}
 	})
 }
+
+// The records of an incremental export don't name their table, and its manifest does: of the files that it lists, or that are below it.
+func TestTheManifestOfAnExportNamesItsTable(t *testing.T) {
+	const record = `{"Metadata":{"WriteTimestampMicros":{"N":"1680109764000000"}},"Keys":{"id":{"S":"1"}},"NewImage":{"id":{"S":"1"},"v":{"N":"1"}}}` + "\n"
+	summary := func(table string) string {
+		return "{\n \"exportArn\": \"arn:aws:dynamodb:us-east-1:1:table/" + table + "/export/0-a\",\n \"exportType\": \"INCREMENTAL_EXPORT\"}"
+	}
+	list := func(files ...string) (text string) {
+		for _, f := range files {
+			text += `{"itemCount":1,"dataFileS3Key":"AWSDynamoDB/data/` + f + `"}` + "\n"
+		}
+		return text
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"AWSDynamoDB/data/u1.json": record, "AWSDynamoDB/data/g1.json": record, "AWSDynamoDB/data/both.json": record,
+		"AWSDynamoDB/01-users/manifest-summary.json": summary("users"), "AWSDynamoDB/01-users/manifest-files.json": list("u1.json", "both.json"),
+		"AWSDynamoDB/02-goods/manifest-summary.json": summary("goods"), "AWSDynamoDB/02-goods/manifest-files.json": list("g1.json", "both.json"),
+		"full/manifest-summary.json": `{"tableArn": "arn:aws:dynamodb:us-east-1:1:table/carts"}`, "full/data/c1.json": record,
+		"broken/manifest-summary.json": "{", "broken/x.json": record, "alone.json": record,
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o777))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666))
+	}
+	sources, _, err := Find(dir)
+	require.NoError(t, err)
+	keys := make(map[string]string)
+	for _, s := range sources {
+		got := importAll(Options{}, s)
+		require.NoError(t, got.err)
+		require.Len(t, got.records, 1, s.Name)
+		keys[filepath.Base(s.Name)] = got.records[0].Key
+	}
+	assert.Equal(t, map[string]string{
+		"u1.json": "users/1", "g1.json": "goods/1", "both.json": "1", "c1.json": "carts/1", "x.json": "1", "alone.json": "1",
+	}, keys)
+}

@@ -15,6 +15,7 @@ import (
 type Source struct {
 	Name   string                        // as messages and places show it; "-" is standard input
 	Region string                        // in which it was recorded; "" when nobody said
+	Table  string                        // of records that don't name theirs; "" when nobody said
 	Format Format                        // "" when [Options.Format] or the source's first bytes say
 	Open   func() (io.ReadCloser, error) // of the format [Replica] nil: Name is the directory
 }
@@ -42,8 +43,9 @@ type Skipped struct {
 }
 
 // Find returns the sources that a name stands for: itself for a file or "-", and for a directory all files in and below
-// it, sorted by name; a directory that is a replica's is one source, of the format [Replica]. Hidden files, the markers and manifests that exporters write beside their data, and what is not a
-// regular file are returned as skipped, so that the caller can say so.
+// it, sorted by name; a directory that is a replica's is one source, of the format [Replica]. Hidden files, the markers and
+// manifests that exporters write beside their data, and what is not a regular file are returned as skipped, so that the caller can
+// say so. The manifest of an export of DynamoDB names the table of its files.
 func Find(name string) ([]Source, []Skipped, error) {
 	if name == "-" {
 		return []Source{File(name)}, nil, nil
@@ -82,6 +84,7 @@ func Find(name string) ([]Source, []Skipped, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("find histories: %w", err)
 	}
+	nameTables(sources, skipped)
 	return sources, skipped, nil
 }
 

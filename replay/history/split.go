@@ -14,6 +14,7 @@ type chunk struct {
 	index  int
 	name   string
 	region string
+	table  string
 	format Format
 	packed bool // the source is compressed
 
