@@ -44,6 +44,9 @@ func (c *command) convert(args []string) (int, error) {
 	case len(partials) > 0:
 		return 0, hinted{fmt.Errorf("%s is a partial, which run, why and diff read", partials[0].Name), "convert what it was made of"}
 	case slices.ContainsFunc(histories, func(s history.Source) bool { return s.Region != histories[0].Region }):
+		if in.origin != "" {
+			return 0, hinted{errors.New("one output can't hold the exports of several regions"), "run on the exports: only beside the export where it began is a write that arrived left out"}
+		}
 		return 0, hinted{errors.New("one output can't hold the exports of several regions"), "convert each into a file of its own, and name the regions again when you run"}
 	}
 	if file == "" || file == "-" {

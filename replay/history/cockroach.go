@@ -42,7 +42,12 @@ import (
 // HAZARD: no envelope tells on which cluster a row was written first. Logical replication gives a row a new
 // mvcc_timestamp on the cluster that receives it, so that each write turns up in the feed of every cluster as a write of
 // its own, unless the application keeps the origin in a column and -origin names it, and the feed of the origin is read with
-// -region. A delete has no such column: it counts as made in the region of its file.
+// -region, in the same run. When it arrived can't be told then, for it is named anew where it arrives: without -lag, what writers
+// had seen is unknown. Feeds that are read one by one, to be converted or kept in partials, keep what arrived as writes. A delete
+// has no such column: with the feeds of several regions it counts in each, made by nobody knows whom (unknown_node); with that
+// of one, in that.
+//
+// HAZARD: tables of one name in two databases are one, but where the topic is the full name of a table (full_table_name).
 var cockroachdb = importer{name: CockroachDB, detect: isChangefeed, decode: readChangefeed}
 
 // isChangefeed reports whether a document is a message of a changefeed, or a batch of them.
@@ -290,10 +295,7 @@ func (c *change) read(at finding.Place, opt *Options, out *Batch) *problem {
 	}
 	rec := out.record(at)
 	rec.Kind, rec.Key = c.kind(scanned, out), key
-	rec.Node = clock.Node(rec.Region)
-	if origin != "" {
-		rec.Node = origin
-	}
+	rec.began(origin, opt)
 	if c.deleted {
 		rec.Op = merge.Delete
 	} else {

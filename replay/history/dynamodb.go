@@ -39,7 +39,9 @@ import (
 //
 // HAZARD: the current version of global tables says nowhere in which region a write began, and names the write anew in
 // each region's stream. Each write turns up in the stream of every region as a write of its own, unless the
-// application keeps the origin in an attribute and -origin names it, and the stream of the origin is read with -region.
+// application keeps the origin in an attribute and -origin names it, and the stream of the origin is read with -region. When it
+// arrived can't be told then: without -lag, what writers had seen is unknown. A REMOVE has no such attribute: with the streams of
+// several regions it counts in each, made by nobody knows whom (unknown_node).
 //
 // HAZARD: a stream tells of a write in whole seconds, Kinesis and Firehose in milliseconds or microseconds. Two writes to an item
 // within one have equal times, and a rule that goes by time decides between them by their values, whichever came first.

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -106,7 +107,6 @@ func (w *itemWrite) append(r *dynamoReader) *problem {
 	rec := r.out.record(r.at)
 	rec.Key, rec.Fields = key, fields
 	rec.Time, rec.Precision, rec.ID = w.time, w.precision, w.id
-	rec.Node = clock.Node(rec.Region)
 	if deleted {
 		rec.Op = merge.Delete
 	}
@@ -114,12 +114,10 @@ func (w *itemWrite) append(r *dynamoReader) *problem {
 		rec.Precision = NoTime
 	}
 	if stamp != (replicaStamp{}) {
-		rec.Node, rec.Time, rec.Precision = stamp.region, stamp.time, Microsecond
+		rec.Time, rec.Precision = stamp.time, Microsecond
 		rec.ID = key + "@" + stamp.time.String() + "@" + string(stamp.region)
 	}
-	if node != "" {
-		rec.Node = node
-	}
+	rec.began(cmp.Or(node, stamp.region), r.opt)
 	if w.unordered {
 		rec.Region = ""
 	}

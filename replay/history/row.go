@@ -131,6 +131,24 @@ func (o *Options) arrived(origin clock.Node, region string) bool {
 	return origin != "" && region != "" && string(origin) != region && slices.Contains(o.Regions, string(origin))
 }
 
+// exchanged reports whether the exports of several regions are read of which each has the writes of all: what arrives is left to
+// the export in which it is at home. Then nothing follows from where a record stands, nor from what is not there; and of a record
+// without an origin nobody knows whether it arrived.
+func (o *Options) exchanged() bool {
+	return o.Origin != "" && slices.ContainsFunc(o.Regions, func(r string) bool { return r != o.Regions[0] })
+}
+
+// began says of a record, which is in the export of a region, where it began. What nothing says is "".
+func (rec *Record) began(origin clock.Node, opt *Options) {
+	exchanged := opt.exchanged()
+	if rec.Node = origin; origin == "" && !exchanged {
+		rec.Node = clock.Node(rec.Region)
+	}
+	if exchanged {
+		rec.Region = ""
+	}
+}
+
 // origin returns where the application says that the row was written, "" when it doesn't.
 func (columns image) origin(opt *Options) (clock.Node, *problem) {
 	if opt.Origin == "" {
