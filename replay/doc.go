@@ -21,7 +21,8 @@
 //   - overwritten: a loser that some write which had seen it replaced. Not a loss.
 //   - lost: a loser that nobody who had seen it replaced, and whose value differs from what was kept.
 //   - inversion: a writer had seen a write with a greater stamp than its own, so the later write lost.
-//   - coin toss: a decision by time closer than the skew that the history shows between the two clocks.
+//   - coin toss: a decision by time closer than the skew that the history shows between the two clocks, or by the logical parts
+//     of equal times.
 //
 // # Who had seen what
 //

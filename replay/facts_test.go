@@ -92,6 +92,11 @@ func TestDecisionsWithinTheSkewAreCoinTosses(t *testing.T) {
 	require.Equal(t, int64(4), r.Decided.Time)
 	require.Equal(t, int64(2), r.Decided.Tosses, "the one whose clock shows the skew, and the one within it")
 	require.Equal(t, int64(4), run(t, "* * lww", Options{Skew: time.Second}, skewed...).Decided.Tosses)
+	equal := []string{
+		`{"key":"k","field":"f","value":1,"node":"a","time":"1700000000000000000.1","id":"a:1"}`,
+		`{"key":"k","field":"f","value":2,"node":"b","time":"1700000000000000000.2","id":"b:1"}`,
+	}
+	require.Equal(t, int64(1), run(t, "* * lww", Options{}, equal...).Decided.Tosses, "by the logical parts of equal times")
 }
 
 func TestTiesAreCountedByTheRungThatClosedThem(t *testing.T) {

@@ -111,7 +111,8 @@ type Decisions struct {
 	Kind    int64 `json:"kind"`
 	Value   int64 `json:"value"`
 
-	// Tosses are decisions by time that are closer than the skew seen between the clocks of the two nodes: a coin toss.
+	// Tosses are decisions by time that are closer than the skew seen between the clocks of the two nodes, or between equal
+	// times: a coin toss.
 	Tosses int64 `json:"coin_tosses"`
 }
 

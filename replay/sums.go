@@ -117,7 +117,8 @@ func (s *sums) skewed(k *key, ahead, behind *op, nanos int64) {
 	known.Nanos, known.Seen = max(known.Nanos, nanos), known.Seen+1
 }
 
-// tosses counts the decisions by time that are closer than the clocks of the two nodes are known to be. It is given the sums
+// tosses counts the decisions by time that are closer than the clocks of the two nodes are known to be, or that their clocks tell
+// nothing of, by logical parts alone. It is given the sums
 // of all goroutines of the same table, and s is one of them.
 func (s *sums) tosses(all []*sums, stated int64) error {
 	bounds := make(map[pair]int64)
@@ -144,7 +145,7 @@ func (s *sums) tosses(all []*sums, stated int64) error {
 					}
 					last = nodes
 				}
-				if margin := int64(binary.LittleEndian.Uint64(b[8:])); margin <= bound && bound > 0 {
+				if margin := int64(binary.LittleEndian.Uint64(b[8:])); margin <= bound && bound > 0 || margin == 0 {
 					s.decided.Tosses++
 				}
 			}

@@ -15,7 +15,8 @@ import (
 //
 //   - Time is when the change was recorded: seconds in Streams, milliseconds or microseconds in Kinesis, as
 //     ApproximateCreationDateTimePrecision says, microseconds in an incremental export. The form of a record tells
-//     which, never the size of the number: a time that makes no sense in its unit is set aside.
+//     which, never the size of the number: a time that makes no sense in its unit is set aside. Streams order what is written
+//     to an item within one second by SequenceNumber, of which the last 32 bits are the logical part.
 //   - The key is "table/primary-key", as [rowKey] writes it, of two attributes in the order of their names: a record
 //     does not tell which of them is the partition key. Exports and GetRecords don't name the table: the key is all, unless the
 //     export is read as a directory, of which the manifest names it ([Find]).
@@ -43,8 +44,12 @@ import (
 // arrived can't be told then: without -lag, what writers had seen is unknown. A REMOVE has no such attribute: with the streams of
 // several regions it counts in each, made by nobody knows whom (unknown_node).
 //
-// HAZARD: a stream tells of a write in whole seconds, Kinesis and Firehose in milliseconds or microseconds. Two writes to an item
-// within one have equal times, and a rule that goes by time decides between them by their values, whichever came first.
+// HAZARD: Streams tell of a write in whole seconds, and the SequenceNumbers of two regions say nothing to each other: of writes
+// within one second that two regions made, a rule that goes by time keeps one by chance, and it counts as a coin toss. In
+// a second in which the last 32 bits of the numbers run over, so it is of writes of one region.
+//
+// HAZARD: Kinesis and Firehose tell milliseconds or microseconds and have no such numbers. Of two writes to an item within one, a
+// rule that goes by time decides by their values, whichever came first.
 //
 // HAZARD: Kinesis, Firehose and incremental exports keep no order. Of their records nothing follows from what stands before
 // what, so they tell nothing of what writers had seen, and what several regions have of one write is a duplicate.
@@ -186,6 +191,9 @@ func (r *dynamoReader) change(rec, change value.Ref) *problem {
 	w.id = textOf(rec.Get("eventID"))
 	sequence := textOf(change.Get("SequenceNumber"))
 	w.unordered = sequence == "" // it went through Kinesis
+	if !w.time.IsZero() {
+		w.time.Logical = lastBits(sequence)
+	}
 	if w.id == "" && sequence != "" {
 		w.id = w.key() + "@" + sequence
 	}
@@ -271,6 +279,17 @@ func (r *dynamoReader) manifest(doc value.Ref) *problem {
 	rec := r.out.record(r.at)
 	rec.Kind, rec.Time, rec.Precision = Watermark, t, precision
 	return nil
+}
+
+// lastBits returns the last 32 bits of a whole number, 0 when the text is none.
+func lastBits(digits string) (n uint32) {
+	if !isDigits(digits) {
+		return 0
+	}
+	for i := range len(digits) {
+		n = n*10 + uint32(digits[i]-'0')
+	}
+	return n
 }
 
 // creationTime returns ApproximateCreationDateTime, zero when the record has none.

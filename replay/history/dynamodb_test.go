@@ -93,3 +93,20 @@ func TestSetsAreEqualWhateverTheirOrder(t *testing.T) {
 	assert.NotEqual(t, read(`{"L": [{"S": "b"}, {"S": "a"}]}`), read(`{"L": [{"S": "a"}, {"S": "b"}]}`))
 	assert.EqualValues(t, `["9","10"]`, read(`{"L": [{"S": "9"}, {"S": "10"}]}`))
 }
+
+// Of two writes of one second the later one has the greater stamp: their numbers say which that is.
+func TestStreamsKeepTheOrderWithinASecond(t *testing.T) {
+	record := func(event, number, image string) string {
+		return `{"eventID":"` + number + `","eventName":"` + event + `","eventVersion":"1.1","dynamodb":{"ApproximateCreationDateTime":1700000000,` +
+			`"Keys":{"id":{"S":"a"}},` + image + `"SequenceNumber":"` + number + `","StreamViewType":"NEW_IMAGE"}}`
+	}
+	const set = `"NewImage":{"id":{"S":"a"},"v":{"N":"1"}},`
+	got := importText("s", record("REMOVE", "4421584500000000017450439091", "")+record("INSERT", "4421584500000000017450439092", set), Options{})
+	require.Len(t, got.records, 2)
+	assert.Equal(t, 1, got.records[1].Time.Compare(got.records[0].Time))
+	assert.Equal(t, Second, got.records[1].Precision)
+
+	got = importText("s", record("INSERT", "one", set), Options{})
+	require.Len(t, got.records, 1)
+	assert.Zero(t, got.records[0].Time.Logical)
+}

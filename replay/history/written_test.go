@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -290,13 +291,16 @@ func dynamoForms() []form {
 	}
 	stream := func(e *edit) string {
 		return fmt.Sprintf(`{"eventID": "event-%d", "eventName": %q, "eventVersion": "1.1", "eventSource": "aws:dynamodb", "dynamodb": `+
-			`{"ApproximateCreationDateTime": %d, %s, "SequenceNumber": "3000000000000004996%d", "StreamViewType": "NEW_AND_OLD_IMAGES"}, `+
+			`{"ApproximateCreationDateTime": %d, %s, "SequenceNumber": "3000000000000004996%05d", "StreamViewType": "NEW_AND_OLD_IMAGES"}, `+
 			`"eventSourceARN": "arn:aws:dynamodb:eu-west-1:123456789012:table/%s/stream/2016-11-16T20:42:48.104"}`,
 			e.sequence, event(e), e.Time.Wall/1e9, images(e), e.sequence, strings.ReplaceAll(e.table, "/", "-"))
 	}
-	arnTables := func(want func(*edit)) func(*edit) { // no table has a slash in its name
+	streamed := func(want func(*edit)) func(*edit) {
 		return func(e *edit) {
 			want(e)
+			number, _ := new(big.Int).SetString(fmt.Sprintf("3000000000000004996%05d", e.sequence), 10)
+			e.Time.Logical = uint32(number.Mod(number, big.NewInt(1<<32)).Uint64())
+			// no table has a slash in its name
 			e.Key = rowKey(strings.ReplaceAll(e.table, "/", "-"), e.key)
 		}
 	}
@@ -306,8 +310,8 @@ func dynamoForms() []form {
 			`"dynamodb": {"ApproximateCreationDateTime": %d, %s, "SizeBytes": 99}}`, e.sequence, event(e), e.table, e.Time.Wall/1e6, images(e))
 	}
 	return []form{
-		{name: "Streams, one record a line", write: stream, want: arnTables(want(1e9, Second, true))},
-		{name: "Lambda", write: stream, want: arnTables(want(1e9, Second, true)), join: records},
+		{name: "Streams, one record a line", write: stream, want: streamed(want(1e9, Second, true))},
+		{name: "Lambda", write: stream, want: streamed(want(1e9, Second, true)), join: records},
 		{name: "Kinesis", unordered: true, write: kinesis, want: want(1e6, Millisecond, true)},
 		{
 			name: "Firehose", unordered: true, want: want(1e3, Microsecond, true),
