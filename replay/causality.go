@@ -107,7 +107,7 @@ func (k *key) arrange(opt *Options, t *tally) {
 			if int(o.after) == at {
 				until = o.after
 			}
-			k.tied = k.tied || o.after+1 < o.until
+			k.tied = k.tied || o.tied()
 		}
 	}
 	k.learn(opt)
@@ -270,7 +270,10 @@ func (k *key) learn(opt *Options) {
 			o.source = Unknown
 			continue
 		}
-		lo[o.node], hi[o.node] = o.after, own // of those that nothing puts in order it may have seen any
+		lo[o.node], hi[o.node] = o.after, own
+		if o.tied() {
+			hi[o.node] = o.until // of those that nothing puts in order it may have seen any
+		}
 	}
 	k.close()
 }
@@ -281,9 +284,9 @@ func (k *key) seen(opt *Options, i int, lo, hi []int32) Source {
 	switch {
 	case o.told > 0:
 		seen := k.context(o)
-		k.seenExactly(seen, k.marks(o, seen), lo, hi)
+		k.seenExactly(i, seen, k.marks(o, seen), lo, hi)
 		return Exact
-	case o.hasBase && k.seenBase(o, lo, hi):
+	case o.hasBase && k.seenBase(i, lo, hi):
 		return Base
 	case k.arrived(o, o.writer) > 0:
 		k.seenDeliveries(i, lo, hi)
@@ -301,7 +304,7 @@ func (k *key) seen(opt *Options, i int, lo, hi []int32) Source {
 // seenExactly takes the record's own context. A context says nothing of operations that it could not have named: those
 // without an id, and those without a number when it is told by numbers. They may have been seen or not. An empty context
 // alone says of all that they had not. marks are what follows from its list.
-func (k *key) seenExactly(seen *context, marks marks, lo, hi []int32) {
+func (k *key) seenExactly(i int, seen *context, marks marks, lo, hi []int32) {
 	for n, node := range k.nodes {
 		if k.numbered[n] {
 			up := max(seen.upTo(node), marks.upTo(k.numbers[n]))
@@ -309,24 +312,47 @@ func (k *key) seenExactly(seen *context, marks marks, lo, hi []int32) {
 			lo[n], hi[n] = count, count
 		}
 	}
+	tied := false
 	for _, id := range seen.ids {
-		if i, ok := k.findID(id); ok {
-			o := &k.stand[i]
-			lo[o.node], hi[o.node] = max(lo[o.node], o.index), max(hi[o.node], o.index)
+		if named, ok := k.findID(id); ok {
+			o := &k.stand[named]
+			tied = k.knowsOf(o, lo, hi) || tied
+			k.stand[i].namesOwn = k.stand[i].namesOwn || o.node == k.stand[i].node
+		}
+	}
+	for again := tied; again; { // of those that nothing puts in order, the first may all be named
+		again = false
+		for _, id := range seen.ids {
+			if named, ok := k.findID(id); ok && lo[k.stand[named].node] == k.stand[named].index-1 {
+				lo[k.stand[named].node]++
+				again = true
+			}
 		}
 	}
 	if len(seen.ids) == 0 && len(seen.up) == 0 {
 		return
 	}
+	k.stand[i].names = len(seen.ids) > 0
 	for n, list := range k.inOrder {
 		switch {
 		case k.numbered[n]:
 		case len(seen.ids) == 0:
 			hi[n] = int32(len(list))
 		case int(lo[n]) < len(list):
-			hi[n] = k.stand[list[lo[n]]].named
+			hi[n] = max(hi[n], k.stand[list[lo[n]]].named)
 		}
 	}
+}
+
+// knowsOf raises what an operation had seen to one that it had. Of those of its node that nothing puts in order with that one, it
+// may have seen any: it reports whether there are some.
+func (k *key) knowsOf(o *standing, lo, hi []int32) (tied bool) {
+	if tied = o.tied(); tied {
+		lo[o.node], hi[o.node] = max(lo[o.node], o.after), max(hi[o.node], o.until)
+		return true
+	}
+	lo[o.node], hi[o.node] = max(lo[o.node], o.index), max(hi[o.node], o.index)
+	return false
 }
 
 // sortedCount returns how many of list, from its start, satisfy has.
@@ -345,7 +371,8 @@ func sortedCount[T any](list []T, has func(of T) bool) int {
 
 // seenBase takes the version that the writer had read: it had seen the write that made it. When several made one
 // version, it had seen one of them. A base that no write of the history made, with older versions in it, tells nothing.
-func (k *key) seenBase(o *op, lo, hi []int32) bool {
+func (k *key) seenBase(own int, lo, hi []int32) bool {
+	o := &k.ops[own]
 	if k.byVersion == nil {
 		k.byVersion = k.room.counts.raw(len(k.ops))
 		for i := range k.ops {
@@ -369,8 +396,9 @@ func (k *key) seenBase(o *op, lo, hi []int32) bool {
 	switch {
 	case made == 1:
 		for _, i := range same {
-			if b := &k.stand[i]; &k.ops[i] != o {
-				lo[b.node], hi[b.node] = b.index, b.index
+			if b := &k.stand[i]; int(i) != own {
+				k.knowsOf(b, lo, hi)
+				k.stand[own].namesOwn = b.node == k.stand[own].node
 			}
 		}
 	case made > 1: // one of several: which is not known
@@ -378,6 +406,7 @@ func (k *key) seenBase(o *op, lo, hi []int32) bool {
 			hi[n] = max(hi[n], last)
 		}
 	}
+	k.stand[own].names = made > 0
 	older := first > 0 && k.ops[k.byVersion[first-1]].version > 0
 	return made > 0 || !older
 }
@@ -392,7 +421,7 @@ func (k *key) lastOf(first int, same []int32) []int32 {
 	for _, i := range same {
 		k.room.tick()
 		b := &k.stand[i]
-		last[b.node] = max(last[b.node], b.index)
+		last[b.node] = max(last[b.node], b.index, b.until)
 	}
 	if k.lastBy == nil {
 		k.lastBy = make(map[int][]int32)
@@ -477,22 +506,26 @@ func (k *key) seenByLag(o *op, lag time.Duration, lo, hi []int32) {
 }
 
 // close draws the conclusions from what is known. Who had seen an operation had seen all that it had seen: each round
-// carries that one step further, and the rounds end when nothing is left to carry. And who was seen had not seen the one
-// that saw it; nor had a node's earlier operation seen what a later one had not.
+// carries that one step further, and the rounds end when nothing is left to carry. Who says that it had seen an operation may have
+// seen what that may have seen. And who was seen had not seen the one that saw it; nor had a node's earlier operation seen what a
+// later one had not.
 func (k *key) close() {
 	m := len(k.nodes)
 	if m < 2 {
 		return
+	}
+	if k.tied {
+		k.level()
 	}
 	lo := func(op int32) []int32 { return k.past.lows(int(op)) }
 	hi := func(op int32) []int32 { return k.past.highs(int(op)) }
 	for changed := true; changed; {
 		changed = false
 		for n, list := range k.inOrder {
-			for at, i := range list {
+			for _, i := range list {
 				k.room.tick()
-				if at > 0 && k.nodes[n] != "" {
-					changed = raise(lo(i), lo(list[at-1]), n) || changed
+				if first := k.stand[i].after; first > 0 && k.nodes[n] != "" {
+					changed = raise(lo(i), lo(list[first-1]), n) || changed
 				}
 				for o := range k.nodes {
 					if o != n && lo(i)[o] > 0 {
@@ -502,15 +535,12 @@ func (k *key) close() {
 			}
 		}
 	}
-	for i := range k.stand {
-		k.room.tick()
-		n := int(k.stand[i].node)
-		for o, seen := range lo(int32(i)) {
-			if o != n && seen > 0 {
-				last := hi(k.inOrder[o][seen-1])
-				last[n] = min(last[n], k.stand[i].index-1)
-			}
-		}
+	k.exclude()
+	if k.carry() {
+		k.exclude()
+	}
+	if k.tied {
+		k.level()
 	}
 	for n, list := range k.inOrder {
 		for at := len(list) - 1; at >= 0; at-- {
@@ -520,14 +550,94 @@ func (k *key) close() {
 				if o == n {
 					continue
 				}
-				if at+1 < len(list) && k.nodes[n] != "" {
-					mine[o] = min(mine[o], hi(list[at+1])[o])
+				if next := int(k.stand[list[at]].until); next < len(list) && k.nodes[n] != "" {
+					mine[o] = min(mine[o], hi(list[next])[o])
 				}
 			}
 		}
 		for _, i := range list { // what was told may contradict itself: to have seen counts for more
 			k.room.tick()
 			raise(hi(i), lo(i), n)
+		}
+	}
+}
+
+// exclude takes what cannot be from what operations may have seen: the one that had seen them.
+func (k *key) exclude() {
+	for i := range k.stand {
+		k.room.tick()
+		n, earlier := int(k.stand[i].node), k.stand[i].after
+		if k.nodes[n] == "" {
+			earlier = k.stand[i].index - 1
+		}
+		for o, seen := range k.past.lows(i) {
+			if o != n && seen > 0 {
+				last := k.past.highs(int(k.inOrder[o][seen-1]))
+				last[n] = min(last[n], earlier)
+			}
+		}
+	}
+}
+
+// carry raises what operations may have seen by what those may have seen that they name. It says no when there is nothing to carry.
+func (k *key) carry() (open bool) {
+	for i := range k.stand {
+		for n, h := range k.past.highs(i) {
+			open = open || n != int(k.stand[i].node) && h > k.past.low(i, n)
+		}
+	}
+	for changed := open; changed; {
+		changed = false
+		for n, list := range k.inOrder {
+			for _, i := range list {
+				k.room.tick()
+				o := &k.stand[i]
+				if !o.names {
+					continue
+				}
+				may := k.past.highs(int(i))
+				if o.namesOwn && o.after > 0 {
+					changed = raise(may, k.past.highs(int(list[o.after-1])), n) || changed
+				}
+				for other := range k.nodes {
+					if other != n && may[other] > 0 {
+						changed = raise(may, k.past.highs(int(k.inOrder[other][may[other]-1])), n) || changed
+					}
+				}
+			}
+		}
+	}
+	return open
+}
+
+// level gives operations of one node that nothing puts in order the same past: what each of them had certainly seen, and what any
+// may have.
+func (k *key) level() {
+	for n, list := range k.inOrder {
+		for at := 0; at < len(list); {
+			end := int(k.stand[list[at]].until)
+			tied := list[at:end]
+			at = end
+			if len(tied) < 2 || k.nodes[n] == "" {
+				continue
+			}
+			first := int(tied[0])
+			for _, i := range tied[1:] {
+				k.room.tick()
+				for o := range k.nodes {
+					if o != n {
+						k.past.lows(first)[o] = min(k.past.lows(first)[o], k.past.lows(int(i))[o])
+						k.past.highs(first)[o] = max(k.past.highs(first)[o], k.past.highs(int(i))[o])
+					}
+				}
+			}
+			for _, i := range tied[1:] {
+				for o := range k.nodes {
+					if o != n {
+						k.past.lows(int(i))[o], k.past.highs(int(i))[o] = k.past.lows(first)[o], k.past.highs(first)[o]
+					}
+				}
+			}
 		}
 	}
 }

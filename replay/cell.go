@@ -247,7 +247,7 @@ func (c *cell) conflicts() (pairs, writes Count) {
 			at := int(c.op[i])
 			index := k.stand[at].index
 			sure, possible := false, k.nodes[n] == "" && len(mine.claims) > 1
-			if tied := mine.upTo(k.stand[at].until) - mine.upTo(k.stand[at].after) - 1; tied > 0 && k.nodes[n] != "" {
+			if tied := c.among(int(i)) - 1; tied > 0 && k.nodes[n] != "" {
 				pairs.Max += int64(tied) // of one node, and perhaps not of one writer
 				possible = true
 			}
@@ -274,6 +274,13 @@ func (c *cell) conflicts() (pairs, writes Count) {
 	return pairs, writes
 }
 
+// among returns how many claims, with claim i, are of operations of its node that nothing puts in order with that of i.
+func (c *cell) among(i int) int {
+	o := &c.key.stand[c.op[i]]
+	mine := &c.byNode[o.node]
+	return mine.upTo(o.until) - mine.upTo(o.after)
+}
+
 // unaware returns how many of the claims of one node, from its first, had not seen an operation of node n, the one of
 // that index, going by what is known in one of the two ways: those that had are the end of the list. The list isn't empty.
 func (c *cell) unaware(theirs *nodeClaims, known []int32, n int, index int32) int {
@@ -298,7 +305,7 @@ func (c *cell) replaced(i int) (certain, perhaps bool) {
 			continue
 		}
 		if int(last) == i {
-			if k.nodes[n] == "" && len(c.byNode[n].claims) > 1 {
+			if k.nodes[n] == "" && len(c.byNode[n].claims) > 1 || o.tied() && c.among(i) > 1 {
 				perhaps = true
 			}
 			continue

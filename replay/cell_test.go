@@ -58,7 +58,7 @@ func namelessHistory(seed uint64) (known, unknown string) {
 // every other one tells.
 func TestManyClaimsAreFoldedAsFewAre(t *testing.T) {
 	long, contested, uncontested := 0, 0, 0
-	for seed := range uint64(96) {
+	for seed := range uint64(128) {
 		known, unknown := namelessHistory(seed)
 		h, err := Collect([]history.Source{sourceOf("a", known), sourceOf("b", unknown)}, history.Options{})
 		require.NoError(t, err)

@@ -56,7 +56,13 @@ type standing struct {
 	until  int32 // up to which of those nothing puts it in order: index then
 	named  int32 // how many of those come before the next that has an id, from this one on
 	source Source
+
+	names    bool // its record names some that its writer had seen, and may have left out what those had seen
+	namesOwn bool // one of them is of its own node
 }
+
+// tied reports whether nothing puts the operation in order with some of its node.
+func (o *standing) tied() bool { return o.after+1 < o.until }
 
 func (o *op) time() clock.Timestamp { return clock.Timestamp{Wall: o.wall, Logical: o.logical} }
 
@@ -242,7 +248,7 @@ func (k *key) upOf(rec *history.Record) []clock.Dot {
 // marks returns what follows from the list of ids that the writer of an operation had seen. They are good until the next.
 func (k *key) marks(o *op, seen *context) marks {
 	id := k.payloadOf(o.told-1, 0).ID
-	if len(seen.ids) == 0 || id == "" {
+	if id == "" {
 		return nil
 	}
 	marks, err := k.part.history.links.marks(id, seen.ids, o.writer, o.number, &k.room.links)

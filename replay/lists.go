@@ -149,7 +149,7 @@ func (h *History) gather(workers int) (all linkRun, texts bool, err error) {
 	return all, texts, err
 }
 
-// eachTold calls visit with the writes of a part that have a list and an id. What it is given is good until the next.
+// eachTold calls visit with the writes of a part that have an id and say what their writer had seen. What it is given is good until the next.
 func (h *History) eachTold(part int, visit func(rec *history.Record, r *reader) error) error {
 	var rec history.Record
 	var ids []byte
@@ -161,7 +161,7 @@ func (h *History) eachTold(part int, visit func(rec *history.Record, r *reader) 
 				continue
 			}
 			ids = ids[:0]
-			if r.record(&rec); len(rec.Seen) > 0 && rec.ID != "" {
+			if r.record(&rec); len(rec.Seen)+len(rec.SeenUp) > 0 && rec.ID != "" {
 				if err := visit(&rec, &r); err != nil {
 					return err
 				}
@@ -189,7 +189,7 @@ const turnBytes = 2 * 16
 
 // add takes the list of a write.
 func (g *linkGatherer) add(rec *history.Record, r *reader) error {
-	g.list, g.texts = g.links.listOf(g.list[:0], rec.Seen, g.texts)
+	g.list, g.texts = g.links.listOf(g.list[:0], rec, g.texts)
 	if r.number == 0 {
 		return nil
 	}
@@ -213,9 +213,14 @@ func (g *linkGatherer) add(rec *history.Record, r *reader) error {
 	return nil
 }
 
-// listOf appends what the ids of a list name, and reports whether any is a text.
-func (l *links) listOf(list []link, ids []string, texts bool) ([]link, bool) {
-	for _, id := range ids {
+// listOf appends what a record names that its writer had seen, and reports whether any is a text.
+func (l *links) listOf(list []link, rec *history.Record, texts bool) ([]link, bool) {
+	for _, up := range rec.SeenUp {
+		if node, ok := l.numbers[string(up.Node)]; ok {
+			list = append(list, link{node: uint32(node), seq: up.Seq})
+		}
+	}
+	for _, id := range rec.Seen {
 		if to, ok := l.linkOf(id); ok {
 			list = append(list, to)
 			texts = texts || to.node == 0
@@ -277,7 +282,7 @@ func (h *History) gatherTexts() (map[string]*textLink, error) {
 				texts[strings.Clone(rec.ID)] = t
 			}
 			first := len(t.list)
-			t.list, _ = h.links.listOf(t.list, rec.Seen, false)
+			t.list, _ = h.links.listOf(t.list, rec, false)
 			for i := range t.list[first:] {
 				t.list[first+i].text = strings.Clone(t.list[first+i].text)
 			}
