@@ -21,9 +21,12 @@ import (
 
 func (c *command) convert(args []string) (int, error) {
 	var in input
-	var to, file string
+	var to, file, secret string
 	fs := flag.NewFlagSet("convert", flag.ContinueOnError)
 	in.reading(fs)
+	fs.StringVar(&secret, "redact", "", "")
+	fs.Var(&in.tables, "rules", "")
+	fs.Var(&in.memory, "memory", "")
 	fs.StringVar(&to, "to", "", "")
 	fs.StringVar(&file, "o", "", "")
 	var err error
@@ -31,6 +34,9 @@ func (c *command) convert(args []string) (int, error) {
 		return 0, err
 	}
 	if err := in.check(); err != nil {
+		return 0, err
+	}
+	if err := checkRedact(fs); err != nil {
 		return 0, err
 	}
 	form, err := formOf(to, file)
@@ -48,6 +54,9 @@ func (c *command) convert(args []string) (int, error) {
 			return 0, hinted{errors.New("one output can't hold the exports of several regions"), "run on the exports: only beside the export where it began is a write that arrived left out"}
 		}
 		return 0, hinted{errors.New("one output can't hold the exports of several regions"), "convert each into a file of its own, and name the regions again when you run"}
+	}
+	if secret != "" {
+		return c.redact(&in, secret, histories, form, file)
 	}
 	if file == "" || file == "-" {
 		v := &converter{c: c}
@@ -95,6 +104,9 @@ type converter struct {
 	left    map[string]int64 // what has no place in the native form, and is none of its business
 	odd     int64            // records that the native form can't hold
 	inputs  []replay.Input   // for what was set aside
+
+	each  func(*history.Record) // changes a record before it is written; nil for none
+	quiet bool                  // about records
 }
 
 // convert reads all sources and writes them; name says how to pack them.
@@ -186,7 +198,7 @@ func (v *converter) write(w *history.Writer, b *history.Batch) error {
 	input := replay.Input{Codes: make(map[finding.Code]int64)}
 	for _, f := range b.Aside {
 		input.Codes[f.Code]++
-		v.c.note("%s", f)
+		v.say(f)
 	}
 	v.inputs = append(v.inputs, input)
 	if n := b.Counts[finding.DuplicateOp]; n > 0 { // other counts are of what is written
@@ -202,6 +214,9 @@ func (v *converter) write(w *history.Writer, b *history.Batch) error {
 			v.left["watermarks and the like"]++
 			continue
 		}
+		if v.each != nil {
+			v.each(rec)
+		}
 		switch err := w.Write(rec); {
 		case err == nil:
 			v.written++
@@ -209,10 +224,17 @@ func (v *converter) write(w *history.Writer, b *history.Batch) error {
 			return err
 		default: // the record can't be written, and others can
 			v.odd++
-			v.c.say(err)
+			v.say(err)
 		}
 	}
 	return nil
+}
+
+// say tells what is wrong with a record.
+func (v *converter) say(what any) {
+	if !v.quiet {
+		v.c.note("%v", what)
+	}
 }
 
 // status says what was not written and returns the exit status.

@@ -151,12 +151,28 @@ Flags
   tiebreak convert -o orders.ndjson.zst export/            an export of a database as a native history
   tiebreak convert -to msgpack -o orders.msgpack a.ndjson  a native history in the smaller form
   tiebreak convert export.json.gz | head                   a look at it
+  tiebreak convert -redact secret -rules shop.tb -o hidden.ndjson orders.ndjson    a history to hand on
 
 Flags
   -o FILE             where to write, packed as its extension says: .gz or .zst; standard output when left out
   -to FORM            native or msgpack; when left out, msgpack for a FILE so named and else native
-` + readingHelp + statusHelp + `  0  every write and read is in the output; what an export holds besides is counted
-  2  trouble: a record was set aside that -tolerate does not name, or can't be written; a file that can't be read
+  -redact KEYFILE     hide values without changing what the rules decide: see below
+  -rules FILE         with -redact, the rule table
+  -memory SIZE        with -redact, how much memory to use beside what ranks take, as in 1GiB (256MiB when left out)
+` + readingHelp + `
+With -redact a value becomes a hash under the secret that KEYFILE holds (head -c 32 /dev/urandom > KEYFILE), or its
+rank where the table orders values. Numbers that are counted, values that the table names, and fields of a check with
+a constant stay: what became of values is told for each line of the table, and which keys' winners depend on them. The
+table is run over both histories, and nothing is written that it would decide otherwise. A key whose values have to
+stay for that is named.
+
+Keys, names of fields and nodes, ids, versions, times, transactions and sessions stay: whoever has personal data in
+them has it in the output. Messages about records that are set aside may quote them. Whoever has the secret can try
+which value fits a hash. Inputs are files, for they are read several times. The exports of several regions, each
+redacted by itself, fit together as far as no value has a rank.
+` + statusHelp + `  0  every write and read is in the output; what an export holds besides is counted
+  2  trouble: a record was set aside that -tolerate does not name, or can't be written; a file that can't be read;
+     with values hidden something would be decided otherwise
 `,
 	"help": usage,
 }

@@ -50,7 +50,10 @@ func (s *size) history() int64 {
 
 // limit tells the garbage collector of this process to stay within the size. What it doesn't count, such as the program
 // itself and the far memory of a long key, takes some of it.
-func (s *size) limit() { debug.SetMemoryLimit(s.history() * 3 / 4) }
+func (s *size) limit() { s.limitBeside(0) }
+
+// limitBeside is limit beside so many bytes that have to be in memory in any case.
+func (s *size) limitBeside(bytes int64) { debug.SetMemoryLimit(s.history()*3/4 + bytes) }
 
 // raise lets the garbage collector use more of the size, when there is no far memory any more.
 func (s *size) raise() { debug.SetMemoryLimit(s.history() * 7 / 8) }

@@ -74,7 +74,7 @@ func TestEveryFlagIsInTheHelp(t *testing.T) {
 		"laws": "rules region origin format scan tolerate lag skew max-drift memory json",
 		"drill": "rules region origin format scan tolerate lag skew max-drift memory json markdown junit seed load state compare calm find-limit " +
 			"runbook audit fail-on",
-		"convert": "region origin format scan tolerate o to",
+		"convert": "region origin format scan tolerate o to redact rules memory",
 	}
 	for command, names := range flags {
 		var help bytes.Buffer
