@@ -3,10 +3,11 @@ package merge
 import (
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/crdt"
+	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
-// entries is a log in the order of time: append. A delete drops the entries before it.
+// entries is a log in the order of time: append. A delete drops the entries before its time, whether its writer had seen them or not.
 type entries struct {
 	log crdt.AppendLog[value.Value]
 }
@@ -32,8 +33,8 @@ func (e *entries) decode(r *decoder) { r.Check(e.log.Decode(r.View(), r.values()
 func (e *entries) equal(other state) bool { return e.log.Equal(other.(*entries).log) }
 
 func (e *entries) judge(_ *Rule, c *Claim) Verdict {
-	if c.Kind != Delete && c.Op.Stamp.Time.Before(e.log.From()) {
-		return Verdict{Outcome: Overwritten}
+	if from := e.log.From(); c.Kind != Delete && c.Op.Stamp.Time.Before(from) {
+		return Verdict{Outcome: Lost, By: lww.Time, Margin: from.Wall - c.Op.Stamp.Time.Wall} // to a delete, whoever had seen what
 	}
 	return Verdict{Outcome: Combined}
 }

@@ -62,6 +62,12 @@ func changeOf(c *Claim, room []value.Value) (ch change) {
 	return ch
 }
 
+// Elements returns what the claim puts into a set and what it takes out of it, under a rule that is one.
+func (c *Claim) Elements() (in, out []value.Value) {
+	ch := changeOf(c, nil)
+	return ch.in, ch.out
+}
+
 // distinct appends the elements of a value to an empty list, ascending, each once.
 func distinct(all []value.Value, v value.Value) []value.Value {
 	if v == value.Null {

@@ -99,7 +99,7 @@ var fates = map[string]fate{
 	"disable-wins": fateOfFlag,
 	"append": func(e *event, set []*event, _ func(b, a *event) bool, _ value.Value) Outcome {
 		if e.op.Kind == Set && slices.ContainsFunc(set, func(b *event) bool { return trims(b, e) }) {
-			return Overwritten
+			return Lost
 		}
 		return Combined
 	},

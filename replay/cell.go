@@ -24,7 +24,6 @@ type cell struct {
 
 	count   int  // how many claims there are room for, but for the deletes of the whole record
 	partial bool // some claims are not on all fields that are decided together
-	single  bool // some claims are on one element of a set
 
 	latest *latest // nil until it is asked for
 
@@ -295,7 +294,8 @@ func (c *cell) unaware(theirs *nodeClaims, known []int32, n int, index int32) in
 	return sortedCount(theirs.claims, func(j int32) bool { return had(j) < index })
 }
 
-// replaced reports whether some claim on the cell (in a set: on the element) was made by a writer that had seen claim i: for certain, or perhaps.
+// replaced reports whether some claim that takes the place of claim i was made by a writer that had seen it: for certain, or
+// perhaps.
 func (c *cell) replaced(i int) (certain, perhaps bool) {
 	k := c.key
 	o := &k.stand[c.op[i]]
@@ -317,30 +317,62 @@ func (c *cell) replaced(i int) (certain, perhaps bool) {
 	return certain, perhaps || certain
 }
 
-// latest says which claims of each node are its last: on one element, and on all of a set. A node's last has seen most.
+// isSet reports whether the cells of a rule are sets.
+func isSet(r *merge.Rule) bool {
+	return r.Name == "grow-only" || r.Name == "add-wins" || r.Name == "remove-wins"
+}
+
+// adds reports whether a rule adds each claim to the others, so that none but a delete takes the place of one.
+func adds(r *merge.Rule) bool { return r.Name == "counter" || r.Name == "append" }
+
+// changed returns the elements that a claim on a set puts in or takes out.
+func changed(claim *merge.Claim) []value.Value {
+	in, out := claim.Elements()
+	return append(in, out...)
+}
+
+// takesPlace reports whether a claim takes the place of another that its writer had seen: in a set, one that is about an element of
+// it.
+func takesPlace(r *merge.Rule, by, of *merge.Claim) bool {
+	switch {
+	case by.Kind == merge.Delete:
+		return true
+	case adds(r):
+		return false
+	case isSet(r) && of.Kind != merge.Delete:
+		elements := changed(of)
+		return slices.ContainsFunc(changed(by), func(v value.Value) bool { return slices.Contains(elements, v) })
+	}
+	return true
+}
+
+// latest says which claims of each node are its last: of all that delete, and on each element of a set. A node's last has seen most.
 type latest struct {
-	all     []int32 // by node, among its claims; -1 for none
+	deletes []int32 // by node, among its claims; -1 for none
 	number  map[value.Value]int
 	element []int32 // by number of the element and node, likewise
 }
 
-// single reports whether a claim of a kind is on one element of a set.
-func single(k merge.Kind) bool { return k == merge.Insert || k == merge.Remove }
-
-// lastAbout returns the last claim of a node that is about the same as claim i: in a set, about its element or about all; else
-// it is the node's last. It returns -1 when there is none.
+// lastAbout returns the last claim of a node that takes the place of claim i, when its writer had seen that. It returns -1 when
+// there is none.
 func (c *cell) lastAbout(i, n int) int32 {
 	claims := c.byNode[n].claims
 	if len(claims) == 0 {
 		return -1
 	}
 	last := int32(len(claims) - 1)
-	if c.single {
+	if sets := isSet(c.rule); sets || adds(c.rule) {
 		if c.latest == nil {
-			c.findLatest()
+			c.findLatest(sets)
 		}
-		if claim := c.claim(i); single(claim.Kind) {
-			last = max(c.latest.all[n], c.latest.element[c.latest.number[claim.Value]*len(c.byNode)+n])
+		switch claim := c.claim(i); {
+		case !sets:
+			last = c.latest.deletes[n]
+		case claim.Kind != merge.Delete:
+			last = c.latest.deletes[n]
+			for _, v := range changed(claim) {
+				last = max(last, c.latest.element[c.latest.number[v]*len(c.byNode)+n])
+			}
 		}
 	}
 	if last < 0 {
@@ -349,25 +381,27 @@ func (c *cell) lastAbout(i, n int) int32 {
 	return claims[last]
 }
 
-func (c *cell) findLatest() {
+func (c *cell) findLatest(sets bool) {
 	nodes := len(c.byNode)
 	none := slices.Repeat([]int32{-1}, nodes)
-	l := &latest{all: slices.Clone(none), number: make(map[value.Value]int)}
+	l := &latest{deletes: slices.Clone(none), number: make(map[value.Value]int)}
 	for n := range c.byNode {
 		for at, i := range c.byNode[n].claims {
 			c.key.room.tick()
 			claim := c.claim(int(i))
-			if !single(claim.Kind) {
-				l.all[n] = int32(at)
-				continue
+			if claim.Kind == merge.Delete {
+				l.deletes[n] = int32(at)
+			} else if sets {
+				for _, v := range changed(claim) {
+					number, known := l.number[v]
+					if !known {
+						number = len(l.number)
+						l.number[v] = number
+						l.element = append(l.element, none...)
+					}
+					l.element[number*nodes+n] = int32(at)
+				}
 			}
-			number, known := l.number[claim.Value]
-			if !known {
-				number = len(l.number)
-				l.number[claim.Value] = number
-				l.element = append(l.element, none...)
-			}
-			l.element[number*nodes+n] = int32(at)
 		}
 	}
 	c.latest = l

@@ -546,3 +546,51 @@ func TestOneStampOfTwoWritesIsTold(t *testing.T) {
 	r := h.Run(merge.MustParseTable(header+"* * lww"), Options{})
 	require.EqualValues(t, 1, foundCount(r, finding.StampCollision))
 }
+
+// A loss is none where a writer who had seen the write put something in its place; what only adds to it does not.
+func TestWhatTakesThePlaceOfAWriteIsAboutTheSame(t *testing.T) {
+	const insert = `{"key":"k","field":"f","node":"a","id":"a:1","op":"insert","value":1,"seen":[],"time":1700000000000000000}`
+	const removed = `{"key":"k","field":"f","node":"b","id":"b:1","op":"remove","value":1,"seen":[],"time":1700000000000000002}`
+	seen := func(what string) string {
+		return `{"key":"k","field":"f","node":"c","id":"c:1","seen":["a:1"],"time":1700000000000000006,` + what + `}`
+	}
+	for _, c := range []struct {
+		rule        string
+		lines       []string
+		lost, after int64
+	}{
+		{"remove-wins", []string{insert, removed, seen(`"op":"insert","value":9`)}, 1, 0},
+		{"remove-wins", []string{insert, removed, seen(`"value":[1,9],"before":[1]`)}, 1, 0},
+		{"remove-wins", []string{insert, removed, seen(`"value":[9],"before":[1]`)}, 0, 1},
+		{"remove-wins", []string{insert, removed, seen(`"op":"insert","value":1`)}, 1, 1}, // the second insert is lost in its place
+		{"remove-wins", []string{insert, seen(`"op":"remove","value":1`)}, 0, 1},
+		{"counter", []string{`{"key":"k","field":"f","node":"a","id":"a:1","value":5,"seen":[],"time":1700000000000000000}`, seen(`"op":"add","value":1`)}, 1, 0},
+		{"append", []string{insert, `{"key":"k","field":"f","node":"b","id":"b:1","op":"delete","seen":[],"time":1700000000000000002}`}, 1, 0},
+		{"append", []string{insert, `{"key":"k","field":"f","node":"b","id":"b:1","op":"delete","seen":["a:1"],"time":1700000000000000002}`}, 0, 1},
+		{"append", []string{insert, `{"key":"k","field":"f","node":"b","id":"b:1","op":"delete","seen":[],"time":1700000000000000002}`, seen(`"op":"insert","value":2`)}, 1, 0},
+	} {
+		r := run(t, "* * "+c.rule, Options{}, c.lines...)
+		require.Equal(t, Count{c.lost, c.lost}, r.Totals.Lost, "%s: %s", c.rule, c.lines)
+		require.Equal(t, Count{c.after, c.after}, r.Totals.Overwritten, "%s: %s", c.rule, c.lines)
+	}
+}
+
+func TestWhatTheOrderOfATablePutsBeforeTheTimeIsNoTie(t *testing.T) {
+	lines := []string{
+		`{"key":"k","field":"f","value":1,"node":"ap","version":2,"time":9000000,"id":"ap:1","seen":{}}`,
+		`{"key":"k","field":"f","value":2,"node":"us","version":1,"time":4400000,"id":"us:1","seen":{}}`,
+	}
+	with := func(order string) *Report {
+		return runLines(t, merge.MustParseTable("nodes ap < us\n"+order+"\n* * lww"), Options{}, strings.Join(lines, "\n"))
+	}
+	r := with("order node time version")
+	require.Equal(t, int64(1), r.Decided.Node)
+	require.Zero(t, r.Ties())
+	require.Equal(t, []string{"node", "time", "version"}, r.Table.Order)
+	lines[0] = strings.ReplaceAll(lines[0], "9000000", "4400000")
+	r = with("order time version node")
+	require.Equal(t, int64(1), r.Decided.Version)
+	require.Equal(t, int64(1), r.Ties())
+	require.Nil(t, with("order version time node").Table.Order)
+	require.Zero(t, with("order version time node").Ties())
+}

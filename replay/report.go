@@ -6,6 +6,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
+	"slices"
 )
 
 // Schema names the form of a report in JSON. Fields are added to it, never renamed.
@@ -38,10 +39,33 @@ type TableInfo struct {
 
 	// Nodes is the declared tie order, nil when the table declares none.
 	Nodes clock.Nodes `json:"nodes,omitempty"`
+
+	// Order is the order of the first rungs of the ladder, nil when it is that of version, time and node.
+	Order []string `json:"order,omitempty"`
 }
 
 func infoOf(t *merge.Table) TableInfo {
-	return TableInfo{File: t.File, Fingerprint: t.Fingerprint(), Nodes: t.Nodes}
+	info := TableInfo{File: t.File, Fingerprint: t.Fingerprint(), Nodes: t.Nodes}
+	if usual := [3]lww.Rung{lww.Version, lww.Time, lww.Node}; t.Ladder.Order != [3]lww.Rung{} && t.Ladder.Order != usual {
+		for _, rung := range t.Ladder.Order {
+			if rung != lww.Same { // one that a profile leaves out
+				info.Order = append(info.Order, rung.String())
+			}
+		}
+	}
+	return info
+}
+
+// Ties reports whether what a rung decides is a tie up to it: whether it comes after the time.
+func (t *TableInfo) Ties(rung lww.Rung) bool {
+	switch rung {
+	case lww.Node:
+		return t.Order == nil || slices.Index(t.Order, lww.Time.String()) < slices.Index(t.Order, rung.String())
+	case lww.Version:
+		time := slices.Index(t.Order, lww.Time.String())
+		return time >= 0 && time < slices.Index(t.Order, rung.String())
+	}
+	return rung == lww.Kind || rung == lww.Value
 }
 
 // Count is a number that may not be known exactly: at least Min, at most Max. The two are equal when the history tells
@@ -135,7 +159,18 @@ func (d *Decisions) count(by lww.Rung) {
 }
 
 // Ties returns how many decisions were left to what comes after the time.
-func (d Decisions) Ties() int64 { return d.Node + d.Kind + d.Value }
+func (r *Report) Ties() int64 {
+	d, n := &r.Decided, int64(0)
+	for _, decided := range []struct {
+		by lww.Rung
+		n  int64
+	}{{lww.Version, d.Version}, {lww.Node, d.Node}, {lww.Kind, d.Kind}, {lww.Value, d.Value}} {
+		if r.Table.Ties(decided.by) {
+			n += decided.n
+		}
+	}
+	return n
+}
 
 // Skew says that a node's clock was seen ahead of another's: a writer of Behind had seen a write of Ahead and stamped its
 // own that much earlier.

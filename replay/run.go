@@ -343,7 +343,7 @@ func (k *key) cells(table *merge.Table) []cell {
 			at := cellOf(&r.claims[j])
 			c := &r.cells[at]
 			c.count++
-			c.partial, c.single = c.partial || r.claims[j].Partial, c.single || single(r.claims[j].Kind)
+			c.partial = c.partial || r.claims[j].Partial
 			if k.kept != nil {
 				r.claimed = append(r.claimed, claimed{int32(i), int32(at)})
 			}
@@ -592,7 +592,7 @@ func (s *sums) nodesOf(k *key, table *merge.Table) {
 			}
 			detail := "nothing says where this write began: name the export's region or the column that holds the origin"
 			if node != "" {
-				detail = "node " + quote(string(node)) + " is not in the table's order, so it loses every tie"
+				detail = "node " + quote(string(node)) + " is not in the table's order, so it stands below all that are"
 			}
 			s.told.keep(finding.Finding{Code: finding.UnknownNode, Place: k.place(o), Key: k.name, Detail: detail})
 		}

@@ -53,6 +53,10 @@ type Step struct {
 	Margin    int64           `json:"margin,omitempty"` // by how much: see merge.Verdict
 	Against   string          `json:"against,omitempty"`
 	Mismatch  bool            `json:"mismatch,omitempty"` // the rule has no use for it: see merge.Verdict
+
+	// Replaced are the writes that took the place of an overwritten one: of the other writes of the story, by writers who had
+	// seen it.
+	Replaced []string `json:"replaced_by,omitempty"`
 }
 
 // ErrNoKey is returned by [History.Why] for a key to which the history has no write.
@@ -167,8 +171,8 @@ func (c *cell) story() FieldStory {
 		names[c.op[i]] = fmt.Sprintf("W%d", n+1)
 	}
 	for _, i := range order {
-		o, claim := c.opOf(int(i)), c.claim(int(i))
-		v := c.state.Judge(claim)
+		o, claim := c.opOf(int(i)), *c.claim(int(i))
+		v := c.state.Judge(&claim)
 		step := Step{
 			Name: names[c.op[i]], ID: strings.Clone(claim.Op.ID), Place: k.place(o), Kind: claim.Kind.String(), Value: own(claim.Value),
 			Version: o.version, Time: o.time(), Node: k.writer(o), Knowledge: k.stand[c.op[i]].source.String(),
@@ -182,6 +186,10 @@ func (c *cell) story() FieldStory {
 			switch rel := k.relate(int(c.op[j]), int(c.op[i])); {
 			case rel == before:
 				step.Saw = append(step.Saw, names[c.op[j]])
+			case rel == after:
+				if fates[i].outcome == merge.Overwritten && takesPlace(c.rule, c.claim(int(j)), &claim) {
+					step.Replaced = append(step.Replaced, names[c.op[j]])
+				}
 			case rel == unknown && k.past.high(int(c.op[i]), int(k.stand[c.op[j]].node)) >= k.stand[c.op[j]].index:
 				step.Perhaps = append(step.Perhaps, names[c.op[j]])
 			}

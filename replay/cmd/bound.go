@@ -25,7 +25,7 @@ var totals = map[string]func(r *replay.Report) replay.Count{
 	"conflicts": func(r *replay.Report) replay.Count { return r.Totals.Conflicts },
 	"refused":   func(r *replay.Report) replay.Count { return r.Totals.Refused },
 	"diverged":  func(r *replay.Report) replay.Count { return exactly(r.Totals.Diverged) },
-	"ties":      func(r *replay.Report) replay.Count { return exactly(r.Decided.Ties()) },
+	"ties":      func(r *replay.Report) replay.Count { return exactly(r.Ties()) },
 }
 
 // totalNames are in the order of the help.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/reads"
@@ -99,7 +100,7 @@ func counts(p *page, r *replay.Report) {
 // decisions says what decided against the losers, and how far that can be relied on.
 func decisions(p *page, r *replay.Report) {
 	d := r.Decided
-	all := d.Rule + d.Version + d.Time + d.Ties()
+	all := d.Rule + d.Version + d.Time + d.Node + d.Kind + d.Value
 	if all == 0 {
 		return
 	}
@@ -111,13 +112,19 @@ func decisions(p *page, r *replay.Report) {
 		}
 	}
 	some("the rule", d.Rule, "its own order, before the ladder")
-	some("version", d.Version, "")
+	tie := func(rung lww.Rung, what string) string {
+		if r.Table.Ties(rung) {
+			return what
+		}
+		return ""
+	}
+	some("version", d.Version, tie(lww.Version, "a tie up to the version"))
 	toss := ""
 	if d.Tosses > 0 {
 		toss = plural(d.Tosses, "coin toss") + ": closer than the clocks of the two nodes differ"
 	}
 	some("time", d.Time, toss)
-	some("node", d.Node, "a tie up to the declared order")
+	some("node", d.Node, tie(lww.Node, "a tie up to the declared order"))
 	some("kind", d.Kind, "a tie: a delete beat a set")
 	some("value", d.Value, "a tie up to the values themselves")
 	tab.write(p, "  ")

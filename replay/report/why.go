@@ -145,7 +145,7 @@ func (p *plot) overwriter(s *replay.Step) *replay.Step {
 	var best *replay.Step
 	for i := range p.field.Writes {
 		o := &p.field.Writes[i]
-		if slices.Contains(o.Saw, s.Name) && (best == nil || rank(o) >= rank(best)) {
+		if slices.Contains(s.Replaced, o.Name) && (best == nil || rank(o) >= rank(best)) {
 			best = o
 		}
 	}
@@ -395,7 +395,7 @@ func (p *plot) loses(s *replay.Step) string {
 	if o == nil {
 		return strings.TrimSuffix(end, ".") + ": " + effect(s)
 	}
-	return o.Name + " beats " + s.Name + " by " + reason(s) + ". " + p.between(s) + " " + end
+	return o.Name + " beats " + s.Name + " by " + reason(s, o) + ". " + p.between(s) + " " + end
 }
 
 // effect says what did not come of a write that no other one beat.
@@ -412,20 +412,21 @@ func effect(s *replay.Step) string {
 	return "the rule lets it change nothing, or not all that it wrote."
 }
 
-// reason names the rung and by how much.
-func reason(s *replay.Step) string {
+// reason names the rung by which a write lost to another, and by how much.
+func reason(s, to *replay.Step) string {
 	switch s.By {
 	case lww.Rank.String():
 		return "the rule's own order"
 	case lww.Version.String():
-		return "version: " + plural(s.Margin, "version") + " higher"
+		return "version: " + plural(s.Margin, "version") + either(to.Version > s.Version, " higher", " lower")
 	case lww.Time.String():
+		which := either(s.Time.Before(to.Time), " later", " earlier")
 		if s.Margin == 0 {
-			return "time: later in the same nanosecond"
+			return "time:" + which + " in the same nanosecond"
 		}
-		return "time: " + duration(s.Margin) + " later"
+		return "time: " + duration(s.Margin) + which
 	case lww.Node.String():
-		return "node: " + plural(s.Margin, "place") + " later in the order of nodes"
+		return "node: " + plural(s.Margin, "place") + " away in the order of nodes"
 	case lww.Kind.String():
 		return "kind: a tie, and one of them is a delete"
 	case lww.Value.String():
@@ -515,4 +516,11 @@ func names(steps []*replay.Step) []string {
 		texts[i] = s.Name
 	}
 	return texts
+}
+
+func either(is bool, yes, no string) string {
+	if is {
+		return yes
+	}
+	return no
 }
