@@ -437,15 +437,30 @@ type arrivals struct {
 	earliest []int64 // of the operations from this one on: never falls
 }
 
-func (r *room) arrive(list []int32, when func(i int32) int64) arrivals {
+// arrive takes when each operation came, if that is known. One of which it is not came between those of its node before and after it;
+// where nobody knows which node that is, at any time.
+func (r *room) arrive(list []int32, named bool, when func(o int32) (int64, bool)) arrivals {
 	a := arrivals{latest: r.times.raw(len(list)), earliest: r.times.raw(len(list))}
-	for at, i := range list {
+	next := int64(math.MaxInt64)
+	for at := len(list) - 1; at >= 0; at-- {
 		r.tick()
-		w := when(i)
+		w, known := when(list[at])
 		a.latest[at], a.earliest[at] = w, w
-		if at > 0 {
-			a.latest[at] = max(w, a.latest[at-1])
+		switch {
+		case known:
+			next = w
+		case named:
+			a.latest[at], a.earliest[at] = next, math.MinInt64
+		default:
+			a.latest[at], a.earliest[at] = math.MaxInt64, math.MinInt64
 		}
+	}
+	for at := 1; at < len(list); at++ {
+		r.tick()
+		if a.earliest[at] == math.MinInt64 && named {
+			a.earliest[at] = a.earliest[at-1]
+		}
+		a.latest[at] = max(a.latest[at], a.latest[at-1])
 	}
 	for at := len(list) - 2; at >= 0; at-- {
 		r.tick()
@@ -478,11 +493,11 @@ func (k *key) seenDeliveries(i int, lo, hi []int32) {
 	if came == nil {
 		came = k.room.arrivals.raw(len(k.nodes))
 		for n := range k.nodes {
-			came[n] = k.room.arrive(k.inOrder[n], func(i int32) int64 {
-				if at := k.arrived(&k.ops[i], home); at > 0 {
-					return at
+			came[n] = k.room.arrive(k.inOrder[n], true, func(o int32) (int64, bool) {
+				if at := k.arrived(&k.ops[o], home); at > 0 {
+					return at, true
 				}
-				return math.MaxInt64 // never
+				return math.MaxInt64, true // never
 			})
 		}
 		k.delivered[node] = came
@@ -492,12 +507,15 @@ func (k *key) seenDeliveries(i int, lo, hi []int32) {
 	}
 }
 
-// seenByLag takes a stated lag: a write is seen by all once it is that old, and not before.
+// seenByLag takes a stated lag: a write is seen by all once it is that old, and not before. Of one without a time nothing is known
+// but that it was made between those of its node before and after it that have one.
 func (k *key) seenByLag(o *op, lag time.Duration, lo, hi []int32) {
 	if k.written == nil {
 		k.written = k.room.arrivals.raw(len(k.nodes))
 		for n := range k.nodes {
-			k.written[n] = k.room.arrive(k.inOrder[n], func(i int32) int64 { return k.ops[i].wall })
+			k.written[n] = k.room.arrive(k.inOrder[n], k.nodes[n] != "", func(o int32) (int64, bool) {
+				return k.ops[o].wall, !k.ops[o].time().IsZero()
+			})
 		}
 	}
 	for n := range k.nodes {

@@ -594,3 +594,27 @@ func TestWhatTheOrderOfATablePutsBeforeTheTimeIsNoTie(t *testing.T) {
 	require.Nil(t, with("order version time node").Table.Order)
 	require.Zero(t, with("order version time node").Ties())
 }
+
+// A stated lag says nothing of a write without a time, but for what its node did before and after it.
+func TestALagSaysNothingOfAWriteWithoutATime(t *testing.T) {
+	const first = `{"key":"k","field":"f","value":1,"node":"a","time":1700000000000000000,"id":"a:1"}`
+	const untimed = `{"key":"k","field":"f","value":2,"node":"a","id":"a:2"}`
+	const third = `{"key":"k","field":"f","value":3,"node":"a","time":1700000000200000000,"id":"a:3"}`
+	other := func(wall int64) string {
+		return fmt.Sprintf(`{"key":"k","field":"f","value":9,"node":"b","time":%d,"id":"b:1"}`, 1700000000000000000+wall)
+	}
+	opt := Options{Lag: 10 * time.Millisecond}
+	for _, c := range []struct {
+		lines     []string
+		conflicts Count
+	}{
+		{[]string{untimed, other(50e6)}, Count{0, 1}},
+		{[]string{first, untimed, other(50e6)}, Count{0, 1}},        // a:1 was seen
+		{[]string{first, untimed, third, other(50e6)}, Count{0, 1}}, // and a:3 had seen b:1
+		{[]string{first, untimed, third, other(300e6)}, Count{0, 0}},
+		{[]string{first, untimed, third, other(5e6)}, Count{1, 2}},   // a:1 was not
+		{[]string{first, untimed, third, other(195e6)}, Count{1, 2}}, // nor had a:3 seen b:1, nor b:1 that
+	} {
+		require.Equal(t, c.conflicts, run(t, "* * lww", opt, c.lines...).Totals.Conflicts, "%s", c.lines)
+	}
+}
