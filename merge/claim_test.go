@@ -450,7 +450,7 @@ func TestARuleTellsWhatItHasNoUseFor(t *testing.T) {
 		Remove: {"grow-only", "add-wins", "remove-wins", "newest"},
 	}
 	newest := Custom{Name: "newest", Merge: func(a, b value.Value) value.Value { return max(a, b) }}
-	for _, rule := range []string{"lww", "fww", "max", "min", "highest u", "prefer 1 > 2", "prefer-node us", "counter", "grow-only", "union", "add-wins",
+	for _, rule := range []string{"lww", "fww", "max", "min", "highest f", "prefer 1 > 2", "prefer-node us", "counter", "grow-only", "union", "add-wins",
 		"remove-wins", "enable-wins", "disable-wins", "keep-all", "delete-wins", "update-wins", "append", "refuse", "newest"} {
 		table, err := ParseTable("t", []byte("nodes eu < us\n* f "+rule+"\n* * lww"), newest)
 		require.NoError(t, err)

@@ -39,16 +39,18 @@
 //	union               those values, which are arrays, united
 //	delete-wins         of concurrent writes a delete wins; a write that had seen the delete lives
 //	update-wins         of concurrent writes a set wins over a delete
-//	append              a log: every value, in the order of time
+//	append              a log: every value, in the order of time; a delete drops those before its own
 //	refuse              concurrent writes are an incident: one is kept, the same one everywhere, and all are refused
 //
-// and a user's own [Custom] rule by its name. The line "profile NAME" makes lww decide as a database does: see [Profiles]. The option "together" makes the fields of a line one cell, so that all come
-// from one write. A rule that turns on causality takes it from [Op.Seen]; what is not known to be seen counts as unseen.
+// and a user's own [Custom] rule by its name. The line "profile NAME" makes lww decide as a database does: see [Profiles]. The
+// option "together" makes the fields of a line one cell, so that all come from one write: who deletes one of the fields writes the
+// others, with null in its place. A rule that turns on causality takes it from [Op.Seen]; what is not known to be seen counts as unseen.
 //
 // max, min and highest compare numbers by size: 1.0 is as great as 1, and the ladder decides between the two. What a rule has
 // no use for, such as an increment of what lww decides, is told: see [Rule.Takes].
 //
-// HAZARD: max, min, highest and prefer never take a value back, deletes included. They fit what only moves one way.
+// HAZARD: max, min, highest and, of what is on its list, prefer never take a value back, deletes included. They fit what only moves
+// one way.
 //
 // HAZARD: two replicas under different tables never agree. Compare [Table.Fingerprint] before operations pass.
 //

@@ -190,6 +190,9 @@ func (t *Table) parseRule(line lex.Line, ms *lex.Mistakes) {
 		ms.Add(line.Number, "", "%q combines single fields: %q makes no sense with it", r.Name, "together")
 	case r.Together && r.id != isHighest && len(r.fields) == 1 && r.fields[0].kind == literal:
 		ms.Add(line.Number, "name the fields with commas between them", "%q with a single field", "together")
+	case r.column != "" && !slices.ContainsFunc(r.fields, func(p pattern) bool { return p.match(r.column) }):
+		ms.Add(line.Number, fmt.Sprintf("name it among them, as in: %s,%s highest %[2]s", r.cell, r.column),
+			"highest looks at column %q, which is none of the fields %q", r.column, r.cell)
 	}
 }
 

@@ -315,7 +315,7 @@ func cluster(seed uint64, steps int) error {
 var fieldRules = func() *Table {
 	text := "nodes a < b < c\n"
 	for _, rule := range RuleNames() {
-		argument := map[string]string{"highest": " rev", "prefer": " 2 > 1", "prefer-node": " b > c"}[rule]
+		argument := map[string]string{"highest": " highest", "prefer": " 2 > 1", "prefer-node": " b > c"}[rule]
 		text += "* " + rule + " " + rule + argument + "\n"
 	}
 	return MustParseTable(text+"* own longest\n* g,h lww together\n* * lww", longest)

@@ -124,6 +124,8 @@ func (c Check) Holds(get func(field string) value.Value) bool {
 //	check KEY LEFT OP RIGHT                # < <= > >= == != between fields or constants
 //	unique KEY FIELD
 //
+// A unique field is told when several keys end with one value of it, null aside.
+//
 // A line that can never match, because earlier lines match all that it does, is a mistake, and so is a table that
 // leaves a key without a rule.
 func ParseTable(file string, text []byte, custom ...Custom) (*Table, error) {

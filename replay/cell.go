@@ -27,10 +27,14 @@ type cell struct {
 
 	latest *latest // nil until it is asked for
 
-	state   merge.Cell
-	shown   value.Value  // what the state shows
-	byNode  []nodeClaims // by node of the key
-	refused [][]int32    // likewise, those of its claims that the state refuses; nil when nobody has asked
+	state  merge.Cell
+	shown  value.Value  // what the state shows
+	byNode []nodeClaims // by node of the key
+
+	asked    bool    // whether it is unsure
+	unsure   bool    // the rule turns on who had seen what, and that is not known of all
+	standing int     // one more than surviving; 0 when nobody has asked
+	mayHave  []int32 // see nobodys; nil when nobody has asked
 
 	sum Cell
 }
@@ -45,8 +49,7 @@ type nodeClaims struct {
 type fate struct {
 	outcome merge.Outcome
 
-	// Of a lost claim, and of one that agrees with what is kept: it may have been overwritten. Of a refused one: the others
-	// may have been seen.
+	// It may have been overwritten; of a lost one, it may have won; of a refused one, all others may have been overwritten.
 	perhaps bool
 }
 
@@ -294,6 +297,18 @@ func (c *cell) unaware(theirs *nodeClaims, known []int32, n int, index int32) in
 	return sortedCount(theirs.claims, func(j int32) bool { return had(j) < index })
 }
 
+// isUnsure reports whether the rule turns on who had seen what, and that is not known of all.
+func (c *cell) isUnsure() bool {
+	if !c.asked {
+		c.asked = true
+		if c.rule.NeedsDots() {
+			pairs, _ := c.conflicts()
+			c.unsure = !pairs.Exact()
+		}
+	}
+	return c.unsure
+}
+
 // replaced reports whether some claim that takes the place of claim i was made by a writer that had seen it: for certain, or
 // perhaps.
 func (c *cell) replaced(i int) (certain, perhaps bool) {
@@ -312,43 +327,57 @@ func (c *cell) replaced(i int) (certain, perhaps bool) {
 		}
 		at := int(c.op[last])
 		certain = certain || k.past.low(at, int(o.node)) >= o.index
-		perhaps = perhaps || k.past.high(at, int(o.node)) >= o.index
+		if k.nodes[n] == "" {
+			perhaps = perhaps || c.nobodys(n)[o.node] >= o.index
+		} else {
+			perhaps = perhaps || k.past.high(at, int(o.node)) >= o.index
+		}
 	}
 	return certain, perhaps || certain
 }
 
-// isSet reports whether the cells of a rule are sets.
-func isSet(r *merge.Rule) bool {
-	return r.Name == "grow-only" || r.Name == "add-wins" || r.Name == "remove-wins"
+// nobodys returns up to which operation of each node some of those writers may have seen of whom nobody knows who they are. The last
+// of their claims need not have seen most.
+func (c *cell) nobodys(n int) []int32 {
+	if c.mayHave == nil {
+		c.mayHave = c.key.room.indexes.take(len(c.key.nodes))
+		for _, i := range c.byNode[n].claims {
+			c.key.room.tick()
+			raise(c.mayHave, c.key.past.highs(int(c.op[i])), -1)
+		}
+	}
+	return c.mayHave
 }
 
 // adds reports whether a rule adds each claim to the others, so that none but a delete takes the place of one.
 func adds(r *merge.Rule) bool { return r.Name == "counter" || r.Name == "append" }
 
-// changed returns the elements that a claim on a set puts in or takes out.
-func changed(claim *merge.Claim) []value.Value {
-	in, out := claim.Elements()
-	return append(in, out...)
-}
-
-// takesPlace reports whether a claim takes the place of another that its writer had seen: in a set, one that is about an element of
-// it.
-func takesPlace(r *merge.Rule, by, of *merge.Claim) bool {
+// elements returns which elements a claim is about: the one that it puts in or takes out, whatever the rule makes of that, and
+// under a rule for sets those by which a value differs from what it replaced. Else it is about all of the cell, and it says no.
+func elements(r *merge.Rule, claim *merge.Claim) (list []value.Value, single bool) {
 	switch {
-	case by.Kind == merge.Delete:
-		return true
-	case adds(r):
-		return false
-	case isSet(r) && of.Kind != merge.Delete:
-		elements := changed(of)
-		return slices.ContainsFunc(changed(by), func(v value.Value) bool { return slices.Contains(elements, v) })
+	case claim.Kind == merge.Insert || claim.Kind == merge.Remove:
+		return []value.Value{claim.Value}, true
+	case claim.Kind == merge.Set && (r.Name == "grow-only" || r.Name == "add-wins" || r.Name == "remove-wins"):
+		in, out := claim.Elements()
+		return append(in, out...), true
 	}
-	return true
+	return nil, false
 }
 
-// latest says which claims of each node are its last: of all that delete, and on each element of a set. A node's last has seen most.
+// takesPlace reports whether a claim takes the place of another that its writer had seen: one that is about the same does.
+func takesPlace(r *merge.Rule, by, of *merge.Claim) bool {
+	if adds(r) {
+		return by.Kind == merge.Delete
+	}
+	theirs, single := elements(r, of)
+	mine, alike := elements(r, by)
+	return !single || !alike || slices.ContainsFunc(mine, func(v value.Value) bool { return slices.Contains(theirs, v) })
+}
+
+// latest says which claims of each node are its last: about all of the cell, and about each element. A node's last has seen most.
 type latest struct {
-	deletes []int32 // by node, among its claims; -1 for none
+	all     []int32 // by node, among its claims; -1 for none
 	number  map[value.Value]int
 	element []int32 // by number of the element and node, likewise
 }
@@ -361,18 +390,17 @@ func (c *cell) lastAbout(i, n int) int32 {
 		return -1
 	}
 	last := int32(len(claims) - 1)
-	if sets := isSet(c.rule); sets || adds(c.rule) {
+	list, single := []value.Value(nil), adds(c.rule)
+	if !single {
+		list, single = elements(c.rule, c.claim(i))
+	}
+	if single {
 		if c.latest == nil {
-			c.findLatest(sets)
+			c.findLatest()
 		}
-		switch claim := c.claim(i); {
-		case !sets:
-			last = c.latest.deletes[n]
-		case claim.Kind != merge.Delete:
-			last = c.latest.deletes[n]
-			for _, v := range changed(claim) {
-				last = max(last, c.latest.element[c.latest.number[v]*len(c.byNode)+n])
-			}
+		last = c.latest.all[n]
+		for _, v := range list {
+			last = max(last, c.latest.element[c.latest.number[v]*len(c.byNode)+n])
 		}
 	}
 	if last < 0 {
@@ -381,26 +409,29 @@ func (c *cell) lastAbout(i, n int) int32 {
 	return claims[last]
 }
 
-func (c *cell) findLatest(sets bool) {
+func (c *cell) findLatest() {
 	nodes := len(c.byNode)
 	none := slices.Repeat([]int32{-1}, nodes)
-	l := &latest{deletes: slices.Clone(none), number: make(map[value.Value]int)}
+	l := &latest{all: slices.Clone(none), number: make(map[value.Value]int)}
 	for n := range c.byNode {
 		for at, i := range c.byNode[n].claims {
 			c.key.room.tick()
 			claim := c.claim(int(i))
-			if claim.Kind == merge.Delete {
-				l.deletes[n] = int32(at)
-			} else if sets {
-				for _, v := range changed(claim) {
-					number, known := l.number[v]
-					if !known {
-						number = len(l.number)
-						l.number[v] = number
-						l.element = append(l.element, none...)
-					}
-					l.element[number*nodes+n] = int32(at)
+			list, single := elements(c.rule, claim)
+			switch {
+			case claim.Kind == merge.Delete, !single && !adds(c.rule):
+				l.all[n] = int32(at)
+			case adds(c.rule):
+				continue
+			}
+			for _, v := range list {
+				number, known := l.number[v]
+				if !known {
+					number = len(l.number)
+					l.number[v] = number
+					l.element = append(l.element, none...)
 				}
+				l.element[number*nodes+n] = int32(at)
 			}
 		}
 	}
@@ -410,59 +441,56 @@ func (c *cell) findLatest(sets bool) {
 // fate returns what becomes of claim i: what the rule says of it, corrected by who had seen what.
 func (c *cell) fate(i int, v *merge.Verdict) fate {
 	f := fate{outcome: v.Outcome}
+	if f.outcome != merge.Lost && !c.isUnsure() {
+		return f
+	}
+	certain, perhaps := c.replaced(i)
 	switch v.Outcome {
 	case merge.Lost:
-		certain, perhaps := c.replaced(i)
+		open := c.isUnsure() && !adds(c.rule) // and so it may have won
 		switch {
 		case certain:
-			f.outcome = merge.Overwritten
+			f.outcome, f.perhaps = merge.Overwritten, open && !c.rule.KeepsFrontier()
 		case c.agrees(i):
 			f.outcome, f.perhaps = merge.Kept, perhaps // it lost the argument and nothing else: what is kept is what it wrote
 		default:
-			f.perhaps = perhaps
+			f.perhaps = perhaps || open && !c.survives(v)
 		}
 	case merge.Refused:
-		f.perhaps = !c.contested(i)
+		f.perhaps = perhaps || c.surviving() < 2 // of which none had seen another
+	case merge.Overwritten:
+	default:
+		f.perhaps = perhaps
 	}
 	return f
 }
 
-// contested reports whether another claim that is refused is concurrent with claim i for certain. Of another node, the first
-// claim that the writer of i can't have seen tells it: those behind it may have seen more. That holds without a name too, when
-// the claims are of many writers: they are in order of time then, and only a stated lag says of them what they can't have seen.
-func (c *cell) contested(i int) bool {
-	if c.refused == nil {
-		c.findRefused()
+// survives reports whether the claim that beat another stands for certain, so that what is not known can't let the other win.
+func (c *cell) survives(v *merge.Verdict) bool {
+	if !c.rule.KeepsFrontier() {
+		return false
 	}
-	k, at := c.key, int(c.op[i])
-	own := int(k.stand[at].node)
-	for n, refused := range c.refused {
-		if n == own { // whose others it had seen or was seen by; of one without a name nothing is certain
-			continue
-		}
-		first := sortedCount(refused, func(j int32) bool { return k.stand[c.op[j]].index <= k.past.high(at, n) })
-		if first < len(refused) && k.past.high(int(c.op[refused[first]]), own) < k.stand[at].index {
-			return true
+	winner := c.find(&v.Against)
+	for i := range c.op {
+		if c.opOf(i) == winner {
+			_, perhaps := c.replaced(i)
+			return !perhaps
 		}
 	}
 	return false
 }
 
-// findRefused asks the state which claims it refuses.
-func (c *cell) findRefused() {
-	room := c.key.room
-	c.refused = room.perNode.raw(len(c.byNode))
-	for n := range c.byNode {
-		claims := c.byNode[n].claims
-		refused := room.indexes.raw(len(claims))[:0]
-		for _, j := range claims {
-			room.tick()
-			if c.state.Judge(c.claim(int(j))).Outcome == merge.Refused {
-				refused = append(refused, j)
+// surviving returns how many claims nobody else may have seen.
+func (c *cell) surviving() int {
+	if c.standing == 0 {
+		c.standing = 1 // so that it is known
+		for i := range c.op {
+			if _, perhaps := c.replaced(i); !perhaps {
+				c.standing++
 			}
 		}
-		c.refused[n] = refused
 	}
+	return c.standing - 1
 }
 
 // agrees reports whether what claim i wrote is what is kept.
@@ -484,6 +512,7 @@ func (c *cell) tell(s *sums) {
 	if len(k.nodes) > 1 || k.nodes[0] == "" || k.tied {
 		pairs, writes = c.conflicts()
 	}
+	c.asked, c.unsure = true, c.rule.NeedsDots() && !pairs.Exact()
 	rule := &s.rules[c.rule.Index()]
 	one := RuleSum{Cells: 1, Writes: int64(len(c.op)), Conflicts: pairs}
 	total := &Totals{Cells: 1, Conflicts: pairs, Conflicting: writes}
@@ -501,12 +530,12 @@ func (c *cell) tell(s *sums) {
 		if f.perhaps {
 			count.Min = 0
 		}
+		if f.perhaps && f.outcome != merge.Overwritten {
+			one.Overwritten.Max++
+		}
 		switch f.outcome {
 		case merge.Kept:
 			total.Kept++
-			if f.perhaps {
-				one.Overwritten.Max++
-			}
 		case merge.Combined:
 			total.Combined++
 			one.Combined++
@@ -516,12 +545,10 @@ func (c *cell) tell(s *sums) {
 			one.Refused.add(count)
 		case merge.Lost:
 			one.Lost.add(count)
-			if f.perhaps {
-				one.Overwritten.Max++
-			}
 			c.decided(i, &v, s)
 		}
 	}
+	one.Overwritten.bound(one.Writes - 1) // one stands
 	total.Overwritten, total.Lost, total.Refused = one.Overwritten, one.Lost, one.Refused
 	if c.rule.Name == "counter" {
 		for n := range c.byNode {
@@ -534,7 +561,7 @@ func (c *cell) tell(s *sums) {
 	if c.rule.Name == "lww" && c.rule.Selects() {
 		total.Inversions = c.inversions(&s.told)
 	}
-	if first := c.opOf(0); c.rule.NeedsDots() && pairs.Min != pairs.Max && s.told.wants(finding.UnknownCausality, k.place(first)) {
+	if first := c.opOf(0); c.unsure && s.told.wants(finding.UnknownCausality, k.place(first)) {
 		s.told.keep(c.finding(finding.UnknownCausality, first, unknownDetail(c.rule)))
 	}
 	total.Diverged = c.diverged()

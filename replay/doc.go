@@ -18,9 +18,12 @@
 //
 //   - conflict: an unordered pair of writes to one key and field, neither in the other's causal past. Pairs are counted
 //     exactly, at any number of writes to a key.
-//   - overwritten: a loser that some write which had seen it replaced. Not a loss.
+//   - overwritten: a loser that some write which had seen it replaced, whether that one won or not: its writer wanted something
+//     else. Not a loss. In a set what replaces an element is about that element; an increment, or an entry of a log, replaces
+//     nothing, and a delete all.
 //   - lost: a loser that nobody who had seen it replaced, and whose value differs from what was kept.
-//   - inversion: a writer had seen a write with a greater stamp than its own, so the later write lost.
+//   - inversion: a writer had seen a write with a greater stamp than its own, so the later write lost. It is counted under lww:
+//     other rules let something go before the stamps, or first ones win, on purpose.
 //   - coin toss: a decision by time closer than the skew that the history shows between the two clocks, or by the logical parts
 //     of equal times.
 //
@@ -29,7 +32,12 @@
 // It comes, for each record, from the best of: its own context (seen), the version its writer had read (base), the
 // positions of both writes in the export of the writer's region, a stated replication lag. With none of them the answer
 // is unknown, and every count that depends on it is a range: at least, at most. A node is sequential: each of its writes
-// has seen its earlier ones. Ids of the form "node:seq" are followed over all keys, other ids within their key.
+// has seen its earlier ones. Ids of the form "node:seq" are followed over all keys, other ids within their key. A context names
+// all that its writer had seen, but for what those writes had seen and its node had written: where one of them on the same key
+// does not say what it had seen, the writer may have seen that too; on another key it counts as having seen nothing else.
+//
+// What is kept, refused or combined is what the rule makes of what is known, where what is not known to be seen counts as unseen.
+// How many of these writes may be overwritten, or lost, is in the ranges.
 //
 // HAZARD: an op id is compared within its key. One id on two keys is two operations.
 //

@@ -16,6 +16,37 @@ type KeyOperations struct {
 	Nodes []clock.Node // sorted
 	Ops   []Operation  // of each node side by side, in the order in which it made them
 	Reads []Read       // by place; of [History.ReadKeys] alone
+
+	key    *key
+	places []int32 // of each of Ops, its place in the key
+}
+
+// Lost returns of each of Ops whether it is lost under a table: whether the report counts a claim of it as lost. It is for the time in
+// which the key is at hand.
+func (k *KeyOperations) Lost(table *merge.Table) []Count {
+	lost := make([]Count, len(k.key.ops))
+	k.key.room.beginCells()
+	k.key.table = table
+	cells := k.key.cells(table)
+	for i := range cells {
+		c := &cells[i]
+		c.fold()
+		for j, at := range c.op {
+			c.key.room.tick()
+			v := c.state.Judge(c.claim(j))
+			if f := c.fate(j, &v); f.outcome == merge.Lost {
+				lost[at].Max = 1
+				if !f.perhaps {
+					lost[at].Min = 1
+				}
+			}
+		}
+	}
+	of := make([]Count, len(k.Ops))
+	for i, at := range k.places {
+		of[i] = lost[at]
+	}
+	return of
 }
 
 // Operation is one operation and what is known of its writer. Its dot is that of its node and its number among the
@@ -62,7 +93,7 @@ func (h *History) Operations(opt Options, each func(*KeyOperations)) {
 func (f *folder) operations(k *key, ops *KeyOperations) {
 	k.settle(&f.common.totals, &f.common.told)
 	k.arrange(f.opt, &f.common.told)
-	ops.Key, ops.Nodes, ops.Ops = k.name, k.nodes, ops.Ops[:0]
+	ops.Key, ops.Nodes, ops.Ops, ops.key, ops.places = k.name, k.nodes, ops.Ops[:0], k, ops.places[:0]
 	for n, list := range k.inOrder {
 		for _, at := range list {
 			o := &k.ops[at]
@@ -73,6 +104,7 @@ func (f *folder) operations(k *key, ops *KeyOperations) {
 			op.Dot = clock.Dot{Node: op.Stamp.Node, Seq: uint64(k.stand[at].index)}
 			ops.Ops = append(ops.Ops, Operation{Op: op, Place: k.place(o), Node: n, Known: k.stand[at].source,
 				Low: k.past.lows(int(at)), High: k.past.highs(int(at))})
+			ops.places = append(ops.places, at)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -356,4 +357,54 @@ func TestDamagedPartialIsRefused(t *testing.T) {
 		_, err := Load(bytes.NewReader(saved.Bytes()[:i]), history.Options{})
 		require.ErrorIs(t, err, ErrPartial, "cut at %d", i)
 	}
+}
+
+// What is said of a history that does not tell all holds of what had truly been seen, under every rule that turns on it.
+func TestWhatIsNotKnownIsARangeUnderEveryRule(t *testing.T) {
+	deeds := map[string][3]string{ // of the values
+		"counter":   {`"op":"delete"`, `"op":"add","value":1`, `"op":"add","value":2`},
+		"append":    {`"op":"delete"`, `"op":"insert","value":1`, `"op":"insert","value":2`},
+		"add-wins":  {`"op":"remove","value":1`, `"op":"insert","value":1`, `"op":"insert","value":2`},
+		"flag":      {`"op":"delete"`, `"value":true`, `"value":false`},
+		"refuse":    {`"op":"delete"`, `"value":[1]`, `"value":[2]`},
+		"grow-only": {`"op":"delete"`, `"op":"insert","value":1`, `"op":"insert","value":2`},
+	}
+	for as, like := range map[string]string{"remove-wins": "add-wins", "keep-all": "refuse", "union": "refuse", "delete-wins": "refuse", "update-wins": "refuse",
+		"enable-wins": "flag", "disable-wins": "flag", "lww": "refuse", "fww": "refuse", "max": "refuse"} {
+		deeds[as] = deeds[like]
+	}
+	delete(deeds, "flag")
+	runs := uint64(80)
+	if testing.Short() {
+		runs = 15
+	}
+	ranges := 0
+	for rule, deed := range deeds {
+		table := merge.MustParseTable("nodes ap < eu < us\n* * " + rule)
+		for seed := range runs {
+			ops := simulate(seed, 2+int(seed%10), []string{"map", "list", "front", "nothing", "nothing"})
+			text := func(told string) string {
+				var lines []string
+				for _, o := range ops {
+					is := *o
+					is.key, is.told = 0, cmp.Or(told, o.told)
+					line := is.line(ops)
+					lines = append(lines, strings.Replace(line, fmt.Sprintf(`"value":%d`, o.value), deed[o.value], 1))
+				}
+				return strings.Join(lines, "\n")
+			}
+			is, said := runLines(t, table, Options{}, text("map")).Totals, runLines(t, table, Options{}, text("")).Totals
+			for _, c := range []struct {
+				name     string
+				is, said Count
+			}{{"conflicts", is.Conflicts, said.Conflicts}, {"lost", is.Lost, said.Lost}, {"overwritten", is.Overwritten, said.Overwritten}, {"refused", is.Refused, said.Refused}} {
+				require.True(t, c.is.Exact(), "%s under %s: %v\n%s", c.name, rule, c.is, text("map"))
+				require.True(t, c.said.Min <= c.is.Min && c.is.Max <= c.said.Max, "%s under %s: %v, and it is %d\n%s", c.name, rule, c.said, c.is.Min, text(""))
+				if !c.said.Exact() {
+					ranges++
+				}
+			}
+		}
+	}
+	require.Greater(t, ranges, int(runs)*10)
 }

@@ -961,6 +961,7 @@ func (k *plainKey) foldFrontier(rule *plainRule, one *RuleSum, s *sums) (kept *p
 		}
 		return k.last(0)
 	}
+	one.Overwritten.Max = k.writes - 1 // any of them but one, by those that may have seen them
 	k.findFrontier(rule)
 	if n := int64(k.front.Combined()); n > 0 {
 		one.Combined += n
@@ -985,7 +986,6 @@ func (k *plainKey) foldFrontier(rule *plainRule, one *RuleSum, s *sums) (kept *p
 		case merge.Refused:
 			one.Refused.Max++ // the others may have been seen
 		case merge.Lost:
-			one.Overwritten.Max++ // by one that may have seen it
 			if kept != nil && o.agrees(kept.shown()) {
 				s.totals.Kept++
 				break

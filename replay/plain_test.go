@@ -250,7 +250,7 @@ func TestPlainKeysAreCountedLikeAllOthers(t *testing.T) {
 		"nodes us < eu < ap < xx\norder time version node\nn/* * lww\nm/* * prefer-node eu > us\n* * fww",
 		"nodes ap < eu < us\nk/* * prefer 3 > 1 > 0\nm/* * keep-all\n* * min",
 		"order time node version\nn/* * counter\n* f,g lww together\n* * lww",
-		"nodes ap < eu < us\nn/* f counter\nn/* * lww\nm/* g max\nm/* h highest f\n* * lww\nunique k/* g\ncheck m/* f <= g",
+		"nodes ap < eu < us\nn/* f counter\nn/* * lww\nm/* g max\nm/* h highest h\n* * lww\nunique k/* g\ncheck m/* f <= g",
 		"nodes ap < eu < us\nn/* * union\nm/* * delete-wins\n* * refuse\nunique m/* f\nunique k/* f",
 		"profile cosmosdb\nm/* * max\n* * lww\nunique k/* f",
 		"profile cassandra\n* * lww",

@@ -75,6 +75,9 @@ type Count struct {
 	Max int64 `json:"max"`
 }
 
+// bound lowers the most to what there can be, unless the least is more.
+func (c *Count) bound(most int64) { c.Max = max(c.Min, min(c.Max, most)) }
+
 // Exact reports whether the count is known.
 func (c Count) Exact() bool { return c.Min == c.Max }
 

@@ -238,7 +238,7 @@ func TestReadsCountAsLostWhatTheStoriesSayIs(t *testing.T) {
 		}
 		h := collect(t, lines.String())
 		for _, rules := range []string{"* * lww", "* * fww", "* * max", "k/1 f fww\n* * lww", "nodes us < ap < eu\norder node time version\n* * lww", "* * delete-wins",
-			"* f,g lww together\n* * lww", "* f prefer 2 > 0 > 1\n* * min"} {
+			"* f add-wins\n* * remove-wins", "* f counter\n* * append", "* f,g lww together\n* * lww", "* f prefer 2 > 0 > 1\n* * min"} {
 			table := merge.MustParseTable(rules)
 			of := make(map[string]replay.Count)
 			for _, key := range keys {

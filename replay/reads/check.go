@@ -72,10 +72,10 @@ type check struct {
 	left       int64 // reads that were not judged
 
 	// What is worked out of the key at hand.
-	past   past
-	losses losses
-	list   []*replay.Read
-	room   register
+	past past
+	lost []replay.Count // of each operation of the key, nil before somebody asks
+	list []*replay.Read
+	room register
 }
 
 type levelSum struct {
@@ -219,10 +219,10 @@ func (c *check) levelOf(key string, r *replay.Read) Level {
 // key judges all reads of a key.
 func (c *check) key(k *replay.KeyOperations) {
 	if len(k.Ops)+len(k.Reads) > mostKept {
-		defer func() { c.past, c.losses, c.list, c.room = past{}, losses{}, nil, register{} }()
+		defer func() { c.past, c.lost, c.list, c.room = past{}, nil, nil, register{} }()
 	}
 	c.past.begin(k)
-	c.losses.begin(c.table, k, &c.past)
+	c.lost = nil
 	c.list = c.list[:0]
 	fields := false
 	for i := range k.Reads {
@@ -238,12 +238,12 @@ func (c *check) key(k *replay.KeyOperations) {
 		for n < len(list) && list[n].Field == list[0].Field {
 			n++
 		}
-		c.register(k, newRegister(k, &c.past, list[0].Field, list[:n], c), c.losses.of)
+		c.register(k, newRegister(k, &c.past, list[0].Field, list[:n], c))
 		list = list[n:]
 	}
 }
 
-func (c *check) register(k *replay.KeyOperations, g *register, lost func(op int) replay.Count) {
+func (c *check) register(k *replay.KeyOperations, g *register) {
 	f := &g.fronts
 	f.begin(g)
 	sessions := g.sessions(c)
@@ -265,7 +265,10 @@ func (c *check) register(k *replay.KeyOperations, g *register, lost func(op int)
 			l.Age, l.Versions = time.Duration(age), versions
 		}
 		if l.seen.one() && l.seen.writes[0] != nothing {
-			n := lost(g.writes[l.seen.writes[0]].op)
+			if c.lost == nil {
+				c.lost = k.Lost(c.table)
+			}
+			n := c.lost[g.writes[l.seen.writes[0]].op]
 			c.report.Lost.Min += n.Min
 			c.report.Lost.Max += n.Max
 		}
@@ -406,119 +409,6 @@ func (g *register) missed(l *look, a int32, f *fronts) (*miss, Reason) {
 		return &miss{write: f.untimed[0]}, TooMany
 	}
 	return nil, ""
-}
-
-// losses says which operations of a key are lost in the end: those that made a claim of which the table's fold says that it is
-// lost, and which nobody who had seen it replaced.
-type losses struct {
-	table  *merge.Table
-	key    *replay.KeyOperations
-	past   *past
-	folded bool
-	cells  []cell
-	claims []merge.Claim
-	known  []replay.Count // of each operation
-	asked  []bool
-}
-
-// cell is one cell of a key, and of each node the last operation that has a part in it: it has seen most.
-type cell struct {
-	rule  *merge.Rule
-	name  string
-	state merge.Cell
-	last  []int
-}
-
-// begin makes s those of another key. Nothing is folded before the first question.
-func (s *losses) begin(table *merge.Table, k *replay.KeyOperations, p *past) {
-	s.table, s.key, s.past, s.folded, s.cells = table, k, p, false, s.cells[:0]
-	s.known, s.asked = fit(s.known, len(k.Ops)), fit(s.asked, len(k.Ops))
-}
-
-// of returns whether an operation is lost, 1 or 0, or perhaps.
-func (s *losses) of(op int) (lost replay.Count) {
-	switch {
-	case len(s.key.Ops) < 2:
-		return replay.Count{}
-	case s.asked[op]:
-		return s.known[op]
-	case !s.folded:
-		s.fold()
-	}
-	for _, claim := range s.claimsOf(op) {
-		n := s.lost(op, &claim)
-		lost.Min, lost.Max = max(lost.Min, n.Min), max(lost.Max, n.Max)
-	}
-	s.known[op], s.asked[op] = lost, true
-	return lost
-}
-
-// claimsOf returns what an operation claims: a delete of the whole record, on every cell that there is.
-func (s *losses) claimsOf(op int) []merge.Claim {
-	o := &s.key.Ops[op].Op
-	if !o.WholeDelete() {
-		s.claims = s.table.Claims(o, s.claims[:0])
-	} else {
-		s.claims = s.claims[:0]
-		for i := range s.cells {
-			s.claims = append(s.claims, s.table.Delete(o, s.cells[i].rule, s.cells[i].name))
-		}
-	}
-	for i := range s.claims {
-		if claim := &s.claims[i]; claim.Rule.NeedsSeen(claim.Kind) && o.Seen.IsEmpty() {
-			for n, node := range s.key.Nodes {
-				o.Seen.AddUp(node, uint64(s.key.Ops[op].Low[n]))
-			}
-		}
-	}
-	return s.claims
-}
-
-func (s *losses) fold() {
-	s.folded = true
-	for _, deletes := range []bool{false, true} { // which are claims on all cells
-		for op := range s.key.Ops {
-			if s.key.Ops[op].WholeDelete() != deletes {
-				continue
-			}
-			for _, claim := range s.claimsOf(op) {
-				at := s.cell(&claim)
-				at.state.Apply(&claim)
-				if n := len(at.last); n == 0 || s.key.Ops[at.last[n-1]].Node != s.key.Ops[op].Node {
-					at.last = append(at.last, op) // they come node by node, and once more for the deletes
-				}
-				last := &at.last[len(at.last)-1]
-				*last = max(*last, op) // a delete may be older than what the node wrote then
-			}
-		}
-	}
-}
-
-// cell returns the cell of a claim.
-func (s *losses) cell(claim *merge.Claim) *cell {
-	for i := range s.cells {
-		if one := &s.cells[i]; one.rule == claim.Rule && one.name == claim.Cell {
-			return one
-		}
-	}
-	s.cells = append(s.cells, cell{rule: claim.Rule, name: claim.Cell, state: claim.Rule.NewCell()})
-	return &s.cells[len(s.cells)-1]
-}
-
-func (s *losses) lost(op int, claim *merge.Claim) replay.Count {
-	at := s.cell(claim)
-	if v := at.state.Judge(claim); v.Outcome != merge.Lost {
-		return replay.Count{}
-	}
-	shown := at.state.Value()
-	switch {
-	case claim.Kind == merge.Set && claim.Value == shown || claim.Kind == merge.Delete && shown.IsAbsent(),
-		slices.ContainsFunc(at.last, func(other int) bool { return s.past.saw(other, op) }):
-		return replay.Count{}
-	case slices.ContainsFunc(at.last, func(other int) bool { return s.past.maySee(other, op) }):
-		return replay.Count{Max: 1}
-	}
-	return replay.Count{Min: 1, Max: 1}
 }
 
 // sessionWrites counts a write of a session that had something in place before.

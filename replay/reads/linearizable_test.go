@@ -94,7 +94,8 @@ func registerUnder(table *merge.Table, acts []act, falling bool, skew int64) (*c
 	c := newCheck(table, &Options{Skew: time.Duration(skew)})
 	c.past.begin(k)
 	g := newRegister(k, &c.past, "f", list, c)
-	c.register(k, g, func(int) replay.Count { return replay.Count{} })
+	c.lost = make([]replay.Count, len(k.Ops)) // which is nobody's business here
+	c.register(k, g)
 	return c, g
 }
 
