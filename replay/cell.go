@@ -314,8 +314,16 @@ func (c *cell) isUnsure() bool {
 func (c *cell) replaced(i int) (certain, perhaps bool) {
 	k := c.key
 	o := &k.stand[c.op[i]]
+	list, single := []value.Value(nil), adds(c.rule)
+	var few [1]value.Value
+	if !single {
+		list, single = elements(c.rule, c.claim(i), few[:0])
+	}
+	if single && c.latest == nil {
+		c.findLatest()
+	}
 	for n := range c.byNode {
-		last := c.lastAbout(i, n)
+		last := c.lastAbout(list, single, n)
 		if last < 0 {
 			continue
 		}
@@ -353,11 +361,12 @@ func (c *cell) nobodys(n int) []int32 {
 func adds(r *merge.Rule) bool { return r.Name == "counter" || r.Name == "append" }
 
 // elements returns which elements a claim is about: the one that it puts in or takes out, whatever the rule makes of that, and
-// under a rule for sets those by which a value differs from what it replaced. Else it is about all of the cell, and it says no.
-func elements(r *merge.Rule, claim *merge.Claim) (list []value.Value, single bool) {
+// under a rule for sets those by which a value differs from what it replaced. Else it is about all of the cell, and it says no. It
+// uses the room that it is given.
+func elements(r *merge.Rule, claim *merge.Claim, room []value.Value) (list []value.Value, single bool) {
 	switch {
 	case claim.Kind == merge.Insert || claim.Kind == merge.Remove:
-		return []value.Value{claim.Value}, true
+		return append(room, claim.Value), true
 	case claim.Kind == merge.Set && (r.Name == "grow-only" || r.Name == "add-wins" || r.Name == "remove-wins"):
 		in, out := claim.Elements()
 		return append(in, out...), true
@@ -370,8 +379,8 @@ func takesPlace(r *merge.Rule, by, of *merge.Claim) bool {
 	if adds(r) {
 		return by.Kind == merge.Delete
 	}
-	theirs, single := elements(r, of)
-	mine, alike := elements(r, by)
+	theirs, single := elements(r, of, nil)
+	mine, alike := elements(r, by, nil)
 	return !single || !alike || slices.ContainsFunc(mine, func(v value.Value) bool { return slices.Contains(theirs, v) })
 }
 
@@ -382,26 +391,19 @@ type latest struct {
 	element []int32 // by number of the element and node, likewise
 }
 
-// lastAbout returns the last claim of a node that takes the place of claim i, when its writer had seen that. It returns -1 when
-// there is none.
-func (c *cell) lastAbout(i, n int) int32 {
+// lastAbout returns the last claim of a node that takes the place of a claim on the elements of a list, or on all of the cell where
+// that is not single, when its writer had seen that. It returns -1 when there is none.
+func (c *cell) lastAbout(list []value.Value, single bool, n int) int32 {
 	claims := c.byNode[n].claims
 	if len(claims) == 0 {
 		return -1
 	}
-	last := int32(len(claims) - 1)
-	list, single := []value.Value(nil), adds(c.rule)
 	if !single {
-		list, single = elements(c.rule, c.claim(i))
+		return claims[len(claims)-1]
 	}
-	if single {
-		if c.latest == nil {
-			c.findLatest()
-		}
-		last = c.latest.all[n]
-		for _, v := range list {
-			last = max(last, c.latest.element[c.latest.number[v]*len(c.byNode)+n])
-		}
+	last := c.latest.all[n]
+	for _, v := range list {
+		last = max(last, c.latest.element[c.latest.number[v]*len(c.byNode)+n])
 	}
 	if last < 0 {
 		return -1
@@ -413,11 +415,12 @@ func (c *cell) findLatest() {
 	nodes := len(c.byNode)
 	none := slices.Repeat([]int32{-1}, nodes)
 	l := &latest{all: slices.Clone(none), number: make(map[value.Value]int)}
+	var few [1]value.Value
 	for n := range c.byNode {
 		for at, i := range c.byNode[n].claims {
 			c.key.room.tick()
 			claim := c.claim(int(i))
-			list, single := elements(c.rule, claim)
+			list, single := elements(c.rule, claim, few[:0])
 			switch {
 			case claim.Kind == merge.Delete, !single && !adds(c.rule):
 				l.all[n] = int32(at)
