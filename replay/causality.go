@@ -597,6 +597,9 @@ func (k *key) exclude() {
 	}
 }
 
+// mostRounds is after how many rounds nobody carries on: whoever names some may then have seen anything.
+const mostRounds = 32
+
 // carry raises what operations may have seen by what those may have seen that they name. It says no when there is nothing to carry.
 func (k *key) carry() (open bool) {
 	for i := range k.stand {
@@ -604,23 +607,30 @@ func (k *key) carry() (open bool) {
 			open = open || n != int(k.stand[i].node) && h > k.past.low(i, n)
 		}
 	}
-	for changed := open; changed; {
+	changed := open
+	for round := 0; changed; round++ {
 		changed = false
-		for n, list := range k.inOrder {
-			for _, i := range list {
-				k.room.tick()
-				o := &k.stand[i]
-				if !o.names {
-					continue
-				}
-				may := k.past.highs(int(i))
-				if o.namesOwn && o.after > 0 {
-					changed = raise(may, k.past.highs(int(list[o.after-1])), n) || changed
-				}
-				for other := range k.nodes {
-					if other != n && may[other] > 0 {
-						changed = raise(may, k.past.highs(int(k.inOrder[other][may[other]-1])), n) || changed
+		for i := range k.stand { // those that are named mostly come first
+			k.room.tick()
+			o := &k.stand[i]
+			if !o.names {
+				continue
+			}
+			n, may := int(o.node), k.past.highs(i)
+			if round == mostRounds {
+				for other, list := range k.inOrder {
+					if other != n {
+						may[other] = int32(len(list))
 					}
+				}
+				continue
+			}
+			if o.namesOwn && o.after > 0 {
+				changed = raise(may, k.past.highs(int(k.inOrder[n][o.after-1])), n) || changed
+			}
+			for other := range k.nodes {
+				if other != n && may[other] > 0 {
+					changed = raise(may, k.past.highs(int(k.inOrder[other][may[other]-1])), n) || changed
 				}
 			}
 		}
