@@ -10,7 +10,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
-// ErrFormat is wrapped by the errors of [Scan] that naming a format in [Options] would mend.
+// ErrFormat is wrapped by the errors of [Scan] about a source of no known format, or of several: mostly naming one in [Options] mends it.
 var ErrFormat = errors.New("unknown format")
 
 // importerOf returns the importer of a format, nil for the native forms, and false for a format that there is not.
@@ -38,6 +38,11 @@ const probed = 100
 func detect(name string, data []byte, end bool, opt *Options) (Format, error) {
 	if len(data) > 0 && bin8 <= data[0] && data[0] <= bin32 {
 		return Msgpack, nil
+	}
+	for _, f := range foreign {
+		if bytes.HasPrefix(data, []byte(f.start)) {
+			return "", fmt.Errorf("%s: %w: it is %s: %s", name, ErrFormat, f.what, f.help)
+		}
 	}
 	var c chunk
 	split := documentSplitter{limit: opt.bytes(), limits: opt.Limits}
@@ -74,6 +79,17 @@ func detect(name string, data []byte, end bool, opt *Options) (Format, error) {
 		return "", nil
 	}
 	return Native, nil
+}
+
+// foreign is how files begin that people may have at hand, and that are not read.
+var foreign = []struct{ start, what, help string }{
+	{"PAR1", "Parquet", "write the export as JSON"},
+	{"Obj\x01", "Avro", "write the export as JSON"},
+	{"\xe0\x01\x00\xea", "Amazon Ion", "write the export as DynamoDB JSON"},
+	{"$ion_1_0", "Amazon Ion", "write the export as DynamoDB JSON"},
+	{"PK\x03\x04", "a ZIP archive", "unpack it first"},
+	{"BZh", "bzip2", "unpack it first, or pack it as .gz or .zst"},
+	{"\xfd7zXZ\x00", "xz", "unpack it first, or pack it as .gz or .zst"},
 }
 
 // formatsOf returns the formats that a document may be of.

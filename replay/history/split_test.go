@@ -62,3 +62,14 @@ func TestAnArrayIsAsLongAsItIs(t *testing.T) {
 	require.NotEmpty(t, nested.aside)
 	assert.Equal(t, finding.TooLarge, nested.aside[0].Code)
 }
+
+func TestWhatIsNotReadIsCalledByItsName(t *testing.T) {
+	for text, want := range map[string]string{
+		"PAR1\x15\x04": "it is Parquet: write the export as JSON", "Obj\x01\x04": "it is Avro", "$ion_1_0 {Item:{}}": "it is Amazon Ion: write the export as DynamoDB JSON",
+		"PK\x03\x04\x14": "it is a ZIP archive: unpack it first", "BZh91AY": "it is bzip2: unpack it first",
+	} {
+		got := importText("f", text, Options{})
+		require.ErrorIs(t, got.err, ErrFormat)
+		require.ErrorContains(t, got.err, want)
+	}
+}
