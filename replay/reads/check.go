@@ -264,11 +264,11 @@ func (c *check) register(k *replay.KeyOperations, g *register) {
 		if age, versions := g.behind(f, l); age > c.skew {
 			l.Age, l.Versions = time.Duration(age), versions
 		}
-		if l.seen.one() && l.seen.writes[0] != nothing {
+		if l.one() && l.writes[0] != nothing {
 			if c.lost == nil {
 				c.lost = k.Lost(c.table)
 			}
-			n := c.lost[g.writes[l.seen.writes[0]].op]
+			n := c.lost[g.writes[l.writes[0]].op]
 			c.report.Lost.Min += n.Min
 			c.report.Lost.Max += n.Max
 		}
@@ -283,7 +283,7 @@ func (c *check) search(g *register) {
 	case Ordered:
 		c.report.Registers.Ordered++
 		if c.skew > 0 || slices.ContainsFunc(g.writes[1:], func(w write) bool { return !w.exact() }) ||
-			slices.ContainsFunc(g.reads, func(l look) bool { return len(l.seen.writes) == 0 || !l.exact() }) {
+			slices.ContainsFunc(g.reads, func(l look) bool { return len(l.writes) == 0 || !l.exact() }) {
 			return
 		}
 		for i := range g.reads {
@@ -305,7 +305,7 @@ func (g *register) judge(l *look, i int32, f *fronts, sessions sessionMiss) {
 	switch {
 	case l.level.Kind == Eventual:
 		return
-	case len(l.seen.writes) == 0:
+	case len(l.writes) == 0:
 		untold(l.seen.why, nil)
 		return
 	case l.level.Kind == Session && l.Session == "":
@@ -325,43 +325,53 @@ func (g *register) judge(l *look, i int32, f *fronts, sessions sessionMiss) {
 	}
 	if l.level.Kind == Session {
 		if m := sessions.possible[i]; m != nil {
-			why := WithinSkew
-			if g.writes[m.write].made == ever && m.how == OwnWrite {
-				why = NoTime
-			}
-			untold(why, m)
+			untold(g.whyOwn(l, m), m)
 		}
 		return
 	}
 	if g.contradicts(l) > g.skew {
-		untold(ClockContradict, &miss{write: l.seen.writes[0]})
+		untold(ClockContradict, &miss{write: l.writes[0]})
 		return
 	}
-	// Of several writes that it may have seen, one will do; it is stale when none would.
-	writes := l.seen.writes[:min(len(l.seen.writes), mostLikely)]
+	// Of several writes that it may have seen, one will do that it could see; it is stale when none would.
 	var missed, perhaps *miss
 	var why Reason
-	for _, a := range writes {
-		m, w := g.missed(l, a, f)
-		if m == nil {
-			return
-		}
-		if w == "" {
-			if missed == nil {
-				missed = m
+	fine, unsure := false, 0
+	all := l.likely(func(a int32) bool {
+		switch m, w := g.missed(l, a, f); {
+		case m == nil && g.sees(l, a):
+			fine = true
+		case m == nil: // if it had begun
+			unsure++
+		case w != "":
+			if why == "" {
+				perhaps, why = m, w
 			}
-		} else if why == "" {
-			perhaps, why = m, w
+		case missed == nil:
+			missed = m
 		}
-	}
+		return !fine
+	})
 	switch {
-	case why == "" && len(writes) == len(l.seen.writes):
+	case fine || all && unsure == len(l.writes):
+	case all && unsure == 0 && why == "":
 		l.Outcome, l.miss = Stale, missed
-	case l.seen.one():
+	case l.one():
 		untold(why, perhaps)
 	default:
 		untold(Ambiguous, cmp.Or(perhaps, missed))
 	}
+}
+
+// whyOwn says why nobody can tell whether a read missed what its session had made or seen.
+func (g *register) whyOwn(l *look, m *miss) Reason {
+	switch {
+	case !l.one():
+		return Ambiguous
+	case m.how == OwnWrite && g.writes[m.write].made == ever:
+		return NoTime
+	}
+	return WithinSkew
 }
 
 // missed returns a write that a read missed if it saw write a, and "" for certain or why nobody can tell; nil when it missed
@@ -492,15 +502,15 @@ func (c *check) caseOf(k *replay.KeyOperations, g *register, l *look) Case {
 	if l.HasSawVersion {
 		one.Read.Saw = strconv.FormatUint(l.SawVersion, 10)
 	}
-	if l.seen.one() {
-		one.Saw = c.writeRef(g, l.seen.writes[0])
+	if l.one() {
+		one.Saw = c.writeRef(g, l.writes[0])
 	}
 	if m := l.miss; m != nil && m.write != nothing {
 		one.Missed, one.How = c.writeRef(g, m.write), m.how
 		if l.Outcome == Stale {
 			one.Shown = g.shown(m.by, m.write)
 			if m.how == Before {
-				one.Older = g.shown(m.older, l.seen.writes[0])
+				one.Older = g.shown(m.older, l.writes[0])
 			}
 		}
 	}

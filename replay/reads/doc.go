@@ -41,8 +41,12 @@
 // and by a search for an order (the model checker porcupine), which also judges reads of which it is not known which of
 // several writes they saw. The search is bounded in steps, never in time, so equal histories get equal reports.
 //
+// A read that found nothing came before the first write or after a delete, and one that tells a version which several writes have
+// saw one of them: of those that had begun before it ended. It is fine when it is with one that had for certain, or with all that
+// may have, and stale when it is with all that may have.
+//
 // HAZARD: the history is taken to hold every write of a key that has reads. A read of a write that it lacks can't be judged,
-// and a write that is missing can't be missed. Nothing found in a read is taken as "before the first write, or deleted".
+// and a write that is missing can't be missed.
 //
 // HAZARD: a session is one caller after the other, on one clock: what had ended when a call began came before it, and where
 // nothing says when it ended, what had begun.

@@ -72,21 +72,18 @@ func (g *register) behind(f *fronts, l *look) (age int64, versions int64) {
 		}
 	}
 	least := int64(never)
-	for _, a := range l.seen.writes[:min(len(l.seen.writes), mostLikely)] {
+	l.likely(func(a int32) bool {
 		n := sort.Search(len(f.made.at), func(i int) bool { return g.beats(f.made.best[i], a) })
-		if n == len(f.made.at) {
-			return 0, 0
-		}
-		since := max(f.made.at[n], g.writes[a].made)
-		if start-since >= least {
-			continue
-		}
 		now := sort.Search(len(f.made.at), func(i int) bool { return f.made.at[i] > start })
 		if now <= n {
-			return 0, 0
+			least = 0
+			return false
 		}
-		least, versions = start-since, int64(f.made.moved[now-1]-f.made.moved[n])+1
-	}
+		if since := max(f.made.at[n], g.writes[a].made); start-since < least {
+			least, versions = start-since, int64(f.made.moved[now-1]-f.made.moved[n])+1
+		}
+		return true
+	})
 	if least <= 0 || least == never {
 		return 0, 0
 	}
@@ -98,7 +95,7 @@ type event struct {
 	session string
 	at      int64
 	kind    eventKind
-	write   int32 // -1 for a read
+	write   int32 // what it is about: the write, or what the read saw
 	read    int32 // -1 for a write
 }
 
@@ -118,10 +115,12 @@ type sessionMiss struct{ certain, possible map[int32]*miss }
 func (g *register) sessions(c *check) sessionMiss {
 	asked, exact := false, true
 	for i := range g.reads {
-		if l := &g.reads[i]; l.asks() {
-			asked = true
-			exact = exact && l.span.exact()
+		l := &g.reads[i]
+		if l.Session == "" || len(l.writes) == 0 {
+			continue
 		}
+		asked = asked || l.asks()
+		exact = exact && l.span.exact() && !slices.ContainsFunc(l.writes, func(a int32) bool { return !g.sees(l, a) })
 	}
 	if !asked {
 		return sessionMiss{}
@@ -143,7 +142,7 @@ func (g *register) sessions(c *check) sessionMiss {
 
 // asks reports whether a read is one of a session that says when it was made and what it saw.
 func (l *look) asks() bool {
-	return l.Session != "" && len(l.seen.writes) > 0 && (l.Start > 0 || l.Time > 0)
+	return l.Session != "" && len(l.writes) > 0 && (l.Start > 0 || l.Time > 0)
 }
 
 // known returns from when on a session knows of a call of its own: for certain, or perhaps.
@@ -162,20 +161,20 @@ func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
 	events := slices.Grow(g.events[:0], 2*(len(g.writes)+len(g.reads)))
 	for i := range g.reads {
 		l := &g.reads[i]
-		if !l.asks() {
+		if l.Session == "" {
 			continue
 		}
-		at := l.startHi
-		if certain {
-			if at = l.startLo; l.Start == 0 { // under way at its time, it began after what came before
-				at = l.Time
+		if l.asks() {
+			at := l.startHi
+			if certain {
+				if at = l.startLo; l.Start == 0 { // under way at its time, it began after what came before
+					at = l.Time
+				}
 			}
+			events = append(events, event{l.Session, at, readAsks, nothing, int32(i)})
 		}
-		e := event{l.Session, at, readAsks, -1, int32(i)}
-		events = append(events, e)
-		if l.seen.one() {
-			e.at, e.kind = l.known(certain), knows
-			events = append(events, e)
+		if what := g.least(l); what != nothing { // one without times may have come first, or last
+			events = append(events, event{l.Session, l.known(certain), knows, what, int32(i)})
 		}
 	}
 	for i := range g.writes {
@@ -210,24 +209,15 @@ func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
 		}
 		switch e.kind {
 		case knows:
-			what := e.write
-			if e.read >= 0 {
-				what = g.reads[e.read].seen.writes[0]
-			}
-			if e.at != never && g.beats(what, best) {
-				best, from = what, at
+			if e.at != never && g.beats(e.write, best) {
+				best, from = e.write, at
 			}
 		case writeAsks:
 			if best != nothing {
 				c.sessionWrites(g, e.write, best)
 			}
 		case readAsks:
-			older := best != nothing
-			saw := g.reads[e.read].seen.writes
-			for _, a := range saw[:min(len(saw), mostLikely)] {
-				older = older && g.beats(best, a)
-			}
-			if !older {
+			if best == nothing || !g.older(&g.reads[e.read], best, certain) {
 				continue
 			}
 			m := &miss{write: best, how: OwnWrite, by: witness{-1, int32(g.writes[best].op)}}
@@ -241,4 +231,45 @@ func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
 		}
 	}
 	return missed
+}
+
+// least returns what a session knows that made a read: what the read saw, or of several writes that it may have seen the one that
+// all others beat. It is nothing when there is none, or they are too many.
+func (g *register) least(l *look) int32 {
+	if len(l.writes) == 0 || len(l.writes) > mostLikely {
+		return nothing
+	}
+	least := l.writes[0]
+	for _, a := range l.writes[1:] {
+		if g.beats(least, a) {
+			least = a
+		}
+	}
+	for _, a := range l.writes {
+		if a != least && !g.beats(a, least) {
+			return nothing
+		}
+	}
+	return least
+}
+
+// older reports whether what a read saw is older than a write: for certain, or perhaps. Of several that it may have seen, one will
+// do that is not.
+func (g *register) older(l *look, than int32, certain bool) bool {
+	newer, unsure := false, 0
+	all := l.likely(func(a int32) bool {
+		if !g.beats(than, a) {
+			if newer = g.sees(l, a); !newer {
+				unsure++
+			}
+		}
+		return !newer
+	})
+	switch {
+	case newer:
+		return false
+	case certain:
+		return all && unsure == 0
+	}
+	return !all || unsure < len(l.writes)
 }

@@ -25,6 +25,7 @@ import (
 type act struct {
 	start, end int64
 	saw        int // of a read: the number of the write among the acts, from 1; 0 for nothing
+	version    int // of a write that others may have the version of too; of a read, that it saw some write of it
 	read       bool
 	deletes    bool   // of a write
 	want       string // of a read; strong when empty
@@ -59,7 +60,10 @@ func registerUnder(table *merge.Table, acts []act, falling bool, skew int64) (*c
 		at := finding.Place{File: "h", Line: int64(i + 1)}
 		if a.read {
 			r := &replay.Read{Place: at, Want: cmp.Or(a.want, "strong"), Start: a.start, End: a.end, Time: a.at, NotFound: a.saw == 0, Session: a.session}
-			if a.saw > 0 {
+			switch {
+			case a.saw > 0 && a.version > 0:
+				r.SawVersion, r.HasSawVersion = uint64(a.version), true
+			case a.saw > 0:
 				r.Saw = strconv.Itoa(a.saw)
 			}
 			list = append(list, r)
@@ -70,6 +74,9 @@ func registerUnder(table *merge.Table, acts []act, falling bool, skew int64) (*c
 		version := uint64(1000 + i)
 		if falling {
 			version = uint64(2000 - i)
+		}
+		if a.version > 0 {
+			version = uint64(a.version)
 		}
 		o := replay.Operation{Op: merge.Op{Key: "k", ID: strconv.Itoa(i + 1), Stamp: lww.Stamp{Version: version, Node: node}}, Place: at, Node: len(k.Nodes) - 1, Call: replay.Call{Start: a.start, End: a.end, Session: a.session}}
 		o.Stamp.Time.Wall = a.at
@@ -99,6 +106,35 @@ func registerUnder(table *merge.Table, acts []act, falling bool, skew int64) (*c
 	return c, g
 }
 
+// sees reports whether a read may be of a state: of nothing (0), or of what one of the acts wrote.
+func sees(acts []act, a act, state int) bool {
+	switch {
+	case state == 0 || a.saw == 0:
+		return a.saw == state || state > 0 && acts[state-1].deletes
+	case a.version > 0:
+		return acts[state-1].version == a.version
+	}
+	return a.saw == state
+}
+
+// keep returns some of the acts, numbered anew. What is read of them is kept.
+func keep(acts []act, wanted func(a act) bool) []act {
+	var kept []act
+	number := make([]int, len(acts)+1)
+	for i, a := range acts {
+		if wanted(a) {
+			kept = append(kept, a)
+			number[i+1] = len(kept)
+		}
+	}
+	for i := range kept {
+		if kept[i].read && kept[i].saw > 0 {
+			kept[i].saw = number[kept[i].saw]
+		}
+	}
+	return kept
+}
+
 // legal tries all orders of the acts: the definition, and nothing else.
 func legal(acts []act) bool {
 	var try func(done uint, state int) bool
@@ -120,7 +156,7 @@ func legal(acts []act) bool {
 			switch {
 			case !a.read:
 				after = i + 1
-			case a.saw == state, a.saw == 0 && state > 0 && acts[state-1].deletes:
+			case sees(acts, a, state):
 			default:
 				continue next
 			}
@@ -156,7 +192,7 @@ func agree(acts []act, falling bool) error {
 			continue
 		case v.Outcome == CannotTell && v.Reason != ClockContradict && v.Reason != Ambiguous:
 			return fmt.Errorf("%v: every time is known, and yet nobody can tell: %s", acts, v.Reason)
-		case v.Outcome == CannotTell && v.Reason == Ambiguous && !slices.ContainsFunc(acts, func(a act) bool { return a.deletes }):
+		case v.Outcome == CannotTell && v.Reason == Ambiguous && !slices.ContainsFunc(acts, func(a act) bool { return a.deletes || a.version > 0 }):
 			return fmt.Errorf("%v: what each read saw is known, and yet nobody can tell", acts)
 		case v.Outcome == CannotTell && v.Reason == Ambiguous:
 			sure = false
@@ -172,19 +208,7 @@ func agree(acts []act, falling bool) error {
 		return fmt.Errorf("%v: an order exists: %v, and the zones say %v", acts, want, good)
 	}
 	// Without the reads that are to blame there is an order.
-	kept := rest[:0:0]
-	number := make([]int, len(rest)+1)
-	for i, a := range rest {
-		if a.saw >= 0 {
-			kept = append(kept, a)
-			number[i+1] = len(kept)
-		}
-	}
-	for i := range kept {
-		if kept[i].read && kept[i].saw > 0 {
-			kept[i].saw = number[kept[i].saw]
-		}
-	}
+	kept := keep(rest, func(a act) bool { return a.saw >= 0 })
 	if sure && !legal(kept) {
 		return fmt.Errorf("%v: without the reads to blame, %v, there is still no order", acts, kept)
 	}
@@ -264,16 +288,17 @@ func TestEveryHistoryOfFourOperationsIsJudgedAlikeInThreeWays(t *testing.T) {
 	require.Greater(t, wrong, count/10)
 }
 
-// TestChecksAgreeOnRandomHistories has longer histories, with times that are equal and with deletes, of which a read that found
-// nothing may have seen any.
+// TestChecksAgreeOnRandomHistories has longer histories, with times that are equal, with deletes, of which a read that found
+// nothing may have seen any, and with versions that several writes have. A delete and a version that came after the read were
+// taken for what it saw.
 func TestChecksAgreeOnRandomHistories(t *testing.T) {
-	for name, deletes := range map[string]bool{"writes": false, "deletes": true} {
+	for name, mixed := range map[string]mix{"writes": {}, "deletes": {deletes: true}, "versions": {versions: true}} {
 		t.Run(name, func(t *testing.T) {
 			p := gopter.DefaultTestParameters()
 			p.MinSuccessfulTests = 3000
 			properties := gopter.NewProperties(p)
 			properties.Property("the search, the zones and the definition agree", prop.ForAll(func(raw []uint16, wide int64) string {
-				if err := agree(actsOf(raw, wide, deletes), raw[0]%2 == 0); err != nil {
+				if err := agree(actsOf(raw, wide, mixed), raw[0]%2 == 0); err != nil {
 					return err.Error()
 				}
 				return ""
@@ -283,12 +308,18 @@ func TestChecksAgreeOnRandomHistories(t *testing.T) {
 	}
 }
 
+// mix is what there is in histories beside writes that can be told apart, and strong reads.
+type mix struct{ deletes, versions bool }
+
 // actsOf reads acts out of numbers. Reads see what was written around the time when they began, mostly.
-func actsOf(raw []uint16, wide int64, deletes bool) []act {
+func actsOf(raw []uint16, wide int64, mixed mix) []act {
 	acts := make([]act, len(raw))
 	for i, n := range raw {
 		start := int64(n%16) + 1
-		acts[i] = act{start: start, end: start + int64(n>>4)%wide, read: n>>8%3 > 0, deletes: deletes && n>>10%3 == 0}
+		acts[i] = act{start: start, end: start + int64(n>>4)%wide, read: n>>8%3 > 0, deletes: mixed.deletes && n>>10%3 == 0}
+		if mixed.versions && !acts[i].read {
+			acts[i].version = 1 + int(n>>10%3)
+		}
 	}
 	for i := range acts {
 		a := &acts[i]
@@ -296,10 +327,16 @@ func actsOf(raw []uint16, wide int64, deletes bool) []act {
 			continue
 		}
 		a.deletes = false
+		if mixed.deletes && raw[i]>>13%3 == 0 {
+			continue // it found nothing
+		}
 		for back := range acts {
 			j := (i + int(raw[i]>>12) + back) % len(acts)
 			if w := acts[j]; !w.read && !w.deletes && w.start <= a.end {
 				a.saw = j + 1
+				if raw[i]>>14 > 0 {
+					a.version = w.version
+				}
 				break
 			}
 		}

@@ -189,7 +189,7 @@ func TestBehindIsHowLongAgoWhatWasSeenWasReplaced(t *testing.T) {
 			l := &g.reads[i]
 			start := cmp.Or(l.Start, l.Time)
 			least, versions := int64(never), int64(0)
-			for _, a := range l.seen.writes { // of those it may have seen, the one that makes it least late
+			for _, a := range l.writes { // of those it may have seen, the one that makes it least late
 				age, changes := int64(0), int64(0)
 				for at := int64(1); at <= start; at++ {
 					if shown(at) != shown(at-1) && g.beats(shown(at), a) {
@@ -210,7 +210,7 @@ func TestBehindIsHowLongAgoWhatWasSeenWasReplaced(t *testing.T) {
 				versions = 0
 			}
 			require.Equal(t, []int64{least, versions}, []int64{int64(l.Age), l.Versions}, "%v: read %d", acts, i)
-			if behind += min(1, int(versions)); versions > 0 && len(l.seen.writes) > 1 {
+			if behind += min(1, int(versions)); versions > 0 && len(l.writes) > 1 {
 				several++
 			}
 		}

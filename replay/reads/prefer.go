@@ -34,8 +34,8 @@ func (c *check) answered(k *replay.KeyOperations, g *register, l *look) {
 	names := &c.answers.names
 	a := answer{at: cmp.Or(l.Start, l.Time), line: l.Place.Line, file: names.of(l.Place.File), item: int32(l.Place.Item), server: names.of(strings.TrimSpace(l.ServedBy)),
 		hash: hash, better: l.level.better(), age: l.Age}
-	if l.seen.one() {
-		a.saw = g.source(l.seen.writes[0], names)
+	if l.one() {
+		a.saw = g.source(l.writes[0], names)
 	}
 	if a.stale = a.better && l.Outcome == Stale; a.stale {
 		a.missed = g.source(l.miss.write, names)

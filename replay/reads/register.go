@@ -1,6 +1,7 @@
 package reads
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 
@@ -59,18 +60,31 @@ type write struct {
 type look struct {
 	*replay.Read
 	span
-	level Level
-	seen  *seen
+	level  Level
+	seen   *seen
+	writes []int32 // those of seen that may have begun before the read ended; the first one when none may
 	Verdict
+}
+
+// one reports whether it is known which write a read saw.
+func (l *look) one() bool { return len(l.writes) == 1 }
+
+// likely calls try with the writes that a read may have seen, the last to begin first, until that returns false. It reports
+// whether those are all: of very many some are left out.
+func (l *look) likely(try func(a int32) bool) bool {
+	for i := range min(len(l.writes), mostLikely) {
+		if !try(l.writes[len(l.writes)-1-i]) {
+			break
+		}
+	}
+	return len(l.writes) <= mostLikely
 }
 
 // seen is what one or more reads saw: a write, or one of several that go by the same name.
 type seen struct {
-	writes []int32 // none when the history doesn't have it, the most likely first
+	writes []int32 // none when the history doesn't have it, those that may have begun first before others
 	why    Reason  // when there is no write
 }
-
-func (s *seen) one() bool { return len(s.writes) == 1 }
 
 // newRegister makes the register of a field, "" for the whole record. It is in the memory of the one before.
 func newRegister(k *replay.KeyOperations, p *past, field string, list []*replay.Read, c *check) *register {
@@ -146,19 +160,21 @@ func (g *register) look(key string, list []*replay.Read, c *check) {
 						s.writes = append(s.writes, int32(w))
 					}
 				}
-				slices.SortStableFunc(s.writes, func(a, b int32) int {
-					return -compareTimes(g.writes[a].made, g.writes[b].made)
-				})
 			case saw == name{}:
 				s.why = NoSaw
 			default:
 				s.writes, s.why = g.names.find(g, saw)
 			}
+			slices.SortStableFunc(s.writes, func(a, b int32) int {
+				return cmp.Or(cmp.Compare(g.writes[a].startLo, g.writes[b].startLo), cmp.Compare(g.writes[a].made, g.writes[b].made))
+			})
 			if !r.NotFound {
 				g.seen[saw] = s
 			}
 		}
 		l := look{Read: r, span: spanOf(r.Start, r.End, r.Time, 0), seen: s, level: c.levelOf(key, r)}
+		n := sort.Search(len(s.writes), func(i int) bool { return !g.maySee(&l, s.writes[i]) })
+		l.writes = s.writes[:min(max(n, 1), len(s.writes))]
 		g.reads = append(g.reads, l)
 	}
 }
@@ -355,12 +371,24 @@ func (g *register) saw(b, a int32) bool {
 	return g.past.saw(g.writes[b].op, g.writes[a].op)
 }
 
-// contradicts reports whether a read ended before the write that it saw began, and by how much, clocks taken as they are.
+// maySee reports whether a write may have begun before a read ended.
+func (g *register) maySee(l *look, a int32) bool {
+	return l.endHi == never || g.writes[a].startLo <= plus(l.endHi, g.skew)
+}
+
+// sees reports whether a write had begun before a read ended, for certain: the read says that it saw it, and no other, or the
+// times do.
+func (g *register) sees(l *look, a int32) bool {
+	return l.one() || a == nothing || g.writes[a].startHi != never && plus(g.writes[a].startHi, g.skew) <= l.endLo
+}
+
+// contradicts reports whether a read ended before what it saw began, and by how much, clocks taken as they are: of several writes
+// that it may have seen, before the first.
 func (g *register) contradicts(l *look) (by int64) {
-	if !l.seen.one() || l.seen.writes[0] == nothing || l.endHi == never {
+	if len(l.writes) == 0 || l.writes[0] == nothing || l.endHi == never {
 		return 0
 	}
-	if began := g.writes[l.seen.writes[0]].startLo; began > l.endHi {
+	if began := g.writes[l.writes[0]].startLo; began > l.endHi {
 		return began - l.endHi
 	}
 	return 0

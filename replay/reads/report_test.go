@@ -389,3 +389,36 @@ func TestWritesThatTheRuleDoesNotTellApartAreInOrder(t *testing.T) {
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, r.Levels[0].Stale, "%v", r.Untold)
 }
+
+// A read that found nothing was fine as soon as the key was deleted an hour later, and one that tells a version, when that was used
+// again.
+func TestWhatCameLaterIsNotWhatAReadSaw(t *testing.T) {
+	const found, version = `"saw":null`, `"saw":1`
+	for _, c := range []struct {
+		saw, later string
+		skew       time.Duration
+		want       string
+	}{
+		{found, `"op":"delete","version":3,"start":@3600,"end":@3601`, 0, "stale"},
+		{found, `"op":"delete","version":3,"start":@3600,"end":@3601`, time.Second, "stale"},
+		{found, `"op":"delete","version":3,"start":@12,"end":@13`, time.Second / 2, "stale"},
+		{found, `"op":"delete","version":3,"start":@12,"end":@13`, 2 * time.Second, "ambiguous"}, // it may have been first
+		{found, `"op":"delete","version":3,"start":@10.5,"end":@12`, 0, "fine"},                  // it was under way
+		{found, `"op":"delete","version":3,"time":@3600`, 0, "ambiguous"},                        // called no later, and that is all
+		{version, `"value":3,"version":1,"start":@3600,"end":@3601`, 0, "stale"},
+	} {
+		for _, want := range []string{"strong", "quorum", "bounded:1s", "session"} {
+			session := ""
+			if want == "session" {
+				session = `,"session":"s"`
+			}
+			r := moments(strings.ReplaceAll(`
+				{"key":"k","node":"us","id":"us:1","value":1,"version":1,"start":@1,"end":@1.1SESSION}
+				{"key":"k","node":"us","id":"us:2","value":2,"version":2,"start":@2,"end":@2.1SESSION}
+				{"key":"k","node":"eu","id":"eu:1",`+c.later+`}
+				{"key":"k","op":"read","want":"`+want+`",`+c.saw+`,"start":@10,"end":@11SESSION}`, "SESSION", session))
+			_, got := judged(t, r, reads.Options{Skew: c.skew}, 1)
+			assert.Equal(t, c.want, got[4], "%+v, %s", c, want)
+		}
+	}
+}

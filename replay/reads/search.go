@@ -46,8 +46,8 @@ func (g *register) search() Searched {
 		}
 	}
 	for i := range g.reads {
-		if l := &g.reads[i]; len(l.seen.writes) > 0 {
-			all = append(all, action{write: -1, seen: l.seen.writes, call: plus(l.startLo, -half), end: plus(l.endHi, half)})
+		if l := &g.reads[i]; len(l.writes) > 0 {
+			all = append(all, action{write: -1, seen: l.writes, call: plus(l.startLo, -half), end: plus(l.endHi, half)})
 		}
 	}
 	g.actions = all

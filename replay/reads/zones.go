@@ -50,36 +50,42 @@ func (g *register) zones(z *zones, skew int64, certain bool) {
 		}
 		z.till[i] = max(z.till[i], till)
 	}
-	// Of reads that saw one of several, the first to end and the last to begin stand for all.
-	type bounds struct{ first, last int }
-	var several map[*seen]bounds
+	// Of the reads that may have seen a write as one of several, the first to end and the last to begin stand for all.
+	type bounds struct{ first, last int32 } // -1 for none
+	var several map[*seen][]bounds          // of each write, those of the reads that may have seen it and none after it
+	join := func(b *bounds, o bounds) {
+		if b.first < 0 || o.first >= 0 && g.reads[o.first].endLo < g.reads[b.first].endLo {
+			b.first = o.first
+		}
+		if b.last < 0 || o.last >= 0 && g.reads[o.last].startHi > g.reads[b.last].startHi {
+			b.last = o.last
+		}
+	}
 	for at := range g.reads {
 		l := &g.reads[at]
 		switch {
-		case len(l.seen.writes) == 0 || g.contradicts(l) > skew:
-		case l.seen.one():
-			take(l.seen.writes[0], l, at)
+		case len(l.writes) == 0 || g.contradicts(l) > skew:
+		case l.one():
+			take(l.writes[0], l, at)
 		case !certain:
-			b, ok := several[l.seen]
-			if !ok {
-				b = bounds{at, at}
-			}
-			if l.endLo < g.reads[b.first].endLo {
-				b.first = at
-			}
-			if l.startHi > g.reads[b.last].startHi {
-				b.last = at
-			}
 			if several == nil {
-				several = make(map[*seen]bounds)
+				several = make(map[*seen][]bounds)
 			}
-			several[l.seen] = b
+			b := several[l.seen]
+			if b == nil {
+				b = slices.Repeat([]bounds{{-1, -1}}, len(l.seen.writes))
+				several[l.seen] = b
+			}
+			join(&b[len(l.writes)-1], bounds{int32(at), int32(at)})
 		}
 	}
-	for s, b := range several { // no order shows: the bounds are the least and the greatest
-		for _, i := range s.writes {
-			take(i, &g.reads[b.first], b.first)
-			take(i, &g.reads[b.last], b.last)
+	for s, list := range several { // no order shows: the bounds are the least and the greatest
+		b := bounds{-1, -1}
+		for at := len(list) - 1; at >= 0; at-- {
+			if join(&b, list[at]); b.first >= 0 {
+				take(s.writes[at], &g.reads[b.first], int(b.first))
+				take(s.writes[at], &g.reads[b.last], int(b.last))
+			}
 		}
 	}
 	z.spread(g, certain)
