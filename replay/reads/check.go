@@ -276,18 +276,18 @@ func (c *check) register(k *replay.KeyOperations, g *register) {
 	}
 }
 
-// search looks for an order of the register's operations. Where one is found, and every time is known, reads that may have
+// search looks for an order of the register's writes and strong reads. Where one is found, and every time is known, reads that may have
 // seen one of several writes are fine together.
 func (c *check) search(g *register) {
 	switch g.search() {
 	case Ordered:
 		c.report.Registers.Ordered++
 		if c.skew > 0 || slices.ContainsFunc(g.writes[1:], func(w write) bool { return !w.exact() }) ||
-			slices.ContainsFunc(g.reads, func(l look) bool { return len(l.writes) == 0 || !l.exact() }) {
+			slices.ContainsFunc(g.reads, func(l look) bool { return l.level.Kind == Strong && (len(l.writes) == 0 || !l.exact()) }) {
 			return
 		}
 		for i := range g.reads {
-			if l := &g.reads[i]; l.Reason == Ambiguous && l.level.Kind == Strong {
+			if l := &g.reads[i]; l.Reason == Ambiguous && l.level.Kind == Strong && !l.miss.own() {
 				l.Verdict = Verdict{Outcome: Fine}
 			}
 		}
@@ -354,6 +354,9 @@ func (g *register) judge(l *look, i int32, f *fronts, sessions sessionMiss) {
 	})
 	switch {
 	case fine || all && unsure == len(l.writes):
+		if m := sessions.possible[i]; m != nil && l.level.Kind == Strong {
+			untold(g.whyOwn(l, m), m)
+		}
 	case all && unsure == 0 && why == "":
 		l.Outcome, l.miss = Stale, missed
 	case l.one():

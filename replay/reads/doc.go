@@ -32,14 +32,16 @@
 //     saw began, the clocks show a greater one, which is taken instead.
 //   - A write that says when it was called (start) and acknowledged (end) has that interval. One that has a time only was called
 //     no later and acknowledged no earlier, and that is all, unless [Options.Lag] says by when it must have been: then no
-//     strong read can be shown to have missed it but through others that saw it, and no quorum read.
+//     strong read can be shown to have missed it but through other strong reads that saw it, and no quorum read.
+//   - A read that was promised less than strong may itself be old, or see a write that is still under way. It shows that the write
+//     which it saw had begun by the time it ended, and nothing of what other reads ought to have seen, but those of its session.
 //   - Who had seen what a writer had seen (seen, base) has seen it: that puts writes in order without any clock.
 //
 // A read is stale when it is so at every time that the records allow, and fine when it is at every one too.
 //
-// Linearizability is judged twice, in two ways: by the zones of the writes, which names the read and its witness, in n log n,
-// and by a search for an order (the model checker porcupine), which also judges reads of which it is not known which of
-// several writes they saw. The search is bounded in steps, never in time, so equal histories get equal reports.
+// Linearizability is that of the writes and the strong reads. It is judged twice, in two ways: by the zones of the writes, which
+// names the read and its witness, in n log n, and by a search for an order (the model checker porcupine), which also judges reads
+// of which it is not known which of several writes they saw. The search is bounded in steps, never in time, so equal histories get equal reports.
 //
 // A read that found nothing came before the first write or after a delete, and one that tells a version which several writes have
 // saw one of them: of those that had begun before it ended. It is fine when it is with one that had for certain, or with all that

@@ -64,7 +64,7 @@ type Report struct {
 	Levels     []LevelSum       `json:"levels"`         // strictest first
 	Untold     []ReasonSum      `json:"cannot_tell"`    // why, most frequent first
 	Lost       replay.Count     `json:"of_lost_writes"` // reads that showed a write which is lost in the end
-	Registers  Registers        `json:"linearizable"`   // of the keys, or fields, with strong reads
+	Registers  Registers        `json:"linearizable"`   // of the keys, or fields, with strong reads: whether those and the writes are
 	Sessions   SessionWrites    `json:"session_writes"`
 	Preferred  []Preference     `json:"preferred_own"`              // replicas that answered by themselves, by time
 	OneIn      int64            `json:"preferred_one_in,omitempty"` // which was looked for in the reads of one key in so many; 0 is all: see [Options.Limit]
@@ -212,9 +212,9 @@ type ReasonSum struct {
 }
 
 // Registers counts keys, and fields that are read by themselves, which have strong reads, by what the search for an order of
-// their operations found.
+// their writes and strong reads found.
 type Registers struct {
-	Ordered int64 `json:"ordered"`  // no operation contradicts another for certain
+	Ordered int64 `json:"ordered"`  // none contradicts another for certain
 	NoOrder int64 `json:"no_order"` // not linearizable
 	TooHard int64 `json:"too_hard"` // the search gave up
 }
@@ -280,8 +280,8 @@ type WriteRef struct {
 	Time    time.Time     `json:"time,omitzero"`
 }
 
-// Shown is what shows that a value was in place: its own write when that is acknowledged, a read, or a write whose writer had
-// seen it.
+// Shown is what shows that a value was in place: its own write when that is acknowledged, a strong read, or a write whose writer had
+// seen it. What a session had seen was shown by any read of its own.
 type Shown struct {
 	By    string        `json:"by"` // itself, read or write
 	Place finding.Place `json:"place"`
@@ -305,6 +305,9 @@ type miss struct {
 	by    witness // that it was in place
 	older witness // that what was seen was in place before it began
 }
+
+// own reports whether it is a write that the session of the read had made or seen.
+func (m *miss) own() bool { return m != nil && (m.how == OwnWrite || m.how == OwnRead) }
 
 // Sum returns how many reads were stale, and of how many nobody can tell.
 func (r *Report) Sum() (stale, cannotTell int64) {

@@ -31,7 +31,7 @@ type action struct {
 	end   int64
 }
 
-// search looks for an order of the writes and reads of the register in which every read sees the last write before it, and
+// search looks for an order of the writes and strong reads of the register in which every read sees the last write before it, and
 // nothing that ended comes after what began later. It is done by porcupine, a stretch at a time: where everything that began has
 // ended, all that is passed on is which writes may be the last.
 //
@@ -46,7 +46,7 @@ func (g *register) search() Searched {
 		}
 	}
 	for i := range g.reads {
-		if l := &g.reads[i]; len(l.writes) > 0 {
+		if l := &g.reads[i]; l.level.Kind == Strong && len(l.writes) > 0 {
 			all = append(all, action{write: -1, seen: l.writes, call: plus(l.startLo, -half), end: plus(l.endHi, half)})
 		}
 	}

@@ -2,7 +2,9 @@ package reads
 
 import "slices"
 
-// zones say of each write of a register when its value is in place, and until when it is. With writes that can be told apart,
+// zones say of each write of a register when its value is in place, and until when it is, by what the writes and the strong reads
+// tell. A read that was promised less may be of a replica that is behind, or ahead of a write that is under way: it shows that what
+// it saw had begun, which is in none of the bounds, and nothing of what is in place. With writes that can be told apart,
 // and reads of which each saw one of them, a register is linearizable if and only if no read ended before its write began, and
 // no two writes come each before the other, where one comes before another when something that wrote or saw it ended before
 // something that wrote or saw the other began. (Gibbons and Korach, 1997, say the same of their forward and backward zones;
@@ -64,7 +66,7 @@ func (g *register) zones(z *zones, skew int64, certain bool) {
 	for at := range g.reads {
 		l := &g.reads[at]
 		switch {
-		case len(l.writes) == 0 || g.contradicts(l) > skew:
+		case l.level.Kind != Strong || len(l.writes) == 0 || g.contradicts(l) > skew:
 		case l.one():
 			take(l.writes[0], l, at)
 		case !certain:
