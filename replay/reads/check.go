@@ -371,6 +371,10 @@ func (g *register) whyOwn(l *look, m *miss) Reason {
 	switch {
 	case !l.one():
 		return Ambiguous
+	case l.startLo == ever && l.Time == 0:
+		return NoStart
+	case m.how == OwnRead && g.reads[m.by.read].Start == 0 && g.reads[m.by.read].Time == 0:
+		return NoReadTime
 	case m.how == OwnWrite && g.writes[m.write].made == ever:
 		return NoTime
 	}
@@ -394,7 +398,7 @@ func (g *register) missed(l *look, a int32, f *fronts) (*miss, Reason) {
 		certain, possible = f.acked.before(plus(l.startLo, -g.skew)), f.mayBeAcked.before(plus(l.startHi, g.skew))
 	default:
 		bound := int64(l.level.Bound)
-		certain, possible = f.done.before(plus(plus(l.startLo, -g.skew), -bound)), f.made.before(plus(l.startHi, g.skew-bound))
+		certain, possible = f.acked.before(plus(plus(l.startLo, -g.skew), -bound)), f.made.before(plus(l.startHi, g.skew-bound))
 	}
 	if g.beats(certain, a) {
 		how := ByRule
@@ -408,7 +412,7 @@ func (g *register) missed(l *look, a int32, f *fronts) (*miss, Reason) {
 		switch {
 		case l.startLo == ever:
 			why = NoStart
-		case l.level.Kind == Quorum && g.writes[possible].endHi == never:
+		case g.writes[possible].endHi == never:
 			why = NotAcknowledged
 		}
 		return &miss{write: possible}, why

@@ -173,7 +173,8 @@ func (c *cluster) untold() {
 	c.line("no_saw", `{"key":"u/1","op":"read","want":"strong","start":%d}`, at(50))
 	c.line("unknown_write", `{"key":"u/1","op":"read","want":"strong","saw":"u9","start":%d}`, at(50))
 	c.line("no_session", `{"key":"u/1","op":"read","want":"session","saw":"u1","start":%d}`, at(50))
-	c.line("stale", `{"key":"u/1","op":"read","want":"bounded:5ms","saw":"u1","start":%d,"end":%d}`, at(40), at(41))
+	c.line("not_acknowledged", `{"key":"u/1","op":"read","want":"bounded:5ms","saw":"u1","start":%d,"end":%d}`, at(40), at(41))
+	c.line("fine", `{"key":"u/1","op":"read","want":"bounded:5ms","saw":"u1","start":%d,"end":%d}`, at(14), at(15)) // it was made 4ms before
 
 	// Context puts writes in order where no clock does: us:2 has no interval, and eu:2, which had seen it, was acknowledged.
 	c.line("", `{"key":"u/2","value":1,"node":"n1","id":"n1:1"}`)

@@ -32,7 +32,9 @@
 //     saw began, the clocks show a greater one, which is taken instead.
 //   - A write that says when it was called (start) and acknowledged (end) has that interval. One that has a time only was called
 //     no later and acknowledged no earlier, and that is all, unless [Options.Lag] says by when it must have been: then no
-//     strong read can be shown to have missed it but through other strong reads that saw it, and no quorum read.
+//     strong read can be shown to have missed it but through other strong reads that saw it, and no quorum or bounded read.
+//   - What a write replaced had been replaced no earlier than its time, or else its start, and no later than it was acknowledged:
+//     that is what a bounded read is held to.
 //   - A read that was promised less than strong may itself be old, or see a write that is still under way. It shows that the write
 //     which it saw had begun by the time it ended, and nothing of what other reads ought to have seen, but those of its session.
 //   - Who had seen what a writer had seen (seen, base) has seen it: that puts writes in order without any clock.

@@ -45,14 +45,13 @@ func (f *front) before(t int64) int32 {
 
 // fronts are those that the levels ask for.
 type fronts struct {
-	made, done        front   // by commit: at the earliest, at the latest
-	mayBeAcked, acked front   // by acknowledgement
+	made              front   // by when they were in place at the earliest
+	mayBeAcked, acked front   // by acknowledgement, at the earliest and at the latest: by then they are in place
 	untimed           []int32 // the writes of which nothing says when they were made, or acknowledged at the earliest
 }
 
 func (f *fronts) begin(g *register) {
 	f.made.begin(g, func(w *write) int64 { return w.made })
-	f.done.begin(g, func(w *write) int64 { return w.done })
 	f.mayBeAcked.begin(g, func(w *write) int64 { return w.endLo })
 	f.acked.begin(g, func(w *write) int64 { return w.endHi })
 	f.untimed = f.untimed[:0]
@@ -116,10 +115,10 @@ func (g *register) sessions(c *check) sessionMiss {
 	asked, exact := false, true
 	for i := range g.reads {
 		l := &g.reads[i]
-		if l.Session == "" || len(l.writes) == 0 {
+		if !l.asks() {
 			continue
 		}
-		asked = asked || l.asks()
+		asked = true
 		exact = exact && l.span.exact() && !slices.ContainsFunc(l.writes, func(a int32) bool { return !g.sees(l, a) })
 	}
 	if !asked {
@@ -140,10 +139,8 @@ func (g *register) sessions(c *check) sessionMiss {
 	return s
 }
 
-// asks reports whether a read is one of a session that says when it was made and what it saw.
-func (l *look) asks() bool {
-	return l.Session != "" && len(l.writes) > 0 && (l.Start > 0 || l.Time > 0)
-}
+// asks reports whether a read is one of a session, of which it is known what it saw.
+func (l *look) asks() bool { return l.Session != "" && len(l.writes) > 0 }
 
 // known returns from when on a session knows of a call of its own: for certain, or perhaps.
 func (s span) known(certain bool) int64 {
@@ -161,18 +158,16 @@ func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
 	events := slices.Grow(g.events[:0], 2*(len(g.writes)+len(g.reads)))
 	for i := range g.reads {
 		l := &g.reads[i]
-		if l.Session == "" {
+		if !l.asks() {
 			continue
 		}
-		if l.asks() {
-			at := l.startHi
-			if certain {
-				if at = l.startLo; l.Start == 0 { // under way at its time, it began after what came before
-					at = l.Time
-				}
+		at := l.startHi
+		if certain {
+			if at = l.startLo; l.Start == 0 && l.Time > 0 { // under way at its time, it began after what came before
+				at = l.Time
 			}
-			events = append(events, event{l.Session, at, readAsks, nothing, int32(i)})
 		}
+		events = append(events, event{l.Session, at, readAsks, nothing, int32(i)})
 		if what := g.least(l); what != nothing { // one without times may have come first, or last
 			events = append(events, event{l.Session, l.known(certain), knows, what, int32(i)})
 		}
@@ -183,9 +178,9 @@ func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
 			continue
 		}
 		e := event{w.session, w.known(certain), knows, int32(i), -1}
-		if w.begun == 0 && w.made != ever { // its time is of another clock
-			if e.at = plus(w.made, -g.skew); certain {
-				e.at = plus(w.done, g.skew)
+		if at := g.past.ops[w.op].Stamp.Time.Wall; w.begun == 0 && at > 0 { // its time is of another clock
+			if e.at = plus(at, -g.skew); certain {
+				e.at = plus(at+step(at)-1, g.skew)
 			}
 		}
 		events = append(events, e)

@@ -95,7 +95,7 @@ func TestAFrontShowsTheBestSoFar(t *testing.T) {
 			when func(w *write) int64
 		}{
 			"acked": {&g.fronts.acked, func(w *write) int64 { return w.endHi }}, "may be": {&g.fronts.mayBeAcked, func(w *write) int64 { return w.endLo }},
-			"made": {&g.fronts.made, func(w *write) int64 { return w.made }}, "done": {&g.fronts.done, func(w *write) int64 { return w.done }},
+			"made": {&g.fronts.made, func(w *write) int64 { return w.made }},
 		} {
 			for at := int64(0); at < 16; at++ {
 				best := int32(nothing)
@@ -219,7 +219,8 @@ func TestBehindIsHowLongAgoWhatWasSeenWasReplaced(t *testing.T) {
 	require.Greater(t, several, 20)
 }
 
-// A write is made when its caller called and done when it returned, or else at its time, in the digits that this has.
+// A write is made no earlier than its time, and than its caller called, and done when that had its answer: a time was taken for exact
+// where nothing says when the answer came.
 func TestAWriteIsMadeWhenItsRecordSays(t *testing.T) {
 	const s = int64(1e9)
 	for _, c := range []struct {
@@ -227,20 +228,22 @@ func TestAWriteIsMadeWhenItsRecordSays(t *testing.T) {
 		made, done     int64
 	}{
 		{s + 1, 2*s + 1, 0, s + 1, 2*s + 1},
-		{s + 1, 2*s + 1, s + 7, s + 1, 2*s + 1},
+		{s + 1, 2*s + 1, s + 7, s + 7, 2*s + 1},
+		{s + 1, 2*s + 1, s - 7, s + 1, 2*s + 1},   // a time of another clock
+		{s + 1, 2*s + 1, 3 * s, 2*s + 1, 2*s + 1}, // and another
 		{s, 2 * s, 0, s, 3*s - 1},
 		{1, 2, 0, 1, 2},
-		{0, 0, s + 7, s + 7, s + 7},
-		{0, 0, s, s, 2*s - 1},
-		{0, 0, 1, 1, 1},
-		{s + 1, 0, s + 1e6, s + 1e6, s + 2e6 - 1},
-		{0, 2*s + 1, s + 7, s + 7, s + 7},
+		{0, 0, s + 7, s + 7, never},
+		{0, 0, s, s, never},
+		{0, 0, 1, 1, never},
+		{s + 1, 0, s + 1e6, s + 1e6, never},
+		{0, 2*s + 1, s + 7, s + 7, 2*s + 1},
 		{s + 1, 0, 0, s + 1, never},
 		{0, 2*s + 1, 0, ever, 2*s + 1},
 		{0, 0, 0, ever, never},
 	} {
 		_, g := registerOf([]act{{start: c.start, end: c.end, at: c.at}}, false, 0)
-		require.Equal(t, []int64{c.made, c.done}, []int64{g.writes[1].made, g.writes[1].done}, "%+v", c)
+		require.Equal(t, []int64{c.made, c.done}, []int64{g.writes[1].made, g.writes[1].endHi}, "%+v", c)
 	}
 }
 

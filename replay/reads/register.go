@@ -49,8 +49,7 @@ const nothing = 0
 type write struct {
 	span
 	op      int   // among the operations of the key; -1 for nothing
-	made    int64 // its commit: no earlier
-	done    int64 // and no later
+	made    int64 // it was in place no earlier, by its time or its start; no later than it was acknowledged
 	deletes bool
 	session string
 	begun   int64 // as its caller recorded it; 0 when not told
@@ -94,7 +93,7 @@ func newRegister(k *replay.KeyOperations, p *past, field string, list []*replay.
 	}
 	g.field, g.hash, g.rule, g.past, g.skew = field, hashOf(k.Key), c.table.Rule(k.Key, field), p, c.skew
 	g.at, g.spans, g.writes = fit(g.at, len(k.Ops)), fit(g.spans, len(k.Ops)), fit(g.writes, len(k.Ops)+1)[:0]
-	g.writes = append(g.writes, write{op: -1, span: span{ever, ever, ever, ever}, made: ever, done: ever})
+	g.writes = append(g.writes, write{op: -1, span: span{ever, ever, ever, ever}, made: ever})
 	for i := range k.Ops {
 		o := &k.Ops[i]
 		called := &o.Call
@@ -103,13 +102,8 @@ func newRegister(k *replay.KeyOperations, p *past, field string, list []*replay.
 			continue
 		}
 		w := write{op: i, span: g.spans[i], deletes: o.Kind == merge.Delete, session: called.Session, begun: called.Start}
-		switch at := o.Stamp.Time.Wall; {
-		case called.Start > 0 && called.End > 0:
-			w.made, w.done = w.startLo, w.endHi
-		case at > 0:
-			w.made, w.done = at, at+step(at)-1
-		default:
-			w.made, w.done = w.startLo, w.endHi
+		if w.made = w.startLo; o.Stamp.Time.Wall > 0 {
+			w.made = max(w.made, min(o.Stamp.Time.Wall, w.endHi))
 		}
 		g.at[i] = int32(len(g.writes))
 		g.writes = append(g.writes, w)

@@ -34,6 +34,7 @@ const (
 	NoStart         Reason = "no_start"         // nothing says when it began
 	NoSession       Reason = "no_session"       // it names no session
 	NoTime          Reason = "no_time"          // a write that it may have missed has no time
+	NoReadTime      Reason = "no_read_time"     // nothing says when its session read what it may have missed
 	NotAcknowledged Reason = "not_acknowledged" // nothing says when a write that it may have missed was acknowledged
 	WithinSkew      Reason = "within_skew"      // the times are closer than the clocks, or their digits, allow to tell
 	Ambiguous       Reason = "ambiguous"        // what it saw may be one of several writes

@@ -422,3 +422,48 @@ func TestWhatCameLaterIsNotWhatAReadSaw(t *testing.T) {
 		}
 	}
 }
+
+// Of what a write replaced a bounded read is told by when it was acknowledged, and not by its time alone: without an end it was
+// stale where with one nobody could tell.
+func TestABoundedReadIsHeldToWhenAWriteWasAcknowledged(t *testing.T) {
+	for times, want := range map[string]string{
+		`"time":@34,"start":@34,"end":@35`: "stale",
+		`"start":@34,"end":@35`:            "stale",
+		`"time":@34,"end":@35`:             "stale",
+		`"time":@34,"start":@34,"end":@37`: "within_skew",
+		`"time":@34,"start":@34`:           "not_acknowledged",
+		`"time":@34`:                       "not_acknowledged",
+		`"time":@37,"start":@34`:           "fine",
+		`"time":@37`:                       "fine",
+		`"tx":"t"`:                         "no_time",
+	} {
+		_, got := judged(t, moments(`
+			{"key":"k","value":1,"node":"us","version":1,"id":"us:1","start":@1,"end":@1.1}
+			{"key":"k","value":2,"node":"eu","version":2,"id":"eu:1",`+times+`}
+			{"key":"k","op":"read","want":"bounded:5s","saw":"us:1","start":@41,"end":@42}`), reads.Options{}, 1)
+		assert.Equal(t, want, got[3], times)
+	}
+	// By a stated lag it was.
+	for lag, want := range map[time.Duration]string{time.Second: "stale", 3 * time.Second: "within_skew"} {
+		_, got := judged(t, moments(`
+			{"key":"k","value":1,"node":"us","version":1,"id":"us:1","start":@1,"end":@1.1}
+			{"key":"k","value":2,"node":"eu","version":2,"id":"eu:1","time":@34}
+			{"key":"k","op":"read","want":"bounded:5s","saw":"us:1","start":@41,"end":@42}`), reads.Options{Lag: lag}, 1)
+		assert.Equal(t, want, got[3], lag)
+	}
+}
+
+// A session's read without times was none, and what came after it fine.
+func TestASessionsReadWithoutTimesMayHaveComeFirst(t *testing.T) {
+	for _, want := range []string{"session", "strong"} {
+		_, got := judged(t, moments(`
+			{"key":"k","value":1,"node":"us","id":"us:1","start":@10,"end":@99}
+			{"key":"k","op":"read","want":"session","saw":"us:1","session":"s"}
+			{"key":"k","op":"read","want":"`+want+`","saw":null,"start":@41,"end":@42,"session":"s"}
+			{"key":"k","op":"read","want":"`+want+`","saw":null,"start":@41,"end":@42,"session":"t"}
+			{"key":"k","op":"read","want":"`+want+`","saw":null,"end":@101,"session":"t"}`), reads.Options{}, 1)
+		assert.Equal(t, "no_read_time", got[3], want)
+		assert.Equal(t, "fine", got[4], want)
+		assert.Equal(t, "no_start", got[5], want)
+	}
+}

@@ -3,7 +3,6 @@ package reads
 import (
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,7 +13,7 @@ import (
 // Of a history in which times are cut off, or not told, every choice of times that agrees with it is a world. What is said of a
 // read must be so in all of them; and where nobody can tell, mostly because it is so in some and not in others.
 func TestWhatIsSaidOfAReadIsSoInEveryWorld(t *testing.T) {
-	levels := []string{"strong", "quorum", "bounded:1us", "bounded:3us", "session"}
+	levels := []string{"strong", "quorum", "bounded:1us", "bounded:3us", "session", "mixed"}
 	tables := []*merge.Table{lastWins, merge.MustParseTable("* * update-wins"), merge.MustParseTable("* * delete-wins")}
 	said := make(map[Outcome]int)
 	needless := 0
@@ -24,12 +23,15 @@ func TestWhatIsSaidOfAReadIsSoInEveryWorld(t *testing.T) {
 	}
 	for seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 3))
-		table := tables[seed/5%3]
+		table := tables[seed/6%3]
 		truth := make([]act, 2+r.IntN(3))
 		for i := range truth {
 			start := tick(1 + r.IntN(9))
-			truth[i] = act{start: start, end: start + 1000*int64(1+r.IntN(3)), read: i > 0 && r.IntN(2) == 0, want: levels[seed%5]}
-			if levels[seed%5] == "session" {
+			truth[i] = act{start: start, end: start + 1000*int64(1+r.IntN(3)), read: i > 0 && r.IntN(2) == 0, want: levels[seed%6]}
+			if levels[seed%6] == "mixed" {
+				truth[i].want = []string{"strong", "strong", "eventual", "quorum", "session"}[r.IntN(5)]
+			}
+			if seed%6 >= 4 {
 				if truth[i].session = []string{"s", "s", "t"}[r.IntN(3)]; overlap(truth[:i+1]) {
 					truth[i].session = ""
 				}
@@ -55,7 +57,7 @@ func TestWhatIsSaidOfAReadIsSoInEveryWorld(t *testing.T) {
 		}
 		told, falling := tell(r, truth), r.IntN(2) == 0
 		skew := int64(r.IntN(2) * 1000)
-		if levels[seed%5] == "session" { // the clock of a session is one
+		if seed%6 >= 4 { // the clock of a session is one
 			skew = 0
 		}
 		_, g := registerUnder(table, told, falling, skew)
@@ -138,7 +140,7 @@ func tell(r *rand.Rand, truth []act) []act {
 		case r.IntN(2) == 0 && worlds <= 20:
 			*at = 0
 			worlds *= 36
-			if r.IntN(2) == 0 && !strings.HasPrefix(a.want, "bounded") { // which take it for the moment of the commit
+			if r.IntN(2) == 0 {
 				a.at = (truth[i].start+truth[i].end)/2 | 1
 			}
 		default:
@@ -191,4 +193,82 @@ func eachWorld(told []act, skew int64, visit func(world []act)) {
 		})
 	}
 	choose(0)
+}
+
+// What is said of a read of which less is told is what was said before, or that nobody can tell: an end that is not told made the
+// time of a write exact, and a session's read without times was none.
+func TestTellingLessNeverSaysMore(t *testing.T) {
+	levels := []string{"strong", "quorum", "bounded:1us", "bounded:3us", "session", ""}
+	changed := make(map[string]int)
+	seeds := uint64(20000)
+	if testing.Short() {
+		seeds = 4000
+	}
+	for seed := range seeds {
+		r := rand.New(rand.NewPCG(seed, 6))
+		acts := make([]act, 2+r.IntN(4))
+		for i := range acts {
+			start := tick(1 + r.IntN(12))
+			a := act{start: start, end: start + 1000*int64(r.IntN(3)) + 2, read: i > 0 && r.IntN(2) == 0}
+			if a.read {
+				if a.want = levels[seed%6]; a.want == "" {
+					a.want = levels[r.IntN(5)]
+				}
+				if a.saw = r.IntN(i + 1); a.saw > 0 && (acts[a.saw-1].read || acts[a.saw-1].deletes) {
+					a.saw = 0
+				}
+			} else if a.deletes = r.IntN(6) == 0; r.IntN(3) > 0 {
+				a.at = a.start + r.Int64N(a.end-a.start) | 1
+			}
+			if levels[seed%6] == "session" || levels[seed%6] == "" {
+				a.session = []string{"", "s", "t"}[r.IntN(3)]
+				if acts[i] = a; overlap(acts[:i+1]) {
+					a.session = ""
+				}
+			}
+			acts[i] = a
+		}
+		skew := int64(r.IntN(2) * 700)
+		verdicts := func(acts []act) ([]look, bool) {
+			_, g := registerUnder(lastNodeWins, acts, seed%2 == 0, skew)
+			for i := range g.reads {
+				if g.contradicts(&g.reads[i]) > skew {
+					return nil, false
+				}
+			}
+			return g.reads, true
+		}
+		list, ok := verdicts(acts)
+		if !ok {
+			continue
+		}
+		before := make([]Verdict, len(list)) // the memory is that of the next
+		for i := range list {
+			before[i] = list[i].Verdict
+		}
+		less := append([]act(nil), acts...)
+		a := &less[r.IntN(len(less))]
+		of := []*int64{&a.start, &a.end, &a.at}[r.IntN(3)]
+		if *of == 0 || a.read && of == &a.at {
+			continue
+		}
+		if *of = 0; r.IntN(4) == 0 {
+			if of = []*int64{&a.start, &a.end, &a.at}[r.IntN(3)]; *of > 0 {
+				*of -= *of % 1000
+			}
+		}
+		after, ok := verdicts(less)
+		require.True(t, ok, "seed %d: less contradicts itself", seed)
+		for i := range after {
+			was, is := before[i], after[i].Verdict
+			if is.Outcome == CannotTell {
+				if was.Outcome != CannotTell {
+					changed[fmt.Sprint(after[i].level, " ", was.Outcome)]++
+				}
+				continue
+			}
+			require.Equal(t, was.Outcome, is.Outcome, "seed %d: read %d (%s) of %#v with %#v in its place, skew %d", seed, i, was.Reason, acts, *a, skew)
+		}
+	}
+	t.Log(changed)
 }

@@ -157,6 +157,7 @@ var reasons = map[reads.Reason]string{
 	reads.NoStart:         "nothing says when the read began (start)",
 	reads.NoSession:       "no session is named",
 	reads.NoTime:          "a write that may have been missed has no time",
+	reads.NoReadTime:      "nothing says when its session read what it may have missed",
 	reads.NotAcknowledged: "nothing says when a write that may have been missed was acknowledged (its end, or -lag)",
 	reads.WithinSkew:      "the times are closer than clocks or digits allow to tell",
 	reads.Ambiguous:       "what was seen may be one of several writes",
@@ -243,7 +244,7 @@ func ReadStory(c *reads.Case) []string {
 	case c.How == reads.OwnRead:
 		then += "the session of R had seen " + missed + " before, at " + Printable(s.Place.String()) + ". "
 	case strings.HasPrefix(c.Level, "bounded:"):
-		then += missed + " was made longer than " + Printable(strings.TrimPrefix(c.Level, "bounded:")) + " before R began. "
+		then += missed + " was acknowledged longer than " + Printable(strings.TrimPrefix(c.Level, "bounded:")) + " before R began. "
 	default:
 		then += missed + " was in place before R began: " + shownText(s, missed) + ". "
 	}
