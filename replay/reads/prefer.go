@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/tiebreakhq/tiebreak/replay"
@@ -39,6 +40,7 @@ func (c *check) answered(k *replay.KeyOperations, g *register, l *look) {
 	}
 	if a.stale = a.better && l.Outcome == Stale; a.stale {
 		a.missed = g.source(l.miss.write, names)
+		a.latest = g.latest(l.miss.write, plus(l.startLo, -g.skew))
 	}
 	c.answers.add(a, c.limit())
 }
@@ -49,6 +51,18 @@ func (g *register) source(i int32, names *texts) source {
 	}
 	w := &g.writes[i]
 	return source{w.made, names.of(string(g.past.ops[w.op].Stamp.Node))}
+}
+
+// latest returns when the node of a write last wrote to the key before a time, that write or after it: by the order in which it
+// made its writes, so clocks that went back may hide some.
+func (g *register) latest(of int32, before int64) int64 {
+	at := g.writes[of].op
+	list := g.past.ops[at:g.past.starts[g.past.ops[at].Node+1]]
+	made := func(i int) int64 { return cmp.Or(list[i].Stamp.Time.Wall, list[i].Call.Start) }
+	if n := sort.Search(len(list), func(i int) bool { return made(i) >= before }); n > 0 {
+		return made(n - 1)
+	}
+	return 0
 }
 
 // few is from how many stale reads on a replica is told to have been preferred: one may have other causes.
@@ -76,7 +90,7 @@ func (c *check) preferred() []Preference {
 		for n < len(list) && list[n].server == list[0].server {
 			n++
 		}
-		all = append(all, preferredOf(names, list[:n])...)
+		all = append(all, preferredOf(names, list[:n], c.skew)...)
 		list = list[n:]
 	}
 	slices.SortStableFunc(all, func(a, b Preference) int { return a.From.Compare(b.From) })
@@ -91,8 +105,9 @@ type run struct {
 	stale       int
 }
 
-// preferredOf finds them in the answers of one replica.
-func preferredOf(names []string, list []answer) []Preference {
+// preferredOf finds them in the answers of one replica. Of which of the nodes that it missed it is certain that they wrote meanwhile
+// is told by the writes to what it was asked for.
+func preferredOf(names []string, list []answer, skew int64) []Preference {
 	open := make(map[int32]*run)
 	var runs []run
 	end := func(node int32) {
@@ -137,7 +152,7 @@ func preferredOf(names []string, list []answer) []Preference {
 			p.Missed = append(p.Missed, names[node])
 		}
 		slices.Sort(p.Missed)
-		split := make(map[uint64]bool)
+		split, wrote := make(map[uint64]bool), make(map[int32]bool)
 		for k := first; k <= last; k++ {
 			a := &list[k]
 			if !a.better {
@@ -147,12 +162,20 @@ func preferredOf(names []string, list []answer) []Preference {
 			if a.stale {
 				p.Stale++
 				p.Age = max(p.Age, a.age)
+				if plus(list[first].at, skew) < a.latest {
+					wrote[a.missed.node] = true
+				}
 				if a.saw.node != 0 && !nodes[a.saw.node] && a.saw.made >= since {
 					split[a.hash] = true // it showed something newer, of its own side
 				}
 			}
 		}
 		p.Split = int64(len(split))
+		p.Wrote = []string{}
+		for node := range wrote {
+			p.Wrote = append(p.Wrote, names[node])
+		}
+		slices.Sort(p.Wrote)
 		if p.Stale >= few {
 			told = append(told, p)
 		}

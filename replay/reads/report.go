@@ -228,7 +228,8 @@ type SessionWrites struct {
 }
 
 // Preference is a replica that answered reads which had been promised more by itself, for a time in which nothing new of
-// other nodes reached it: what a service does that prefers its own replica while it is cut off.
+// other nodes reached it. Where such nodes wrote meanwhile, that is what a service does that prefers its own replica while it is cut
+// off; where none did, the replica may just have been late.
 type Preference struct {
 	Replica string        `json:"replica"`
 	From    time.Time     `json:"from"` // the first and the last of the stale reads
@@ -237,6 +238,7 @@ type Preference struct {
 	Stale   int64         `json:"stale"`
 	Age     time.Duration `json:"age"`    // how far behind they were, at most
 	Missed  []string      `json:"missed"` // the nodes of which it showed nothing new
+	Wrote   []string      `json:"wrote"`  // those of them that wrote meanwhile, between From and To, to keys that it was asked for
 	Split   int64         `json:"split"`  // keys of those reads that were written on both sides meanwhile
 }
 

@@ -467,3 +467,21 @@ func TestASessionsReadWithoutTimesMayHaveComeFirst(t *testing.T) {
 		assert.Equal(t, "no_start", got[5], want)
 	}
 }
+
+// A node wrote meanwhile when it did between the stale reads, for certain; one write before the first is what they missed, and no more.
+func TestWhoWroteWhileAReplicaShowedNothingNew(t *testing.T) {
+	for text, want := range map[string][]string{
+		``: {},
+		`{"key":"k","value":3,"node":"us","id":"us:3","seen":["us:2"],"start":@15,"end":@15.1}`:             {}, // before the first of them
+		`{"key":"k","value":3,"node":"us","id":"us:3","seen":["us:2"],"start":@31,"end":@31.1}`:             {}, // and after the last
+		`{"key":"k","value":3,"node":"us","id":"us:3","seen":["us:2"],"start":@25,"end":@25.1}`:             {"us"},
+		`{"key":"k","field":"g","value":3,"node":"us","id":"us:3","seen":["us:2"],"start":@25,"end":@25.1}`: {"us"},
+		`{"key":"k","value":3,"node":"us","id":"us:3","seen":["us:2"],"time":@25}`:                          {"us"},
+		`{"key":"k","value":3,"node":"eu","id":"eu:3","seen":["us:2"],"start":@25,"end":@25.1}`:             {},
+		`{"key":"k","value":3,"node":"us","id":"us:3","seen":["us:2"],"start":@20.2,"end":@20.3}`:           {}, // within the tolerance
+	} {
+		r := report(t, moments(aDay+text), reads.Options{Skew: 500 * time.Millisecond}, 1, 0)
+		require.Len(t, r.Preferred, 1, text)
+		assert.Equal(t, want, r.Preferred[0].Wrote, text)
+	}
+}

@@ -106,14 +106,18 @@ func ReadsNotes(r *reads.Report) []string {
 		if f.Split > 0 {
 			split = " " + plural(f.Split, "key") + " of them " + wasOrWere(f.Split) + " written on both sides meanwhile: a split brain."
 		}
-		names := make([]string, len(f.Missed))
-		for i, n := range f.Missed {
-			names[i] = name(n)
+		showed := "It showed nothing new of " + namesOf(f.Missed) + "."
+		if len(f.Wrote) > 0 {
+			which := "which"
+			if len(f.Wrote) < len(f.Missed) {
+				which = "and " + namesOf(f.Wrote)
+			}
+			showed = "All that time it showed nothing new of " + namesOf(f.Missed) + ", " + which +
+				" went on writing: this is what a service does that prefers its own replica under a cut."
 		}
-		note("%s answered %s from its own replica between %s and %s that %s promised better, and %s of them %s stale, by up to %s. "+
-			"All that time it showed nothing new of %s, which went on writing: this is what a service does that prefers its own replica under a cut.%s",
-			name(f.Replica), plural(f.Reads, "read"), seconds(f.From), seconds(f.To), wasOrWere(f.Reads), number(f.Stale), wasOrWere(f.Stale),
-			about(f.Age), list(names, "and"), split)
+		note("%s answered %s from its own replica %s that %s promised better, and %s of them %s stale, by up to %s. %s%s",
+			name(f.Replica), plural(f.Reads, "read"), between(f.From, f.To), wasOrWere(f.Reads), number(f.Stale), wasOrWere(f.Stale),
+			about(f.Age), showed, split)
 	}
 	if more := int64(len(r.Preferred) - len(told)); more > 0 {
 		note("%s more like that, with no more stale reads each: -json tells all.", plural(more, "time"))
@@ -197,6 +201,25 @@ func itOrThey(n int64) string {
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.999999999") }
 
 func seconds(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
+
+// between says that something was so between two moments, in as many digits as tell them apart.
+func between(from, to time.Time) string {
+	switch {
+	case from.Equal(to):
+		return "at " + moment(from)
+	case seconds(from) == seconds(to):
+		return "between " + moment(from) + " and " + moment(to)
+	}
+	return "between " + seconds(from) + " and " + seconds(to)
+}
+
+func namesOf(all []string) string {
+	names := make([]string, len(all))
+	for i, n := range all {
+		names[i] = name(n)
+	}
+	return list(names, "and")
+}
 
 // ReadStory tells why one read is judged as it is, as lines: the fewest writes and reads that it takes, and what follows.
 func ReadStory(c *reads.Case) []string {
