@@ -543,6 +543,40 @@ func TestATableThatIsRolledOutHoldsWritesBack(t *testing.T) {
 	require.Zero(t, r.Totals[Stuck])
 }
 
+// What was lost under the table that a drill goes over to was told by the line of that one, in the file of the first. What is held
+// back is counted by the link, and a write is on several: it was told as if it were all.
+func TestALineIsOfTheTableThatDecided(t *testing.T) {
+	text := at(110, "eu", 1, "k", "a") + at(111, "us", 1, "k", "b") + at(112, "us", 2, "l", "c") + at(400, "eu", 2, "m", "d")
+	parse := func(file, text string) *merge.Table {
+		table, err := merge.ParseTable(file, []byte(text))
+		require.NoError(t, err)
+		return table
+	}
+	opt := Options{Tables: map[string]*merge.Table{"new": parse("new.tb", "nodes eu < us\n#\n* * lww")}}
+	for script, want := range map[string]string{"": "old.tb:2", "at 00:00:00.200 table new\n": "new.tb:3"} {
+		old := parse("old.tb", "nodes eu < us\n* * lww")
+		if script != "" {
+			old = parse("old.tb", "nodes eu < us\n* * keep-all")
+		}
+		r, err := Run(MustParseScript(two+script), old, trafficOf(t, text), opt)
+		require.NoError(t, err)
+		require.Len(t, r.Lost, 1)
+		require.Equal(t, want, fmt.Sprintf("%s:%d", r.Lost[0].Table, r.Lost[0].Line))
+		file, line, _ := strings.Cut(want, ":")
+		require.True(t, slices.ContainsFunc(r.Proposals, func(p Proposal) bool {
+			return strings.Contains(p.Do, "line "+line+" of "+file+",")
+		}), "%v", r.Proposals)
+	}
+	// Two writes wait on each of the links to ap, four in all.
+	s := MustParseScript("region eu = eu\nregion us = us\nregion ap = ap\nlink * 10ms\nat 00:00:00.100 table new in ap\nat 00:00:00.200 table new\n")
+	r, err := Run(s, parse("old.tb", "* * keep-all"), trafficOf(t, text+at(113, "eu", 3, "n", "e")), opt)
+	require.NoError(t, err)
+	require.Len(t, r.AtOdds, 2)
+	require.True(t, slices.ContainsFunc(r.Proposals, func(p Proposal) bool {
+		return p.Gap == "up to 2 writes were held back between two regions with different rule tables"
+	}), "%v", r.Proposals)
+}
+
 // A region of several nodes: what happens to one of them does not happen to the others.
 func TestANodeOfARegionFailsAlone(t *testing.T) {
 	regions := "region eu = eu-* apart 1ms\nregion us = us\nlink * 10ms\n"

@@ -61,7 +61,7 @@ func (w *world) propose(r *Result) {
 	}
 	if held > 0 {
 		add(0, "bring the table to every region within the time for which writes may be stuck, and stop the writes of critical classes meanwhile",
-			"%s writes were held back between regions with different rule tables", number(held))
+			"up to %s writes were held back between two regions with different rule tables", number(held))
 	}
 	if n := r.Totals[Unknown]; n > 0 {
 		add(0, "let the callers try again under the same id, or read before they do: the write may be in force",
@@ -139,6 +139,6 @@ func (w *world) proposeForClasses(r *Result, add func(line int, do, gap string, 
 			}
 		}
 		add(0, fmt.Sprintf("look at line %d of %s, which decides most of them: would another rule combine them?", line,
-			r.Table.File), "%d acknowledged writes were lost", n)
+			w.view.table.File), "%d acknowledged writes were lost", n)
 	}
 }

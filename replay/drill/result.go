@@ -255,7 +255,8 @@ type StuckWindow struct {
 type LostWrite struct {
 	Key     string        `json:"key"`
 	Field   string        `json:"field"`
-	Line    int           `json:"line,omitempty"` // of the rule in the table
+	Table   string        `json:"table"`          // that it was lost under: see the package documentation for several
+	Line    int           `json:"line,omitempty"` // of the rule in it
 	Region  string        `json:"region"`
 	Node    clock.Node    `json:"node"`
 	At      Moment        `json:"at"`
@@ -433,7 +434,7 @@ func (w *world) losses(r *Result) {
 			if v.Missing {
 				by = "no before-image"
 			}
-			add(play, LostWrite{Field: c.Cell, Line: c.Rule.Line, Value: c.Value, By: by, Against: against(&v)})
+			add(play, LostWrite{Field: c.Cell, Table: w.view.table.File, Line: c.Rule.Line, Value: c.Value, By: by, Against: against(&v)})
 		}
 	}
 	if w.total[lostIndex] > 0 {
