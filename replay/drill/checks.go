@@ -116,9 +116,13 @@ func (w *world) judge() {
 			continue
 		}
 		w.armed = slices.Delete(w.armed, i, i+1)
-		w.timers = append(w.timers, TimerResult{Line: a.Line, Timer: a.Timer.String(), Owner: a.Owner, Began: Moment(a.from),
-			Deadline: Moment(a.deadline), Ended: Moment(w.now), Took: time.Duration(w.now - a.from), Met: true})
-		w.log(Event{Kind: "timer", Line: a.Line, What: "met: " + a.Timer.String() + ", after " + durationText(round(w.now-a.from)), Owner: a.Owner})
+		res := TimerResult{Line: a.Line, Timer: a.Timer.String(), Owner: a.Owner, Began: Moment(a.from),
+			Deadline: Moment(a.deadline), Ended: Moment(w.now), Took: time.Duration(w.now - a.from), Met: true}
+		if a.check == nil {
+			res.Later = w.spreading(a.accepted)
+		}
+		w.timers = append(w.timers, res)
+		w.log(Event{Kind: "timer", Line: a.Line, What: "met: " + a.Timer.String() + ", after " + durationOf(w.now-a.from), Owner: a.Owner})
 	}
 }
 
@@ -137,7 +141,8 @@ func (w *world) rollBack(a *Action, line int, owner string) {
 	w.perform(a, line, owner, false)
 }
 
-// reached reports whether what a timer waits for is so.
+// reached reports whether what a timer waits for is so. What is accepted after its event is not waited for: where writes never cease
+// some are always on their way.
 func (w *world) reached(a *armed) bool {
 	if a.check == nil {
 		return w.converged(a.accepted)

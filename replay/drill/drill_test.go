@@ -453,6 +453,25 @@ func TestALinkKeepsOrderWhenItGetsFaster(t *testing.T) {
 	require.EqualValues(t, 25*time.Millisecond, r.Totals[Age])
 }
 
+// What is accepted after the event is not waited for, and told: the regions were said to be of one state while they were not.
+func TestConvergedIsOfWhatWasAcceptedByTheEvent(t *testing.T) {
+	const script = two + "at 00:00:00.100 cut eu for 100ms\nwithin 1s of heal: converged\n"
+	for text, want := range map[string][]int64{ // when it was met, in ms after the heal, and how many later writes were on the way
+		at(110, "eu", 1, "k", "1") + at(208, "us", 1, "l", "2"): {10, 1},
+		at(110, "eu", 1, "k", "1") + at(220, "us", 1, "l", "2"): {10, 0},
+		at(80, "eu", 1, "k", "1") + at(201, "us", 1, "l", "2"):  {0, 0},
+		at(110, "eu", 1, "k", "1"):                              {10, 0},
+	} {
+		r := runDrill(t, script, text)
+		require.True(t, r.Passed && r.Converged)
+		tm := r.Timers[0]
+		require.Equal(t, want, []int64{tm.Took.Milliseconds(), tm.Later}, text)
+		var out bytes.Buffer
+		require.NoError(t, Text(&out, r))
+		require.Equal(t, want[1] > 0, strings.Contains(out.String(), "after 10ms, 1 later on the way"), out.String())
+	}
+}
+
 func TestWhatHappensAtTheDeadlineIsInTime(t *testing.T) {
 	text := at(110, "eu", 1, "k", "1") + at(400, "eu", 2, "k", "2")
 	script := two + "at 00:00:00.100 cut eu for 100ms\nwithin %s of heal: converged\n"

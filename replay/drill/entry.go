@@ -340,6 +340,16 @@ func (w *world) converged(upTo int) bool {
 	return w.whole >= upTo
 }
 
+// spreading returns how many of the writes that were accepted, but for the first so many, are not everywhere yet.
+func (w *world) spreading(but int) (n int64) {
+	for _, i := range w.accepted[but:] {
+		if p := &w.plays[i]; p.status == isAccepted && p.has != w.every {
+			n++
+		}
+	}
+	return n
+}
+
 // overdue returns a write that some replica lacks for longer than the script allows, since it was made or since a restart
 // has taken it away, and when that is so. It returns -1 when there is none before a moment.
 func (w *world) overdue(before int64) (i int32, at int64) {

@@ -23,7 +23,7 @@ const (
 	Age         Measure = "age"         // how long the staler reads were behind, at most
 	Latency     Measure = "latency"     // how long a write took, at most
 	Stuck       Measure = "stuck"       // writes that were not in every region in time
-	SplitKeys   Measure = "split-brain" // keys that two sides both wrote while cut
+	SplitKeys   Measure = "split-brain" // keys that two sides both wrote, and a cut kept the first from the second
 	Hidden      Measure = "hidden"      // writes whose writer had seen what the drill hid from it
 	Backlog     Measure = "backlog"     // writes on their way on one link, at most
 	Writes      Measure = "writes"      // writes accepted

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/tiebreakhq/tiebreak/replay/reads"
 	"github.com/tiebreakhq/tiebreak/replay/report"
@@ -76,7 +75,10 @@ func (p *page) outcomes(r *Result) {
 		rows = append(rows, []string{strconv.Itoa(c.Line), outcome, c.Check, c.Measure.Text(c.Value), when, c.Owner})
 	}
 	for _, t := range r.Timers {
-		outcome, value := "met", "after "+durationText(t.Took.Round(time.Millisecond))
+		outcome, value := "met", "after "+durationOf(int64(t.Took))
+		if t.Later > 0 {
+			value += fmt.Sprintf(", %s later on the way", number(t.Later))
+		}
 		switch {
 		case !t.Ran:
 			outcome, value = "not run", ""

@@ -137,6 +137,7 @@ type TimerResult struct {
 	Deadline Moment        `json:"deadline"`
 	Ended    Moment        `json:"ended"`
 	Took     time.Duration `json:"took"`
+	Later    int64         `json:"later,omitempty"` // writes accepted since it began that were not everywhere when it was met: converged does not wait for them
 	Owner    string        `json:"owner,omitempty"`
 }
 
