@@ -26,8 +26,9 @@
 //
 // The verdict is fine, stale, or that nobody can tell, and then why. Times are taken with what is not known of them:
 //
-//   - A time is as precise as its digits before the zeros at its end, which may stand for what was cut off: one of whole seconds
-//     may be up to a second later, however it is written.
+//   - A time is as precise as its digits, in steps of a second, a millisecond, a microsecond and a nanosecond, for the zeros at its end
+//     may stand for what was cut off: one of whole seconds may be up to a second later, however it is written, and one of a tenth
+//     of a second up to a millisecond.
 //   - Times of two records are compared with a tolerance of [Options.Skew] either way. When a read ended before the write that it
 //     saw began, the clocks show a greater one, which is taken instead.
 //   - A write that says when it was called (start) and acknowledged (end) has that interval. One that has a time only was called

@@ -69,7 +69,7 @@ type Report struct {
 	Sessions   SessionWrites    `json:"session_writes"`
 	Preferred  []Preference     `json:"preferred_own"`              // replicas that answered by themselves, by time
 	OneIn      int64            `json:"preferred_one_in,omitempty"` // which was looked for in the reads of one key in so many; 0 is all: see [Options.Limit]
-	Alone      int64            `json:"quorum_reads_alone"`         // that asked for a quorum, and fewer than half of the replicas answered
+	Alone      int64            `json:"quorum_reads_alone"`         // that asked for a quorum, and no more than half of the replicas that reads name answered
 	Skew       time.Duration    `json:"skew"`                       // the tolerance that times were compared with
 	Contradict time.Duration    `json:"clocks_contradict"`          // the least skew that the reads show; 0 for none
 	Worst      []Case           `json:"worst"`                      // stale reads, furthest behind first

@@ -11,8 +11,9 @@ const (
 // span is what is known of when an operation began and ended: each between two bounds, both included.
 type span struct{ startLo, startHi, endLo, endHi int64 }
 
-// step returns the smallest step of a clock that shows a time in the digits that it has: what ends in zeros may have been
-// cut off.
+// step returns the smallest step of a clock that shows a time in the digits that it has, three at a time: what ends in zeros may have
+// been cut off. Of times in milliseconds one in ten ends in a zero and is no less precise, so that tenths and hundredths of a second
+// are taken for what clocks hardly show.
 func step(at int64) int64 {
 	switch {
 	case at%1e9 == 0:
