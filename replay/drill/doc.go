@@ -61,6 +61,10 @@
 //	step "TEXT"                                            something that people do; without "at", when the line above is
 //	check ...                                              now
 //
+// A link has a delay, and may have, in any order: +-DURATION, by which the delay varies; loss, duplicate and reorder, in percent of
+// the writes; a bandwidth, in writes or bytes as in 500/s or 2MB/s; and "queue N refuse" or "queue N throttle": so many writes may
+// be on their way, and what is beyond them is refused, or waits.
+//
 // cut, stop, skew, drift, freeze and link take "for DURATION", and are over by themselves. Every line may name its owner,
 // and "handoff" says that the owner must be told.
 //
@@ -86,10 +90,11 @@
 // # Times
 //
 // A time like 12:00 is of the first day of the history, in UTC; a full date as 2026-05-20T12:00:00Z may stand instead, for
-// histories over several days. A step more than a day from the history is an error.
+// histories over several days. A step, a timer or a load more than a day from the history is an error.
 //
 // A write is made when its record says, at the region of its node, and is stamped with the recorded time, moved by what the
-// script does to the region's clock; "clocks hybrid" stamps by hybrid logical clocks instead. Its writer has seen what its
+// script does to the region's clock; "clocks hybrid" stamps by hybrid logical clocks instead. One that first asks other regions (see
+// Quorums) is made when they have answered, and its stamp is later by as long as that took. Its writer has seen what its
 // region has at that moment and not more than the history says it had seen. At one moment steps come first, then arrivals,
 // then answers, then writes, then reads.
 //

@@ -375,6 +375,13 @@ func TestWhatDoesNotFitTheHistoryIsTold(t *testing.T) {
 		trafficOf(t, at(10, "eu", 1, "k", "v")), Options{})
 	require.ErrorContains(t, err, "drill:4: 2027-01-01T00:00:00Z is more than a day from the history")
 	require.ErrorContains(t, err, "drill:5: a backup of 13:00 does not exist at 12:00")
+	// The first kind of mistake was all that was told, and a timer or a load on another day was none.
+	_, err = Run(MustParseScript(two+"load x2 from 2027-01-01T00:00:00Z for 1h\nwithin 1m of 2027-01-02T00:00:00Z: converged\nat 12:00 table other.tb\n"),
+		merge.MustParseTable("* * lww"), trafficOf(t, text), Options{})
+	for _, wrong := range []string{`no region for "mars" of the history`, "drill:4: 2027-01-01T00:00:00Z is more than a day from the history",
+		"drill:5: 2027-01-02T00:00:00Z is more than a day from the history", `the drill switches to the rule table "other.tb", which was not given`} {
+		require.ErrorContains(t, err, wrong)
+	}
 	r, err := Run(MustParseScript(two+"at 12:00 cut eu for 1m\nwithin 1m of heal: converged"),
 		merge.MustParseTable("* * lww"), trafficOf(t, ""), Options{})
 	require.NoError(t, err)
@@ -716,6 +723,45 @@ func TestWithoutBandwidthsNoLoadIsTooMuch(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "no link has a bandwidth or a queue, so they keep pace at any load", limit.String())
 	require.Len(t, limit.Runs, 1)
+}
+
+// What a level says of itself is what a script accepts: it said "2 regions".
+func TestEveryLevelReadsBackFromItsText(t *testing.T) {
+	const regions = "region eu = eu\nregion us = us\nregion ap = ap\nlink * 80ms\n"
+	for text, want := range map[string]string{"local": "local", "session": "session", "bounded 5s": "bounded 5s", "quorum": "2 of 3", "all": "3 of 3", "1 of 3": "1 of 3"} {
+		s := MustParseScript(regions + "class rest = * reads " + text)
+		level := s.Classes[0].Reads
+		require.Equal(t, want, level.String())
+		require.Equal(t, level, MustParseScript(regions + "class rest = * reads " + level.String()).Classes[0].Reads)
+	}
+}
+
+// A mistake in the line of the links that are left was also told as a link that is not there.
+func TestAMistakeInALinkIsOne(t *testing.T) {
+	for link, wrong := range map[string]string{
+		"link * 80ms queue 10":  "s:4: ",
+		"link * 80ms loss lots": "s:4: ",
+		"link eu us 80ms":       "no link for eu > ap",
+	} {
+		_, err := ParseScript("s", []byte("region eu = eu\nregion us = us\nregion ap = ap\n"+link+"\n"))
+		require.Error(t, err)
+		require.Len(t, strings.Split(strings.TrimSpace(err.Error()), "\n"), 1, err.Error())
+		require.ErrorContains(t, err, wrong)
+	}
+}
+
+// A timer that was nearly missed on links without a bandwidth was sent to a limit that they don't have.
+func TestALimitIsProposedToLinksThatHaveOne(t *testing.T) {
+	text := at(110, "eu", 1, "k", "1") + at(400, "eu", 2, "k", "2")
+	for link, want := range map[string][]string{
+		"link * 10ms":                  {"links have no bandwidth", "give the links their bandwidth"},
+		"link * 10ms bandwidth 1000/s": {"give the links more bandwidth", "see the limit"},
+	} {
+		for i, bound := range []string{"5ms", "11ms"} {
+			r := runDrill(t, "region eu = eu\nregion us = us\n"+link+"\nat 00:00:00.100 cut eu for 100ms\nwithin "+bound+" of heal: converged\n", text)
+			require.True(t, slices.ContainsFunc(r.Proposals, func(p Proposal) bool { return p.Line == 5 && strings.Contains(p.Do, want[i]) }), "%s, %s: %v", link, bound, r.Proposals)
+		}
+	}
 }
 
 // An action is what its own text says, whatever it is made of.

@@ -99,6 +99,8 @@ type parser struct {
 	last  When           // of the last line that has a time
 	timed bool           // there was one
 
+	badLink bool // a link has a mistake
+
 	named  []named        // what later lines may still declare
 	levels []pendingLevel // of classes, which count regions
 }
@@ -264,7 +266,7 @@ func (p *parser) link() {
 	l.From, l.To, oneWay = p.ends()
 	l.Both = !oneWay
 	l.Quality = p.quality()
-	if !p.bad {
+	if p.badLink = p.badLink || p.bad; !p.bad {
 		p.s.Links = append(p.s.Links, l)
 	}
 }
@@ -757,7 +759,7 @@ func (p *parser) links() {
 			}
 		}
 	}
-	if missing != "" {
+	if missing != "" && !p.badLink { // whose line may be the one
 		p.ms.Add(0, `end the links with a line for the rest, such as "link * 80ms"`, "no link for %s", missing)
 	}
 	for i, l := range s.Links {
@@ -785,11 +787,11 @@ func (p *parser) countRegions() {
 		case 0:
 			need = n
 		}
+		level := &p.s.Classes[l.class].Reads
 		if l.writes {
-			p.s.Classes[l.class].Writes.Regions = need
-		} else {
-			p.s.Classes[l.class].Reads.Regions = need
+			level = &p.s.Classes[l.class].Writes
 		}
+		level.Regions, level.Of = need, n
 	}
 }
 

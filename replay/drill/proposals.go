@@ -38,11 +38,16 @@ func (w *world) propose(r *Result) {
 		switch {
 		case !t.Ran:
 			add(t.Line, "mend the script, or check why the event did not come", "%q never ran", t.Timer)
-		case !t.Met:
+		case !t.Met && w.script.narrow():
 			add(t.Line, "give the links more bandwidth, the timer more time, or the drill less load", "%q was missed", t.Timer)
+		case !t.Met:
+			add(t.Line, "give the timer more time, or find out what takes it: the links have no bandwidth that could be more", "%q was missed", t.Timer)
 		case t.Deadline > t.Began && t.Took > time.Duration(t.Deadline-t.Began)*4/5:
-			add(t.Line, "find out what it will be with more load: see the limit",
-				"%q was met with less than a fifth of its time left", t.Timer)
+			do := "find out what it will be with more load: see the limit"
+			if !w.script.narrow() {
+				do = "give the timer more time, or give the links their bandwidth, to find out what it will be with more load"
+			}
+			add(t.Line, do, "%q was met with less than a fifth of its time left", t.Timer)
 		}
 	}
 	w.proposeForClasses(r, add)

@@ -71,7 +71,7 @@ type Result struct {
 
 	Totals    map[Measure]int64 `json:"totals"`
 	Converged bool              `json:"converged"` // every accepted write is in every region
-	Apart     int64             `json:"apart"`     // fields that differ between regions at the end
+	Apart     int64             `json:"apart"`     // fields that differ at the end between regions of one table; of several, see Mixed, they are not compared
 	Mixed     bool              `json:"mixed"`     // replicas run different tables at the end
 	Waiting   int64             `json:"waiting"`   // writes that were throttled and never let in
 	Untimed   int64             `json:"untimed"`   // of the history, without a time and so left out
@@ -245,7 +245,7 @@ type StuckWindow struct {
 	Region string   `json:"region"`
 	From   Moment   `json:"from"`  // the first was accepted
 	Shown  Moment   `json:"shown"` // the first was old enough to be told
-	To     Moment   `json:"to"`    // the last was everywhere
+	To     Moment   `json:"to"`    // the last was everywhere, or gone: what a restart took from all is stuck no more
 	Writes int64    `json:"writes"`
 	Keys   []string `json:"keys"`
 
@@ -295,7 +295,8 @@ type Options struct {
 }
 
 // Run rehearses a drill on traffic under a rule table. The error is of a script that does not fit the traffic: a node that
-// lives in no region, a step on another day, a table that is not there. It tells all.
+// lives in no region, a step, a timer or a load on another day, a table that is not there. It tells all of these. Only of a script
+// that fits it is [ErrTooMuch].
 func Run(script *Script, table *merge.Table, t *Traffic, opt Options) (*Result, error) {
 	w, err := newWorld(script, table, t, &opt)
 	if err != nil {

@@ -114,6 +114,7 @@ const (
 type Level struct {
 	Kind    LevelKind
 	Regions int           // of Some
+	Of      int           // of Some, how many regions there are
 	Bound   time.Duration // of Bounded
 }
 
@@ -121,7 +122,7 @@ type Level struct {
 func (l Level) String() string {
 	switch l.Kind {
 	case Some:
-		return fmt.Sprintf("%d regions", l.Regions)
+		return fmt.Sprintf("%d of %d", l.Regions, l.Of)
 	case Bounded:
 		return "bounded " + l.Bound.String()
 	case Session:

@@ -39,6 +39,15 @@ func (w *world) plan() error {
 			}
 		}
 	}
+	for i := range s.Timers {
+		if t := &s.Timers[i]; t.Of == "" {
+			inSpan(t.Line, t.At.at(w.t.first), t.At.String())
+		}
+	}
+	for i := range s.Loads {
+		l := &s.Loads[i]
+		inSpan(l.Line, l.From.at(w.t.first), l.From.String())
+	}
 	actions := s.actions()
 	for _, a := range actions {
 		switch a.Kind {

@@ -195,10 +195,7 @@ func newWorld(script *Script, table *merge.Table, t *Traffic, opt *Options) (*wo
 	w.giving, w.turns = make(map[int32]*request), make(map[turn][]moment)
 	w.told, w.prefers = make(map[finding.Code]*findings), make(map[string]*preference)
 	w.bucket = max(60e9, (t.last-t.first)/240/60e9*60e9)
-	if err := w.people(); err != nil {
-		return nil, err
-	}
-	if err := w.plan(); err != nil {
+	if err := errors.Join(w.people(), w.plan()); err != nil {
 		return nil, err
 	}
 	if err := w.writes(); err != nil {
@@ -470,6 +467,7 @@ func (w *world) keys() {
 			if l.Kind == Some && l.Regions == 0 {
 				l.Regions = len(s.Regions)/2 + 1
 			}
+			l.Of = len(s.Regions)
 		}
 	}
 	for _, c := range w.classes {
