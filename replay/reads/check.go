@@ -333,12 +333,17 @@ func (g *register) judge(l *look, i int32, f *fronts, sessions sessionMiss) {
 		untold(ClockContradict, &miss{write: l.writes[0]})
 		return
 	}
-	// Of several writes that it may have seen, one will do that it could see; it is stale when none would.
+	// Of several writes that it may have seen, one will do that it could see; it is stale when none would. As long as each of those that
+	// began later would do, if it had begun by then, it may be missed by no earlier one: where it is in place, the read has seen it.
 	var missed, perhaps *miss
 	var why Reason
 	fine, unsure := false, 0
 	all := l.likely(func(a int32) bool {
-		switch m, w := g.missed(l, a, f); {
+		var later []int32
+		if missed == nil && why == "" {
+			later = l.writes[len(l.writes)-unsure:]
+		}
+		switch m, w := g.missed(l, a, f, later); {
 		case m == nil && g.sees(l, a):
 			fine = true
 		case m == nil: // if it had begun
@@ -381,16 +386,16 @@ func (g *register) whyOwn(l *look, m *miss) Reason {
 	return WithinSkew
 }
 
-// missed returns a write that a read missed if it saw write a, and "" for certain or why nobody can tell; nil when it missed
-// none.
-func (g *register) missed(l *look, a int32, f *fronts) (*miss, Reason) {
+// missed returns a write that a read missed if it saw write a and had not seen later ones, and "" for certain or why nobody can tell;
+// nil when it missed none.
+func (g *register) missed(l *look, a int32, f *fronts, later []int32) (*miss, Reason) {
 	var certain, possible int32
 	switch l.level.Kind {
 	case Strong:
 		if m := g.strong(l, a); m != nil {
 			return m, ""
 		}
-		if b, why := g.notStrong(l, a); why != "" {
+		if b, why := g.notStrong(l, a, later); why != "" {
 			return &miss{write: b}, why
 		}
 		return nil, ""

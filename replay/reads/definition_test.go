@@ -29,7 +29,7 @@ func beaten(acts []act, of []int, by int) bool {
 	})
 }
 
-var lastNodeWins = merge.MustParseTable("nodes n00 < n01 < n02 < n03 < n04 < n05 < n06 < n07\norder version time node\n* * lww")
+var lastNodeWins = merge.MustParseTable("nodes n00 < n01 < n02 < n03 < n04 < n05 < n06 < n07\norder version node time\n* * lww")
 
 // defined says what a read is that was promised less than strong, by the definition of its level and nothing else.
 func defined(acts []act, number int) Outcome {

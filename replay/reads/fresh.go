@@ -168,7 +168,7 @@ func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
 			}
 		}
 		events = append(events, event{l.Session, at, readAsks, nothing, int32(i)})
-		if what := g.least(l); what != nothing { // one without times may have come first, or last
+		if what := g.least(l, certain); what != nothing { // one without times may have come first, or last
 			events = append(events, event{l.Session, l.known(certain), knows, what, int32(i)})
 		}
 	}
@@ -229,16 +229,23 @@ func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
 }
 
 // least returns what a session knows that made a read: what the read saw, or of several writes that it may have seen the one that
-// all others beat. It is nothing when there is none, or they are too many.
-func (g *register) least(l *look) int32 {
+// all others beat, for certain, and perhaps that of those which it could see for certain. It is nothing when there is none, or they
+// are too many.
+func (g *register) least(l *look, certain bool) int32 {
 	if len(l.writes) == 0 || len(l.writes) > mostLikely {
 		return nothing
 	}
-	least := l.writes[0]
-	for _, a := range l.writes[1:] {
-		if g.beats(least, a) {
-			least = a
+	sure := certain || slices.ContainsFunc(l.writes, func(a int32) bool { return g.sees(l, a) })
+	least, some := int32(nothing), false
+	for _, a := range l.writes {
+		switch {
+		case sure && !certain && !g.sees(l, a):
+		case !some, sure && g.beats(least, a), !sure && g.beats(a, least): // it may have seen one alone, be it the best
+			least, some = a, true
 		}
+	}
+	if !certain {
+		return least
 	}
 	for _, a := range l.writes {
 		if a != least && !g.beats(a, least) {

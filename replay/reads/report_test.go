@@ -485,3 +485,14 @@ func TestWhoWroteWhileAReplicaShowedNothingNew(t *testing.T) {
 		assert.Equal(t, want, r.Preferred[0].Wrote, text)
 	}
 }
+
+// A read that found nothing before the first write saw nothing, or a delete of which nobody knows how early it was made: either will do.
+func TestAReadBeforeEverythingIsFineWhateverItSaw(t *testing.T) {
+	c := moments(`
+		{"key":"k","node":"us","id":"us:1","value":1,"version":1,"start":@20,"end":@21}
+		{"key":"k","node":"eu","id":"eu:1","op":"delete","version":3,"time":@3600}
+		{"key":"k","op":"read","want":"strong","saw":null,"start":"2026-05-20T12:00:10Z","end":"2026-05-20T12:00:10Z"}
+		{"key":"k","op":"read","want":"strong","saw":null,"start":"2026-05-20T12:00:30Z","end":"2026-05-20T12:00:30Z"}`)
+	_, got := judged(t, c, reads.Options{}, 1)
+	assert.Equal(t, map[int]string{3: "fine", 4: "ambiguous"}, got)
+}

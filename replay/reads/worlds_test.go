@@ -216,9 +216,19 @@ func TestTellingLessNeverSaysMore(t *testing.T) {
 				}
 				if a.saw = r.IntN(i + 1); a.saw > 0 && (acts[a.saw-1].read || acts[a.saw-1].deletes) {
 					a.saw = 0
+				} else if a.saw > 0 && r.IntN(3) == 0 {
+					a.version = acts[a.saw-1].version
 				}
-			} else if a.deletes = r.IntN(6) == 0; r.IntN(3) > 0 {
-				a.at = a.start + r.Int64N(a.end-a.start) | 1
+			} else {
+				a.deletes, a.version = r.IntN(6) == 0, r.IntN(4)
+				if r.IntN(3) > 0 {
+					a.at = a.start + r.Int64N(a.end-a.start) | 1
+				}
+				for j, b := range acts[:i] {
+					if !b.read && b.end < a.start && r.IntN(4) == 0 {
+						a.had = append(a.had, j+1)
+					}
+				}
 			}
 			if levels[seed%6] == "session" || levels[seed%6] == "" {
 				a.session = []string{"", "s", "t"}[r.IntN(3)]

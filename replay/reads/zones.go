@@ -240,8 +240,9 @@ func (g *register) strong(l *look, a int32) *miss {
 	return found
 }
 
-// notStrong returns a write that a read which saw write a may have missed, and why nobody can tell; "" when it missed none.
-func (g *register) notStrong(l *look, a int32) (int32, Reason) {
+// notStrong returns a write that a read which saw write a may have missed, none of some later ones, and why nobody can tell; "" when it
+// missed none.
+func (g *register) notStrong(l *look, a int32, later []int32) (int32, Reason) {
 	z := &g.possible
 	before, after := plus(l.startHi, g.skew), plus(z.from[a], -g.skew)
 	why := func(b int32) (int32, Reason) {
@@ -258,20 +259,34 @@ func (g *register) notStrong(l *look, a int32) (int32, Reason) {
 		}
 		return b, WithinSkew
 	}
+	missed, reason := int32(-1), Reason("")
+	n := 0
+	if a == nothing && len(later) > 0 {
+		for _, b := range z.order {
+			if z.from[b] >= before {
+				break
+			}
+			if n++; n > mostAtOnce {
+				return b, TooMany
+			}
+			if b != nothing && !slices.Contains(later, b) {
+				return why(b)
+			}
+		}
+		return -1, ""
+	}
 	if b := g.perhaps[a]; b >= 0 && z.from[b] < before {
 		return why(b)
 	}
 	if a == nothing {
 		return -1, ""
 	}
-	missed, reason := int32(-1), Reason("")
-	n := 0
 	z.each(before, after, func(b int32) bool {
 		if n++; n > mostAtOnce {
 			missed, reason = b, TooMany
 			return false
 		}
-		if b == a || b == nothing || g.saw(a, b) || plus(g.certain.from[b], g.skew) < g.writes[a].startLo {
+		if b == a || b == nothing || g.saw(a, b) || slices.Contains(later, b) || plus(g.certain.from[b], g.skew) < g.writes[a].startLo {
 			return true
 		}
 		if after < g.writes[b].startHi || g.saw(b, a) || g.beats(b, a) {
