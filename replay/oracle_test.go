@@ -253,6 +253,10 @@ func TestReportStatesTheFactsOfTheHistory(t *testing.T) {
 	properties.Property("within bounds, where some don't", prop.ForAll(
 		func(seed uint64, n int) string { return check(seed, n, []string{"map", "list", "nothing"}, false) },
 		gen.UInt64(), gen.IntRange(1, 14)))
+	properties.TestingRun(t)
+
+	parameters.MinSuccessfulTests /= 4
+	properties = gopter.NewProperties(parameters)
 	properties.Property("within bounds, where some tell no more than the latest that they had seen", prop.ForAll(
 		func(seed uint64, n int) string {
 			return check(seed, n, []string{"map", "list", "front", "nothing"}, false, func(_ uint64, ops []*simOp) {
