@@ -320,12 +320,17 @@ func (k *key) seenExactly(i int, seen *context, marks marks, lo, hi []int32) {
 			k.stand[i].namesOwn = k.stand[i].namesOwn || o.node == k.stand[i].node
 		}
 	}
-	for again := tied; again; { // of those that nothing puts in order, the first may all be named
-		again = false
+	if tied { // of those that nothing puts in order, the first may all be named
+		var named []*standing
 		for _, id := range seen.ids {
-			if named, ok := k.findID(id); ok && lo[k.stand[named].node] == k.stand[named].index-1 {
-				lo[k.stand[named].node]++
-				again = true
+			if i, ok := k.findID(id); ok {
+				named = append(named, &k.stand[i])
+			}
+		}
+		slices.SortFunc(named, func(a, b *standing) int { return cmp.Compare(a.index, b.index) })
+		for _, o := range named {
+			if lo[o.node] == o.index-1 {
+				lo[o.node]++
 			}
 		}
 	}
@@ -404,6 +409,7 @@ func (k *key) seenBase(own int, lo, hi []int32) bool {
 	case made > 1: // one of several: which is not known
 		for n, last := range k.lastOf(first, same) {
 			hi[n] = max(hi[n], last)
+			k.stand[own].namesOwn = k.stand[own].namesOwn || n == int(k.stand[own].node) && last > 0
 		}
 	}
 	k.stand[own].names = made > 0

@@ -322,8 +322,11 @@ func (c *cell) replaced(i int) (certain, perhaps bool) {
 	if single && c.latest == nil {
 		c.findLatest()
 	}
+	if single {
+		c.findLast(list)
+	}
 	for n := range c.byNode {
-		last := c.lastAbout(list, single, n)
+		last := c.last(n, single)
 		if last < 0 {
 			continue
 		}
@@ -387,54 +390,60 @@ func takesPlace(r *merge.Rule, by, of *merge.Claim) bool {
 // latest says which claims of each node are its last: about all of the cell, and about each element. A node's last has seen most.
 type latest struct {
 	all     []int32 // by node, among its claims; -1 for none
-	number  map[value.Value]int
-	element []int32 // by number of the element and node, likewise
+	element map[value.Value][]lastOf
+	last    []int32 // by node: see findLast
 }
 
-// lastAbout returns the last claim of a node that takes the place of a claim on the elements of a list, or on all of the cell where
-// that is not single, when its writer had seen that. It returns -1 when there is none.
-func (c *cell) lastAbout(list []value.Value, single bool, n int) int32 {
+// lastOf is the last claim of a node that is about an element, among its claims.
+type lastOf struct{ node, at int32 }
+
+// findLast finds the last claim of each node that is about all of the cell, or about one of some elements.
+func (c *cell) findLast(elements []value.Value) {
+	l := c.latest
+	copy(l.last, l.all)
+	for _, v := range elements {
+		for _, o := range l.element[v] {
+			l.last[o.node] = max(l.last[o.node], o.at)
+		}
+	}
+}
+
+// last returns the last claim of a node; where the claims at hand are on single elements, the one that was found. It returns -1
+// when there is none.
+func (c *cell) last(n int, single bool) int32 {
 	claims := c.byNode[n].claims
-	if len(claims) == 0 {
+	at := int32(len(claims) - 1)
+	if single {
+		at = c.latest.last[n]
+	}
+	if at < 0 {
 		return -1
 	}
-	if !single {
-		return claims[len(claims)-1]
-	}
-	last := c.latest.all[n]
-	for _, v := range list {
-		last = max(last, c.latest.element[c.latest.number[v]*len(c.byNode)+n])
-	}
-	if last < 0 {
-		return -1
-	}
-	return claims[last]
+	return claims[at]
 }
 
 func (c *cell) findLatest() {
-	nodes := len(c.byNode)
-	none := slices.Repeat([]int32{-1}, nodes)
-	l := &latest{all: slices.Clone(none), number: make(map[value.Value]int)}
+	none := slices.Repeat([]int32{-1}, len(c.byNode))
+	l := &latest{all: slices.Clone(none), last: none, element: make(map[value.Value][]lastOf)}
 	var few [1]value.Value
 	for n := range c.byNode {
 		for at, i := range c.byNode[n].claims {
 			c.key.room.tick()
 			claim := c.claim(int(i))
 			list, single := elements(c.rule, claim, few[:0])
-			switch {
-			case claim.Kind == merge.Delete, !single && !adds(c.rule):
+			if claim.Kind == merge.Delete || !single && !adds(c.rule) {
 				l.all[n] = int32(at)
-			case adds(c.rule):
+			}
+			if adds(c.rule) {
 				continue
 			}
 			for _, v := range list {
-				number, known := l.number[v]
-				if !known {
-					number = len(l.number)
-					l.number[v] = number
-					l.element = append(l.element, none...)
+				of := l.element[v]
+				if last := len(of) - 1; last >= 0 && of[last].node == int32(n) {
+					of[last].at = int32(at)
+				} else {
+					l.element[v] = append(of, lastOf{int32(n), int32(at)})
 				}
-				l.element[number*nodes+n] = int32(at)
 			}
 		}
 	}

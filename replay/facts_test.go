@@ -618,3 +618,35 @@ func TestALagSaysNothingOfAWriteWithoutATime(t *testing.T) {
 		require.Equal(t, c.conflicts, run(t, "* * lww", opt, c.lines...).Totals.Conflicts, "%s", c.lines)
 	}
 }
+
+// Who read one of several writes of a version, which may be one of its own node, may have seen what that one had.
+func TestABaseOfSeveralWritesSaysLittle(t *testing.T) {
+	lines := []string{
+		`{"key":"k","field":"f","value":"b1","node":"b","version":1,"time":1700000000000000000,"seen":[]}`,
+		`{"key":"k","field":"f","value":"a1","node":"a","version":2,"time":1700000000000000001}`,
+		`{"key":"k","field":"f","value":"a2","node":"a","version":3,"time":1700000000000000003,"base":2}`,
+		`{"key":"k","field":"f","value":"c1","node":"c","version":2,"time":1700000000000000002,"seen":[]}`,
+	}
+	r := run(t, "* * lww", Options{}, lines...)
+	require.Equal(t, Count{1, 5}, r.Totals.Conflicts, "b1 and c1 for certain")
+	require.Equal(t, int64(0), r.Totals.Lost.Min)
+}
+
+// What a map says counts where a list names its write, on another key too; a map itself leaves nothing out.
+func TestAMapIsFollowedWhereAListNamesIt(t *testing.T) {
+	line := func(key, node, id, seen string) string {
+		return fmt.Sprintf(`{"key":%q,"field":"f","value":%q,"node":%q,"time":1700000000000000000,"id":%q,"seen":%s}`, key, id, node, id, seen)
+	}
+	first, other := line("k", "a", "a:1", "[]"), line("k2", "b", "b:1", `{"a":1}`)
+	for seen, conflicts := range map[string]int64{`["b:1"]`: 0, `{"b":1}`: 1, `{"a":1,"b":1}`: 0, `["b:1","a:1"]`: 0, `[]`: 1} {
+		for _, more := range []string{"", line("k3", "d", "d:1", `["b:1"]`)} {
+			lines := []string{first, other, line("k", "c", "c:1", seen)}
+			if more != "" {
+				lines = append(lines, more)
+			}
+			require.Equal(t, Count{conflicts, conflicts}, run(t, "* * lww", Options{}, lines...).Totals.Conflicts, "%s %s", seen, more)
+		}
+	}
+	require.Equal(t, Count{0, 0}, run(t, "* * lww", Options{}, first, line("k2", "b", "b:1", `["a:1"]`), line("k", "b", "b:2", "[]")).Totals.Conflicts,
+		"b had seen it before")
+}

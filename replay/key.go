@@ -248,8 +248,8 @@ func (k *key) upOf(rec *history.Record) []clock.Dot {
 // marks returns what follows from the list of ids that the writer of an operation had seen. They are good until the next.
 func (k *key) marks(o *op, seen *context) marks {
 	id := k.payloadOf(o.told-1, 0).ID
-	if id == "" {
-		return nil
+	if id == "" || len(seen.ids) == 0 && len(seen.up) > 0 {
+		return nil // a map leaves nothing out
 	}
 	marks, err := k.part.history.links.marks(id, seen.ids, o.writer, o.number, &k.room.links)
 	if err != nil {

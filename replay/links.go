@@ -9,7 +9,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
-// links follows the lists of ids that writes had seen, over all keys: who had seen a write had seen what its writer had
+// links follows the lists of ids that writes had seen, and what maps say of the writes that lists name, over all keys: who had seen a write had seen what its writer had
 // seen, and all that its node wrote before. What an operation had seen of a node is so the node's first few
 // operations, and one number a node says it: those numbers are its marks.
 //

@@ -1,12 +1,13 @@
 package replay
 
 import (
+	"slices"
+
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
-	"slices"
 )
 
 // Schema names the form of a report in JSON. Fields are added to it, never renamed.

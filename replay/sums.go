@@ -117,9 +117,8 @@ func (s *sums) skewed(k *key, ahead, behind *op, nanos int64) {
 	known.Nanos, known.Seen = max(known.Nanos, nanos), known.Seen+1
 }
 
-// tosses counts the decisions by time that are closer than the clocks of the two nodes are known to be, or that their clocks tell
-// nothing of, by logical parts alone. It is given the sums
-// of all goroutines of the same table, and s is one of them.
+// tosses counts the decisions by time that are closer than the clocks of the two nodes are known to be, or by logical parts alone.
+// It is given the sums of all goroutines of the same table, and s is one of them.
 func (s *sums) tosses(all []*sums, stated int64) error {
 	bounds := make(map[pair]int64)
 	last, bound := pair{}, int64(0) // there is no pair of one

@@ -352,22 +352,31 @@ func (c *change) images(out *Batch) (bad *problem) {
 
 // maybeDeleted reports whether a row has nothing but what the key has, and nulls.
 func (c *change) maybeDeleted() bool {
-	var few [4]value.Value
-	key := few[:0]
+	if c.key.Kind() != value.KindArray {
+		return false
+	}
+	var few [8]value.Value
+	rest := few[:0] // of the columns, those that are not null
+	for _, f := range c.columns {
+		if f.Value != value.Null {
+			rest = append(rest, f.Value)
+		}
+	}
+	if len(rest) > c.key.Len() {
+		return false
+	}
+	slices.Sort(rest)
+	key := make([]value.Value, 0, c.key.Len())
 	for v := range c.key.Elements() {
 		key = append(key, v.Value())
 	}
-	for _, f := range c.columns {
-		if f.Value == value.Null {
-			continue
+	slices.Sort(key)
+	for _, v := range key {
+		if len(rest) > 0 && rest[0] == v {
+			rest = rest[1:]
 		}
-		i := slices.Index(key, f.Value)
-		if i < 0 {
-			return false
-		}
-		key = slices.Delete(key, i, i+1)
 	}
-	return c.key.Kind() == value.KindArray
+	return len(rest) == 0
 }
 
 // checkOp holds the op of an enriched message against its images.

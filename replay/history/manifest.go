@@ -3,6 +3,7 @@ package history
 import (
 	"bufio"
 	"cmp"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -22,6 +23,10 @@ const (
 // its own directory. What two manifests give to two tables has none.
 func nameTables(sources []Source, skipped []Skipped) {
 	several := make([]bool, len(sources)) // tables
+	known := make(map[string]bool, len(sources))
+	for i := range sources {
+		known[filepath.Base(sources[i].Name)] = true
+	}
 	for _, s := range skipped {
 		if filepath.Base(s.Name) != manifestSummary {
 			continue
@@ -31,7 +36,7 @@ func nameTables(sources []Source, skipped []Skipped) {
 		if table == "" {
 			continue
 		}
-		listed := listedFiles(filepath.Join(dir, manifestFiles))
+		listed := listedFiles(filepath.Join(dir, manifestFiles), known)
 		for i := range sources {
 			src := &sources[i]
 			if !listed[filepath.Base(src.Name)] && !strings.HasPrefix(src.Name, dir+string(filepath.Separator)) {
@@ -48,7 +53,12 @@ func nameTables(sources []Source, skipped []Skipped) {
 // tableOfManifest returns the table of an export, "" when the file does not tell it.
 func tableOfManifest(name string) (table string) {
 	const most = 1 << 20
-	text, err := os.ReadFile(name)
+	file, err := os.Open(name)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, most+1))
 	if err != nil || len(text) > most {
 		return ""
 	}
@@ -60,8 +70,8 @@ func tableOfManifest(name string) (table string) {
 	return cmp.Or(arnTable(textOf(manifest.Get("tableArn"))), arnTable(textOf(manifest.Get("exportArn"))))
 }
 
-// listedFiles returns the names of the data files of an export; none when there is no list of them.
-func listedFiles(name string) map[string]bool {
+// listedFiles returns which files of these names are of an export; none when there is no list of them.
+func listedFiles(name string, known map[string]bool) map[string]bool {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil
@@ -69,13 +79,15 @@ func listedFiles(name string) map[string]bool {
 	defer file.Close()
 	listed := make(map[string]bool)
 	var doc value.Doc
-	for lines := bufio.NewScanner(file); lines.Scan(); {
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
 		entry, err := doc.Parse(lines.Bytes(), value.Limits{})
 		if err != nil {
 			continue
 		}
-		if key := textOf(entry.Get("dataFileS3Key")); key != "" {
-			listed[path.Base(key)] = true
+		if file := path.Base(textOf(entry.Get("dataFileS3Key"))); known[file] {
+			listed[file] = true
 		}
 	}
 	return listed

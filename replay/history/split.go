@@ -83,7 +83,7 @@ func tooLong(limit int) *problem {
 }
 
 // documentSplitter cuts after JSON documents, which may stand over several lines or side by side, and after the elements of an
-// array that is larger than a document may be. What begins no document is skipped, up to a line that begins with "{".
+// array that is larger than a document may be. What begins no document is skipped, up to a line that begins with "{", in an array behind spaces.
 type documentSplitter struct {
 	limit  int // of a document, in bytes
 	limits value.Limits
@@ -98,11 +98,10 @@ func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
 	at, line := 0, c.line
 	for at < len(data) {
 		if s.lost {
-			next := bytes.Index(data[at:], []byte("\n{"))
-			if next < 0 { // the line break may be the last byte
-				next = len(data) - at
-				if !end && data[len(data)-1] == '\n' {
-					next--
+			next, found := s.resume(data[at:])
+			if !found {
+				if end {
+					next = len(data) - at
 				}
 				if next == 0 {
 					break
@@ -182,6 +181,29 @@ func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
 		c.lines++ // the last line, which nothing breaks
 	}
 	return at
+}
+
+// resume finds where a document may begin again: the break before a line that begins with "{", in an array behind spaces. When
+// there is none it returns how much can be skipped.
+func (s *documentSplitter) resume(data []byte) (next int, found bool) {
+	for {
+		line := bytes.IndexByte(data[next:], '\n')
+		if line < 0 {
+			return len(data), false
+		}
+		next += line
+		rest := data[next+1:]
+		if s.array {
+			rest = bytes.TrimLeft(rest, " \t")
+		}
+		switch {
+		case len(rest) == 0: // it may come
+			return next, false
+		case rest[0] == '{':
+			return next, true
+		}
+		next++
+	}
 }
 
 // item counts one more beginning on the line and returns its number for a place: 0 for the first.

@@ -57,6 +57,12 @@ func TestAnArrayIsAsLongAsItIs(t *testing.T) {
 	assert.Equal(t, finding.TooLarge, long.aside[0].Code)
 	assert.EqualValues(t, 7, long.aside[0].Place.Line)
 
+	broken := importText("feed", "[\n  "+strings.Join(messages[:5], ",\n  ")+",\n  x,\n  "+strings.Join(messages[5:], ",\n  ")+"\n]\n"+messages[0], small)
+	assert.Len(t, broken.records, len(messages)+1)
+	require.Len(t, broken.aside, 1)
+	assert.Equal(t, finding.BadSyntax, broken.aside[0].Code)
+	assert.EqualValues(t, 7, broken.aside[0].Place.Line)
+
 	nested := importText("feed", messages[0]+"\n[["+strings.Join(messages[1:], ",")+"]]", small)
 	assert.Len(t, nested.records, 1)
 	require.NotEmpty(t, nested.aside)

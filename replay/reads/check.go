@@ -333,8 +333,9 @@ func (g *register) judge(l *look, i int32, f *fronts, sessions sessionMiss) {
 		untold(ClockContradict, &miss{write: l.writes[0]})
 		return
 	}
-	// Of several writes that it may have seen, one will do that it could see; it is stale when none would. As long as each of those that
-	// began later would do, if it had begun by then, it may be missed by no earlier one: where it is in place, the read has seen it.
+	// Of several writes that it may have seen, one will do that it could see; it is stale when none would. They are tried from the last
+	// to begin. A null read may have come before the first write or after a delete of which nobody knows whether it was in time: if
+	// it was, the read saw it, and if not, it could not miss it. So what would do if it had begun in time is not missed by earlier ones.
 	var missed, perhaps *miss
 	var why Reason
 	fine, unsure := false, 0

@@ -45,7 +45,7 @@
 // HAZARD: ranks are of one history. The exports of several regions, redacted one by one, don't fit together where values
 // have ranks: the same write may have another in each.
 //
-// Of two writes of one node with one stamp, in which order a message shows them may change with their values; no decision does.
+// Recorded reads stay, and the proof does not judge them. Of two writes of one node with one stamp, in which order a message shows them may change with their values; no decision does.
 //
 // # Memory
 //

@@ -121,7 +121,7 @@ func decisions(p *page, r *replay.Report) {
 	some("version", d.Version, tie(lww.Version, "a tie up to the version"))
 	toss := ""
 	if d.Tosses > 0 {
-		toss = plural(d.Tosses, "coin toss") + ": closer than the clocks of the two nodes differ"
+		toss = plural(d.Tosses, "coin toss") + ": closer than the clocks of the two nodes differ, or at one time"
 	}
 	some("time", d.Time, toss)
 	some("node", d.Node, tie(lww.Node, "a tie up to the declared order"))

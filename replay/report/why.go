@@ -400,8 +400,11 @@ func (p *plot) loses(s *replay.Step) string {
 
 // effect says what did not come of a write that no other one beat.
 func effect(s *replay.Step) string {
-	if s.Mismatch {
+	switch {
+	case s.Mismatch:
 		return "the rule has no use for it."
+	case s.By == lww.Time.String():
+		return "a delete dropped what came before it."
 	}
 	switch s.Kind {
 	case merge.Insert.String():
