@@ -124,7 +124,8 @@ type linkRoom struct {
 // textLink is a write that has a list and whose id is a text.
 type textLink struct {
 	list  []link
-	done  int // how many of it were followed
+	done  int  // how many of it were followed
+	many  bool // it is of several records
 	open  bool
 	ended bool
 	marks marks
@@ -299,32 +300,34 @@ func (f *follower) collect(to *marks, list []link, own uint32) error {
 	return nil
 }
 
-// take takes the list of the next write of a node, from all of its deliveries.
+// take takes the list of the next write of a node, from all of its deliveries, and of those on other keys that have its id.
 func (c *chain) take() error {
 	c.list, c.done, c.next = c.list[:0], 0, 0
-	for several := false; ; several = true {
+	links := c.lists.links
+	for items := 0; ; items++ {
 		more, err := c.lists.next()
 		if err != nil {
 			return err
 		}
-		if !more || c.lists.node != c.node || c.next > 0 && c.lists.seq != c.next {
+		if !more || c.lists.node != c.node || items > 0 && c.lists.seq != c.next {
 			if !more || c.lists.node != c.node {
 				c.lists.close()
+			}
+			if items > 1 {
+				c.list = links.sort(c.list)
 			}
 			return nil
 		}
 		c.next = c.lists.seq
 		c.list = c.lists.list(c.list)
-		if several {
-			c.lists.links.sort(c.list)
-		}
 	}
 }
 
-// sort puts a list in an order that does not depend on which of its names came first.
-func (l *links) sort(list []link) {
+// sort puts a list in an order that does not depend on which of its names came first, each name once.
+func (l *links) sort(list []link) []link {
 	texts := l.names.texts
 	slices.SortFunc(list, func(a, b link) int {
 		return cmp.Or(cmp.Compare(texts[a.node], texts[b.node]), cmp.Compare(a.seq, b.seq), cmp.Compare(a.text, b.text))
 	})
+	return slices.Compact(list)
 }

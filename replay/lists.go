@@ -286,13 +286,16 @@ func (h *History) gatherTexts() (map[string]*textLink, error) {
 			for i := range t.list[first:] {
 				t.list[first+i].text = strings.Clone(t.list[first+i].text)
 			}
-			if again {
-				h.links.sort(t.list)
-			}
+			t.many = t.many || again
 			return nil
 		})
 		if err != nil {
 			return nil, err
+		}
+	}
+	for _, t := range texts {
+		if t.many {
+			t.list = h.links.sort(t.list)
 		}
 	}
 	return texts, nil
