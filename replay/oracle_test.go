@@ -378,7 +378,7 @@ func TestWhatIsNotKnownIsARangeUnderEveryRule(t *testing.T) {
 		deeds[as] = deeds[like]
 	}
 	delete(deeds, "flag")
-	runs := uint64(80)
+	runs := uint64(50)
 	if testing.Short() {
 		runs = 15
 	}

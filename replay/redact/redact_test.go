@@ -207,7 +207,7 @@ func blur(t require.TestingT, text string, seed uint64) string {
 }
 
 func TestNoDecisionChangesAndNoValueShows(t *testing.T) {
-	most := 60
+	most := 30
 	if testing.Short() {
 		most = 6
 	}
