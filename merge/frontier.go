@@ -76,9 +76,10 @@ type Fate struct {
 // Len returns how many writes the frontier has.
 func (f *Frontier) Len() int { return len(f.writes) }
 
-// Combined returns of how many writes the cell shows the values beside each other; 0 when that is the rule only of some.
+// Combined returns how many writes live on beside each other, under a rule that shows all of them. Else it is 0, and [Frontier.At]
+// tells of each.
 func (f *Frontier) Combined() int {
-	if len(f.writes) > 1 && (f.rule.id == isUnion || f.rule.id == isKeepAll) {
+	if len(f.writes) > 1 && f.rule.combines() && f.rule.id != isCustom {
 		return len(f.writes)
 	}
 	return 0

@@ -31,9 +31,11 @@ type cell struct {
 	shown  value.Value  // what the state shows
 	byNode []nodeClaims // by node of the key
 
-	asked    bool    // whether it is unsure
-	unsure   bool    // the rule turns on who had seen what, and that is not known of all
-	standing int     // one more than surviving; 0 when nobody has asked
+	asked    bool // whether it is unsure
+	unsure   bool // the rule turns on who had seen what, and that is not known of all
+	standing int  // one more than surviving; 0 when nobody has asked
+	winner   *op  // of which it is known whether it stands; nil when nobody has asked
+	stands   bool
 	mayHave  []int32 // see nobodys; nil when nobody has asked
 
 	sum Cell
@@ -390,12 +392,12 @@ func takesPlace(r *merge.Rule, by, of *merge.Claim) bool {
 // latest says which claims of each node are its last: about all of the cell, and about each element. A node's last has seen most.
 type latest struct {
 	all     []int32 // by node, among its claims; -1 for none
-	element map[value.Value][]lastOf
+	element map[value.Value][]lastBy
 	last    []int32 // by node: see findLast
 }
 
-// lastOf is the last claim of a node that is about an element, among its claims.
-type lastOf struct{ node, at int32 }
+// lastBy is the last claim of a node that is about an element, among its claims.
+type lastBy struct{ node, at int32 }
 
 // findLast finds the last claim of each node that is about all of the cell, or about one of some elements.
 func (c *cell) findLast(elements []value.Value) {
@@ -424,7 +426,7 @@ func (c *cell) last(n int, single bool) int32 {
 
 func (c *cell) findLatest() {
 	none := slices.Repeat([]int32{-1}, len(c.byNode))
-	l := &latest{all: slices.Clone(none), last: none, element: make(map[value.Value][]lastOf)}
+	l := &latest{all: slices.Clone(none), last: none, element: make(map[value.Value][]lastBy)}
 	var few [1]value.Value
 	for n := range c.byNode {
 		for at, i := range c.byNode[n].claims {
@@ -442,7 +444,7 @@ func (c *cell) findLatest() {
 				if last := len(of) - 1; last >= 0 && of[last].node == int32(n) {
 					of[last].at = int32(at)
 				} else {
-					l.element[v] = append(of, lastOf{int32(n), int32(at)})
+					l.element[v] = append(of, lastBy{int32(n), int32(at)})
 				}
 			}
 		}
@@ -482,14 +484,17 @@ func (c *cell) survives(v *merge.Verdict) bool {
 	if !c.rule.KeepsFrontier() {
 		return false
 	}
-	winner := c.find(&v.Against)
-	for i := range c.op {
-		if c.opOf(i) == winner {
-			_, perhaps := c.replaced(i)
-			return !perhaps
+	if winner := c.find(&v.Against); winner != c.winner { // all lose to one, mostly
+		c.winner, c.stands = winner, false
+		for i := range c.op {
+			if c.opOf(i) == winner {
+				_, perhaps := c.replaced(i)
+				c.stands = !perhaps
+				break
+			}
 		}
 	}
-	return false
+	return c.stands
 }
 
 // surviving returns how many claims nobody else may have seen.

@@ -9,9 +9,9 @@ import (
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
-// links follows the lists of ids that writes had seen, and what maps say of the writes that lists name, over all keys: who had seen a write had seen what its writer had
-// seen, and all that its node wrote before. What an operation had seen of a node is so the node's first few
-// operations, and one number a node says it: those numbers are its marks.
+// links follows the lists of ids that writes had seen, and what maps say of the writes that lists name, over all keys: who had
+// seen a write had seen what its writer had seen, and all that its node wrote before. What an operation had seen of a node is so
+// the node's first few operations, and one number a node says it: those numbers are its marks.
 //
 // The lists are gathered when somebody asks, and only where some list names a "node:seq". They are sorted, in runs that are put
 // away like records, and then each node's writes are taken in their order, those that others need first. What is kept in the

@@ -102,7 +102,11 @@ func TestAnArrivalIsNoWriteOfItsOwn(t *testing.T) {
 	}
 	// What a table of 2017 writes into the item where it arrives, it wrote at home by a record of its own.
 	const stamp = `,"aws:rep:deleting":{"BOOL":false},"aws:rep:updateregion":{"S":"us"},"aws:rep:updatetime":{"N":"1701102296.250001"}`
-	for _, texts := range [][2]string{{row(1701102296662969401), row(1701102296662969402)}, {item("e1", 1701102296, ""), item("e2", 1701102297, "")},
+	mods := func(nanos int) string {
+		return fmt.Sprintf(`{"commitTimestamp":{"seconds":1701102296,"nanos":%d},"recordSequence":"00000001","serverTransactionId":"tx%d","tableName":"t","modType":"INSERT",`+
+			`"mods":[{"keysJson":"{\"id\":\"1\"}","newValuesJson":"{\"o\":\"us\"}","oldValuesJson":"{}"}],"valueCaptureType":"NEW_ROW"}`, nanos, nanos)
+	}
+	for _, texts := range [][2]string{{mods(1000), mods(2000)}, {row(1701102296662969401), row(1701102296662969402)}, {item("e1", 1701102296, ""), item("e2", 1701102297, "")},
 		{item("e1", 1701102296, ""), item("e2", 1701102297, stamp)}} {
 		read := func(region, text string, regions ...string) told {
 			source := Reader(region, strings.NewReader(text))

@@ -338,6 +338,12 @@ func (s *scan) source(i int, send func(*chunk) error) error {
 			}
 		}
 		if end {
+			if open, ok := split.(*documentSplitter); ok && open.array { // nothing came behind its last element
+				next.strays = nil
+				if open.close(&next, next.line); next.strays != nil {
+					return send(&next)
+				}
+			}
 			return nil
 		}
 		size := s.opt.chunk

@@ -30,7 +30,8 @@ import (
 //     the records of one transaction, from several partitions, find together.
 //   - Heartbeats, child partitions and the starts, ends and moves of partitions are watermarks.
 //
-// A region can't be told from the data: a Spanner database has one history, and no two of its writes are concurrent.
+// A region can't be told from the data: a Spanner database has one history, and no two of its writes are concurrent. Of databases
+// that an application keeps alike, -origin tells where a row was written, as of the clusters of CockroachDB.
 var spanner = importer{name: Spanner, detect: isChangeStream, decode: readChangeStream}
 
 // spelling gives the names of members in one of the two forms.
@@ -258,6 +259,10 @@ func (c *dataChange) mod(mod value.Ref, i int, at finding.Place) *problem {
 	if bad != nil {
 		return bad
 	}
+	if c.opt.arrived(origin, c.out.region) {
+		c.out.count(finding.DuplicateOp)
+		return nil
+	}
 	kind := Write
 	switch c.modType {
 	case "DELETE":
@@ -295,10 +300,7 @@ func (c *dataChange) mod(mod value.Ref, i int, at finding.Place) *problem {
 	rec := c.out.record(at)
 	rec.Kind, rec.Key = kind, rowKey(c.table, keys.values())
 	rec.Time, rec.Precision = c.time, c.precision
-	rec.Node = clock.Node(rec.Region)
-	if origin != "" {
-		rec.Node = origin
-	}
+	rec.began(origin, c.opt)
 	rec.Region = "" // partitions are read beside each other, so nothing follows from what stands before what
 	if c.modType == "DELETE" {
 		rec.Op = merge.Delete

@@ -83,7 +83,8 @@ func tooLong(limit int) *problem {
 }
 
 // documentSplitter cuts after JSON documents, which may stand over several lines or side by side, and after the elements of an
-// array that is larger than a document may be. What begins no document is skipped, up to a line that begins with "{", in an array behind spaces.
+// array that is larger than a document may be. What begins no document is skipped, up to a line that begins with "{", in an array
+// behind spaces.
 type documentSplitter struct {
 	limit  int // of a document, in bytes
 	limits value.Limits
@@ -171,8 +172,8 @@ func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
 		}
 		break // the rest of the document has not been read yet
 	}
-	if end && s.array && !s.lost {
-		c.find(line, 0, newProblem(finding.TruncatedInput, "the input ends inside an array"))
+	if end {
+		s.close(c, line)
 	}
 	s.most = max(s.most, len(c.documents.all()))
 	c.data = data[:at:at]
@@ -181,6 +182,14 @@ func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
 		c.lines++ // the last line, which nothing breaks
 	}
 	return at
+}
+
+// close tells of an array that is open at the end of the input.
+func (s *documentSplitter) close(c *chunk, line int64) {
+	if s.array && !s.lost {
+		c.find(line, 0, newProblem(finding.TruncatedInput, "the input ends inside an array"))
+	}
+	s.array = false
 }
 
 // resume finds where a document may begin again: the break before a line that begins with "{", in an array behind spaces. When

@@ -47,6 +47,17 @@ func TestAnArrayIsAsLongAsItIs(t *testing.T) {
 	assert.Equal(t, finding.TruncatedInput, cut.aside[0].Code)
 	assert.EqualValues(t, len(messages)+1, cut.aside[0].Place.Line)
 
+	// Wherever the last chunk ends.
+	for size := 600; size < 1200; size += 7 {
+		few := "[" + strings.Join(messages[:6], ",")
+		got := importText("feed", few, Options{Limits: value.Limits{Bytes: 400}, chunk: size})
+		require.Len(t, got.records, 6)
+		require.Len(t, got.aside, 1, "chunks of %d", size)
+	}
+	whole := "[" + strings.Join(messages[:6], ",")
+	exact := importText("feed", whole, Options{Limits: value.Limits{Bytes: 400}, chunk: len(whole)})
+	require.Len(t, exact.aside, 1)
+
 	cut = importText("feed", "[\n"+strings.Join(messages, ",\n")[:3000], small)
 	require.Len(t, cut.aside, 1)
 	assert.Equal(t, finding.TruncatedInput, cut.aside[0].Code)

@@ -421,9 +421,9 @@ func reason(s, to *replay.Step) string {
 	case lww.Rank.String():
 		return "the rule's own order"
 	case lww.Version.String():
-		return "version: " + plural(s.Margin, "version") + either(to.Version > s.Version, " higher", " lower")
+		return "version: " + plural(s.Margin, "version") + choose(to.Version > s.Version, " higher", " lower")
 	case lww.Time.String():
-		which := either(s.Time.Before(to.Time), " later", " earlier")
+		which := choose(s.Time.Before(to.Time), " later", " earlier")
 		if s.Margin == 0 {
 			return "time:" + which + " in the same nanosecond"
 		}
@@ -521,7 +521,7 @@ func names(steps []*replay.Step) []string {
 	return texts
 }
 
-func either(is bool, yes, no string) string {
+func choose(is bool, yes, no string) string {
 	if is {
 		return yes
 	}
