@@ -20,6 +20,18 @@ type Frontier struct {
 // all.
 func (r *Rule) KeepsFrontier() bool { return r.family == frontier }
 
+// Greatest returns what becomes of the writes of a frontier of several under a rule whose cells show the greatest of them by
+// [Rule.Compare]: of that one, and of each of the others. It reports false of rules that make something else of them.
+func (r *Rule) Greatest() (shown, others Outcome, ok bool) {
+	switch {
+	case r.family != frontier || r.combines():
+		return 0, 0, false
+	case r.id == isRefuse:
+		return Refused, Refused, true
+	}
+	return Kept, Lost, true
+}
+
 // Frontier returns the frontier that writes are, none of whose writers had seen another's. It sorts the slice, unless they are few
 // and in a union, where the order of claims says nothing; and keeps it.
 func (r *Rule) Frontier(writes []Write) Frontier {
@@ -119,18 +131,13 @@ func (f *Frontier) fate(w *Write) Fate {
 	case r.combines():
 		return Fate{Outcome: Combined}
 	}
+	shown, others, _ := r.Greatest()
 	against := &writes[0]
 	if against == w || *against == *w {
-		if r.id == isRefuse {
-			return Fate{Outcome: Refused}
-		}
-		return Fate{Outcome: Kept}
+		return Fate{Outcome: shown}
 	}
 	_, by := r.Compare(w, against)
-	if r.id == isRefuse {
-		return Fate{Outcome: Refused, By: by, Against: against}
-	}
-	return Fate{Outcome: Lost, By: by, Against: against}
+	return Fate{Outcome: others, By: by, Against: against}
 }
 
 // customFate says what a user's rule made of one of several live writes. When it kept one of the values as it was, the

@@ -495,7 +495,7 @@ func (l *longKey) beginCell(at int) bool {
 	if !l.plainUnder(tables) {
 		return false
 	}
-	c.frontier = slices.ContainsFunc(l.rules, func(r plainRule) bool { return r.way == byFrontier })
+	c.frontier = slices.ContainsFunc(l.rules, func(r plainRule) bool { return r.way.frontier() })
 	return !c.frontier || l.rank < byVersionOfNamed // of the writes of a frontier nobody remembers the ids
 }
 
@@ -535,7 +535,7 @@ func (l *longKey) fold() {
 			switch l.rules[t].way {
 			case byCounting:
 				kept = nil
-			case byFrontier:
+			case byFrontier, byGreatest:
 				kept = l.foldFrontier(&l.rules[t], &c.ones[t], f.sums[t])
 			}
 			l.end(t, f.tables[t], kept, &c.ones[t], f.sums[t])

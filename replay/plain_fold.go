@@ -28,7 +28,7 @@ func (k *plainKey) foldUnder(t int, table *merge.Table, s *sums) {
 	var one RuleSum
 	switch {
 	case rule.way == byCounting:
-	case rule.way == byFrontier:
+	case rule.way.frontier():
 		kept = k.foldFrontier(rule, &one, s)
 	case len(k.ops) == 1:
 		kept = &k.ops[0]
@@ -116,8 +116,8 @@ func (k *plainKey) mismatch(rule *plainRule, o *plainOp, t *tally) {
 	}
 }
 
-// foldFrontier counts what becomes of the writes of a cell under a rule that keeps the frontier, and returns the write that is
-// kept; nil when that is not one.
+// foldFrontier counts what becomes of the writes of a cell under a rule that keeps the frontier, which is the last write of each
+// node, and returns the write that is kept; nil when that is not one.
 func (k *plainKey) foldFrontier(rule *plainRule, one *RuleSum, s *sums) (kept *plainOp) {
 	before := k.writes - int64(len(k.runs))
 	one.Overwritten.add(Count{before, before}) // by the next of their nodes
@@ -129,6 +129,9 @@ func (k *plainKey) foldFrontier(rule *plainRule, one *RuleSum, s *sums) (kept *p
 		return k.last(0)
 	}
 	one.Overwritten.Max = k.writes - 1 // any of them but one, by those that may have seen them
+	if rule.way == byGreatest {
+		return k.foldGreatest(rule, one, s)
+	}
 	k.findFrontier(rule)
 	if n := int64(k.front.Combined()); n > 0 {
 		one.Combined += n
@@ -144,24 +147,59 @@ func (k *plainKey) foldFrontier(rule *plainRule, one *RuleSum, s *sums) (kept *p
 		if v.Panicked != "" && s.told.wants(finding.RulePanic, k.place(o)) {
 			s.told.keep(k.finding(finding.RulePanic, o, panicDetail(rule.Rule, v.Panicked)))
 		}
-		switch v.Outcome {
-		case merge.Kept:
-			s.totals.Kept++
-		case merge.Combined:
-			one.Combined++
-			s.totals.Combined++
-		case merge.Refused:
-			one.Refused.Max++ // the others may have been seen
-		case merge.Lost:
-			if kept != nil && o.agrees(kept.shown()) {
-				s.totals.Kept++
-				break
-			}
-			one.Lost.Max++
-			k.decided(rule, o, k.lastOf(v.Against), -1, v.By, s)
+		if v.Outcome == merge.Lost {
+			k.lose(rule, o, k.lastOf(v.Against), kept, v.By, one, s)
+		} else {
+			k.survive(v.Outcome, one, s)
 		}
 	}
 	return kept
+}
+
+// foldGreatest is foldFrontier of the last writes of several nodes, of which the rule shows the greatest.
+func (k *plainKey) foldGreatest(rule *plainRule, one *RuleSum, s *sums) (kept *plainOp) {
+	kept = k.last(0)
+	for i := 1; i < len(k.runs); i++ {
+		o := k.last(i)
+		if order, _ := k.order(rule, o, kept); order > 0 || order == 0 && k.node(o.node) > k.node(kept.node) {
+			kept = o
+		}
+	}
+	for i := range k.runs {
+		switch o := k.last(i); {
+		case o == kept:
+			k.survive(rule.shown, one, s)
+		case rule.others == merge.Lost:
+			_, by := k.order(rule, o, kept)
+			k.lose(rule, o, kept, kept, by, one, s)
+		default:
+			k.survive(rule.others, one, s)
+		}
+	}
+	return kept
+}
+
+// survive counts a write of a frontier of several that is not lost.
+func (k *plainKey) survive(as merge.Outcome, one *RuleSum, s *sums) {
+	switch as {
+	case merge.Kept:
+		s.totals.Kept++
+	case merge.Combined:
+		one.Combined++
+		s.totals.Combined++
+	case merge.Refused:
+		one.Refused.Max++ // the others may have been seen
+	}
+}
+
+// lose counts a write of a frontier of several that is lost to another; kept is nil when there is not one.
+func (k *plainKey) lose(rule *plainRule, o, to, kept *plainOp, by lww.Rung, one *RuleSum, s *sums) {
+	if kept != nil && o.agrees(kept.shown()) {
+		s.totals.Kept++
+		return
+	}
+	one.Lost.Max++
+	k.decided(rule, o, to, -1, by, s)
 }
 
 // findFrontier makes k.front the frontier of the cell: the last write of each node, which had seen those before it. Their dots

@@ -27,12 +27,15 @@ type plainRule struct {
 	*merge.Rule
 	claims  claimOrder
 	way     plainWay
-	lists   bool // a cell of one write shows a list of it
-	inverts bool // writes that lose by their stamp to what their writer had seen are counted
+	shown   merge.Outcome // of the greatest of a frontier
+	others  merge.Outcome // of those beside it
+	lists   bool          // a cell of one write shows a list of it
+	inverts bool          // writes that lose by their stamp to what their writer had seen are counted
 }
 
 func plainRuleOf(r *merge.Rule) plainRule {
-	return plainRule{r, claimOrderOf(r), plainWayOf(r), r.Name == "keep-all", r.Name == "lww" && r.Selects()}
+	shown, others, _ := r.Greatest()
+	return plainRule{r, claimOrderOf(r), plainWayOf(r), shown, others, r.Name == "keep-all", r.Name == "lww" && r.Selects()}
 }
 
 // plainWay is how plain keys are folded by a rule.
@@ -43,7 +46,11 @@ const (
 	bySelect                   // it keeps one write, which beats all others
 	byCounting                 // it adds up increments, which are all there is
 	byFrontier                 // it keeps the last write of each node: nobody is known to have seen that
+	byGreatest                 // it does, and shows the greatest of them
 )
+
+// frontier reports whether what counts is the last write of each node.
+func (w plainWay) frontier() bool { return w == byFrontier || w == byGreatest }
 
 func plainWayOf(rule *merge.Rule) plainWay {
 	switch {
@@ -52,6 +59,9 @@ func plainWayOf(rule *merge.Rule) plainWay {
 	case rule.Selects():
 		return bySelect
 	case rule.KeepsFrontier():
+		if _, _, ok := rule.Greatest(); ok {
+			return byGreatest
+		}
 		return byFrontier
 	case rule.Name == "counter":
 		return byCounting
@@ -66,7 +76,9 @@ type claimOrder struct {
 }
 
 func claimOrderOf(rule *merge.Rule) (c claimOrder) {
-	if rule.Name != "lww" && rule.Name != "fww" {
+	switch rule.Name {
+	case "lww", "fww", "delete-wins", "update-wins", "refuse":
+	default:
 		return c
 	}
 	c.reversed = rule.Name == "fww"
