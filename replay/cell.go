@@ -721,7 +721,8 @@ func (c *cell) compare(i, j int32) int {
 	return order
 }
 
-// diverged returns 1 when the exports of two regions end with different writes to the cell, and 0 otherwise.
+// diverged returns 1 when the exports of two regions end with different writes to the cell, and 0 otherwise. An export in which
+// no writes of a node arrive does not say that one never did.
 func (c *cell) diverged() int64 {
 	type last struct {
 		region uint32
@@ -748,10 +749,13 @@ func (c *cell) diverged() int64 {
 			note(c.key.room.echoes[at-1].region, c.key.room.echoes[at-1].at, i)
 		}
 	}
-	for _, l := range lasts {
-		a, b := c.claimOf(l.claim, 0), c.claimOf(lasts[0].claim, 1)
-		if a.Kind != b.Kind || a.Value != b.Value {
-			return 1
+	tells := func(of, to last) bool { return c.key.part.history.came.has(c.opOf(of.claim).writer, to.region) }
+	for n, l := range lasts {
+		for _, m := range lasts[:n] {
+			a, b := c.claimOf(l.claim, 0), c.claimOf(m.claim, 1)
+			if (a.Kind != b.Kind || a.Value != b.Value) && tells(l, m) && tells(m, l) {
+				return 1
+			}
 		}
 	}
 	return 0

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -649,4 +650,49 @@ func TestAMapIsFollowedWhereAListNamesIt(t *testing.T) {
 	}
 	require.Equal(t, Count{0, 0}, run(t, "* * lww", Options{}, first, line("k2", "b", "b:1", `["a:1"]`), line("k", "b", "b:2", "[]")).Totals.Conflicts,
 		"b had seen it before")
+}
+
+// An export that holds its own region's writes alone does not say when those of others arrived: that the writer of the second had
+// seen the first is all that its before-image and eight hours tell, and a stated lag may say so.
+func TestAnExportWithoutArrivalsDoesNotSayThatNothingArrived(t *testing.T) {
+	us1 := `{"key":"k","field":"f","value":1,"node":"us","time":"2026-03-01T10:00:00Z","id":"a"}`
+	eu1 := `{"key":"k","field":"f","value":2,"before":1,"node":"eu","time":"2026-03-01T18:00:00Z","id":"b"}`
+	arrival := `{"key":"other","field":"f","value":1,"node":"eu","time":"2026-03-01T10:00:00Z","id":"c"}`
+	collect := func(us string) *History {
+		h, err := Collect([]history.Source{
+			{Name: "us.ndjson", Region: "us", Open: sourceOf("", us).Open},
+			{Name: "eu.ndjson", Region: "eu", Open: sourceOf("", eu1).Open},
+		}, history.Options{})
+		require.NoError(t, err)
+		return h
+	}
+	table := merge.MustParseTable(header + "* * lww")
+	for _, us := range []string{us1, us1 + "\n" + arrival} { // that eu's writes arrive in us says nothing of those of us in eu
+		h := collect(us)
+		r := h.Run(table, Options{})
+		require.Equal(t, Count{0, 1}, r.Totals.Conflicts)
+		require.Equal(t, Count{0, 1}, r.Totals.Lost)
+		require.Zero(t, r.Totals.Diverged, "the exports end differently, for they hold different writes")
+		require.Positive(t, r.Causality[Unknown].Writes)
+		r = h.Run(table, Options{Lag: time.Second})
+		require.Zero(t, r.Totals.Conflicts)
+		require.Zero(t, r.Totals.Lost)
+	}
+	var saved bytes.Buffer
+	require.NoError(t, collect(us1+"\n"+arrival).Save(&saved))
+	h, err := Load(&saved, history.Options{})
+	require.NoError(t, err)
+	require.Equal(t, int64(1), h.Run(table, Options{}).Causality[Deliveries].Writes, "what arrives is kept in a partial")
+}
+
+// Nothing says who wrote them, so nobody knows who had seen whom.
+func TestWritesOfNoNodeAreCountedAsUnknown(t *testing.T) {
+	r := run(t, "* * lww", Options{}, `{"key":"k","field":"f","value":1,"node":"us","time":100}`, `{"key":"k","field":"f","value":2,"node":"us","time":200}`)
+	require.Zero(t, r.Causality[Unknown].Writes)
+	h, err := Collect([]history.Source{sourceOf("feed", `{"after": {"v": 1}, "key": [1], "updated": "1701102296662969433.0000000000"}
+{"after": {"v": 2}, "key": [1], "updated": "1701102296662969434.0000000000"}`)}, history.Options{Format: history.CockroachDB})
+	require.NoError(t, err)
+	r = h.Run(merge.MustParseTable("* * lww"), Options{})
+	require.Equal(t, Count{0, 1}, r.Totals.Conflicts)
+	require.Equal(t, int64(2), r.Causality[Unknown].Writes)
 }

@@ -569,7 +569,7 @@ func livesOnDetail(field string) string {
 }
 
 func (s *sums) known(k *key) {
-	if len(k.nodes) < 2 {
+	if len(k.nodes) < 2 && (k.nodes[0] != "" || len(k.ops) < 2) {
 		return
 	}
 	for i := range k.stand {
@@ -602,7 +602,10 @@ func (s *sums) nodesOf(k *key, table *merge.Table) {
 // clocks compares the clocks of the nodes: a writer that had seen a write with a later time than its own shows by how
 // much, at least, the clocks differ. A stated lag shows nothing, for it is itself told by the times.
 func (s *sums) clocks(k *key, opt *Options) {
-	tells := func(i int) bool { return k.stand[i].source <= Deliveries && !k.ops[i].time().IsZero() }
+	tells := func(i int) bool {
+		o, source := &k.ops[i], k.stand[i].source
+		return (source <= Deliveries || source == Unknown && k.arrived(o, o.writer) > 0) && !o.time().IsZero()
+	}
 	if len(k.nodes) < 2 || !k.any(tells) {
 		return
 	}

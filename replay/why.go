@@ -6,12 +6,14 @@ import (
 	"hash/maphash"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/lex"
 	"github.com/tiebreakhq/tiebreak/merge/value"
+	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
 // Story is all that happened to one key and why it ended as it did.
@@ -65,6 +67,29 @@ var ErrNoKey = errors.New("no write to key")
 // MaxSteps is how many writes of one cell a story tells. Of a longer one it leaves out the earliest, those first that were
 // overwritten, and what is kept last.
 const MaxSteps = 200
+
+// ExcludeBut returns what to give [history.Options] as Exclude when nothing but one key is to be asked about with
+// [History.Why]. Of the others it leaves what the story may turn on: lists of what writers had seen, and from which nodes writes
+// arrive in which exports.
+func ExcludeBut(name string) func(*history.Record) bool {
+	var mu sync.Mutex
+	came := make(map[[2]string]bool)
+	return func(rec *history.Record) bool {
+		if rec.Key == name || len(rec.Seen) > 0 {
+			return false
+		}
+		if rec.Region == "" || rec.Region == string(rec.Node) {
+			return true
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		known := came[[2]string{string(rec.Node), rec.Region}]
+		if !known {
+			came[[2]string{strings.Clone(string(rec.Node)), strings.Clone(rec.Region)}] = true
+		}
+		return known
+	}
+}
 
 // Why tells the story of one key: of one field, or of all when field is nil. The error is of a key or field that the
 // history doesn't have; it names the nearest that it has.
