@@ -59,6 +59,11 @@ type Input struct {
 	SetAside   int64  `json:"set_aside"`     // what could not be read; see the findings
 	Excluded   int64  `json:"excluded"`      // left out as the caller asked
 
+	// Origins is how many rows say where they were written, in the column of [history.Options.Origin], and NoOrigin how many do
+	// not. They are in other counts too.
+	Origins  int64 `json:"origins,omitempty"`
+	NoOrigin int64 `json:"no_origin,omitempty"`
+
 	// Codes counts what was set aside by the reason.
 	Codes map[finding.Code]int64 `json:"set_aside_codes,omitempty"`
 
@@ -275,6 +280,8 @@ func (in *collected) add(o *collected) {
 		in.aside(code, n)
 	}
 	in.Excluded += o.Excluded
+	in.Origins += o.Origins
+	in.NoOrigin += o.NoOrigin
 	in.told.join(&o.told)
 }
 
@@ -397,6 +404,8 @@ func (c *collector) add(b *history.Batch) {
 	in := &c.inputs[b.Source-c.first]
 	in.begun = true
 	in.Excluded += b.Excluded
+	in.Origins += b.Origins
+	in.NoOrigin += b.NoOrigin
 	for _, f := range b.Aside {
 		in.aside(f.Code, 1)
 		in.told.tell(f)

@@ -22,6 +22,8 @@ type Batch struct {
 	Counts  map[finding.Code]int64 // what was read and is no record by design, by code; nil when there is none
 
 	Excluded int64 // records that [Options.Exclude] left out
+	Origins  int64 // rows that say in the column of [Options.Origin] where they were written
+	NoOrigin int64 // those that do not
 	Lines    int64 // lines that end in the chunk; frames of a msgpack stream
 	Bytes    int64 // of the chunk, unpacked
 

@@ -284,7 +284,7 @@ func (c *change) read(at finding.Place, opt *Options, out *Batch) *problem {
 		return bad
 	}
 	scanned = scanned || !c.deleted && slices.Contains(opt.Scans, t)
-	origin, bad := c.columns.origin(opt)
+	origin, bad := out.origin(c.columns, opt)
 	if bad != nil {
 		return bad
 	}
