@@ -9,7 +9,8 @@ import (
 )
 
 // Batch is what one chunk of a source gave. Every record of the chunk is in exactly one of Records, Plain, Aside, Counts and
-// Excluded; but a record that stands for a whole window of writes is in Records and counted as compacted_window too.
+// Excluded; but a record that stands for a whole window of writes is in Records and counted as compacted_window too, and
+// a row of a feed that tells no times as no_time.
 type Batch struct {
 	Worker int    // who parsed it, from 0: there are never two batches of one worker at once
 	Name   string // of the source
