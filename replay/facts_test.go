@@ -256,6 +256,8 @@ func TestACheckTellsWhatTheMergeBroke(t *testing.T) {
 		{append([]string{one}, both...), []string{"check stock/* 0 <= count fails: count is -1", "check stock/* count >= 0 fails: count is -1"}},
 		{append([]string{one}, both[0]), nil},
 		{[]string{`{"key":"stock/1","op":"add","field":"count","value":-1,"node":"us","id":"us:1","seen":[]}`}, nil},
+		{[]string{`{"key":"stock/1","op":"add","field":"count","value":-1,"node":"us","id":"us:1"}`, `{"key":"stock/1","op":"add","field":"count","value":-1,"node":"eu","id":"eu:1"}`},
+			[]string{"check stock/* 0 <= count fails: count is -2", "check stock/* count >= 0 fails: count is -2"}}, // where nothing says who had seen what too
 		{[]string{`{"key":"o/1","value":"whole","node":"us","id":"us:1"}`, `{"key":"o/1","field":"qty","value":-1,"node":"eu","id":"eu:1"}`}, nil},
 		{[]string{`{"key":"o/1","fields":{"start":9,"end":5},"node":"us","version":1}`}, nil},
 		{[]string{`{"key":"o/1","field":"start","value":9,"node":"us","version":1}`, `{"key":"o/1","field":"end","value":5,"node":"us","version":2}`},
@@ -272,6 +274,21 @@ func TestACheckTellsWhatTheMergeBroke(t *testing.T) {
 			}
 		}
 		require.Equal(t, c.told, told, "%s", c.lines)
+	}
+}
+
+// A check that compares nothing says nothing: for the field has another name, or is a text where a number is due.
+func TestAReportSaysHowOftenACheckWasTried(t *testing.T) {
+	const table = "* * lww\ncheck a/* n >= 0\ncheck a/* m >= 0\nunique a/* n\ncheck a/* t >= 0\nunique a/* m"
+	want := []CheckSum{{Line: 2, Check: "check a/* n >= 0", Tried: 2}, {Line: 3, Check: "check a/* m >= 0"}, {Line: 4, Check: "unique a/* n", Tried: 2},
+		{Line: 5, Check: "check a/* t >= 0", TwoKinds: 1}, {Line: 6, Check: "unique a/* m"}}
+	for i := range want {
+		want[i].Line++ // of the nodes
+	}
+	for _, seen := range []string{"", `,"seen":[]`} { // which takes the long way
+		r := run(t, table, Options{}, `{"key":"a/1","field":"n","value":1,"node":"us","time":1`+seen+`}`, `{"key":"a/2","field":"n","value":2,"node":"us","time":1`+seen+`}`,
+			`{"key":"a/2","field":"t","value":"-9","node":"us","time":2`+seen+`}`, `{"key":"b/1","field":"m","value":1,"node":"us","time":1`+seen+`}`)
+		require.Equal(t, want, r.Checks)
 	}
 }
 

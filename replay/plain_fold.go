@@ -68,7 +68,7 @@ func (k *plainKey) foldUnder(t int, table *merge.Table, s *sums) {
 // says no when there is more to say.
 func (k *plainKey) alone(t int, table *merge.Table, rule *plainRule, s *sums) bool {
 	f := k.folder
-	if rule.way == byCounting || rule.lists || k.adds || k.wholes || f.state != nil || len(table.Uniques) > 0 {
+	if rule.way == byCounting || rule.lists || k.adds || k.wholes || f.state != nil || len(table.Uniques)+len(table.Checks) > 0 {
 		return false
 	}
 	if f.differ != nil {
@@ -317,7 +317,8 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 		sum.Conflicts.Max, writes.Max = pairs/2, n
 	}
 	shown := k.folder.shows(sum, s)
-	wanted := shown || k.folder.differ != nil || len(table.Uniques) > 0
+	checked := len(table.Uniques)+len(table.Checks) > 0
+	wanted := shown || checked || k.folder.differ != nil
 	if kept != nil {
 		sum.Value = kept.shown()
 		if k.wholes {
@@ -336,7 +337,7 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 	case byFrontier:
 		switch {
 		case len(k.runs) == 1 && !rule.lists: // it shows what is kept
-		case shown || len(table.Uniques) > 0:
+		case shown || checked:
 			sum.Value = k.front.Value()
 		case wanted:
 			sum.Value = k.compared()
@@ -366,6 +367,38 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 	total.Refused.add(one.Refused)
 	s.rules[rule.Index()].add(one)
 	s.worst.offer(sum)
+	if checked {
+		k.check(table, kept, s)
+	}
+	k.ended(t, kept)
+}
+
+// check evaluates what the table says of a cell: as [key.check] does of a record. Of a plain key that has several no table has a
+// check, so that one which asks for another field finds none.
+func (k *plainKey) check(table *merge.Table, kept *plainOp, s *sums) {
+	sum := &k.sum
+	for i, check := range table.Checks {
+		if !check.Matches(k.name) {
+			continue
+		}
+		trial := check.Try(func(field string) value.Value {
+			if field == k.field {
+				return sum.Value
+			}
+			return ""
+		})
+		s.checks[i].note(trial)
+		if trial != merge.Broken || kept != nil || k.writes == 1 { // one write broke it: that is no fault of the merge
+			continue
+		}
+		var says []string
+		for _, side := range [...]merge.Operand{check.Left, check.Right} {
+			if side.Const.IsAbsent() {
+				says = append(says, side.Field+" is "+brief(sum.Value))
+			}
+		}
+		s.told.tell(k.finding(finding.InvariantBroken, k.first(), brokenDetail(check, says)))
+	}
 	for i, u := range table.Uniques {
 		if u.Field == k.field && u.Matches(k.name) && !sum.Value.IsAbsent() && sum.Value != value.Null {
 			o := kept
@@ -375,7 +408,6 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 			s.unique(i, sum.Value, k.name, k.place(o))
 		}
 	}
-	k.ended(t, kept)
 }
 
 // compared returns what a frontier shows, to be compared with what others show under other tables. It is good until the next cell.

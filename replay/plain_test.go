@@ -245,16 +245,16 @@ func changesUnder(t *testing.T, h *History, rules []string, cells func([]cell)) 
 // What a key is folded by must not show in any report.
 func TestPlainKeysAreCountedLikeAllOthers(t *testing.T) {
 	tables := []string{
-		"nodes ap < eu < us\nn/* * counter\nm/* * max\n* * lww\nunique k/* f\nunique n/* f",
+		"nodes ap < eu < us\nn/* * counter\nm/* * max\n* * lww\nunique k/* f\nunique n/* f\ncheck n/* f >= 2\ncheck n/* 1 >= f\ncheck n/* g < f\ncheck * f != 1",
 		"* * lww",
 		"nodes us < eu < ap < xx\norder time version node\nn/* * lww\nm/* * prefer-node eu > us\n* * fww",
-		"nodes ap < eu < us\nk/* * prefer 3 > 1 > 0\nm/* * keep-all\n* * min",
+		"nodes ap < eu < us\nk/* * prefer 3 > 1 > 0\nm/* * keep-all\n* * min\ncheck m/* f == 3\ncheck k/* f < 3",
 		"order time node version\nn/* * counter\n* f,g lww together\n* * lww",
 		"nodes ap < eu < us\nn/* f counter\nn/* * lww\nm/* g max\nm/* h highest h\n* * lww\nunique k/* g\ncheck m/* f <= g",
 		"nodes ap < eu < us\nn/* * union\nm/* * delete-wins\n* * refuse\nunique m/* f\nunique k/* f",
 		"profile cosmosdb\nm/* * max\n* * lww\nunique k/* f",
 		"profile cassandra\n* * lww",
-		"order time version node\nn/* * keep-all\nm/* * update-wins\n* * odd\nunique k/* f\nunique n/* g",
+		"order time version node\nn/* * keep-all\nm/* * update-wins\n* * odd\nunique k/* f\nunique n/* g\ncheck k/* f > 2\ncheck * f != f",
 	}
 	plain, all := 0, 0
 	for seed := range uint64(100) {
@@ -303,7 +303,7 @@ func TestPlainKeysAreCountedLikeAllOthers(t *testing.T) {
 // A key that is too long for the memory allowed is folded in runs, and nobody can tell.
 func TestLongKeysAreCountedLikeShortOnes(t *testing.T) {
 	tables := []string{
-		"nodes ap < eu < us\nn/* * counter\nm/* * max\n* * lww\nunique k/* f",
+		"nodes ap < eu < us\nn/* * counter\nm/* * max\n* * lww\nunique k/* f\ncheck n/* f >= 2\ncheck n/* f < 2",
 		"nodes us < eu < ap\norder time version node\nn/* * lww\n* * fww",
 		"nodes ap < eu < us\nk/* * prefer 3 > 1 > 0\nn/* * counter\n* * min",
 		"nodes ap < eu < us\nn/* f counter\nm/* g max\n* h fww\n* * lww\nunique k/* g\ncheck m/* f <= g",

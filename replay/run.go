@@ -463,8 +463,12 @@ func (k *key) check(table *merge.Table, cells []cell, s *sums) {
 		}
 		return "", nil
 	}
-	for _, check := range table.Checks {
-		if !check.Matches(k.name) || check.Holds(func(field string) value.Value { v, _ := get(field); return v }) {
+	for i, check := range table.Checks {
+		if !check.Matches(k.name) {
+			continue
+		}
+		trial := check.Try(func(field string) value.Value { v, _ := get(field); return v })
+		if s.checks[i].note(trial); trial != merge.Broken {
 			continue
 		}
 		var broken []*cell
@@ -478,7 +482,7 @@ func (k *key) check(table *merge.Table, cells []cell, s *sums) {
 		}
 		if ofSeveral(broken) { // else one write broke it: that is no fault of the merge
 			s.told.tell(finding.Finding{Code: finding.InvariantBroken, Place: broken[0].lastPlace(), Key: k.name, Field: fields[0],
-				Detail: check.String() + " fails: " + strings.Join(says, ", ")})
+				Detail: brokenDetail(check, says)})
 		}
 	}
 	for i, u := range table.Uniques {
@@ -489,6 +493,10 @@ func (k *key) check(table *merge.Table, cells []cell, s *sums) {
 			s.unique(i, v, k.name, c.lastPlace())
 		}
 	}
+}
+
+func brokenDetail(c merge.Check, says []string) string {
+	return c.String() + " fails: " + strings.Join(says, ", ")
 }
 
 // ofSeveral reports whether what cells show is of more than one write.

@@ -273,6 +273,14 @@ func notKnown(p *page, r *replay.Report, judged *reads.Report) {
 	default:
 		note("Lines " + list(idle, "and") + " of the table matched nothing in this history: they were not tried.")
 	}
+	for _, c := range r.Checks {
+		switch text := "Line " + strconv.Itoa(c.Line) + " of the table, " + c.Check + ", "; {
+		case c.TwoKinds > 0:
+			note(text + "could not be tried " + plural(c.TwoKinds, "time") + ", for the values are of different kinds: a number in quotes is a text.")
+		case c.Tried == 0:
+			note(text + "was never tried: no record has what it asks for.")
+		}
+	}
 	if len(notes) == 0 {
 		return
 	}
