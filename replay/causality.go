@@ -302,7 +302,7 @@ func (k *key) seen(opt *Options, i int, lo, hi []int32) Source {
 
 // seenExactly takes the record's own context. A context says nothing of operations that it could not have named: those
 // without an id, and those without a number when it is told by numbers. They may have been seen or not. An empty context
-// alone says of all that they had not. marks are what follows from its list.
+// alone says of all that they had not, but for those that follow from what its node had written when it is a list. marks are what follows from its list.
 func (k *key) seenExactly(i int, seen *context, marks marks, lo, hi []int32) {
 	for n, node := range k.nodes {
 		if k.numbered[n] {
@@ -316,7 +316,6 @@ func (k *key) seenExactly(i int, seen *context, marks marks, lo, hi []int32) {
 		if named, ok := k.findID(id); ok {
 			o := &k.stand[named]
 			tied = k.knowsOf(o, lo, hi) || tied
-			k.stand[i].namesOwn = k.stand[i].namesOwn || o.node == k.stand[i].node
 		}
 	}
 	if tied { // of those that nothing puts in order, the first may all be named
@@ -333,10 +332,10 @@ func (k *key) seenExactly(i int, seen *context, marks marks, lo, hi []int32) {
 			}
 		}
 	}
+	k.stand[i].names, k.stand[i].namesOwn = !seen.whole, !seen.whole
 	if len(seen.ids) == 0 && len(seen.up) == 0 {
 		return
 	}
-	k.stand[i].names = len(seen.ids) > 0
 	for n, list := range k.inOrder {
 		switch {
 		case k.numbered[n]:

@@ -459,7 +459,7 @@ func (s *writes) put(rec *history.Record, at int64) {
 	}
 	s.record = appendRecord(s.record[:0], &s.names, rec, seq, at)
 	s.filler.put(partition(rec.Key), s.record)
-	s.links.note(rec)
+	s.links.note(rec, seq)
 	if rec.Region != "" {
 		s.came.note(&s.names, rec)
 	}

@@ -656,7 +656,7 @@ func TestAMapIsFollowedWhereAListNamesIt(t *testing.T) {
 		return fmt.Sprintf(`{"key":%q,"field":"f","value":%q,"node":%q,"time":1700000000000000000,"id":%q,"seen":%s}`, key, id, node, id, seen)
 	}
 	first, other := line("k", "a", "a:1", "[]"), line("k2", "b", "b:1", `{"a":1}`)
-	for seen, conflicts := range map[string]int64{`["b:1"]`: 0, `{"b":1}`: 1, `{"a":1,"b":1}`: 0, `["b:1","a:1"]`: 0, `[]`: 1} {
+	for seen, conflicts := range map[string]int64{`["b:1"]`: 0, `{"eu":1}`: 1, `{"a":1,"b":1}`: 0, `["b:1","a:1"]`: 0, `[]`: 1} {
 		for _, more := range []string{"", line("k3", "d", "d:1", `["b:1"]`)} {
 			lines := []string{first, other, line("k", "c", "c:1", seen)}
 			if more != "" {
@@ -712,4 +712,45 @@ func TestWritesOfNoNodeAreCountedAsUnknown(t *testing.T) {
 	r = h.Run(merge.MustParseTable("* * lww"), Options{})
 	require.Equal(t, Count{0, 1}, r.Totals.Conflicts)
 	require.Equal(t, int64(2), r.Causality[Unknown].Writes)
+}
+
+// A list leaves out what its node had seen before, so an empty one says nothing of what an earlier write had seen that does not say.
+// A map leaves nothing out.
+func TestAnEmptyListLeavesOutWhatItsNodeHadSeenBefore(t *testing.T) {
+	at := func(seen1, seen2 string) *Report {
+		return run(t, "* * lww", Options{},
+			`{"key":"k","field":"x","value":1,"node":"us","id":"us:1","time":100,"seen":[]}`,
+			`{"key":"k","field":"x","value":2,"node":"eu","id":"eu:1","time":200`+seen1+`}`,
+			`{"key":"k","field":"x","value":3,"node":"eu","id":"eu:2","time":300`+seen2+`}`)
+	}
+	for _, c := range []struct {
+		seen1, seen2    string
+		conflicts, lost Count
+	}{
+		{`,"seen":["us:1"]`, `,"seen":[]`, Count{}, Count{}},
+		{``, `,"seen":[]`, Count{0, 2}, Count{0, 1}},
+		{``, `,"seen":["eu:1"]`, Count{0, 2}, Count{0, 1}},
+		{``, `,"seen":{}`, Count{2, 2}, Count{1, 1}},
+		{``, `,"seen":{"eu":1}`, Count{2, 2}, Count{1, 1}},
+	} {
+		r := at(c.seen1, c.seen2)
+		require.Equal(t, c.conflicts, r.Totals.Conflicts, "%+v", c)
+		require.Equal(t, c.lost, r.Totals.Lost, "%+v", c)
+	}
+}
+
+// What a map says of a write on another key is followed where a list leaves it out, and nowhere else: whether some list on a key
+// that has nothing to do with it names an id made the difference once.
+func TestMapsAreFollowedWhereAListLeavesThemOut(t *testing.T) {
+	const other = `{"key":"z","field":"x","value":1,"node":"ap","id":"ap:2","time":1,"seen":["ap:1"]}`
+	for seen, conflicts := range map[string]int64{`{}`: 1, `{"b":1}`: 1, `[]`: 0, `["eu:1"]`: 0} {
+		lines := []string{
+			`{"key":"k","field":"x","value":2,"node":"us","id":"us:1","time":100,"seen":{}}`,
+			`{"key":"j","field":"x","value":1,"node":"eu","id":"eu:1","time":200,"seen":{"us":1}}`,
+			`{"key":"k","field":"x","value":3,"node":"eu","id":"eu:2","time":300,"seen":` + seen + `}`,
+		}
+		for _, lines := range [][]string{lines, append(lines, other)} {
+			require.Equal(t, Count{conflicts, conflicts}, run(t, "* * lww", Options{}, lines...).Totals.Conflicts, "%s", lines)
+		}
+	}
 }

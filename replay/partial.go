@@ -37,7 +37,7 @@ import (
 
 const (
 	partialForm  = "tiebreak.partial/"
-	partialMagic = partialForm + "v7\n"
+	partialMagic = partialForm + "v8\n"
 )
 
 // packing is how the inside of a partial is packed.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
@@ -68,27 +69,56 @@ var ErrNoKey = errors.New("no write to key")
 // overwritten, and what is kept last.
 const MaxSteps = 200
 
-// ExcludeBut returns what to give [history.Options] as Exclude when nothing but one key is to be asked about with
-// [History.Why]. Of the others it leaves what the story may turn on: lists of what writers had seen, and from which nodes writes
-// arrive in which exports.
-func ExcludeBut(name string) func(*history.Record) bool {
-	var mu sync.Mutex
-	came := make(map[[2]string]bool)
-	return func(rec *history.Record) bool {
-		if rec.Key == name || len(rec.Seen) > 0 {
+// About leaves out of a history what [History.Why] of one key doesn't need: all other keys, but for what the story may turn on,
+// which is lists of what writers had seen, and from which nodes writes arrive in which exports.
+type About struct {
+	Key string
+
+	maps    bool // what writers had seen by numbers is needed too
+	left    atomic.Bool
+	follows atomic.Bool // there are lists to follow, which may name whose numbers were left out
+
+	mu   sync.Mutex
+	came map[[2]string]bool
+}
+
+// Exclude reports whether a record may be left out: it is for [history.Options].
+func (a *About) Exclude(rec *history.Record) bool {
+	if rec.Key == a.Key || len(rec.Seen) > 0 {
+		if rec.Knows && !rec.Whole {
+			a.follows.Store(true)
+		}
+		return false
+	}
+	if len(rec.SeenUp) > 0 {
+		if a.maps {
 			return false
 		}
-		if rec.Region == "" || rec.Region == string(rec.Node) {
-			return true
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		known := came[[2]string{string(rec.Node), rec.Region}]
-		if !known {
-			came[[2]string{strings.Clone(string(rec.Node)), strings.Clone(rec.Region)}] = true
-		}
-		return known
+		a.left.Store(true)
 	}
+	if rec.Region == "" || rec.Region == string(rec.Node) {
+		return true
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	known := a.came[[2]string{string(rec.Node), rec.Region}]
+	if !known {
+		if a.came == nil {
+			a.came = make(map[[2]string]bool)
+		}
+		a.came[[2]string{strings.Clone(string(rec.Node)), strings.Clone(rec.Region)}] = true
+	}
+	return known
+}
+
+// Enough reports whether nothing was left out that is needed after all. When it says no the history is to be read again, and more of
+// it is left in then.
+func (a *About) Enough() bool {
+	if a.maps || !a.left.Load() || !a.follows.Load() {
+		return true
+	}
+	a.maps, a.came = true, nil
+	return false
 }
 
 // Why tells the story of one key: of one field, or of all when field is nil. The error is of a key or field that the

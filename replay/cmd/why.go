@@ -38,11 +38,16 @@ func (c *command) why(args []string) (int, error) {
 			only = &field
 		}
 	})
+	about := replay.About{Key: key}
 	once := slices.Contains(in.names, "-")
 	if !once {
-		in.exclude = replay.ExcludeBut(key)
+		in.exclude = about.Exclude
 	}
 	h, story, err := c.story(&in, table, key, only)
+	if err == nil && !about.Enough() {
+		_ = h.Close()
+		h, story, err = c.story(&in, table, key, only)
+	}
 	if errors.Is(err, replay.ErrNoKey) && !once {
 		in.exclude = nil // and read again, to name the nearest key that there is
 		h, story, err = c.story(&in, table, key, only)
