@@ -754,3 +754,29 @@ func TestMapsAreFollowedWhereAListLeavesThemOut(t *testing.T) {
 		}
 	}
 }
+
+// Under a rule that adds nothing up the next increment leaves nothing of the one before, though its writer had seen it: that is no
+// overwriting. What says the whole of the value is.
+func TestIncrementsUnderARuleThatHasNoUseForThemAreLost(t *testing.T) {
+	add := func(n int, op string) string {
+		return fmt.Sprintf(`{"key":"k","field":"f","op":%q,"value":%d,"node":"us","id":"us:%d","version":%d,"time":%d}`, op, n, n, n, n)
+	}
+	for _, c := range []struct {
+		rule string
+		ops  []string
+		lost int64
+	}{
+		{"lww", []string{"add", "add", "add"}, 2},
+		{"keep-all", []string{"add", "add", "add"}, 2},
+		{"lww", []string{"add", "add", "set"}, 0},
+		{"lww", []string{"set", "add", "add"}, 1},
+		{"counter", []string{"add", "add", "add"}, 0},
+	} {
+		var lines []string
+		for i, op := range c.ops {
+			lines = append(lines, add(i+1, op))
+		}
+		r := run(t, "* * "+c.rule, Options{}, lines...)
+		require.Equal(t, Count{c.lost, c.lost}, r.Totals.Lost, "%+v", c)
+	}
+}

@@ -54,13 +54,6 @@ func (k *plainKey) foldUnder(t int, table *merge.Table, s *sums) {
 			}
 		}
 	}
-	if k.adds && !rule.Takes(merge.Add) {
-		for i := range k.ops {
-			if o := &k.ops[i]; o.kind == merge.Add {
-				k.mismatch(rule, o, &s.told)
-			}
-		}
-	}
 	k.end(t, table, kept, &one, s)
 }
 
@@ -89,14 +82,16 @@ func (k *plainKey) alone(t int, table *merge.Table, rule *plainRule, s *sums) bo
 	return true
 }
 
-// counted adds the increments up for the rules that count. It says no when there is something else.
+// counted adds the increments up for the rules that count. It says no when there is something else, or an increment under another
+// rule.
 func (k *plainKey) counted() bool {
-	for t, rule := range k.rules {
-		if rule.way != byCounting {
+	for t := range k.rules {
+		rule := &k.rules[t]
+		if rule.way != byCounting && !k.adds {
 			continue
 		}
 		for i := range k.ops {
-			if !k.count(t, &k.ops[i]) {
+			if !k.takes(t, &k.ops[i]) {
 				return false
 			}
 		}
@@ -104,16 +99,17 @@ func (k *plainKey) counted() bool {
 	return true
 }
 
+// takes reports whether a rule takes what a write does, and lets it count it.
+func (k *plainKey) takes(t int, o *plainOp) bool {
+	if rule := &k.rules[t]; rule.way != byCounting {
+		return o.kind != merge.Add || rule.Takes(merge.Add)
+	}
+	return k.count(t, o)
+}
+
 // count adds one write to the sum under a table, and reports whether it is an increment.
 func (k *plainKey) count(t int, o *plainOp) bool {
 	return o.kind == merge.Add && k.sums[t].Add(o.value)
-}
-
-// mismatch tells of an increment that the rule has no use for.
-func (k *plainKey) mismatch(rule *plainRule, o *plainOp, t *tally) {
-	if t.wants(finding.OpMismatch, k.place(o)) {
-		t.keep(k.finding(finding.OpMismatch, o, mismatchDetail(rule.Rule, o.kind)))
-	}
 }
 
 // foldFrontier counts what becomes of the writes of a cell under a rule that keeps the frontier, which is the last write of each
