@@ -117,7 +117,9 @@ func (c *cell) fold() {
 		c.state = c.rule.NewCell()
 		c.apply(&c.state, 0, len(c.op))
 	}
-	c.shown = c.state.Value()
+	if c.count > 0 { // a record that was only ever deleted has no field, and so none that begins at nothing
+		c.shown = c.state.Value()
+	}
 	c.divide()
 }
 

@@ -127,7 +127,7 @@ func (h *History) Why(table *merge.Table, name string, field *string, opt Option
 	f := h.newFolder(&work{tables: []*merge.Table{table}, opt: &opt}, maphash.MakeSeed())
 	s := f.sums[0]
 	story := &Story{Schema: "tiebreak.story/v1", Table: infoOf(table), Key: name, Fields: []FieldStory{}}
-	asked := func(c *cell) bool { return field == nil || c.holds(*field) }
+	asked := func(c *cell) bool { return field == nil || c.name == *field || c.rule == table.Rule(name, *field) && c.holds(*field) }
 	others := newSums(table, &opt, h) // of the fields that are not asked for
 	var names []string
 	err := f.pick(&h.store.parts[partition(name)], name, nil, nil, func(k *key) error {
@@ -187,10 +187,18 @@ func (h *History) nearest(name string) string {
 	return fmt.Sprintf("; did you mean %q?", best)
 }
 
-// holds reports whether a field belongs to the cell.
+// holds reports whether a field belongs to a cell of several: it is one of those that it names or, of a cell of all fields, one that
+// some write has.
 func (c *cell) holds(field string) bool {
-	return c.name == field || c.rule.Together && slices.Contains(strings.Split(c.name, ","), field) ||
-		c.rule.Together && c.name == "*"
+	if !c.rule.Together || c.name != "*" {
+		return c.rule.Together && slices.Contains(strings.Split(c.name, ","), field)
+	}
+	for i := range c.op {
+		if c.claim(i).Value.Kind() == value.KindObject && !c.claim(i).Value.Get(field).IsAbsent() {
+			return true
+		}
+	}
+	return false
 }
 
 // own returns a copy of a value in memory of its own.
