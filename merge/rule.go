@@ -379,6 +379,10 @@ func (r *Rule) Takes(kind Kind) bool {
 	return true
 }
 
+// Lists reports whether prefer has a place for a value; one that is not on its list loses to all that are. Other rules list nothing,
+// and take any.
+func (r *Rule) Lists(v value.Value) bool { return r.id != isPrefer || slices.Contains(r.values, v) }
+
 // Func returns the function of a user's own rule, nil for the rules of this package.
 func (r *Rule) Func() func(a, b value.Value) value.Value {
 	if r.custom == nil {

@@ -159,10 +159,15 @@ func mergeLast(cells []merge.Cell) []merge.Cell {
 }
 
 // tellFaults tells what a verdict says of the rule rather than of the claim.
-func (c *cell) tellFaults(i int, kind merge.Kind, v *merge.Verdict, t *tally) {
+func (c *cell) tellFaults(i int, claim *merge.Claim, v *merge.Verdict, t *tally) {
+	kind := claim.Kind
 	o := c.opOf(i)
 	place := c.key.place(o)
 	switch {
+	case kind == merge.Set && !c.rule.Lists(claim.Value):
+		if t.wants(finding.UnlistedValue, place) {
+			t.keep(c.finding(finding.UnlistedValue, o, unlistedDetail(claim.Value)))
+		}
 	case v.Panicked != "":
 		if t.wants(finding.RulePanic, place) {
 			t.keep(c.finding(finding.RulePanic, o, panicDetail(c.rule, v.Panicked)))
@@ -180,6 +185,10 @@ func (c *cell) tellFaults(i int, kind merge.Kind, v *merge.Verdict, t *tally) {
 			t.keep(c.finding(finding.NotMonotonic, o, c.rule.Name+" only grows; what the write takes away stays"))
 		}
 	}
+}
+
+func unlistedDetail(v value.Value) string {
+	return brief(v) + " is not on the list of the rule, and loses to all that are"
 }
 
 func mismatchDetail(r *merge.Rule, kind merge.Kind) string {
@@ -369,7 +378,9 @@ func adds(r *merge.Rule) bool { return r.Name == "counter" || r.Name == "append"
 
 // useless reports whether a claim is an increment of which the rule has no use. What says the whole of the value takes its place, and no
 // other increment does.
-func useless(r *merge.Rule, claim *merge.Claim) bool { return claim.Kind == merge.Add && !r.Takes(merge.Add) }
+func useless(r *merge.Rule, claim *merge.Claim) bool {
+	return claim.Kind == merge.Add && !r.Takes(merge.Add)
+}
 
 // elements returns which elements a claim is about: the one that it puts in or takes out, whatever the rule makes of that, and
 // under a rule for sets those by which a value differs from what it replaced. Else it is about all of the cell, and it says no. It
@@ -546,14 +557,14 @@ func (c *cell) tell(s *sums) {
 	rule := &s.rules[c.rule.Index()]
 	one := RuleSum{Cells: 1, Writes: int64(len(c.op)), Conflicts: pairs}
 	total := &Totals{Cells: 1, Conflicts: pairs, Conflicting: writes}
-	only := len(c.op) == 1 && !c.rule.NeedsDots() && c.rule.Takes(c.opOf(0).kind) // of a rule that keeps one write: it is that one
+	only := len(c.op) == 1 && !c.rule.NeedsDots() && c.rule.Takes(c.opOf(0).kind) && c.rule.Name != "prefer" // of a rule that keeps one write: it is that one
 	for i := range c.op {
 		k.room.tick()
 		var v merge.Verdict // kept
 		if !only {
 			claim := c.claim(i)
 			v = c.state.Judge(claim)
-			c.tellFaults(i, claim.Kind, &v, &s.told)
+			c.tellFaults(i, claim, &v, &s.told)
 		}
 		f := c.fate(i, &v)
 		count := Count{1, 1}

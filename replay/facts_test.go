@@ -780,3 +780,13 @@ func TestIncrementsUnderARuleThatHasNoUseForThemAreLost(t *testing.T) {
 		require.Equal(t, Count{c.lost, c.lost}, r.Totals.Lost, "%+v", c)
 	}
 }
+
+// A slip of the keyboard in a prefer line makes the value that was meant lose to all others.
+func TestValuesThatAPreferLineDoesNotListAreTold(t *testing.T) {
+	for _, seen := range []string{"", `,"seen":[]`} { // which takes the long way
+		r := run(t, `* * prefer clsoed > paid > new`, Options{},
+			`{"key":"a","field":"f","value":"closed","node":"us","time":1`+seen+`}`, `{"key":"a","field":"f","value":"new","node":"eu","time":2`+seen+`}`,
+			`{"key":"b","field":"f","value":"closed","node":"us","time":1`+seen+`}`, `{"key":"b","field":"f","op":"delete","node":"us","time":2`+seen+`}`)
+		require.Equal(t, int64(2), foundCount(r, finding.UnlistedValue))
+	}
+}

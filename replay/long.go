@@ -510,6 +510,11 @@ func (l *longKey) fold() {
 			return true
 		}
 		l.eachClaim(o, func(c *longCell, o *plainOp) bool {
+			for t := range l.rules {
+				if l.rules[t].Name == "prefer" {
+					l.unlisted(&l.rules[t], o, &f.sums[t].told)
+				}
+			}
 			if c.holds {
 				l.pass(c, o.node != c.held.node)
 			}

@@ -54,14 +54,26 @@ func (k *plainKey) foldUnder(t int, table *merge.Table, s *sums) {
 			}
 		}
 	}
+	if rule.Name == "prefer" {
+		for i := range k.ops {
+			k.unlisted(rule, &k.ops[i], &s.told)
+		}
+	}
 	k.end(t, table, kept, &one, s)
+}
+
+// unlisted tells of a value that the rule does not list.
+func (k *plainKey) unlisted(rule *plainRule, o *plainOp, t *tally) {
+	if o.kind == merge.Set && !rule.Lists(o.value) && t.wants(finding.UnlistedValue, k.place(o)) {
+		t.keep(k.finding(finding.UnlistedValue, o, unlistedDetail(o.value)))
+	}
 }
 
 // alone counts a cell of one write, of which there is nothing to say but that it is kept: three in ten cells of the benchmark. It
 // says no when there is more to say.
 func (k *plainKey) alone(t int, table *merge.Table, rule *plainRule, s *sums) bool {
 	f := k.folder
-	if rule.way == byCounting || rule.lists || k.adds || k.wholes || f.state != nil || len(table.Uniques)+len(table.Checks) > 0 {
+	if rule.way == byCounting || rule.lists || rule.Name == "prefer" || k.adds || k.wholes || f.state != nil || len(table.Uniques)+len(table.Checks) > 0 {
 		return false
 	}
 	if f.differ != nil {

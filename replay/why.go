@@ -127,7 +127,9 @@ func (h *History) Why(table *merge.Table, name string, field *string, opt Option
 	f := h.newFolder(&work{tables: []*merge.Table{table}, opt: &opt}, maphash.MakeSeed())
 	s := f.sums[0]
 	story := &Story{Schema: "tiebreak.story/v1", Table: infoOf(table), Key: name, Fields: []FieldStory{}}
-	asked := func(c *cell) bool { return field == nil || c.name == *field || c.rule == table.Rule(name, *field) && c.holds(*field) }
+	asked := func(c *cell) bool {
+		return field == nil || c.name == *field || c.rule == table.Rule(name, *field) && c.holds(*field)
+	}
 	others := newSums(table, &opt, h) // of the fields that are not asked for
 	var names []string
 	err := f.pick(&h.store.parts[partition(name)], name, nil, nil, func(k *key) error {

@@ -37,6 +37,7 @@ const (
 	CounterRegressed     Code = "counter_regressed"      // an absolute count went down without a decrement
 	CounterOverflow      Code = "counter_overflow"       // a sum left the range of its type
 	OpMismatch           Code = "op_mismatch"            // an operation that the rule of its field has no use for
+	UnlistedValue        Code = "unlisted_value"         // a value that is not on the list of its prefer line
 	NotMonotonic         Code = "not_monotonic"          // a value that may only grow was made to shrink
 	NonFinite            Code = "non_finite"             // NaN or an infinity
 	MissingBeforeImage   Code = "missing_before_image"   // an absolute value, and nothing to take a difference from

@@ -25,6 +25,7 @@ var meanings = []meaning{
 	{finding.CounterOverflow, "a sum left the range of its type"},
 	{finding.MissingBeforeImage, "an absolute value, and nothing to take a difference from"},
 	{finding.OpMismatch, "an operation that the rule of its field has no use for"},
+	{finding.UnlistedValue, "a value that its prefer line does not list: it loses to all that are"},
 	{finding.NotMonotonic, "a value that may only grow was made to shrink"},
 	{finding.RulePanic, "a rule of your own panicked; the ladder decided instead"},
 	{finding.RuleMismatch, "two replicas with two rule tables"},
