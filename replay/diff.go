@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
@@ -17,14 +18,31 @@ type Diff struct {
 	Others []Changes `json:"others"`
 }
 
-// Changes is what one table changes.
+// Changes is what one table changes. Fewer losses are no better by themselves: a line that matches nothing loses nothing, and what
+// a rule has no use for is found. Which lines match nothing say the rules of the reports.
 type Changes struct {
-	Report  *Report    `json:"report"`
-	Lines   []LineDiff `json:"lines"`   // of the tables themselves
-	Cells   int64      `json:"cells"`   // that end with another value
-	Refused int64      `json:"refused"` // cells that one table refuses to merge and the other doesn't
-	Differ  int64      `json:"differ"`  // cells in either count
-	Largest []CellDiff `json:"largest"` // the first of them, by key and field, up to Options.Worst
+	Report   *Report       `json:"report"`
+	Lines    []LineDiff    `json:"lines"`    // of the tables themselves
+	Cells    int64         `json:"cells"`    // that end with another value
+	Refused  int64         `json:"refused"`  // cells that one table refuses to merge and the other doesn't
+	Differ   int64         `json:"differ"`   // cells in either count
+	Largest  []CellDiff    `json:"largest"`  // the first of them, by key and field, up to Options.Worst
+	Findings []FindingDiff `json:"findings"` // of which there are more or fewer, by code
+	Losses   []RuleDiff    `json:"losses"`   // by the lines that lose or refuse more or fewer, those of the base first
+}
+
+// FindingDiff is a code that is found more or less often.
+type FindingDiff struct {
+	Code finding.Code `json:"code"`
+	Was  int64        `json:"was"`
+	Is   int64        `json:"is"`
+}
+
+// RuleDiff is a line that loses or refuses more or fewer. A line is the same in two tables when its rule is, wherever it stands.
+type RuleDiff struct {
+	Rule string   `json:"rule"`
+	Was  *RuleSum `json:"was"` // null when the base has no such line
+	Is   *RuleSum `json:"is"`  // null when the other table has none
 }
 
 // LineDiff is one line that only one of the two tables has.
@@ -77,6 +95,7 @@ func (h *History) Diff(tables []*merge.Table, opt Options) *Diff {
 		for _, part := range all {
 			c.join(&part.others[i], part.limit)
 		}
+		c.Findings, c.Losses = findingDiff(d.Base, c.Report), ruleDiff(d.Base, c.Report)
 		d.Others = append(d.Others, c)
 	}
 	return d
@@ -217,4 +236,49 @@ func lineDiff(from, to *merge.Table) []LineDiff {
 		}
 	}
 	return lines
+}
+
+// findingDiff returns the codes that two tables do not find equally often.
+func findingDiff(from, to *Report) []FindingDiff {
+	list := []FindingDiff{}
+	for _, code := range codesOf(from, to) {
+		if d := (FindingDiff{Code: code, Was: from.Found(code), Is: to.Found(code)}); d.Was != d.Is {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// codesOf returns the codes of the findings of two reports, sorted.
+func codesOf(reports ...*Report) []finding.Code {
+	var codes []finding.Code
+	for _, r := range reports {
+		for i := range r.Findings {
+			codes = append(codes, r.Findings[i].Code)
+		}
+	}
+	slices.Sort(codes)
+	return slices.Compact(codes)
+}
+
+// ruleDiff returns the lines that lose or refuse more or fewer under one of two tables, those of the first in its order, and then
+// those that only the second has.
+func ruleDiff(from, to *Report) []RuleDiff {
+	list := []RuleDiff{}
+	differs := func(a, b *RuleSum) {
+		var none RuleSum
+		was, is := cmp.Or(a, &none), cmp.Or(b, &none)
+		if was.Lost != is.Lost || was.Refused != is.Refused {
+			list = append(list, RuleDiff{Rule: cmp.Or(was.Rule, is.Rule), Was: a, Is: b})
+		}
+	}
+	for i := range from.Rules {
+		differs(&from.Rules[i], to.Line(from.Rules[i].Rule))
+	}
+	for i := range to.Rules {
+		if b := &to.Rules[i]; from.Line(b.Rule) == nil {
+			differs(nil, b)
+		}
+	}
+	return list
 }

@@ -391,6 +391,28 @@ func TestDiffSaysWhatAnotherTableChanges(t *testing.T) {
 	require.Zero(t, d.Others[1].Cells)
 }
 
+// Under a table that mistypes a key the counter counts nothing: its increments are of no use to the rule that takes them.
+func TestDiffSaysWhatIsFoundAndLostByWhichLine(t *testing.T) {
+	h, err := Collect([]history.Source{sourceOf("h", strings.Join([]string{
+		`{"key":"stock/1","field":"n","op":"add","value":9,"node":"us","time":100,"id":"us:1","seen":{}}`,
+		`{"key":"stock/1","field":"n","op":"add","value":5,"node":"eu","time":200,"id":"eu:1","seen":{}}`,
+		`{"key":"o/1","field":"n","value":1,"node":"us","time":100,"id":"us:2","seen":{}}`,
+		`{"key":"o/1","field":"n","value":2,"node":"eu","time":100,"id":"eu:2","seen":{}}`,
+	}, "\n"))}, history.Options{})
+	require.NoError(t, err)
+	base := merge.MustParseTable(header + "stock/* * counter\no/* * lww\n* * lww")
+	other := merge.MustParseTable(header + "stok/* * counter\no/* * lww\n* * fww")
+	d := h.Diff([]*merge.Table{base, other, base}, Options{})
+	require.Equal(t, []FindingDiff{{Code: finding.OpMismatch, Was: 0, Is: 2}}, d.Others[0].Findings)
+	losses := d.Others[0].Losses
+	require.Len(t, losses, 1, "the line that loses as before is not told, nor one that loses nothing under either")
+	require.Equal(t, "* * fww", losses[0].Rule)
+	require.Nil(t, losses[0].Was)
+	require.Equal(t, Count{1, 1}, losses[0].Is.Lost)
+	require.Empty(t, d.Others[1].Findings)
+	require.Empty(t, d.Others[1].Losses)
+}
+
 func TestLawsAreTriedOnRealValues(t *testing.T) {
 	average := merge.Custom{Name: "average", Waives: 0, Merge: func(a, b value.Value) value.Value {
 		return value.Int(int64(len(a)+len(b)) / 2)

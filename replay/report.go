@@ -194,6 +194,26 @@ func (r *Report) Ties() int64 {
 	return n
 }
 
+// Found returns how often a code was found.
+func (r *Report) Found(code finding.Code) int64 {
+	for i := range r.Findings {
+		if r.Findings[i].Code == code {
+			return r.Findings[i].Count
+		}
+	}
+	return 0
+}
+
+// Line returns what the line with a rule did; nil when the table has no such line. It has no two: the second would never match.
+func (r *Report) Line(rule string) *RuleSum {
+	for i := range r.Rules {
+		if r.Rules[i].Rule == rule {
+			return &r.Rules[i]
+		}
+	}
+	return nil
+}
+
 // Skew says that a node's clock was seen ahead of another's: a writer of Behind had seen a write of Ahead and stamped its
 // own that much earlier.
 type Skew struct {

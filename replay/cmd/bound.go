@@ -74,11 +74,7 @@ func (c *command) exceeded(b bound, r *replay.Report) bool {
 	if of, ok := totals[b.word]; ok {
 		count = of(r)
 	} else {
-		for _, f := range r.Findings {
-			if f.Code == finding.Code(b.word) {
-				count = exactly(f.Count)
-			}
-		}
+		count = exactly(r.Found(finding.Code(b.word)))
 	}
 	if count.Max <= b.limit {
 		return false

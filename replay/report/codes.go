@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/tiebreakhq/tiebreak/merge/finding"
@@ -99,4 +100,9 @@ func importance(code finding.Code) int {
 		return len(meanings)
 	}
 	return i
+}
+
+// byImportance orders codes: those first that a reader should see first.
+func byImportance(a, b finding.Code) int {
+	return cmp.Or(cmp.Compare(importance(a), importance(b)), cmp.Compare(a, b))
 }

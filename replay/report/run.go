@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -167,9 +166,7 @@ func findings(p *page, r *replay.Report) {
 		return
 	}
 	p.title("Findings")
-	list := slices.SortedFunc(slices.Values(r.Findings), func(a, b replay.Finding) int {
-		return cmp.Or(cmp.Compare(importance(a.Code), importance(b.Code)), cmp.Compare(a.Code, b.Code))
-	})
+	list := slices.SortedFunc(slices.Values(r.Findings), func(a, b replay.Finding) int { return byImportance(a.Code, b.Code) })
 	wide, digits := 0, 0
 	for _, f := range list {
 		wide, digits = max(wide, len(f.Code)), max(digits, len(number(f.Count)))
@@ -260,18 +257,8 @@ func notKnown(p *page, r *replay.Report, judged *reads.Report) {
 	if ties := r.Decided.Kind + r.Decided.Value; ties > 0 && len(r.Table.Nodes) == 0 {
 		note("The table has no nodes line, so " + plural(ties, "tie") + " went to what was written and not to a node: begin it with nodes A < B < C, the last one wins.")
 	}
-	var idle []string
-	for _, s := range r.Rules {
-		if s.Cells == 0 {
-			idle = append(idle, strconv.Itoa(s.Line))
-		}
-	}
-	switch len(idle) {
-	case 0:
-	case 1:
-		note("Line " + idle[0] + " of the table matched nothing in this history: it was not tried.")
-	default:
-		note("Lines " + list(idle, "and") + " of the table matched nothing in this history: they were not tried.")
+	if text := idle(r, "the table"); text != "" {
+		note(text)
 	}
 	for _, c := range r.Checks {
 		switch text := "Line " + strconv.Itoa(c.Line) + " of the table, " + c.Check + ", "; {
@@ -288,6 +275,23 @@ func notKnown(p *page, r *replay.Report, judged *reads.Report) {
 	for _, text := range notes {
 		p.wrapped("  - ", "    ", text)
 	}
+}
+
+// idle says which lines of a table matched nothing; "" when all did something.
+func idle(r *replay.Report, table string) string {
+	var lines []string
+	for _, s := range r.Rules {
+		if s.Cells == 0 {
+			lines = append(lines, strconv.Itoa(s.Line))
+		}
+	}
+	switch len(lines) {
+	case 0:
+		return ""
+	case 1:
+		return "Line " + lines[0] + " of " + table + " matched nothing in this history: it was not tried."
+	}
+	return "Lines " + list(lines, "and") + " of " + table + " matched nothing in this history: they were not tried."
 }
 
 func wasOrWere(n int64) string {
