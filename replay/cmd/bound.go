@@ -1,14 +1,17 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay"
+	"github.com/tiebreakhq/tiebreak/replay/reads"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
 
@@ -46,7 +49,7 @@ func parseBounds(text string, words []string, timed func(word string) bool) ([]b
 		word, limit, limited := strings.Cut(item, ">")
 		b := bound{text: item, word: strings.TrimSpace(word)}
 		if !slices.Contains(known, b.word) {
-			return nil, hinted{fmt.Errorf("-fail-on: there is no %q", b.word), meant(b.word, known, "it takes "+strings.Join(words, ", ")+" and the codes of findings")}
+			return nil, hinted{fmt.Errorf("-fail-on: there is no %q", b.word), meant(b.word, known, "it takes "+strings.Join(words, ", ")+" and the codes of findings: see tiebreak help codes")}
 		}
 		if limited {
 			n, like := int64(0), "lost>10"
@@ -66,6 +69,48 @@ func parseBounds(text string, words []string, timed func(word string) bool) ([]b
 		bounds = append(bounds, b)
 	}
 	return bounds, nil
+}
+
+// checkTold reports the codes in bounds that a command never tells, with who does: such a bound would never be exceeded.
+func checkTold(command string, bounds []bound, told report.Tellers) error {
+	var mistakes []error
+	for _, b := range bounds {
+		if e, ok := report.Explain(finding.Code(b.word)); ok && e.By&told == 0 {
+			mistakes = append(mistakes, hinted{fmt.Errorf("-fail-on: %s never tells %s", command, b.word), "see tiebreak help " + b.word})
+		}
+	}
+	return errors.Join(mistakes...)
+}
+
+// unmeasured says why a report tells nothing of what a bound is about; "" when it does. What was not measured is not within a
+// bound.
+func unmeasured(b bound, r *replay.Report, table *merge.Table, judged *reads.Report) string {
+	switch code := finding.Code(b.word); {
+	case code == finding.StaleRead:
+		if judged == nil || judged.Reads == 0 {
+			return "the history has no reads"
+		}
+		if !slices.ContainsFunc(judged.Levels, func(l reads.LevelSum) bool { return l.Fine+l.Stale > 0 }) {
+			return "of no read can anybody tell whether it was stale"
+		}
+	case r.Totals.Writes == 0:
+		return "no write was replayed"
+	case b.word == "diverged":
+		var regions []string
+		for _, in := range r.Inputs {
+			if in.Writes > 0 && in.Region != "" && !slices.Contains(regions, in.Region) {
+				regions = append(regions, in.Region)
+			}
+		}
+		if len(regions) < 2 {
+			return "it takes the exports of two regions: -region NAME=FILE names them"
+		}
+	case code == finding.InvariantBroken && len(table.Checks) == 0:
+		return "the table has no check line"
+	case code == finding.UniqueViolation && len(table.Uniques) == 0:
+		return "the table has no unique line"
+	}
+	return ""
 }
 
 // exceeded reports, and says, whether a report is beyond a bound. What is only known as a range counts as its most.

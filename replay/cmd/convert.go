@@ -201,15 +201,16 @@ func (q *chunks) add(b *history.Batch) error {
 
 // write writes the records of a batch.
 func (v *converter) write(w *history.Writer, b *history.Batch) error {
-	input := replay.Input{Codes: make(map[finding.Code]int64)}
+	input := replay.Input{Codes: make(map[finding.Code]int64), Writes: int64(len(b.Records)), SetAside: int64(len(b.Aside))}
 	for _, f := range b.Aside {
 		input.Codes[f.Code]++
 		v.say(f)
 	}
-	v.inputs = append(v.inputs, input)
 	if n := b.Counts[finding.DuplicateOp]; n > 0 { // other counts are of what is written
 		v.left["watermarks and the like"] += n
+		input.Watermarks = n
 	}
+	v.inputs = append(v.inputs, input)
 	for i := range b.Records {
 		rec := &b.Records[i]
 		switch rec.Kind {

@@ -64,8 +64,8 @@ Flags
                       finding; or more of it than a bound, as in 'lost>10'; of a range the most counts
 ` + statusHelp + `  0  done
   1  -fail-on matched
-  2  the report can't be relied on, or there is none: a record was set aside that -tolerate does not name, an
-     interrupt, a mistake in the rules, a file that can't be read
+  2  the report can't be relied on, or there is none: a record was set aside that -tolerate does not name, -fail-on
+     names what this history does not measure, an interrupt, a mistake in the rules, a file that can't be read
 `,
 	"why": `tiebreak why -rules FILE [flags] KEY HISTORY...
 
@@ -102,7 +102,8 @@ Flags
   -rules FILE         the rule table
 ` + readingHelp + replayingHelp + statusHelp + `  0  no law is broken that its rule promises to keep
   1  one is
-  2  trouble: a record was set aside that -tolerate does not name, a mistake in the rules, a file that can't be read
+  2  trouble: no law was tried, a record was set aside that -tolerate does not name, a mistake in the rules, a file that
+     can't be read
 `,
 	"drill": `tiebreak drill -rules FILE [flags] SCRIPT HISTORY...
 

@@ -319,8 +319,9 @@ func (c *command) read(in *input) (*replay.History, []string, error) {
 // aside says what was set aside of the inputs and returns whether that is trouble: whether any of it is not tolerated.
 func (c *command) aside(in *input, inputs []replay.Input) bool {
 	counts := make(map[finding.Code]int64)
-	total := int64(0)
+	total, read := int64(0), int64(0)
 	for _, i := range inputs {
+		read += i.Records() - i.SetAside
 		for code, n := range i.Codes {
 			if !in.tolerates && !slices.Contains(in.tolerated, code) && !report.Normal(code) {
 				counts[code] += n
@@ -341,7 +342,11 @@ func (c *command) aside(in *input, inputs []replay.Input) bool {
 	if total == 1 {
 		what = "record is"
 	}
-	c.say(hinted{fmt.Errorf("%d %s set aside: %s", total, what, strings.Join(each, ", ")), "-tolerate " + strings.Join(codes, ",") + " goes on without"})
+	hint := "-tolerate " + strings.Join(codes, ",") + " goes on without"
+	if read == 0 {
+		hint = "nothing else is there: tiebreak help says which histories are read"
+	}
+	c.say(hinted{fmt.Errorf("%d %s set aside: %s", total, what, strings.Join(each, ", ")), hint})
 	return true
 }
 

@@ -2,7 +2,9 @@ package cmd
 
 import (
 	"flag"
+	"slices"
 
+	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
 
@@ -39,8 +41,12 @@ func (c *command) laws(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	tried := slices.ContainsFunc(l.Rules, func(r replay.LawRule) bool { return r.Tried > 0 })
+	if !tried {
+		c.note("no law was tried: no field has two writes")
+	}
 	switch {
-	case c.aside(&in, h.Inputs()):
+	case c.aside(&in, h.Inputs()), !tried:
 		return exitTrouble, nil
 	case l.Broken():
 		return exitFound, nil

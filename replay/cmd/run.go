@@ -40,6 +40,9 @@ func (c *command) run(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := checkTold("run", bounds, report.ByRun|report.ByReading); err != nil {
+		return 0, err
+	}
 	var promise func(string) reads.Level
 	if want != "" {
 		level, err := reads.ParseLevel(want)
@@ -93,7 +96,10 @@ func (c *command) run(args []string) (int, error) {
 	status := exitDone
 	for _, b := range bounds {
 		if c.exceeded(b, r) {
-			status = exitFound
+			status = max(status, exitFound)
+		} else if why := unmeasured(b, r, table, judged); why != "" {
+			c.note("-fail-on %s: not measured: %s", b.text, why)
+			status = exitTrouble
 		}
 	}
 	if c.aside(&in, r.Inputs) || r.Partial {

@@ -22,6 +22,10 @@ func Diff(w io.Writer, d *replay.Diff, next func(table int, key, field string) s
 		}
 		lines(p, d.Base, &c)
 	}
+	if d.Base.Totals.Writes == 0 {
+		p.title(noWrite)
+		return p.to(w)
+	}
 	matchedNothing(p, d)
 	totals(p, d)
 	losses(p, d, "Lost by line", func(s *replay.RuleSum) replay.Count { return s.Lost })

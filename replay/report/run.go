@@ -25,10 +25,14 @@ func Run(w io.Writer, r *replay.Report, judged *reads.Report, next Next) error {
 		records += in.Records()
 	}
 	p.line("%s (%.8s) over %s of %s", name(r.Table.File), r.Table.Fingerprint, plural(records, "record"), plural(int64(len(r.Inputs)), "input"))
-	counts(p, r)
-	decisions(p, r)
-	rules(p, r)
-	worst(p, r)
+	if r.Totals.Writes == 0 {
+		p.title(noWrite)
+	} else {
+		counts(p, r)
+		decisions(p, r)
+		rules(p, r)
+		worst(p, r)
+	}
 	findings(p, r)
 	readsOf(p, judged, next)
 	notKnown(p, r, judged)
@@ -37,6 +41,9 @@ func Run(w io.Writer, r *replay.Report, judged *reads.Report, next Next) error {
 	}
 	return p.to(w)
 }
+
+// noWrite stands in place of counts that say nothing: they would look like those of a day without a loss.
+const noWrite = "No write was replayed: nothing is known of what the rules would do."
 
 // partial says first of all that reading was interrupted, and how far it came.
 func partial(p *page, r *replay.Report) {
@@ -257,10 +264,13 @@ func notKnown(p *page, r *replay.Report, judged *reads.Report) {
 	if ties := r.Decided.Kind + r.Decided.Value; ties > 0 && len(r.Table.Nodes) == 0 {
 		note("The table has no nodes line, so " + plural(ties, "tie") + " went to what was written and not to a node: begin it with nodes A < B < C, the last one wins.")
 	}
-	if text := idle(r, "the table"); text != "" {
+	if text := idle(r, "the table"); text != "" && r.Totals.Writes > 0 {
 		note(text)
 	}
 	for _, c := range r.Checks {
+		if r.Totals.Writes == 0 {
+			break
+		}
 		switch text := "Line " + strconv.Itoa(c.Line) + " of the table, " + c.Check + ", "; {
 		case c.TwoKinds > 0:
 			note(text + "could not be tried " + plural(c.TwoKinds, "time") + ", for the values are of different kinds: a number in quotes is a text.")

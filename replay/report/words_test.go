@@ -6,7 +6,13 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"unicode"
 
@@ -17,10 +23,11 @@ import (
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
 
-func TestEveryCodeHasAMeaning(t *testing.T) {
+// declaredCodes returns the codes of package finding by the names of their constants.
+func declaredCodes(t *testing.T) map[string]finding.Code {
 	file, err := parser.ParseFile(token.NewFileSet(), "../../merge/finding/finding.go", nil, 0)
 	require.NoError(t, err)
-	declared := make(map[finding.Code]bool)
+	declared := make(map[string]finding.Code)
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)
 		if !ok {
@@ -29,18 +36,59 @@ func TestEveryCodeHasAMeaning(t *testing.T) {
 		if name, ok := spec.Type.(*ast.Ident); ok && name.Name == "Code" {
 			text, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
 			require.NoError(t, err)
-			declared[finding.Code(text)] = true
+			declared[spec.Names[0].Name] = finding.Code(text)
 		}
 		return true
 	})
 	require.NotEmpty(t, declared)
-	for _, code := range report.Codes() {
-		require.True(t, declared[code], "%s is not a code", code)
-		require.NotEmpty(t, report.Meaning(code))
-		delete(declared, code)
+	return declared
+}
+
+func TestEveryCodeIsExplained(t *testing.T) {
+	declared := slices.Sorted(maps.Values(declaredCodes(t)))
+	require.Equal(t, declared, slices.Sorted(slices.Values(report.Codes())))
+	for _, code := range declared {
+		e, ok := report.Explain(code)
+		require.True(t, ok)
+		require.Equal(t, code, e.Code)
+		require.NotEmpty(t, e.Meaning)
+		require.True(t, strings.HasSuffix(e.Advice, "."), "%s", code)
+		require.Equal(t, e.Meaning, report.Meaning(code))
 	}
-	require.Empty(t, declared, "codes without a meaning")
+	_, ok := report.Explain("no_such_code")
+	require.False(t, ok)
 	require.Empty(t, report.Meaning("no_such_code"))
+}
+
+// Whoever names a code in its source tells it.
+func TestCodesAreToldByWhoNamesThem(t *testing.T) {
+	declared := declaredCodes(t)
+	named := regexp.MustCompile(`\bfinding\.([A-Z]\w+)\b`)
+	counts := []finding.Code{finding.DuplicateOp, finding.CompactedWindow, finding.MissingBeforeImage, finding.NoTime} // of what is no record by design
+	for dir, teller := range map[string]report.Tellers{
+		"../history": report.ByReading, "../../merge/value": report.ByReading, "..": report.ByRun, "../drill": report.ByDrill,
+	} {
+		files, err := filepath.Glob(dir + "/*.go")
+		require.NoError(t, err)
+		found := 0
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			text, err := os.ReadFile(name)
+			require.NoError(t, err)
+			for _, match := range named.FindAllStringSubmatch(string(text), -1) {
+				code, ok := declared[match[1]]
+				if !ok || teller == report.ByReading && slices.Contains(counts, code) {
+					continue
+				}
+				found++
+				e, _ := report.Explain(code)
+				require.NotZero(t, e.By&teller, "%s, of %s", code, name)
+			}
+		}
+		require.NotZero(t, found, dir)
+	}
 }
 
 func TestPrintableEscapesWhatMovesACursor(t *testing.T) {
