@@ -25,7 +25,8 @@
 //
 //	lww                 the greatest stamp wins: version, time, node, then delete before set, then value
 //	fww                 the lowest version, time, node wins
-//	max, min            the greatest (least) value; a delete is below every value, so it never wins
+//	max                 the greatest value; a delete is below every value, so it never wins
+//	min                 the least value; a delete never wins
 //	highest COLUMN      the write whose column is greatest, as a whole; a delete has no column and never wins
 //	prefer A > B > C    the value that stands first; what is not on the list comes after all that is
 //	prefer-node A > B   the write of the node that stands first
@@ -36,7 +37,7 @@
 //	enable-wins         a flag; of concurrent writes true wins
 //	disable-wins        a flag; of concurrent writes false wins
 //	keep-all            all values that no other writer had seen, as an array
-//	union               those values, which are arrays, united
+//	union               the values that no other writer had seen, which are arrays, united
 //	delete-wins         of concurrent writes a delete wins; a write that had seen the delete lives
 //	update-wins         of concurrent writes a set wins over a delete
 //	append              a log: every value, in the order of time; a delete drops those before its own

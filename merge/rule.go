@@ -111,29 +111,60 @@ const (
 type spec struct {
 	name     string
 	family   family
-	argument string // what must follow the name; "" for nothing
+	argument string // what must follow the name, as [Usage] writes it; "" for nothing
+	wants    string // the same in words
+	about    string // what the rule does
 }
 
 var specs = [isCustom]spec{
-	isLWW:         {"lww", selects, ""},
-	isFWW:         {"fww", selects, ""},
-	isMax:         {"max", selects, ""},
-	isMin:         {"min", selects, ""},
-	isCounter:     {"counter", counts, ""},
-	isGrowOnly:    {"grow-only", sets, ""},
-	isUnion:       {"union", frontier, ""},
-	isAddWins:     {"add-wins", sets, ""},
-	isRemoveWins:  {"remove-wins", sets, ""},
-	isEnableWins:  {"enable-wins", flags, ""},
-	isDisableWins: {"disable-wins", flags, ""},
-	isKeepAll:     {"keep-all", frontier, ""},
-	isHighest:     {"highest", selects, "a column, as in: highest updated_at"},
-	isPrefer:      {"prefer", selects, "values, the preferred first, as in: prefer closed > open > new"},
-	isPreferNode:  {"prefer-node", selects, "nodes, the preferred first, as in: prefer-node us-east > eu-west"},
-	isDeleteWins:  {"delete-wins", frontier, ""},
-	isUpdateWins:  {"update-wins", frontier, ""},
-	isAppend:      {"append", appends, ""},
-	isRefuse:      {"refuse", frontier, ""},
+	isLWW: {"lww", selects, "", "",
+		"the greatest stamp wins: version, time, node, then delete before set, then value"},
+	isFWW: {"fww", selects, "", "",
+		"the lowest version, time, node wins"},
+	isMax: {"max", selects, "", "",
+		"the greatest value; a delete is below every value, so it never wins"},
+	isMin: {"min", selects, "", "",
+		"the least value; a delete never wins"},
+	isCounter: {"counter", counts, "", "",
+		"the sum of all increments, each once; a delete undoes those it had seen"},
+	isGrowOnly: {"grow-only", sets, "", "",
+		"a set that only grows"},
+	isUnion: {"union", frontier, "", "",
+		"the values that no other writer had seen, which are arrays, united"},
+	isAddWins: {"add-wins", sets, "", "",
+		"a set; a remove takes out the adds it had seen"},
+	isRemoveWins: {"remove-wins", sets, "", "",
+		"a set; of concurrent adds and removes of an element the remove wins"},
+	isEnableWins: {"enable-wins", flags, "", "",
+		"a flag; of concurrent writes true wins"},
+	isDisableWins: {"disable-wins", flags, "", "",
+		"a flag; of concurrent writes false wins"},
+	isKeepAll: {"keep-all", frontier, "", "",
+		"all values that no other writer had seen, as an array"},
+	isHighest: {"highest", selects, "COLUMN", "a column, as in: highest updated_at",
+		"the write whose column is greatest, as a whole; a delete has no column and never wins"},
+	isPrefer: {"prefer", selects, "A > B > C", "values, the preferred first, as in: prefer closed > open > new",
+		"the value that stands first; what is not on the list comes after all that is"},
+	isPreferNode: {"prefer-node", selects, "A > B", "nodes, the preferred first, as in: prefer-node us-east > eu-west",
+		"the write of the node that stands first"},
+	isDeleteWins: {"delete-wins", frontier, "", "",
+		"of concurrent writes a delete wins; a write that had seen the delete lives"},
+	isUpdateWins: {"update-wins", frontier, "", "",
+		"of concurrent writes a set wins over a delete"},
+	isAppend: {"append", appends, "", "",
+		"a log: every value, in the order of time; a delete drops those before its own"},
+	isRefuse: {"refuse", frontier, "", "",
+		"concurrent writes are an incident: one is kept, the same one everywhere, and all are refused"},
+}
+
+// Usage returns how a table writes a rule of this package, as "prefer A > B > C", and what it does in a line; "" for a name that
+// is none.
+func Usage(name string) (usage, about string) {
+	i := slices.IndexFunc(specs[:], func(s spec) bool { return s.name == name })
+	if i < 0 {
+		return "", ""
+	}
+	return strings.TrimSpace(name + " " + specs[i].argument), specs[i].about
 }
 
 // RuleNames returns the names of the rules that every table may use.
@@ -225,7 +256,7 @@ func (r *Rule) parseName(line lex.Line, ms *lex.Mistakes) {
 			end = len(options)
 		}
 		if err := r.parseArgument(options[:end]); err != nil {
-			ms.Add(line.Number, "it wants "+specs[i].argument, "%s: %v", r.Name, err)
+			ms.Add(line.Number, "it wants "+specs[i].wants, "%s: %v", r.Name, err)
 			return
 		}
 		options = options[end:]

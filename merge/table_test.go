@@ -326,3 +326,16 @@ func TestEveryLineReadsBackFromItsText(t *testing.T) {
 	properties.TestingRun(t)
 	require.Greater(t, taken, 200, "of 1000")
 }
+
+// The package doc lists the rules in the words of Usage.
+func TestEveryRuleIsInThePackageDoc(t *testing.T) {
+	doc, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	for _, name := range RuleNames() {
+		usage, about := Usage(name)
+		require.NotEmpty(t, about, name)
+		require.Contains(t, string(doc), fmt.Sprintf("//\t%-19s %s\n", usage, about))
+	}
+	usage, about := Usage("no-such-rule")
+	require.Empty(t, usage+about)
+}

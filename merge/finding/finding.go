@@ -2,7 +2,7 @@
 //
 // A code is for programs and for the reviewer who greps; it never changes its meaning and is never reused. Some codes
 // are failures and some are counts of what is normal in an export ([SnapshotRow], [DuplicateOp]): which, is for the
-// caller to say, with -fail-on for one.
+// caller to say, with -fail-on for one. Who tells which code, and what to do about it, says tiebreak help codes.
 package finding
 
 import (

@@ -16,7 +16,34 @@ const usage = `tiebreak says, of a recorded history, which writes a merge rule w
 A history is a native file (one JSON record a line, or msgpack) or an export of CockroachDB, DynamoDB or Spanner,
 plain, .gz or .zst, or the directory of a replica, which may be in use. Any other directory stands for the files
 in it. Flags may stand before and after other arguments.
-For the flags and exit statuses of a command: tiebreak help run
+
+  tiebreak help run     the flags and exit statuses of a command
+  tiebreak help rules   the rules of a table
+  tiebreak help codes   the codes of findings; and of one: tiebreak help inversion
+  tiebreak version      which build this is
+`
+
+// rulesHelp stands before the list of the rules, and tableHelp after it.
+const rulesHelp = `A table is lines of KEY FIELD RULE, of which the first that matches decides. Two to begin with:
+
+  cart/* items add-wins
+  * * lww
+
+Rules
+`
+
+const tableHelp = `
+A KEY is a pattern, a FIELD one or several with commas between them. With the option together behind the rule the
+fields of the line are decided as one: all from one write.
+
+Other lines
+  nodes A < B < C     the order of nodes, which ends a tie: the last one wins
+  order version time node    the order of the ladder
+  profile NAME        decide as a database would
+  check KEY A <= B    told when a merge breaks it
+  unique KEY FIELD    told when two keys keep one value
+
+All of it: go doc github.com/tiebreakhq/tiebreak/merge
 `
 
 // readingHelp is of the flags that all commands take.
@@ -24,7 +51,8 @@ const readingHelp = `  -region NAME=FILE   read FILE as the export of a region; 
   -origin COLUMN      the column in which the application wrote where a write began
   -format NAME        native, msgpack, cockroachdb, dynamodb or spanner; found out for each file when left out
   -scan TIME          rows of a CockroachDB feed with this time are its initial scan; may be given several times
-  -tolerate LIST      go on without what could not be read for these codes, as in bad_time,too_large; or all
+  -tolerate LIST      go on without the records set aside for these codes, as in bad_time,too_large; or all: which
+                      there are says tiebreak help codes
 `
 
 // replayingHelp is of the flags that all commands but convert take.
@@ -102,8 +130,8 @@ Flags
   -rules FILE         the rule table
 ` + readingHelp + replayingHelp + statusHelp + `  0  no law is broken that its rule promises to keep
   1  one is
-  2  trouble: no law was tried, a record was set aside that -tolerate does not name, a mistake in the rules, a file that
-     can't be read
+  2  trouble: no law was tried, a record was set aside that -tolerate does not name, a mistake in the rules, a file
+     that can't be read
 `,
 	"drill": `tiebreak drill -rules FILE [flags] SCRIPT HISTORY...
 
@@ -175,5 +203,6 @@ redacted by itself, fit together as far as no value has a rank.
   2  trouble: a record was set aside that -tolerate does not name, or can't be written; a file that can't be read;
      with values hidden something would be decided otherwise
 `,
-	"help": usage,
+	"help":    usage,
+	"version": "tiebreak version\n\nsays which build of the command this is.\n" + statusHelp + "  0  done\n",
 }

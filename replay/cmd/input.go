@@ -97,13 +97,24 @@ func (in *input) checkFlags() error {
 	if in.tolerate == "all" {
 		in.tolerates = true
 	} else if in.tolerate != "" {
+		var mistakes []error
+		var others []string
 		for text := range strings.SplitSeq(in.tolerate, ",") {
 			code := finding.Code(strings.TrimSpace(text))
-			if !slices.Contains(report.Codes(), code) {
-				return hinted{fmt.Errorf("-tolerate: there is no code %q", text), meant(text, append(codeNames(), "all"), "see the findings of tiebreak run")}
+			e, ok := report.Explain(code)
+			switch {
+			case !ok:
+				mistakes = append(mistakes, hinted{fmt.Errorf("-tolerate: there is no code %q", code), meant(string(code), append(codeNames(), "all"), "see tiebreak help codes")})
+			case e.By&report.ByReading == 0:
+				others = append(others, string(code))
 			}
 			in.tolerated = append(in.tolerated, code)
 		}
+		if len(others) > 0 {
+			mistakes = append(mistakes, hinted{fmt.Errorf("-tolerate: no record is set aside for %s", strings.Join(others, ", ")),
+				"it takes " + strings.Join(asideNames(), ", ") + ", or all"})
+		}
+		return errors.Join(mistakes...)
 	}
 	return nil
 }
@@ -114,6 +125,14 @@ func codeNames() []string {
 		names = append(names, string(code))
 	}
 	return names
+}
+
+// asideNames are the codes for which records are set aside.
+func asideNames() []string {
+	return slices.DeleteFunc(codeNames(), func(name string) bool {
+		e, _ := report.Explain(finding.Code(name))
+		return e.By&report.ByReading == 0
+	})
 }
 
 func (in *input) options() replay.Options {

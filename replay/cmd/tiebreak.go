@@ -6,13 +6,17 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/lex"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
@@ -69,10 +73,17 @@ var commands = map[string]func(c *command, args []string) (int, error){
 	"laws":    (*command).laws,
 	"drill":   (*command).drill,
 	"convert": (*command).convert,
+	"version": (*command).version,
 }
 
 // commandNames are in the order of the help.
-var commandNames = []string{"run", "why", "diff", "laws", "drill", "convert", "help"}
+var commandNames = []string{"run", "why", "diff", "laws", "drill", "convert", "help", "version"}
+
+// topics are what help tells besides commands and codes.
+var topics = map[string]func(c *command) error{
+	"codes": func(c *command) error { return report.CodeList(c.out) },
+	"rules": (*command).ruleList,
+}
 
 func (c *command) dispatch(args []string) int {
 	if len(args) == 0 {
@@ -105,12 +116,60 @@ func (c *command) help(args []string) int {
 		fmt.Fprint(c.out, usage)
 		return exitDone
 	}
-	text, ok := helps[args[0]]
-	if !ok {
-		return c.unknownCommand(args[0])
+	name := args[0]
+	if text, ok := helps[name]; ok {
+		fmt.Fprint(c.out, text)
+		return exitDone
 	}
-	fmt.Fprint(c.out, text)
+	tell := topics[name]
+	if e, ok := report.Explain(finding.Code(name)); ok {
+		tell = func(c *command) error { return e.Text(c.out) }
+	}
+	if tell == nil {
+		known := slices.Concat(commandNames, slices.Sorted(maps.Keys(topics)), codeNames())
+		c.say(hinted{fmt.Errorf("there is no help for %q", name), meant(name, known, "run tiebreak help")})
+		return exitTrouble
+	}
+	if err := tell(c); err != nil {
+		c.say(err)
+		return exitTrouble
+	}
 	return exitDone
+}
+
+// ruleList writes the rules that a table may use, in a line each.
+func (c *command) ruleList() error {
+	fmt.Fprint(c.out, rulesHelp)
+	for _, name := range merge.RuleNames() {
+		usage, about := merge.Usage(name)
+		fmt.Fprintf(c.out, "  %-19s %s\n", usage, about)
+	}
+	for _, own := range c.rules {
+		fmt.Fprintf(c.out, "  %-19s a rule of this program's own\n", own.Name)
+	}
+	_, err := fmt.Fprint(c.out, tableHelp)
+	return err
+}
+
+// version writes which build of the command this is.
+func (c *command) version(args []string) (int, error) {
+	switch rest, err := parse(flag.NewFlagSet("version", flag.ContinueOnError), args); {
+	case err != nil:
+		return 0, err
+	case len(rest) > 0:
+		return 0, errors.New("version takes no arguments")
+	}
+	text := "unknown version"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		text = info.Main.Version
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				text += " (" + s.Value + ")"
+			}
+		}
+	}
+	fmt.Fprintf(c.out, "tiebreak %s, %s %s/%s\n", text, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return exitDone, nil
 }
 
 func (c *command) unknownCommand(name string) int {

@@ -97,7 +97,7 @@ func TestEveryFlagIsInTheHelp(t *testing.T) {
 }
 
 func TestHelpFitsATerminal(t *testing.T) {
-	for _, args := range [][]string{{"help"}, {"help", "run"}, {"help", "why"}, {"help", "diff"}, {"help", "laws"}, {"help", "drill"}, {"help", "convert"}} {
+	for _, args := range [][]string{{"help"}, {"help", "run"}, {"help", "why"}, {"help", "diff"}, {"help", "laws"}, {"help", "drill"}, {"help", "convert"}, {"help", "codes"}, {"help", "rules"}, {"help", "bad_time"}} {
 		var help bytes.Buffer
 		cmd.Tiebreak(nil, &help, io.Discard, args)
 		for line := range strings.Lines(help.String()) {
