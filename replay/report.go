@@ -107,6 +107,12 @@ func (c *Count) add(d Count) {
 
 // Totals are the sums of a report. Writes are operations; one that writes three fields is one write, and has a part in
 // three cells. Conflicts, overwritten, lost and the rest count those parts: writes to one key and field.
+//
+// Every part has one fate, or nobody can tell which:
+//
+//	FieldWrites = Kept + Combined + Overwritten.Min + Lost.Min + Refused.Min + Unknown
+//
+// and each of the unknown is in the most of one of the counts at least.
 type Totals struct {
 	Writes      int64 `json:"writes"`     // distinct operations
 	Duplicates  int64 `json:"duplicates"` // redelivered operations, counted once
@@ -122,6 +128,18 @@ type Totals struct {
 	Refused     Count `json:"refused"`
 	Inversions  int64 `json:"inversions"`
 	Diverged    int64 `json:"diverged"` // cells whose last write differs between the exports of two regions
+
+	FieldWrites int64 `json:"field_writes"` // writes to one key and field
+	Unknown     int64 `json:"unknown"`      // field writes of which nothing says what became of them
+}
+
+// account sets how many field writes there are, and of how many nothing says what became of them.
+func (t *Totals) account(rules []RuleSum) {
+	t.FieldWrites = 0
+	for i := range rules {
+		t.FieldWrites += rules[i].Writes
+	}
+	t.Unknown = t.FieldWrites - t.Kept - t.Combined - t.Overwritten.Min - t.Lost.Min - t.Refused.Min
 }
 
 func (t *Totals) add(o *Totals) {

@@ -224,6 +224,7 @@ func (h *History) report(table *merge.Table, s *sums, opt *Options) *Report {
 	if r.Checks == nil {
 		r.Checks = []CheckSum{}
 	}
+	r.Totals.account(r.Rules)
 	if r.Worst == nil {
 		r.Worst = []Cell{}
 	}

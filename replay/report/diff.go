@@ -112,6 +112,7 @@ func totals(p *page, d *replay.Diff) {
 	row("overwritten", func(t *replay.Totals) string { return short(t.Overwritten) })
 	row("LOST", func(t *replay.Totals) string { return short(t.Lost) })
 	row("REFUSED", func(t *replay.Totals) string { return short(t.Refused) })
+	row("not known", func(t *replay.Totals) string { return dashed(t.Unknown) })
 	row("inversions", func(t *replay.Totals) string { return dashed(t.Inversions) })
 	changed, refused := []string{"fields that end as another value", ""}, []string{"fields refused by one of the two", ""}
 	for _, c := range d.Others {

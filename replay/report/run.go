@@ -68,16 +68,12 @@ func partial(p *page, r *replay.Report) {
 
 func counts(p *page, r *replay.Report) {
 	t := &r.Totals
-	parts := int64(0)
-	for _, rule := range r.Rules {
-		parts += rule.Writes
-	}
 	tab := table{columns: []column{{left: true}, {}, {left: true}}}
-	if parts == t.Writes {
+	if t.FieldWrites == t.Writes {
 		tab.row("writes", number(t.Writes), "to "+plural(t.Keys, "key")+", "+plural(t.Cells, "field")+" in all")
 	} else {
 		tab.row("writes", number(t.Writes), "to "+plural(t.Keys, "key"))
-		tab.row("field writes", number(parts), "to "+plural(t.Cells, "field")+": what follows counts these")
+		tab.row("field writes", number(t.FieldWrites), "to "+plural(t.Cells, "field")+": what follows counts these")
 	}
 	some := func(label string, n int64, what string) {
 		if n > 0 {
@@ -97,6 +93,7 @@ func counts(p *page, r *replay.Report) {
 	if t.Refused.Max > 0 {
 		tab.row("REFUSED", Between(t.Refused), "writes to critical keys that a quorum must decide between")
 	}
+	some("not known", t.Unknown, "in no least count above: nothing says which row has them")
 	some("inversions", t.Inversions, "later writes that lost to one their writers had seen")
 	some("diverged", t.Diverged, "fields end differently in the exports of two regions")
 	p.line("")
