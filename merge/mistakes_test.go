@@ -166,16 +166,16 @@ func TestATableListsWhatItSays(t *testing.T) {
 // What can't match is said once for a whole line, and field by field where only some can't, or not for one reason.
 func TestWhatCanNeverMatchIsSaidOnce(t *testing.T) {
 	for table, want := range map[string][]string{
-		"a x max\na x,x lww\n* * lww":                 {`t:2: "a" can never match: line 1 matches first`},
-		"a x,y max\na x,y lww\n* * lww":               {`t:2: "a" can never match: line 1 matches first`},
+		"a x max\na x,x lww\n* * lww":                 {`t:2: "a x,x" can never match: line 1 matches first`},
+		"a x,y max\na x,y lww\n* * lww":               {`t:2: "a x,y" can never match: line 1 matches first`},
 		"a x max\na y max\na x,y,z lww\n* * lww":      {`t:3: field "x" of "a" can never match: line 1 matches first`, `t:3: field "y" of "a" can never match: line 2 matches first`},
 		"a x,y,x max\n* * lww":                        {`t:1: field "x" stands in the list already, as "x"`},
 		"a x*,y,xy max\n* * lww":                      {`t:1: field "xy" stands in the list already, as "x*"`},
 		"a xy,x* max\n* * lww":                        nil,
 		"a x max\nb x max\n* * lww":                   nil,
 		"* *,x lww":                                   {`t:1: field "x" stands in the list already, as "*"`},
-		"* x* lww":                                    {"t: the table leaves keys without a rule"},
-		"*a * lww":                                    {"t: the table leaves keys without a rule"},
+		"* x* lww":                                    {"t:1: the table leaves keys without a rule"},
+		"*a * lww":                                    {"t:1: the table leaves keys without a rule"},
 		"* x,* lww":                                   nil,
 		"nodes a < b\nx * prefer-node a > c\n* * lww": {`t:2: node "c" is not in the order of line 1`},
 		"x * prefer-node a > c\n* * lww":              nil,

@@ -201,7 +201,7 @@ func (t *Table) parseRule(line lex.Line, ms *lex.Mistakes) {
 		return
 	}
 	r := &Rule{Line: line.Number, table: t, Name: line.Words[2].Text, cell: line.Words[1].Text,
-		keys: newPattern(line.Words[0].Text, line.Words[0].Quoted)}
+		keys: keyPattern(line, 0, ms)}
 	if line.Words[1].Quoted {
 		r.fields = []pattern{newPattern(line.Words[1].Text, true)}
 	} else {

@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -142,6 +143,8 @@ func (c Check) holds(order int) bool {
 //	check KEY LEFT OP RIGHT                # < <= > >= == != between fields or constants
 //	unique KEY FIELD
 //
+// A KEY that holds a comma is quoted, and then its stars are no pattern.
+//
 // A unique field is told when several keys end with one value of it, null aside.
 //
 // A line that can never match, because earlier lines match all that it does, is a mistake, and so is a table that
@@ -151,6 +154,10 @@ func ParseTable(file string, text []byte, custom ...Custom) (*Table, error) {
 	t := &Table{File: file, custom: slices.Clone(custom)}
 	checkCustom(ms, custom)
 	first := make(map[string]int) // the line of each directive that may stand once
+	if isHistory(text) {
+		ms.Add(1, "a table is lines of KEY FIELD RULE, as in: * * lww", "this is a history and no rule table")
+		return nil, ms.Err()
+	}
 	for _, line := range lex.Lines(text, ms) {
 		t.parseLine(line, first, ms)
 	}
@@ -170,6 +177,13 @@ func ParseTable(file string, text []byte, custom ...Custom) (*Table, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// isHistory reports whether a text begins as records do. No key pattern begins like that.
+func isHistory(text []byte) bool {
+	text = bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\ufeff")), " \t\r\n")
+	rest, ok := bytes.CutPrefix(text, []byte("{"))
+	return ok && (bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(`"`)))
 }
 
 // MustParseTable is [ParseTable] for a table in the program's text: it panics with all mistakes.
@@ -286,7 +300,7 @@ func (t *Table) parseCheck(line lex.Line, ms *lex.Mistakes) {
 		ms.Add(line.Number, help, "a check has a key, a left side, a comparison and a right side")
 		return
 	}
-	c := Check{Line: line.Number, keys: newPattern(line.Words[1].Text, line.Words[1].Quoted), Op: line.Words[3].Text,
+	c := Check{Line: line.Number, keys: keyPattern(line, 1, ms), Op: line.Words[3].Text,
 		Left: operand(line.Words[2]), Right: operand(line.Words[4])}
 	if !slices.Contains(comparisons, c.Op) {
 		ms.Add(line.Number, "one of "+strings.Join(comparisons, " "), "%q is not a comparison", c.Op)
@@ -316,7 +330,16 @@ func (t *Table) parseUnique(line lex.Line, ms *lex.Mistakes) {
 		return
 	}
 	t.Uniques = append(t.Uniques, Unique{Line: line.Number, Field: line.Words[2].Text,
-		keys: newPattern(line.Words[1].Text, line.Words[1].Quoted)})
+		keys: keyPattern(line, 1, ms)})
+}
+
+// keyPattern reads the word of a line that names keys. Keys are no list, as fields are: a key that holds a comma is quoted.
+func keyPattern(line lex.Line, i int, ms *lex.Mistakes) pattern {
+	w := line.Words[i]
+	if !w.Quoted && strings.Contains(w.Text, ",") {
+		ms.Add(line.Number, "write a line for each; a key that holds a comma stands in quotes", "%q is a list, and a line is of one key or pattern", w.Text)
+	}
+	return newPattern(w.Text, w.Quoted)
 }
 
 // checkNodes reports nodes that a rule names and the declared order does not.
@@ -346,19 +369,22 @@ func (t *Table) checkReach(ms *lex.Mistakes) {
 				ms.Add(r.Line, "", "field %q stands in the list already, as %q", f.text, r.fields[dup].text)
 			}
 		}
-		what := fmt.Sprintf("%q", r.keys.text)
 		switch {
 		case len(dead) == len(r.fields) && allEqual(by):
-			ms.Add(r.Line, "put the narrower line first", "%s can never match: line %d matches first", what, by[0])
+			ms.Add(r.Line, "put the narrower line first", "%q can never match: line %d matches first", r.keys.text+" "+r.cell, by[0])
 		case len(dead) > 0:
 			for k, field := range dead {
-				ms.Add(r.Line, "put the narrower line first", "field %q of %s can never match: line %d matches first", field, what, by[k])
+				ms.Add(r.Line, "put the narrower line first", "field %q of %q can never match: line %d matches first", field, r.keys.text, by[k])
 			}
 		}
 		total = total || r.keys.kind == anything && slices.ContainsFunc(r.fields, func(f pattern) bool { return f.kind == anything })
 	}
 	if !total {
-		ms.Add(0, `end it with a line for the rest, such as "* * lww" or "* * refuse"`, "the table leaves keys without a rule")
+		last := 0 // a mistake in a line may be why, and is told first
+		if n := len(t.Rules); n > 0 {
+			last = t.Rules[n-1].Line
+		}
+		ms.Add(last, `end it with a line for the rest, such as "* * lww" or "* * refuse"`, "the table leaves keys without a rule")
 	}
 }
 

@@ -46,7 +46,7 @@ func TestTableReportsEveryMistakeAtOnce(t *testing.T) {
 		`rules.tb:7: "users/* email" has no rule`,
 		`rules.tb:8: "<>" is not a comparison`,
 		`rules.tb:9: a unique line has a key and one field`,
-		`rules.tb:11: "cart/*" can never match: line 10 matches first`,
+		`rules.tb:11: "cart/* items" can never match: line 10 matches first`,
 	}
 	lines := strings.Split(err.Error(), "\n")
 	require.Len(t, lines, len(want), "%s", err)
@@ -61,17 +61,18 @@ func TestLineThatCanNeverMatchIsAMistake(t *testing.T) {
 		want        string // "" when every line can match
 	}{
 		{"narrow first", "a/* * max\n* * lww", ""},
-		{"same twice", "a/* x max\na/* x min\n* * lww", `t:2: "a/*" can never match: line 1 matches first`},
-		{"wide first", "a* * max\nab* * min\n* * lww", `t:2: "ab*" can never match: line 1 matches first`},
-		{"inner star", "a/*/b * max\na/x/*/b * min\n* * lww", `t:2: "a/x/*/b" can never match: line 1 matches first`},
+		{"same twice", "a/* x max\na/* x min\n* * lww", `t:2: "a/* x" can never match: line 1 matches first`},
+		{"wide first", "a* * max\nab* * min\n* * lww", `t:2: "ab* *" can never match: line 1 matches first`},
+		{"inner star", "a/*/b * max\na/x/*/b * min\n* * lww", `t:2: "a/x/*/b *" can never match: line 1 matches first`},
 		{"stars that overlap only", "a*b * max\nab* * min\n* * lww", ""},
 		{"one field of a list", "a/* x max\na/* x,y lww together\n* * lww", `t:2: field "x" of "a/*" can never match: line 1 matches first`},
 		{"fields one by one", "a/* x max\na/* y max\na/* x,y lww together\n* * lww",
 			"t:3: field \"x\" of \"a/*\" can never match: line 1 matches first; put the narrower line first\nt:3: field \"y\" of \"a/*\" can never match: line 2 matches first"},
 		{"a quoted star is a star", "\"a*\" * max\na* * min\n* * lww", ""},
-		{"a literal below a star", "a* * max\nabc * min\n* * lww", `t:2: "abc" can never match: line 1 matches first`},
-		{"nothing for the rest", "a/* * lww", "t: the table leaves keys without a rule"},
-		{"nothing for the rest of the fields", "* a lww", "t: the table leaves keys without a rule"},
+		{"a literal below a star", "a* * max\nabc * min\n* * lww", `t:2: "abc *" can never match: line 1 matches first`},
+		{"one field below all of them", "* * refuse\n* balance lww", `t:2: "* balance" can never match: line 1 matches first`},
+		{"nothing for the rest", "a/* * lww", "t:1: the table leaves keys without a rule"},
+		{"nothing for the rest of the fields", "* a lww", "t:1: the table leaves keys without a rule"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := ParseTable("t", []byte(c.table))
@@ -82,6 +83,41 @@ func TestLineThatCanNeverMatchIsAMistake(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 		})
 	}
+}
+
+// A line with a mistake may be the one for the rest, and is told before what follows from it.
+func TestWhatAMistakeInALineHidesIsToldAfterIt(t *testing.T) {
+	_, err := ParseTable("t", []byte("orders/* status lwww\n"))
+	require.EqualError(t, err, "t:1: there is no rule \"lwww\"; did you mean \"lww\"?\n"+
+		"t:1: the table leaves keys without a rule; end it with a line for the rest, such as \"* * lww\" or \"* * refuse\"")
+}
+
+// Keys with a comma between them were one literal key, which matched nothing.
+func TestKeysAreNoList(t *testing.T) {
+	for _, line := range []string{"orders/*, ledger/* status max", "check a/*,b/* x < y", "unique a/*,b/* x"} {
+		_, err := ParseTable("t", []byte(line+"\n* * lww"))
+		require.ErrorContains(t, err, `t:1: "`, line)
+		require.ErrorContains(t, err, "is a list, and a line is of one key or pattern; write a line for each; a key that holds a comma stands in quotes", line)
+	}
+	table, err := ParseTable("t", []byte("\"a,b\" x,y max\n* * lww"))
+	require.NoError(t, err)
+	require.Equal(t, "max", table.Rule("a,b", "x").Name)
+	again, err := ParseTable("t", []byte(table.Rules[0].String()+"\n* * lww"))
+	require.NoError(t, err)
+	require.Equal(t, table.Fingerprint(), again.Fingerprint())
+}
+
+// Each of its records was a mistake, a line each.
+func TestAHistoryIsNoTable(t *testing.T) {
+	for _, text := range []string{`{"key":"a","value":1,"node":"n"}`, "\ufeff\n{\n  \"key\": \"a\"\n}\n"} {
+		_, err := ParseTable("t", []byte(strings.Repeat(text+"\n", 1000)))
+		require.EqualError(t, err, "t:1: this is a history and no rule table; a table is lines of KEY FIELD RULE, as in: * * lww")
+	}
+	_, err := ParseTable("t", []byte("{user}/1 * lww\n* * lww"))
+	require.NoError(t, err)
+	_, err = ParseTable("t", []byte(strings.Repeat("nonsense\n", 1000)))
+	require.Equal(t, lex.MaxTold+1, strings.Count(err.Error(), "\n")+1)
+	require.ErrorContains(t, err, "t: and 901 more mistakes")
 }
 
 func TestPatternCoversExactlyWhatItMatches(t *testing.T) {

@@ -33,8 +33,8 @@ Rules
 `
 
 const tableHelp = `
-A KEY is a pattern, a FIELD one or several with commas between them. With the option together behind the rule the
-fields of the line are decided as one: all from one write.
+A KEY is one pattern, a FIELD is one or several with commas between them; * is any run of characters. With the option
+together behind the rule the fields of the line are decided as one: all from one write.
 
 Other lines
   nodes A < B < C     the order of nodes, which ends a tie: the last one wins
