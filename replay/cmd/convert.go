@@ -17,6 +17,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/history"
+	"github.com/tiebreakhq/tiebreak/replay/report"
 )
 
 func (c *command) convert(args []string) (int, error) {
@@ -74,11 +75,22 @@ func (c *command) convert(args []string) (int, error) {
 		out.discard()
 		return 0, err
 	}
-	if err := out.commit(); err != nil {
-		return 0, fmt.Errorf("convert: %w", err)
+	status := v.status(&in)
+	return status, c.commitRecords(out, file, v.written, status)
+}
+
+// commitRecords puts an output of records in its place. When there are none because of trouble, it is none.
+func (c *command) commitRecords(out *output, file string, written int64, status int) error {
+	if written == 0 && status == exitTrouble {
+		out.discard()
+		c.note("%s is not written: no record could be", file)
+		return nil
 	}
-	c.note("%s: %d records written", file, v.written)
-	return v.status(&in), nil
+	if err := out.commit(); err != nil {
+		return fmt.Errorf("convert: %w", err)
+	}
+	c.note("%s: %s written", file, report.Plural(written, "record"))
+	return nil
 }
 
 // formOf returns the form to write: what -to says, else what the name of the output says.
@@ -101,12 +113,13 @@ type converter struct {
 	c       *command
 	out     *watched
 	written int64
-	left    map[string]int64 // what has no place in the native form, and is none of its business
+	left    map[string]int64 // what has no place in the native form, and is none of its business, by its noun
 	odd     int64            // records that the native form can't hold
 	inputs  []replay.Input   // for what was set aside
 
 	each  func(*history.Record) // changes a record before it is written; nil for none
 	quiet bool                  // about records
+	told  map[finding.Code]int  // how many records of a code, or of none, it had something to say of
 }
 
 // convert reads all sources and writes them; name says how to pack them.
@@ -204,10 +217,10 @@ func (v *converter) write(w *history.Writer, b *history.Batch) error {
 	input := replay.Input{Codes: make(map[finding.Code]int64), Writes: int64(len(b.Records)), SetAside: int64(len(b.Aside))}
 	for _, f := range b.Aside {
 		input.Codes[f.Code]++
-		v.say(f)
+		v.say(f.Code, f)
 	}
 	if n := b.Counts[finding.DuplicateOp]; n > 0 { // other counts are of what is written
-		v.left["watermarks and the like"] += n
+		v.left["repeat"] += n
 		input.Watermarks = n
 	}
 	v.inputs = append(v.inputs, input)
@@ -215,10 +228,10 @@ func (v *converter) write(w *history.Writer, b *history.Batch) error {
 		rec := &b.Records[i]
 		switch rec.Kind {
 		case history.Snapshot:
-			v.left["snapshot rows"]++
+			v.left["snapshot row"]++
 			continue
 		case history.Watermark:
-			v.left["watermarks and the like"]++
+			v.left["watermark"]++
 			continue
 		}
 		if v.each != nil {
@@ -231,27 +244,40 @@ func (v *converter) write(w *history.Writer, b *history.Batch) error {
 			return err
 		default: // the record can't be written, and others can
 			v.odd++
-			v.say(err)
+			v.say("", err)
 		}
 	}
 	return nil
 }
 
-// say tells what is wrong with a record.
-func (v *converter) say(what any) {
-	if !v.quiet {
+// say tells what is wrong with a record: of the first few of a code, for they are counted in the end.
+func (v *converter) say(code finding.Code, what any) {
+	if v.quiet {
+		return
+	}
+	if v.told == nil {
+		v.told = make(map[finding.Code]int)
+	}
+	if v.told[code]++; v.told[code] <= replay.MaxExamples {
 		v.c.note("%v", what)
 	}
 }
 
 // status says what was not written and returns the exit status.
 func (v *converter) status(in *input) int {
+	untold := int64(0)
+	for _, n := range v.told {
+		untold += int64(max(n-replay.MaxExamples, 0))
+	}
+	if untold > 0 {
+		v.c.note("%s like these", report.Plural(untold, "more record"))
+	}
 	for _, what := range slices.Sorted(maps.Keys(v.left)) {
-		v.c.note("left out: %d %s", v.left[what], what)
+		v.c.note("left out: %s", report.Plural(v.left[what], what))
 	}
 	trouble := v.c.aside(in, v.inputs)
 	if v.odd > 0 {
-		v.c.say(hinted{fmt.Errorf("left out: %d records that the native form can't hold", v.odd), "-origin or -region says where a write began"})
+		v.c.say(hinted{fmt.Errorf("left out: %s that the native form can't hold", report.Plural(v.odd, "record")), "-origin or -region says where a write began"})
 		trouble = true
 	}
 	if trouble {

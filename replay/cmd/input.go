@@ -357,15 +357,15 @@ func (c *command) aside(in *input, inputs []replay.Input) bool {
 			each, codes = append(each, fmt.Sprintf("%s %d", code, n)), append(codes, string(code))
 		}
 	}
-	what := "records are"
+	are := "are"
 	if total == 1 {
-		what = "record is"
+		are = "is"
 	}
 	hint := "-tolerate " + strings.Join(codes, ",") + " goes on without"
 	if read == 0 {
 		hint = "nothing else is there: tiebreak help says which histories are read"
 	}
-	c.say(hinted{fmt.Errorf("%d %s set aside: %s", total, what, strings.Join(each, ", ")), hint})
+	c.say(hinted{fmt.Errorf("%s %s set aside: %s", report.Plural(total, "record"), are, strings.Join(each, ", ")), hint})
 	return true
 }
 

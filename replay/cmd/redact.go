@@ -115,11 +115,7 @@ func (c *command) redact(in *input, keyFile string, sources []history.Source, fo
 		out.discard()
 		return 0, err
 	}
-	if err := out.commit(); err != nil {
-		return 0, fmt.Errorf("convert: %w", err)
-	}
-	c.note("%s: %d records written", file, r.written)
-	return status, nil
+	return status, c.commitRecords(out, file, r.written, status)
 }
 
 // write hides the values of the history, proves that this changes no decision, and only then writes it. The whole of it is in a

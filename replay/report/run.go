@@ -243,7 +243,7 @@ func notKnown(p *page, r *replay.Report, judged *reads.Report) {
 		note(plural(aside, "record") + " could not be read and " + wasOrWere(aside) + " set aside: nothing here counts them.")
 	}
 	if snapshots > 0 {
-		note(plural(snapshots, "snapshot row") + " tell a state and not who wrote it: they were not replayed.")
+		note(plural(snapshots, "snapshot row") + choose(snapshots == 1, " tells a state and not who wrote it: it was", " tell a state and not who wrote it: they were") + " not replayed.")
 	}
 	for _, f := range r.Findings {
 		if f.Code == finding.CompactedWindow {

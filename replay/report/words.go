@@ -117,7 +117,9 @@ func dashed(n int64) string {
 	return number(n)
 }
 
-// plural returns "1 write" or "2 writes".
+// Plural returns "1 write" or "2 writes", for what is said beside a report.
+func Plural(n int64, noun string) string { return plural(n, noun) }
+
 func plural(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun

@@ -140,3 +140,13 @@ func TestRangesAreNeverGivenAsOneNumber(t *testing.T) {
 		require.Equal(t, want, report.Between(c))
 	}
 }
+
+func TestNotesAreInTheNumberOfWhatTheyTell(t *testing.T) {
+	r := &replay.Report{Inputs: []replay.Input{{Snapshots: 1}}}
+	var b bytes.Buffer
+	require.NoError(t, report.Run(&b, r, nil, nil))
+	require.Contains(t, b.String(), "1 snapshot row tells a state and not who wrote it: it was not replayed.")
+	r.Inputs[0].Snapshots, b = 2, bytes.Buffer{}
+	require.NoError(t, report.Run(&b, r, nil, nil))
+	require.Contains(t, b.String(), "2 snapshot rows tell a state and not who wrote it: they were not replayed.")
+}

@@ -45,6 +45,10 @@ func Create(path string) (*File, error) {
 		return err
 	})
 	if err != nil {
+		var at *fs.PathError
+		if errors.As(err, &at) {
+			at.Path = path // what its caller knows
+		}
 		return nil, err
 	}
 	return &File{File: file, path: path, temp: temp}, nil
