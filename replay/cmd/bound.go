@@ -113,14 +113,17 @@ func unmeasured(b bound, r *replay.Report, table *merge.Table, judged *reads.Rep
 	return ""
 }
 
+// count returns what a report says of what the bound is about.
+func (b bound) count(r *replay.Report) replay.Count {
+	if of, ok := totals[b.word]; ok {
+		return of(r)
+	}
+	return exactly(r.Found(finding.Code(b.word)))
+}
+
 // exceeded reports, and says, whether a report is beyond a bound. What is only known as a range counts as its most.
 func (c *command) exceeded(b bound, r *replay.Report) bool {
-	var count replay.Count
-	if of, ok := totals[b.word]; ok {
-		count = of(r)
-	} else {
-		count = exactly(r.Found(finding.Code(b.word)))
-	}
+	count := b.count(r)
 	if count.Max <= b.limit {
 		return false
 	}
@@ -129,5 +132,16 @@ func (c *command) exceeded(b bound, r *replay.Report) bool {
 		most = ", of which the most counts"
 	}
 	c.note("-fail-on %s: %s%s", b.text, report.Between(count), most)
+	return true
+}
+
+// grew reports, and says, whether there is more under another table than under the base, and by more than the bound. Of ranges the
+// least is compared with the least and the most with the most, so that what no table can know is no growth.
+func (c *command) grew(b bound, base, other *replay.Report) bool {
+	was, is := b.count(base), b.count(other)
+	if max(is.Min-was.Min, is.Max-was.Max) <= b.limit {
+		return false
+	}
+	c.note("-fail-on %s: %s under %s, %s under %s", b.text, report.Between(is), other.Table.File, report.Between(was), base.Table.File)
 	return true
 }

@@ -3,16 +3,20 @@ package cmd
 import (
 	"errors"
 	"flag"
+	"slices"
 
+	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
 
 func (c *command) diff(args []string) (int, error) {
 	var in input
+	var failOn string
 	fs := flag.NewFlagSet("diff", flag.ContinueOnError)
 	in.replaying(fs)
 	in.continuing(fs)
 	fs.IntVar(&in.worst, "worst", 10, "")
+	fs.StringVar(&failOn, "fail-on", "", "")
 	var err error
 	if in.names, err = parse(fs, args); err != nil {
 		return 0, err
@@ -22,6 +26,16 @@ func (c *command) diff(args []string) (int, error) {
 	}
 	if len(in.tables) < 2 {
 		return 0, hinted{errors.New("nothing to compare"), "name the old table and then the new one: -rules old.tb -rules new.tb"}
+	}
+	bounds, err := parseBounds(failOn, totalNames, nil)
+	if err != nil {
+		return 0, err
+	}
+	if err := checkTold("diff", bounds, report.ByRun|report.ByReading); err != nil {
+		return 0, err
+	}
+	if slices.ContainsFunc(bounds, func(b bound) bool { return b.word == string(finding.StaleRead) }) {
+		return 0, hinted{errors.New("-fail-on: diff judges no reads"), "tiebreak run does"}
 	}
 	tables, err := c.parseTables(in.tables)
 	if err != nil {
@@ -46,11 +60,21 @@ func (c *command) diff(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	switch {
-	case c.aside(&in, h.Inputs()), h.Partial():
-		return exitTrouble, nil
-	case d.Different():
-		return exitFound, nil
+	status := exitDone
+	if len(bounds) == 0 && d.Different() {
+		status = exitFound
 	}
-	return exitDone, nil
+	last := len(d.Others) - 1
+	for _, b := range bounds {
+		if c.grew(b, d.Base, d.Others[last].Report) {
+			status = max(status, exitFound)
+		} else if why := unmeasured(b, d.Base, tables[last+1], nil); why != "" {
+			c.note("-fail-on %s: not measured: %s", b.text, why)
+			status = exitTrouble
+		}
+	}
+	if c.aside(&in, h.Inputs()) || h.Partial() {
+		status = exitTrouble
+	}
+	return status, nil
 }

@@ -89,7 +89,8 @@ Flags
   -partial FILE       keep what was read, to be named as a HISTORY together with others another day
   -want LEVEL         what reads were promised that don't say: strong, quorum, session, bounded:5s or eventual
 ` + continuingHelp + `  -fail-on LIST       exit with 1 when there is any of: lost, conflicts, refused, diverged, ties, or the code of a
-                      finding; or more of it than a bound, as in 'lost>10'; of a range the most counts
+                      finding (tiebreak help codes); or more of it than a bound, as in 'lost>10'; of a range the most
+                      counts
 ` + statusHelp + `  0  done
   1  -fail-on matched
   2  the report can't be relied on, or there is none: a record was set aside that -tolerate does not name, -fail-on
@@ -111,14 +112,18 @@ Flags
 
   tiebreak diff -rules shop.tb -rules new.tb orders.ndjson               what new.tb would change
   tiebreak diff -rules shop.tb -rules a.tb -rules b.tb orders.ndjson     what each of two tables would
+  tiebreak diff -rules shop.tb -rules new.tb -fail-on lost,op_mismatch orders.ndjson     a check for a pull request
 
 Flags
   -rules FILE         a rule table, two or more; the first is the one to compare with
 ` + readingHelp + replayingHelp + `  -worst N            how many of the fields that end differently to show; 10 when left out
-` + continuingHelp + statusHelp + `  0  every field ends as before
-  1  something ends differently
-  2  trouble: a record was set aside that -tolerate does not name, an interrupt (what was read by then is told,
-     marked as partial), a mistake in the rules, a file that can't be read
+` + continuingHelp + `  -fail-on LIST       exit with 1 when there is more under the last table than under the first of any of: lost,
+                      conflicts, refused, diverged, ties, or the code of a finding (tiebreak help codes); or more by
+                      more than a bound, as in 'lost>10'; of a range the least and the most are each compared
+` + statusHelp + `  0  every field ends as before; with -fail-on, nothing in its list grew
+  1  something ends differently; with -fail-on, something in its list grew
+  2  trouble: a record was set aside that -tolerate does not name, -fail-on names what this history does not measure,
+     an interrupt (what was read by then is told, marked as partial), a mistake in the rules, a file that can't be read
 `,
 	"laws": `tiebreak laws -rules FILE [flags] HISTORY...
 
