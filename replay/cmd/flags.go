@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/replay/history"
@@ -45,7 +46,25 @@ func flagError(fs *flag.FlagSet, err error) error {
 	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
 		return hinted{fmt.Errorf("-%s wants a value", name), "see tiebreak help " + fs.Name()}
 	}
+	for _, vague := range []string{": parse error", ": value out of range"} {
+		if before, ok := strings.CutSuffix(text, vague); ok {
+			err = fmt.Errorf("%s: want %s", before, wanted(fs.Lookup(before[strings.LastIndex(before, " -")+2:])))
+		}
+	}
 	return hinted{err, "see tiebreak help " + fs.Name()}
+}
+
+// wanted says which values a flag takes of which package flag only says that it could not parse one.
+func wanted(f *flag.Flag) string {
+	switch f.Value.(flag.Getter).Get().(type) {
+	case time.Duration:
+		return "a duration, as in 250ms"
+	case float64:
+		return "a number, as in 2.5"
+	case bool:
+		return "true or false"
+	}
+	return "a whole number, as in 10"
 }
 
 // texts is a flag that may be given several times.
