@@ -84,7 +84,7 @@ func checkTold(command string, bounds []bound, told report.Tellers) error {
 
 // unmeasured says why a report tells nothing of what a bound is about; "" when it does. What was not measured is not within a
 // bound.
-func unmeasured(b bound, r *replay.Report, table *merge.Table, judged *reads.Report) string {
+func unmeasured(b bound, r *replay.Report, in *input, table *merge.Table, judged *reads.Report) string {
 	switch code := finding.Code(b.word); {
 	case code == finding.StaleRead:
 		if judged == nil || judged.Reads == 0 {
@@ -96,10 +96,13 @@ func unmeasured(b bound, r *replay.Report, table *merge.Table, judged *reads.Rep
 	case r.Totals.Writes == 0:
 		return "no write was replayed"
 	case b.word == "diverged":
+		if in.origin != "" {
+			return "with -origin nothing says what a region shows"
+		}
 		var regions []string
-		for _, in := range r.Inputs {
-			if in.Writes > 0 && in.Region != "" && !slices.Contains(regions, in.Region) {
-				regions = append(regions, in.Region)
+		for _, one := range r.Inputs {
+			if one.Writes > 0 && one.Region != "" && !slices.Contains(regions, one.Region) {
+				regions = append(regions, one.Region)
 			}
 		}
 		if len(regions) < 2 {

@@ -68,7 +68,7 @@ func (c *command) diff(args []string) (int, error) {
 	for _, b := range bounds {
 		if c.grew(b, d.Base, d.Others[last].Report) {
 			status = max(status, exitFound)
-		} else if why := unmeasured(b, d.Base, tables[last+1], nil); why != "" {
+		} else if why := unmeasured(b, d.Base, &in, tables[last+1], nil); why != "" {
 			c.note("-fail-on %s: not measured: %s", b.text, why)
 			status = exitTrouble
 		}

@@ -1,5 +1,11 @@
 package cmd
 
+import (
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/replay"
+	"github.com/tiebreakhq/tiebreak/replay/reads"
+)
+
 // usage begins with real commands. Flags come second.
 const usage = `tiebreak says, of a recorded history, which writes a merge rule would keep, which it would lose, and why.
 
@@ -47,8 +53,11 @@ All of it: go doc github.com/tiebreakhq/tiebreak/merge
 `
 
 // readingHelp is of the flags that all commands take.
-const readingHelp = `  -region NAME=FILE   read FILE as the export of a region; may be given several times
-  -origin COLUMN      the column in which the application wrote where a write began
+const readingHelp = `  -region NAME=FILE   read FILE as the export of a region: all that region's database shows, its own writes and those
+                      that arrived, in that order, so that a write has seen what stands before it; where a record names
+                      no node it began there; may be given several times
+  -origin COLUMN      the column in which the application wrote where a write began: for feeds of which each has the
+                      writes of all regions as its own; when a write arrived is then not known, but for -lag
   -format NAME        native, msgpack, cockroachdb, dynamodb or spanner; found out for each file when left out
   -scan TIME          rows of a CockroachDB feed with this time are its initial scan; may be given several times
   -tolerate LIST      go on without the records set aside for these codes, as in bad_time,too_large; or all: which
@@ -56,9 +65,9 @@ const readingHelp = `  -region NAME=FILE   read FILE as the export of a region; 
 `
 
 // replayingHelp is of the flags that all commands but convert take.
-const replayingHelp = `  -lag DURATION       how long a write takes to be seen by other nodes, where the history doesn't say; as in 250ms
+var replayingHelp = `  -lag DURATION       how long a write takes to be seen by other nodes, where the history doesn't say; as in 250ms
   -skew DURATION      how far the clocks of two nodes differ at least, besides what the history shows
-  -max-drift DURATION how far ahead a stamp may be before it is told as clock_ahead
+  -max-drift DURATION how far ahead a stamp may be before it is told as clock_ahead; ` + clock.DefaultMaxDrift.String() + ` when left out
   -memory SIZE        how much memory to use, as in 1GiB (256MiB when left out); the rest goes to a temporary file
   -json               the same for programs
 `
@@ -66,6 +75,15 @@ const replayingHelp = `  -lag DURATION       how long a write takes to be seen b
 // continuingHelp is of the flag of run and diff.
 const continuingHelp = `  -checkpoint DIR     keep in DIR what is read of each input, and read only what is not there or has changed since
 `
+
+// jsonHelp says what -json writes: a type of this module, and the schema that it names.
+func jsonHelp(of, schema string) string {
+	return `
+With -json the report is what go doc github.com/tiebreakhq/tiebreak/` + of + ` says,
+with "schema": "` + schema + `", to which members are only ever added. When there is no report, standard output
+stays empty.
+`
+}
 
 const statusHelp = `
 Exit status
@@ -91,6 +109,7 @@ Flags
 ` + continuingHelp + `  -fail-on LIST       exit with 1 when there is any of: lost, conflicts, refused, diverged, ties, or the code of a
                       finding (tiebreak help codes); or more of it than a bound, as in 'lost>10'; of a range the most
                       counts
+` + jsonHelp("replay.Report", replay.Schema) + `What reads were is its member "reads": .../replay/reads.Report, "` + reads.Schema + `".
 ` + statusHelp + `  0  done
   1  -fail-on matched
   2  the report can't be relied on, or there is none: a record was set aside that -tolerate does not name, -fail-on
@@ -104,7 +123,7 @@ Flags
 Flags
   -rules FILE         the rule table
   -field NAME         the field to tell of; all when left out
-` + readingHelp + replayingHelp + statusHelp + `  0  done
+` + readingHelp + replayingHelp + jsonHelp("replay.Story", "tiebreak.story/v1") + statusHelp + `  0  done
   2  trouble: no such key or field, a record was set aside that -tolerate does not name, a mistake in the rules,
      a file that can't be read
 `,
@@ -120,7 +139,7 @@ Flags
 ` + continuingHelp + `  -fail-on LIST       exit with 1 when there is more under the last table than under the first of any of: lost,
                       conflicts, refused, diverged, ties, or the code of a finding (tiebreak help codes); or more by
                       more than a bound, as in 'lost>10'; of a range the least and the most are each compared
-` + statusHelp + `  0  every field ends as before; with -fail-on, nothing in its list grew
+` + jsonHelp("replay.Diff", "tiebreak.diff/v1") + statusHelp + `  0  every field ends as before; with -fail-on, nothing in its list grew
   1  something ends differently; with -fail-on, something in its list grew
   2  trouble: a record was set aside that -tolerate does not name, -fail-on names what this history does not measure,
      an interrupt (what was read by then is told, marked as partial), a mistake in the rules, a file that can't be read
@@ -133,7 +152,7 @@ A merge must not depend on order (commutative), grouping (associative) or repeti
 
 Flags
   -rules FILE         the rule table
-` + readingHelp + replayingHelp + statusHelp + `  0  no law is broken that its rule promises to keep
+` + readingHelp + replayingHelp + jsonHelp("replay.Laws", "tiebreak.laws/v1") + statusHelp + `  0  no law is broken that its rule promises to keep
   1  one is
   2  trouble: no law was tried, a record was set aside that -tolerate does not name, a mistake in the rules, a file
      that can't be read

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -103,5 +104,21 @@ func TestHelpFitsATerminal(t *testing.T) {
 		for line := range strings.Lines(help.String()) {
 			require.LessOrEqual(t, len(line), 120, line)
 		}
+	}
+}
+
+// The schema that help names is the one that -json writes.
+func TestHelpNamesTheSchemaThatJSONHas(t *testing.T) {
+	schema := regexp.MustCompile(`"schema": "[^"]*"`)
+	for command, args := range map[string][]string{
+		"run":  {"-rules", shop, orders},
+		"why":  {"-rules", shop, "orders/17", orders},
+		"diff": {"-rules", shop, "-rules", shop, orders},
+		"laws": {"-rules", shop, orders},
+	} {
+		var help, out bytes.Buffer
+		cmd.Tiebreak(nil, &help, io.Discard, []string{"help", command})
+		require.Zero(t, cmd.Tiebreak(nil, &out, io.Discard, append([]string{command, "-json"}, args...)))
+		require.Contains(t, help.String(), "with "+schema.FindString(out.String()), command)
 	}
 }
