@@ -2,10 +2,13 @@ package history
 
 import (
 	"bytes"
+	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
@@ -72,6 +75,8 @@ func detect(name string, data []byte, end bool, opt *Options) (Format, error) {
 		}
 	}
 	switch {
+	case strange == "" && isCSV(data):
+		return "", fmt.Errorf("%s: %w: it is CSV: write the export as JSON", name, ErrFormat)
 	case strange != "":
 		return "", fmt.Errorf("%s: %w: its first document is %s: if it is one of %s, name it with -format",
 			name, ErrFormat, strange, join(Formats))
@@ -87,9 +92,38 @@ var foreign = []struct{ start, what, help string }{
 	{"Obj\x01", "Avro", "write the export as JSON"},
 	{"\xe0\x01\x00\xea", "Amazon Ion", "write the export as DynamoDB JSON"},
 	{"$ion_1_0", "Amazon Ion", "write the export as DynamoDB JSON"},
+	{"\xff\xfe", "UTF-16", "write it as UTF-8"},
+	{"\xfe\xff", "UTF-16", "write it as UTF-8"},
+	{"{\x00", "UTF-16", "write it as UTF-8"},
+	{"\x00{", "UTF-16", "write it as UTF-8"},
 	{"PK\x03\x04", "a ZIP archive", "unpack it first"},
 	{"BZh", "bzip2", "unpack it first, or pack it as .gz or .zst"},
 	{"\xfd7zXZ\x00", "xz", "unpack it first, or pack it as .gz or .zst"},
+}
+
+// isCSV reports whether a text, in which no document is valid, has as many columns in its second line as in its first.
+func isCSV(data []byte) bool {
+	first, rest, ok := bytes.Cut(bytes.TrimPrefix(data, byteOrderMark), []byte("\n"))
+	second, _, _ := bytes.Cut(rest, []byte("\n"))
+	if !ok || len(first) == 0 || bytes.ContainsAny(first[:1], "{[ \t") || !utf8.Valid(first) {
+		return false
+	}
+	for _, separator := range ",;\t" {
+		r := csv.NewReader(io.MultiReader(bytes.NewReader(first), strings.NewReader("\n"), bytes.NewReader(second)))
+		r.Comma = separator
+		if rows, err := r.ReadAll(); err == nil && len(rows) == 2 && len(rows[0]) > 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// foreignTo returns the one export format that a document is of which stands among native records; "" for none.
+func foreignTo(doc value.Ref) Format {
+	if formats := formatsOf(doc); len(formats) == 1 && formats[0] != Native {
+		return formats[0]
+	}
+	return ""
 }
 
 // formatsOf returns the formats that a document may be of.

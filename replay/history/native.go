@@ -69,6 +69,14 @@ func (p *parser) line(line []byte, at finding.Place, torn bool, out *Batch) {
 	if bad.code == finding.TruncatedInput && !torn {
 		bad = newProblem(finding.BadSyntax, "the line ends inside the record")
 	}
+	switch bad.code {
+	case finding.UnknownField, finding.MissingField, finding.BadField:
+		if doc, err := p.doc.Parse(line, p.opt.Limits); err == nil {
+			if f := foreignTo(doc); f != "" {
+				bad = newProblem(bad.code, "%s; it looks like %s in a native file", bad.detail, f)
+			}
+		}
+	}
 	out.aside(at, bad.code, "%s", bad.detail)
 }
 

@@ -84,9 +84,24 @@ func TestWhatIsNotReadIsCalledByItsName(t *testing.T) {
 	for text, want := range map[string]string{
 		"PAR1\x15\x04": "it is Parquet: write the export as JSON", "Obj\x01\x04": "it is Avro", "$ion_1_0 {Item:{}}": "it is Amazon Ion: write the export as DynamoDB JSON",
 		"PK\x03\x04\x14": "it is a ZIP archive: unpack it first", "BZh91AY": "it is bzip2: unpack it first",
+		"id,status\n1,new\n2,paid\n": "it is CSV: write the export as JSON", "\ufeffid;name\r\n1;\"a;b\"": "it is CSV", "id\tname\n1\tx\n": "it is CSV",
+		"\xff\xfe{\x00\"\x00": "it is UTF-16: write it as UTF-8", "\xfe\xff\x00{": "it is UTF-16", "{\x00\"\x00": "it is UTF-16", "\x00{\x00\"": "it is UTF-16",
 	} {
 		got := importText("f", text, Options{})
 		require.ErrorIs(t, got.err, ErrFormat)
 		require.ErrorContains(t, got.err, want)
 	}
+	for _, text := range []string{"not, a record\n", "no, record\nnor this\n", "a,b\n{\"key\":\"k\",\"value\":1,\"node\":\"n\"}\n", "{\"key\",\n{\"key\",\n"} {
+		require.NoError(t, importText("f", text, Options{}).err, "damage is set aside line by line")
+	}
+}
+
+// A message of a feed that stands among native records was told as a record with an unknown member, and no more.
+func TestAForeignLineAmongNativeOnesIsCalledByItsFormat(t *testing.T) {
+	const record = `{"key":"k","value":1,"node":"n"}` + "\n"
+	got := importText("f", record+`{"after":{"id":1},"key":[1],"topic":"orders","updated":"1701102296662969401.0000000000"}`+"\n"+`{"key":"k","valeu":1}`+"\n", Options{})
+	require.Len(t, got.aside, 2)
+	require.Equal(t, finding.UnknownField, got.aside[0].Code)
+	require.Contains(t, got.aside[0].Detail, "; it looks like cockroachdb in a native file")
+	require.NotContains(t, got.aside[1].Detail, "looks like")
 }
