@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/stretchr/testify/require"
@@ -128,7 +127,7 @@ func (c *testCase) text(command string, h *replay.History, workers int) string {
 func wide(t *testing.T, text string) {
 	text, _, _ = strings.Cut(text, "\nNext: ")
 	for line := range strings.Lines(text) {
-		require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), report.Width, line)
+		require.LessOrEqual(t, report.Columns(strings.TrimSuffix(line, "\n")), report.Width, line)
 	}
 }
 

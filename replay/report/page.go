@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // Width is how many columns a report in text takes. Commands that it ends with may be longer, so that they can be copied.
@@ -24,14 +23,14 @@ func (p *page) title(text string) { p.line("\n%s", text) }
 
 // wrapped writes a text after a first indent, and goes on under another where it is longer than a line.
 func (p *page) wrapped(first, next, text string) {
-	indent, room := first, Width-utf8.RuneCountInString(first)
+	indent, room := first, Width-Columns(first)
 	var line []string
 	flush := func() {
 		p.line("%s%s", indent, strings.Join(line, " "))
-		indent, room, line = next, Width-utf8.RuneCountInString(next), line[:0]
+		indent, room, line = next, Width-Columns(next), line[:0]
 	}
 	for word := range strings.SplitSeq(text, " ") {
-		if n := utf8.RuneCountInString(word); len(line) > 0 && room < n+1 {
+		if n := Columns(word); len(line) > 0 && room < n+1 {
 			flush()
 			room -= n
 		} else {
@@ -58,7 +57,7 @@ type table struct {
 type column struct {
 	head  string
 	left  bool // texts; numbers stand right
-	least int  // characters that it may be clipped to where the table is too wide; 0 for a column that may not
+	least int  // columns that it may be clipped to where the table is too wide; 0 for a column that may not
 	spare bool // it is left out where every row has a dash
 }
 
@@ -67,14 +66,14 @@ func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 // write writes the table under an indent, clipped where it would be wider than a page.
 func (t *table) write(p *page, indent string) {
 	widths := make([]int, len(t.columns))
-	total := utf8.RuneCountInString(indent) - 2
+	total := Columns(indent) - 2
 	for c, col := range t.columns {
 		if col.spare && !slices.ContainsFunc(t.rows, func(row []string) bool { return row[c] != "-" }) {
 			continue
 		}
-		widths[c] = utf8.RuneCountInString(col.head)
+		widths[c] = Columns(col.head)
 		for _, row := range t.rows {
-			widths[c] = max(widths[c], utf8.RuneCountInString(row[c]))
+			widths[c] = max(widths[c], Columns(row[c]))
 		}
 		total += widths[c] + 2
 	}
@@ -106,7 +105,7 @@ func (t *table) write(p *page, indent string) {
 				continue
 			}
 			text = clip(text, widths[c])
-			pad := strings.Repeat(" ", widths[c]-utf8.RuneCountInString(text))
+			pad := strings.Repeat(" ", widths[c]-Columns(text))
 			if b.Len() > 0 {
 				b.WriteString("  ")
 			}

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/lww"
@@ -188,7 +187,7 @@ func (p *plot) tell(to *page, s *replay.Story) {
 	f := p.field
 	total := int64(len(f.Writes) + f.Untold)
 	ends := cellName(s.Key, f.Field) + " ends as "
-	to.line("%s%s", ends, shown(f.Value, max(Width-utf8.RuneCountInString(ends), few)))
+	to.line("%s%s", ends, shown(f.Value, max(Width-Columns(ends), few)))
 	to.line("  %s:%d: %s", name(s.Table.File), f.Line, Printable(f.Rule))
 	conflicts := "no conflict"
 	if f.Conflicts.Max > 0 {

@@ -9,6 +9,8 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"golang.org/x/text/width"
+
 	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay"
 )
@@ -61,7 +63,7 @@ func fieldName(field string) string {
 	return name(field)
 }
 
-// shown returns a value as it stands in a line, at most so many characters long.
+// shown returns a value as it stands in a line, at most so many columns wide.
 func shown(v value.Value, limit int) string {
 	if v.IsAbsent() {
 		return "(deleted)"
@@ -69,13 +71,43 @@ func shown(v value.Value, limit int) string {
 	return clip(Printable(string(v)), limit)
 }
 
-// clip shortens a text to a number of characters.
+// clip shortens a text to a number of columns.
 func clip(s string, limit int) string {
-	if utf8.RuneCountInString(s) <= limit {
+	if Columns(s) <= limit {
 		return s
 	}
-	runes := []rune(s)
-	return string(runes[:max(limit-1, 0)]) + "…"
+	room := max(limit-1, 0)
+	for i, r := range s {
+		if room -= columnsOf(r); room < 0 {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}
+
+// Columns returns how many columns of a terminal a printable text takes: two for each wide character of East Asia and each emoji,
+// none for a mark that stands on the character before it.
+func Columns(s string) int {
+	n := 0
+	for _, r := range s {
+		n += columnsOf(r)
+	}
+	return n
+}
+
+func columnsOf(r rune) int {
+	const jamoVowels, jamoEnd = 0x1160, 0x11ff // of syllables of Hangul, which begin with a wide one
+	switch {
+	case r < 0x300:
+		return 1
+	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf), r >= jamoVowels && r <= jamoEnd:
+		return 0
+	}
+	switch width.LookupRune(r).Kind() {
+	case width.EastAsianWide, width.EastAsianFullwidth:
+		return 2
+	}
+	return 1
 }
 
 // number writes 1234567 as 1,234,567.

@@ -150,3 +150,31 @@ func TestNotesAreInTheNumberOfWhatTheyTell(t *testing.T) {
 	require.NoError(t, report.Run(&b, r, nil, nil))
 	require.Contains(t, b.String(), "2 snapshot rows tell a state and not who wrote it: they were not replayed.")
 }
+
+func TestColumnsAreThoseOfATerminal(t *testing.T) {
+	for text, want := range map[string]int{
+		"": 0, "abc": 3, "ünïcödé": 7, "u\u0308": 1, "東京": 4, "ｆｕｌｌ": 8, "ﾊﾝｶｸ": 4, "한글": 4, "\u1112\u1161\u11ab": 2, "👩": 2, "❤\ufe0f": 1,
+		report.Printable("👩\u200d👧"): 2 + len(`\u200d`) + 2, "e\u20dd": 1, "…": 1, "שלום": 4,
+	} {
+		require.Equal(t, want, report.Columns(text), "%q", text)
+	}
+}
+
+// Columns below a wide text stood further to the left than those below a narrow one.
+func TestTablesAlignWideCharacters(t *testing.T) {
+	r := &replay.Report{Totals: replay.Totals{Writes: 1}, Worst: []replay.Cell{{Key: "cities/東京", Field: "f", Rule: "lww", Value: `1`},
+		{Key: "cities/u\u0308", Field: "f", Rule: "lww", Value: `1`}, {Key: strings.Repeat("京", 100), Field: "f", Rule: "lww", Value: `1`}}}
+	var b bytes.Buffer
+	require.NoError(t, report.Run(&b, r, nil, nil))
+	var at []int
+	for line := range strings.Lines(b.String()) {
+		require.LessOrEqual(t, report.Columns(strings.TrimSuffix(line, "\n")), report.Width)
+		if before, _, ok := strings.Cut(line, "  lww "); ok {
+			at = append(at, report.Columns(before))
+		}
+	}
+	require.Len(t, at, 3)
+	for _, column := range at {
+		require.Equal(t, at[0], column)
+	}
+}
