@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/reads"
@@ -84,7 +83,7 @@ func checkTold(command string, bounds []bound, told report.Tellers) error {
 
 // unmeasured says why a report tells nothing of what a bound is about; "" when it does. What was not measured is not within a
 // bound.
-func unmeasured(b bound, r *replay.Report, in *input, table *merge.Table, judged *reads.Report) string {
+func unmeasured(b bound, r *replay.Report, in *input, judged *reads.Report) string {
 	switch code := finding.Code(b.word); {
 	case code == finding.StaleRead:
 		if judged == nil || judged.Reads == 0 {
@@ -105,15 +104,33 @@ func unmeasured(b bound, r *replay.Report, in *input, table *merge.Table, judged
 				regions = append(regions, one.Region)
 			}
 		}
-		if len(regions) < 2 {
+		switch {
+		case len(regions) < 2:
 			return "it takes the exports of two regions: -region NAME=FILE names them"
+		case r.Totals.Echoes == 0:
+			return "no write stands in the exports of two regions, so that nothing says what arrived"
 		}
-	case code == finding.InvariantBroken && len(table.Checks) == 0:
-		return "the table has no check line"
-	case code == finding.UniqueViolation && len(table.Uniques) == 0:
-		return "the table has no unique line"
+	case code == finding.InvariantBroken:
+		return untried(r, "check")
+	case code == finding.UniqueViolation:
+		return untried(r, "unique")
 	}
 	return ""
+}
+
+// untried says why no line of a kind was tried; "" when one was.
+func untried(r *replay.Report, kind string) string {
+	why := "the table has no " + kind + " line"
+	for _, c := range r.Checks {
+		if !strings.HasPrefix(c.Check, kind+" ") {
+			continue
+		}
+		if c.Tried > 0 {
+			return ""
+		}
+		why = "no record has what a " + kind + " line of the table asks for"
+	}
+	return why
 }
 
 // count returns what a report says of what the bound is about.

@@ -64,11 +64,11 @@ func (c *command) diff(args []string) (int, error) {
 	if len(bounds) == 0 && d.Different() {
 		status = exitFound
 	}
-	last := len(d.Others) - 1
+	last := d.Others[len(d.Others)-1].Report
 	for _, b := range bounds {
-		if c.grew(b, d.Base, d.Others[last].Report) {
+		if c.grew(b, d.Base, last) {
 			status = max(status, exitFound)
-		} else if why := unmeasured(b, d.Base, &in, tables[last+1], nil); why != "" {
+		} else if why := unmeasured(b, last, &in, nil); why != "" {
 			c.note("-fail-on %s: not measured: %s", b.text, why)
 			status = exitTrouble
 		}

@@ -53,9 +53,9 @@ All of it: go doc github.com/tiebreakhq/tiebreak/merge
 `
 
 // readingHelp is of the flags that all commands take.
-const readingHelp = `  -region NAME=FILE   read FILE as the export of a region: all that region's database shows, its own writes and those
-                      that arrived, in that order, so that a write has seen what stands before it; where a record names
-                      no node it began there; may be given several times
+const readingHelp = `  -region NAME=FILE   read FILE as the export of a region: its own writes and those that arrived, in the order in which
+                      they did, so that a write has seen what stands before it; one in which none arrive says nothing
+                      of that; where a record names no node it began there; may be given several times
   -origin COLUMN      the column in which the application wrote where a write began: for feeds of which each has the
                       writes of all regions as its own; when a write arrived is then not known, but for -lag
   -format NAME        native, msgpack, cockroachdb, dynamodb or spanner; found out for each file when left out

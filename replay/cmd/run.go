@@ -97,7 +97,7 @@ func (c *command) run(args []string) (int, error) {
 	for _, b := range bounds {
 		if c.exceeded(b, r) {
 			status = max(status, exitFound)
-		} else if why := unmeasured(b, r, &in, table, judged); why != "" {
+		} else if why := unmeasured(b, r, &in, judged); why != "" {
 			c.note("-fail-on %s: not measured: %s", b.text, why)
 			status = exitTrouble
 		}
