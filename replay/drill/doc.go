@@ -86,6 +86,11 @@
 // accepted by then is in every region: what is accepted meanwhile it does not wait for, and a report says where some of that was
 // still on the way.
 //
+// Lost is what a dry run of the history calls so, by the same words: an acknowledged loser that nobody who had seen it replaced, and
+// that says something else than what is kept; an absolute value that a counter can't add is one. What a writer had seen is another
+// matter: a drill knows it of each, from what its region had got over the links of the script, where a dry run goes by the records and
+// gives a range when they say nothing. So a drill of a calm day mostly comes out within that range, and need not.
+//
 // # Times
 //
 // A time like 12:00 is of the first day of the history, in UTC; a full date as 2026-05-20T12:00:00Z may stand instead, for

@@ -411,12 +411,17 @@ func TestReportsEscapeWhatTheHistorySays(t *testing.T) {
 // What a drill on which nothing happens and links take no time loses is what a plain dry run finds, which learns from the
 // records who had seen what.
 func TestADrillLosesWhatAPlainDryRunOfItLoses(t *testing.T) {
-	for seed := range uint64(30) {
+	saw := map[string]int64{}
+	for seed := range uint64(120) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		// Going back to a backup of before everything makes the drill note what every writer had seen.
 		script := threeRegions.script([]string{"at 00:00:00.001 restart a from backup 00:00:00.001", threeRegions.steps[rng.IntN(5)]}, "local", "local")
-		table := merge.MustParseTable("nodes a < b < c\nset/* * remove-wins\nref/* * prefer 3 > 2 > 1\n* * lww")
-		traffic := trafficOf(t, oracleHistory(rng, 30))
+		table := merge.MustParseTable("nodes a < b < c\nset/* * remove-wins\nany/* * grow-only\ncnt/* * counter\nref/* * prefer 3 > 2 > 1\n* * lww")
+		text := oracleHistory(rng, 30)
+		if seed%2 == 1 {
+			text = wholeHistory(rng, 60)
+		}
+		traffic := trafficOf(t, text)
 		w, err := newWorld(MustParseScript(script), table, traffic, &Options{})
 		require.NoError(t, err)
 		w.run()
@@ -448,7 +453,42 @@ func TestADrillLosesWhatAPlainDryRunOfItLoses(t *testing.T) {
 		report := h.Run(table, replay.Options{})
 		require.Equal(t, report.Totals.Writes, r.Totals[Writes])
 		require.Equal(t, replay.Count{Min: r.Totals[Lost], Max: r.Totals[Lost]}, report.Totals.Lost, "seed %d", seed)
+		for _, l := range r.Lost {
+			saw[l.Key] += int64(seed % 2)
+		}
 	}
+	for _, key := range []string{"cnt/1", "any/1", "set/1", "x"} {
+		require.NotZero(t, saw[key], "nothing of %s was ever lost", key)
+	}
+}
+
+// wholeHistory makes a history in which counters and sets are written as a whole, with what they replaced and without: what can't
+// be added takes no other's place, and a set that of what it changes alone.
+func wholeHistory(r *rand.Rand, writes int) string {
+	var b strings.Builder
+	day := time.Date(2026, 5, 20, 0, 0, 0, 0, time.UTC)
+	seqs := map[string]int{}
+	for i := range writes {
+		key := []string{"cnt/1", "any/1", "set/1", "x"}[r.IntN(4)]
+		node := string(rune('a' + r.IntN(3)))
+		seqs[node]++
+		values := []string{"0", "1", "2"}
+		if key == "any/1" || key == "set/1" {
+			values = []string{"[]", "[1]", "[2]", "[1,2,3]"}
+		}
+		rest := `"op":"set","value":` + values[r.IntN(len(values))]
+		switch r.IntN(8) {
+		case 0, 1:
+			rest += `,"before":` + values[r.IntN(len(values))]
+		case 2:
+			rest = `"op":"delete"`
+		case 3:
+			rest = map[byte]string{'c': `"op":"add","value":1`, 'a': `"op":"insert","value":1`, 's': `"op":"remove","value":1`, 'x': rest}[key[0]]
+		}
+		fmt.Fprintf(&b, `{"key":%q,"field":"f",%s,"node":%q,"time":%d,"id":"%s:%d"}`+"\n", key, rest, node,
+			day.Add(5*time.Millisecond+time.Duration(i)*50*time.Millisecond/time.Duration(writes)).UnixNano(), node, seqs[node])
+	}
+	return b.String()
 }
 
 // A link keeps order: what was sent when it was slow arrives before what is sent after it has become fast.

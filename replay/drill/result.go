@@ -423,7 +423,7 @@ func (w *world) losses(r *Result) {
 		}
 		for _, h := range f.heads {
 			play := w.view.claims[h].play
-			if w.fate(h, cell) != merge.Lost || w.plays[play].open {
+			if w.fate(h, nil) != merge.Lost || w.plays[play].open {
 				continue
 			}
 			state := w.view.cell(cell, all)

@@ -648,7 +648,8 @@ func (w *world) fetch() {
 	}
 	for _, m := range next {
 		for _, c := range w.view.claimsBy(m.write) {
-			for _, h := range w.view.cells[c.cell].front.heads {
+			heads := w.view.cells[c.cell].front.heads
+			for _, h := range heads[:min(len(heads), ahead)] {
 				w.look(w.view.claims[h].play)
 			}
 		}
