@@ -93,11 +93,17 @@ func (ms *Mistakes) Err() error {
 // List returns the mistakes by line.
 func (ms *Mistakes) List() []Mistake { return ms.list }
 
-// Error returns every mistake, one a line.
+// MaxTold is how many mistakes of a file are told in a text. A file that has more is mostly none of its kind.
+const MaxTold = 100
+
+// Error returns every mistake, one a line, up to [MaxTold] of them.
 func (ms *Mistakes) Error() string {
-	texts := make([]string, len(ms.list))
-	for i, m := range ms.list {
-		texts[i] = m.Error()
+	texts := make([]string, 0, MaxTold+1)
+	for _, m := range ms.list[:min(len(ms.list), MaxTold)] {
+		texts = append(texts, m.Error())
+	}
+	if more := len(ms.list) - MaxTold; more > 0 {
+		texts = append(texts, fmt.Sprintf("%s: and %d more", ms.File, more))
 	}
 	return strings.Join(texts, "\n")
 }

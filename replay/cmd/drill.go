@@ -159,7 +159,7 @@ func (c *command) parseDrill(d *rehearsal) error {
 	names := append([]string{d.script}, d.compare...)
 	d.switched = make(map[*drill.Script]map[string]*merge.Table)
 	for _, name := range names {
-		text, err := os.ReadFile(name)
+		text, err := readText(name, "a script, which comes first")
 		if err != nil {
 			return fmt.Errorf("read script: %w", err)
 		}
@@ -210,8 +210,13 @@ func (c *command) readTraffic(d *rehearsal) error {
 	d.files = append(d.files, names...)
 	d.inputs = h.Inputs()
 	d.memory.unlimit() // about a kilobyte for each write
-	d.traffic, err = drill.NewTraffic(h, &d.reads, d.input.options())
-	return err
+	if d.traffic, err = drill.NewTraffic(h, &d.reads, d.input.options()); err != nil {
+		return err
+	}
+	if d.traffic.Writes()+d.traffic.Reads() == 0 { // which is a mistake; this may be why
+		c.aside(&d.input, d.inputs)
+	}
+	return nil
 }
 
 func (d *rehearsal) options(s *drill.Script) drill.Options {
@@ -250,8 +255,14 @@ func (c *command) rehearse(d *rehearsal) (int, error) {
 	}
 	status := exitDone
 	for _, r := range results {
-		if !r.Passed || c.exceededIn(d.bounds, r) {
+		for _, u := range r.Untried() {
+			c.note("%s: untried", u)
+		}
+		switch {
+		case c.exceededIn(d.bounds, r) || r.Broken():
 			status = exitFound
+		case !r.Passed && status == exitDone:
+			status = exitTrouble
 		}
 	}
 	if c.aside(&d.input, d.inputs) {

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"errors"
 	"flag"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/lex"
 	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/history"
 	"github.com/tiebreakhq/tiebreak/replay/report"
@@ -129,7 +131,7 @@ func (c *command) parseTables(names []string) ([]*merge.Table, error) {
 	var tables []*merge.Table
 	var mistakes []error
 	for _, name := range names {
-		text, err := os.ReadFile(name)
+		text, err := readText(name, "a rule table")
 		if err != nil {
 			return nil, fmt.Errorf("read rules: %w", err)
 		}
@@ -140,6 +142,24 @@ func (c *command) parseTables(names []string) ([]*merge.Table, error) {
 		tables = append(tables, t)
 	}
 	return tables, errors.Join(mistakes...)
+}
+
+// readText reads a file that people write, such as a table, and of another one no more than it takes to see that.
+func readText(name, what string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, lex.MaxBytes+1)) // what is longer is refused
+	if err != nil {
+		return nil, err
+	}
+	begin := bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\ufeff")), " \t\r\n")
+	if bytes.HasPrefix(begin, []byte("{")) || bytes.HasPrefix(begin, []byte("[")) || bytes.IndexByte(text, 0) >= 0 || replay.IsPartial(text) {
+		return nil, fmt.Errorf("%s is a history, not %s", name, what)
+	}
+	return text, nil
 }
 
 // errNoRules is of a command without a table.

@@ -611,13 +611,16 @@ func (p *parser) check() *Check {
 	}
 	if c.Measure.Timed() && limit != "0" {
 		c.Limit = int64(p.durationOf("limit", limit))
-		return c
+	} else {
+		n, err := strconv.ParseInt(limit, 10, 64)
+		if err != nil || n < 0 {
+			p.fail("limit %q is no number", limit)
+		}
+		c.Limit = n
 	}
-	n, err := strconv.ParseInt(limit, 10, 64)
-	if err != nil || n < 0 {
-		p.fail("limit %q is no number", limit)
+	if c.Idle = p.take("or"); c.Idle {
+		p.want("idle")
 	}
-	c.Limit = n
 	return c
 }
 

@@ -26,6 +26,8 @@ func (w *world) propose(r *Result) {
 	}
 	for _, c := range r.Checks {
 		switch {
+		case c.Untried != "" && !c.Passed:
+			add(c.Line, "mend its class or keys, or say that it may be so, by \"or idle\" behind the limit", "%q could measure nothing: %s", c.Check, c.Untried)
 		case c.Passed:
 		case c.Rollback == "":
 			add(c.Line, "say what to do when it fails, as in: else rollback heal", "%q failed and has no rollback", c.Check)
@@ -38,6 +40,8 @@ func (w *world) propose(r *Result) {
 		switch {
 		case !t.Ran:
 			add(t.Line, "mend the script, or check why the event did not come", "%q never ran", t.Timer)
+		case t.Untried != "" && !t.Met:
+			add(t.Line, "mend its class or keys, or say that it may be so, by \"or idle\" behind the limit", "%q could measure nothing: %s", t.Timer, t.Untried)
 		case !t.Met && w.script.narrow():
 			add(t.Line, "give the links more bandwidth, the timer more time, or the drill less load", "%q was missed", t.Timer)
 		case !t.Met:

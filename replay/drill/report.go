@@ -40,8 +40,11 @@ func writeReport(w io.Writer, r *Result, markdown bool) error {
 
 func (p *page) opening(r *Result) {
 	verdict := "PASSED"
-	if !r.Passed {
+	switch {
+	case r.Broken():
 		verdict = "FAILED"
+	case !r.Passed:
+		verdict = "UNTRIED"
 	}
 	p.item(fmt.Sprintf("%s: script %s (%.8s), table %s (%.8s), seed %d", verdict, r.Script.File, r.Script.Fingerprint,
 		r.Table.File, r.Table.Fingerprint, r.Seed))
@@ -59,6 +62,9 @@ func (p *page) opening(r *Result) {
 	default:
 		p.item("the regions agree at the end")
 	}
+	for _, n := range r.notes() {
+		p.item(n)
+	}
 }
 
 func (p *page) outcomes(r *Result) {
@@ -67,12 +73,19 @@ func (p *page) outcomes(r *Result) {
 	}
 	p.title("Checks and timers")
 	var rows [][]string
-	for _, c := range r.Checks {
-		outcome, when := "passed", ""
-		if !c.Passed {
+	for i := range r.Checks {
+		c := &r.Checks[i]
+		outcome, value, when := "passed", c.Measure.Text(c.Value), ""
+		switch {
+		case c.Untried != "":
+			outcome, value = idleness(c.Passed), c.Untried
+		case !c.Passed:
 			outcome, when = "FAILED", "at "+r.hours(c.At)
+			if c.Final != c.Value {
+				value += ", " + figure(c.Measure, c.Final) + " " + c.finally()
+			}
 		}
-		rows = append(rows, []string{strconv.Itoa(c.Line), outcome, c.Check, c.Measure.Text(c.Value), when, c.Owner})
+		rows = append(rows, []string{strconv.Itoa(c.Line), outcome, c.Check, value, when, c.Owner})
 	}
 	for _, t := range r.Timers {
 		outcome, value := "met", "after "+durationOf(int64(t.Took))
@@ -82,6 +95,8 @@ func (p *page) outcomes(r *Result) {
 		switch {
 		case !t.Ran:
 			outcome, value = "not run", ""
+		case t.Untried != "":
+			outcome, value = idleness(t.Met), t.Untried
 		case !t.Met:
 			outcome, value = "MISSED", ""
 		}
@@ -119,9 +134,6 @@ func (p *page) totals(r *Result) {
 			continue
 		}
 		rows = append(rows, []string{string(m), figure(m, v), meanings[m]})
-	}
-	if r.Untimed > 0 {
-		rows = append(rows, []string{"untimed", number(r.Untimed), "records of the history that have no time, and so no place in a drill"})
 	}
 	if r.Waiting > 0 {
 		rows = append(rows, []string{"waiting", number(r.Waiting), "throttled writes that never found room"})
@@ -395,7 +407,7 @@ func (c *Comparison) Different() bool {
 				return true
 			}
 		}
-		if !slices.Equal(r.Failed(), c.Results[0].Failed()) {
+		if !slices.Equal(r.Failed(), c.Results[0].Failed()) || !slices.Equal(r.Untried(), c.Results[0].Untried()) {
 			return true
 		}
 	}
@@ -441,11 +453,14 @@ func (c *Comparison) write(w io.Writer, markdown bool) error {
 		}
 	}
 	rows = append(rows, row("failed", func(r *Result) string { return number(int64(len(r.Failed()))) }))
+	if slices.ContainsFunc(c.Results, func(r *Result) bool { return len(r.Untried()) > 0 }) {
+		rows = append(rows, row("untried", func(r *Result) string { return number(int64(len(r.Untried()))) }))
+	}
 	p.table(heads, rows)
 	for i, r := range c.Results {
-		for _, f := range r.Failed() {
+		for _, text := range slices.Concat(r.Failed(), r.Untried(), r.notes()) {
 			p.line("")
-			lettered(i, f)
+			lettered(i, text)
 		}
 	}
 	return p.to(w)

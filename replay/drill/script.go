@@ -325,6 +325,7 @@ type Check struct {
 	Keys     Pattern // "" is every key
 	Op       string  // < <= > >= == !=
 	Limit    int64   // nanoseconds of what is measured in time
+	Idle     bool    // it passes when there is nothing that it could measure
 	Rollback *Action // what to do when it fails; nil is nothing
 	Owner    string
 }
@@ -339,7 +340,11 @@ func (c *Check) String() string {
 	if c.Keys != "" {
 		words = append(words, lex.Word{Text: string(c.Keys)}.String())
 	}
-	return strings.Join(append(words, c.Op, c.Measure.Text(c.Limit)), " ")
+	words = append(words, c.Op, c.Measure.Text(c.Limit))
+	if c.Idle {
+		words = append(words, "or", "idle")
+	}
+	return strings.Join(words, " ")
 }
 
 // holds reports whether a value is within the bound.
