@@ -209,7 +209,7 @@ func (c *command) readTraffic(d *rehearsal) error {
 	d.history = h
 	d.files = append(d.files, names...)
 	d.inputs = h.Inputs()
-	d.memory.unlimit() // about a kilobyte for each write
+	d.memory.unlimit() // about a kilobyte for each write, or two
 	if d.traffic, err = drill.NewTraffic(h, &d.reads, d.input.options()); err != nil {
 		return err
 	}
@@ -220,7 +220,8 @@ func (c *command) readTraffic(d *rehearsal) error {
 }
 
 func (d *rehearsal) options(s *drill.Script) drill.Options {
-	return drill.Options{Seed: d.seed, Load: d.load, MaxDrift: d.drift, Tables: d.switched[s]}
+	single := len(d.scripts) == 1 && len(d.parsed) == 1 // several are compared with each other
+	return drill.Options{Seed: d.seed, Load: d.load, MaxDrift: d.drift, Tables: d.switched[s], Calm: single}
 }
 
 // rehearse runs every script under every table.
@@ -323,6 +324,9 @@ func (c *command) writeDrill(d *rehearsal, results []*drill.Result) error {
 	text := func(w io.Writer) error {
 		if err := drill.Text(w, r); err != nil {
 			return err
+		}
+		if r.Calm == nil {
+			return nil
 		}
 		_, err := fmt.Fprintf(w, "\nNext: the same day without the incidents, beside this one\n  %s\n", d.calmly())
 		return err

@@ -124,7 +124,8 @@ A script says where the replicas are, what is promised of which keys, and what h
   within 5m of heal: converged
 
 Its language: go doc github.com/tiebreakhq/tiebreak/replay/drill. Tables that it switches to are beside it.
-While it runs, a drill takes about 1 KiB of memory for each write, whatever -memory says of the reading.
+A drill by itself is played a second time without its incidents, at once, and the counts of both are told. While that
+runs it takes about 2 KiB of memory for each write, whatever -memory says of the reading; 1 KiB where nothing happens.
 
 Flags
   -rules FILE         the rule table; of several, the drill is run under each and they are compared
@@ -134,7 +135,7 @@ Flags
   -load X             how many times the load of the history, as in 2.5; 1 when left out
   -state FILE         write the state of each region at the end: {"region","key","field","value","id","by"}, one a line
   -compare SCRIPT     run this script too and compare; may be given several times
-  -calm               compare with the same regions on a day without incidents
+  -calm               put the day without the incidents in full beside it, as one of the drills that are compared
   -find-limit         find the load at which catching up no longer keeps pace: up to 64 times the history's own
   -runbook            print the script as steps for people; takes no history
   -audit RUNBOOK      say what has changed since a runbook was printed; takes no history

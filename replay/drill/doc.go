@@ -13,7 +13,7 @@
 //	drill.Text(os.Stdout, result)
 //
 // [Compare] puts the same drill under several tables or scripts side by side, and [Script.Calm] is the same day without
-// the incidents. [FindLimit] searches for the load at which the links no longer keep pace. [JUnit] is for servers that run
+// the incidents, which [Options.Calm] lets happen beside the drill, to tell what of a count is theirs. [FindLimit] searches for the load at which the links no longer keep pace. [JUnit] is for servers that run
 // checks. [Runbook] writes the script as steps for people, and [Audit] says whether a runbook is still true. [Script.Play]
 // lets the same steps happen to a service of yours in a test.
 //

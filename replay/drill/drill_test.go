@@ -573,7 +573,7 @@ func TestADrillLosesWhatAPlainDryRunOfItLoses(t *testing.T) {
 		w, err := newWorld(MustParseScript(script), table, traffic, &Options{})
 		require.NoError(t, err)
 		w.run()
-		r := w.result(table)
+		r := w.result(table, nil)
 		// The drill, as a history: each write with the ids of those on its key that its writer had seen.
 		var b bytes.Buffer
 		out := history.NewWriter(&b, history.Native)

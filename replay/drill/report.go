@@ -84,6 +84,9 @@ func (p *page) outcomes(r *Result) {
 			if c.Final != c.Value {
 				value += ", " + figure(c.Measure, c.Final) + " " + c.finally()
 			}
+			if c.Calm != nil {
+				value += withoutThem(c.Measure, c.Final, *c.Calm)
+			}
 		}
 		rows = append(rows, []string{strconv.Itoa(c.Line), outcome, c.Check, value, when, c.Owner})
 	}
@@ -128,17 +131,24 @@ func (p *page) timeline(r *Result) {
 func (p *page) totals(r *Result) {
 	p.title("Counts")
 	var rows [][]string
+	heads := []string{"", ">", ">without the incidents", ""}
 	for _, m := range measures {
-		v := r.Totals[m]
-		if v == 0 && m != Lost && m != Refused && m != Writes {
+		v, calm := r.Totals[m], r.Calm[m]
+		if v == 0 && calm == 0 && m != Lost && m != Refused && m != Writes {
 			continue
 		}
-		rows = append(rows, []string{string(m), figure(m, v), meanings[m]})
+		rows = append(rows, []string{string(m), figure(m, v), figure(m, calm), meanings[m]})
 	}
 	if r.Waiting > 0 {
-		rows = append(rows, []string{"waiting", number(r.Waiting), "throttled writes that never found room"})
+		rows = append(rows, []string{"waiting", number(r.Waiting), "", "throttled writes that never found room"})
 	}
-	p.table([]string{"", ">", ""}, rows)
+	if r.Calm == nil {
+		heads = slices.Delete(heads, 2, 3)
+		for i := range rows {
+			rows[i] = slices.Delete(rows[i], 2, 3)
+		}
+	}
+	p.table(heads, rows)
 }
 
 // figure writes a total of a measure.
@@ -194,7 +204,7 @@ func spreadText(s reads.Spread) string {
 
 func (p *page) brains(r *Result) {
 	if len(r.SplitBrain) > 0 {
-		p.title(fmt.Sprintf("Split brain: %d keys", len(r.SplitBrain)))
+		p.title(fmt.Sprintf("Split brain: %d keys%s", len(r.SplitBrain), r.without(SplitKeys)))
 		var rows [][]string
 		for _, s := range r.SplitBrain[:min(len(r.SplitBrain), maxListed)] {
 			what := strings.Join(s.Sides, ", ")
@@ -343,7 +353,7 @@ func (p *page) losses(r *Result) {
 	if len(r.Lost) == 0 {
 		return
 	}
-	p.title(fmt.Sprintf("Lost: the first %d of %s", len(r.Lost), number(r.Totals[Lost])))
+	p.title(fmt.Sprintf("Lost: the first %d of %s%s", len(r.Lost), number(r.Totals[Lost]), r.without(Lost)))
 	var rows [][]string
 	for _, l := range r.Lost {
 		rows = append(rows, []string{l.Key, l.Field, clip(string(l.Value), 24), l.Region, r.hours(l.At), l.By, l.Against,

@@ -70,11 +70,12 @@ type Result struct {
 	Passed bool             `json:"passed"` // every check and timer, none of them untried, and the regions agree
 
 	Totals    map[Measure]int64 `json:"totals"`
-	Converged bool              `json:"converged"` // every accepted write is in every region
-	Apart     int64             `json:"apart"`     // fields that differ at the end between regions of one table; of several, see Mixed, they are not compared
-	Mixed     bool              `json:"mixed"`     // replicas run different tables at the end
-	Waiting   int64             `json:"waiting"`   // writes that were throttled and never let in
-	Untimed   int64             `json:"untimed"`   // of the history, without a time and so left out
+	Calm      map[Measure]int64 `json:"calm,omitempty"` // the same without the incidents of the script: see [Options.Calm]
+	Converged bool              `json:"converged"`      // every accepted write is in every region
+	Apart     int64             `json:"apart"`          // fields that differ at the end between regions of one table; of several, see Mixed, they are not compared
+	Mixed     bool              `json:"mixed"`          // replicas run different tables at the end
+	Waiting   int64             `json:"waiting"`        // writes that were throttled and never let in
+	Untimed   int64             `json:"untimed"`        // of the history, without a time and so left out
 	Vanished  int64             `json:"vanished"`
 
 	Timeline   []Event          `json:"timeline"`
@@ -96,6 +97,17 @@ type Result struct {
 
 	// Recorded is what the reads of the history were on the day itself; Run leaves it nil.
 	Recorded *reads.Report `json:"recorded,omitempty"`
+
+	calm   *Result // the calm day; nil when nobody has looked
+	losses []loss  // all of them
+}
+
+// loss is a field of a write that was lost, or all of one with a restart, and the line of the rule table that decided it.
+type loss struct {
+	play  int32
+	field string
+	table string
+	line  int
 }
 
 // ScriptInfo names the script of a result.
@@ -123,6 +135,7 @@ type CheckResult struct {
 	Value    int64   `json:"value"` // when it failed; else at the end; in nanoseconds where the measure is [Measure.Timed]
 	At       Moment  `json:"at"`
 	Final    int64   `json:"final"`             // at the end; of a backlog, the greatest
+	Calm     *int64  `json:"calm,omitempty"`    // at the end of the day without the incidents: see [Options.Calm]
 	Untried  string  `json:"untried,omitempty"` // what was not there that it measures; it has passed all the same when its line says "or idle"
 	Rollback string  `json:"rollback,omitempty"`
 	Owner    string  `json:"owner,omitempty"`
@@ -291,6 +304,10 @@ type Options struct {
 	MaxDrift time.Duration           // how far ahead a stamp may be before it is told; 0 is [clock.DefaultMaxDrift]
 	Tables   map[string]*merge.Table // those of [Script.Tables], by the name that the script gives them
 
+	// Calm lets the day happen once more without the incidents of the script, at the same time, so that the result says what of its
+	// counts comes from them. It is not done for a script without incidents. Checks are of the drill alone.
+	Calm bool
+
 	// State, when not nil, is called with the state of every region at the end, region by region, cell by cell. Deleted
 	// cells are left out.
 	State func(region string, line replay.StateLine)
@@ -307,16 +324,21 @@ func Run(script *Script, table *merge.Table, t *Traffic, opt Options) (*Result, 
 	if err != nil {
 		return nil, fmt.Errorf("drill: %w", err)
 	}
+	calmDay := calmDay(script, table, t, opt)
 	w.run()
-	r := w.result(table)
+	calm, err := calmDay()
+	if err != nil {
+		return nil, fmt.Errorf("drill: %w", err)
+	}
+	r := w.result(table, calm)
 	if opt.State != nil {
 		w.state(opt.State)
 	}
 	return r, nil
 }
 
-// result sums up.
-func (w *world) result(table *merge.Table) *Result {
+// result sums up, beside the calm day unless that is nil.
+func (w *world) result(table *merge.Table, calm *Result) *Result {
 	for i := range w.nodes {
 		for _, p := range w.nodes[i].waiting {
 			w.plays[p].status = isRefused
@@ -345,6 +367,7 @@ func (w *world) result(table *merge.Table) *Result {
 	slices.SortFunc(r.Findings, func(a, b replay.Finding) int { return cmp.Compare(a.Code, b.Code) })
 	r.Mixed = len(w.odds) > 0
 	r.Passed = !r.Broken() && len(r.Untried()) == 0
+	r.beside(calm)
 	w.propose(r)
 	r.full()
 	return r
@@ -489,6 +512,7 @@ func (w *world) losses(r *Result) {
 		home := w.replicas[p.home].region
 		home.lost++
 		w.classes[w.watch[b.key].class].doomed += int64(p.reads)
+		r.losses = append(r.losses, loss{i, lw.Field, lw.Table, lw.Line})
 		if len(r.Lost) >= maxListed {
 			return
 		}

@@ -417,15 +417,6 @@ func (s *Script) Fingerprint() string {
 // Lines returns what the script says, without comments and spacing.
 func (s *Script) Lines() []string { return slices.Clone(s.lines) }
 
-// Calm returns the script without its steps, timers and changes of load: the same regions on a day on which nothing
-// happens. What a drill costs shows against it.
-func (s *Script) Calm() *Script {
-	calm := *s
-	calm.Name, calm.Steps, calm.Timers, calm.Loads = s.Name+" (calm)", nil, nil, nil
-	calm.lines = append([]string{"calm"}, s.lines...)
-	return &calm
-}
-
 // region returns the index of a region, -1 when there is none.
 func (s *Script) region(name string) int {
 	return slices.IndexFunc(s.Regions, func(r Region) bool { return r.Name == name })
