@@ -465,14 +465,14 @@ func TestARegionInWhichNothingBeganIsTold(t *testing.T) {
 }
 
 func TestANodeWithoutARegionIsToldTheNearestLine(t *testing.T) {
-	text := at(10, "us", 1, "k", "v") + at(20, "eu-1", 1, "k", "v")
+	text := at(10, "us", 1, "k", "v") + at(20, "eu-1", 1, "k", "v") + at(30, "ap", 1, "k", "v")
 	run := func(script string) error {
 		_, err := Run(MustParseScript("region us = us\n"+script+"\nlink * 1ms"), merge.MustParseTable("* * lww"), trafficOf(t, text), Options{})
 		return err
 	}
-	require.EqualError(t, run("region eu = eu_*"), `drill: drill: no region for "eu-1" of the history; did line 2 mean it, where eu has "eu_*"?`)
-	require.EqualError(t, run("region mars = mars-*"), `drill: drill: no region for "eu-1" of the history; add a line such as: region elsewhere = *`)
-	require.NoError(t, run("region eu = EU-* eu-*"))
+	require.EqualError(t, run("region eu = eu_*"), `drill: drill: no region for "ap", "eu-1" of the history; did line 2 mean "eu-1", where eu has "eu_*"?`)
+	require.EqualError(t, run("region mars = mars-*"), `drill: drill: no region for "ap", "eu-1" of the history; add a line such as: region elsewhere = *`)
+	require.NoError(t, run("region eu = EU-* eu-* ap"))
 }
 
 // The node without a name was to be given a region: nothing says that all those writes are of one node. Reads may have one.
@@ -485,12 +485,12 @@ func TestWritesOfNobodyNeedAnOrigin(t *testing.T) {
 	day := time.Date(2026, 5, 20, 0, 0, 0, 0, time.UTC)
 	feed := fmt.Sprintf(`{"after":{"id":1,"name":"a"},"key":[1],"topic":"users","updated":"%d.0000000000"}`+"\n", day.UnixNano())
 	for _, script := range []string{elsewhere, two[:strings.Index(two, "link")]} {
-		require.EqualError(t, run(feed+strings.Replace(feed, `"key":[1]`, `"key":[2]`, 1), script), "drill: drill: where they began is not said of 2 writes of the history; "+
+		require.EqualError(t, run(feed+strings.Replace(feed, `"key":[1]`, `"key":[2]`, 1), script), "drill: drill: nothing says where 2 writes of the history began; "+
 			"name the region of each export with -region NAME=FILE, or the column that says it with -origin COLUMN")
 	}
 	reads := at(10, "us", 1, "k", "v") + fmt.Sprintf(`{"key":"k","op":"read","time":%d}`+"\n", day.UnixNano())
 	require.NoError(t, run(reads, elsewhere))
-	require.ErrorContains(t, run(reads, "region us = us\nregion eu = eu\n"), "of the history, who served it is not said of 1 read; let a region have them")
+	require.ErrorContains(t, run(reads, "region us = us\nregion eu = eu\n"), "nothing says who served 1 read of the history; let a region have them")
 }
 
 // An incident on the day before was accepted, and what had to be so within 5m of its heal was so after 0s.

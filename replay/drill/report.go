@@ -163,7 +163,7 @@ func figure(m Measure, v int64) string {
 var meanings = map[Measure]string{
 	Writes: "accepted", Refused: "writes: no quorum, frozen, or a full queue", Unavailable: "writes to what was stopped",
 	Unknown:   "writes that were made, and whose clients got no answer in time",
-	Throttled: "writes that had to wait for room in a queue", Lost: "acknowledged writes that are gone",
+	Throttled: "writes that had to wait for room in a queue", Lost: "acknowledged writes that are gone, by what their writers had seen here",
 	Undecided: "writes that a quorum must decide between", Vanished: "of the lost: gone with a restart from a backup",
 	Stale: "reads answered without an acknowledged write", Unread: "reads that got no answer", Age: "how far behind a read was, at most",
 	Latency: "of a write, at most", Stuck: "writes that were not everywhere in time", SplitKeys: "keys that two sides both wrote",

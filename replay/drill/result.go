@@ -305,7 +305,7 @@ type Options struct {
 	Tables   map[string]*merge.Table // those of [Script.Tables], by the name that the script gives them
 
 	// Calm lets the day happen once more without the incidents of the script, at the same time, so that the result says what of its
-	// counts comes from them. It is not done for a script without incidents. Checks are of the drill alone.
+	// counts comes from them. It is not done for a script without incidents, and takes as much memory again. Checks are of the drill alone.
 	Calm bool
 
 	// State, when not nil, is called with the state of every region at the end, region by region, cell by cell. Deleted

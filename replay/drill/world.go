@@ -234,11 +234,11 @@ func (w *world) people() error {
 		}
 		switch {
 		case writes > 0: // which need not be of one node, so that they live nowhere, not even in *
-			wrong = append(wrong, fmt.Sprintf("%s: where they began is not said of %s of the history; name the region of each export with "+
+			wrong = append(wrong, fmt.Sprintf("%s: nothing says where %s of the history began; name the region of each export with "+
 				"-region NAME=FILE, or the column that says it with -origin COLUMN", s.File, plural(writes, "write")))
 			continue
 		case at < 0 && reads > 0:
-			wrong = append(wrong, fmt.Sprintf("%s: of the history, who served it is not said of %s; let a region have them, as in: region elsewhere = *",
+			wrong = append(wrong, fmt.Sprintf("%s: nothing says who served %s of the history; let a region have them, as in: region elsewhere = *",
 				s.File, plural(reads, "read")))
 			continue
 		case at < 0:
@@ -280,7 +280,7 @@ func (w *world) people() error {
 	return nil
 }
 
-// homeless says which nodes live in no region, and which line may have been meant for the first of them.
+// homeless says which nodes live in no region, and which line may have been meant for one of them.
 func (s *Script) homeless(nodes []string) string {
 	names := make([]string, 0, maxListed+1)
 	for _, n := range nodes[:min(len(nodes), maxListed)] {
@@ -290,8 +290,11 @@ func (s *Script) homeless(nodes []string) string {
 		names = append(names, fmt.Sprintf("and %d more", more))
 	}
 	help := "add a line such as: region elsewhere = *"
-	if r, pattern := s.nearest(nodes[0]); r != nil {
-		help = fmt.Sprintf("did line %d mean it, where %s has %s?", r.Line, r.Name, quote(string(pattern)))
+	for _, n := range nodes {
+		if r, pattern := s.nearest(n); r != nil {
+			help = fmt.Sprintf("did line %d mean %s, where %s has %s?", r.Line, quote(n), r.Name, quote(string(pattern)))
+			break
+		}
 	}
 	return fmt.Sprintf("%s: no region for %s of the history; %s", s.File, strings.Join(names, ", "), help)
 }
