@@ -93,17 +93,17 @@ func (ms *Mistakes) Err() error {
 // List returns the mistakes by line.
 func (ms *Mistakes) List() []Mistake { return ms.list }
 
-// MaxTold is how many mistakes of a file are told in a text. A file that has more is mostly none of its kind.
+// MaxTold is how many mistakes an error puts into words. A file with more is probably none of those that people write.
 const MaxTold = 100
 
-// Error returns every mistake, one a line, up to [MaxTold] of them.
+// Error returns the mistakes, one a line, up to [MaxTold] of them.
 func (ms *Mistakes) Error() string {
-	texts := make([]string, 0, MaxTold+1)
+	var texts []string
 	for _, m := range ms.list[:min(len(ms.list), MaxTold)] {
 		texts = append(texts, m.Error())
 	}
-	if more := len(ms.list) - MaxTold; more > 0 {
-		texts = append(texts, fmt.Sprintf("%s: and %d more", ms.File, more))
+	if more := len(ms.list) - len(texts); more > 0 {
+		texts = append(texts, fmt.Sprintf("%s: and %d more mistakes", ms.File, more))
 	}
 	return strings.Join(texts, "\n")
 }

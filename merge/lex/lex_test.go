@@ -225,6 +225,6 @@ func TestOfVeryManyMistakesTheFirstAreTold(t *testing.T) {
 	ms.Add(MaxTold+1, "", "wrong")
 	ms.Add(MaxTold+2, "", "wrong")
 	require.Equal(t, MaxTold, strings.Count(ms.Error(), "wrong"))
-	require.True(t, strings.HasSuffix(ms.Error(), "\nf: and 2 more"))
+	require.True(t, strings.HasSuffix(ms.Error(), "\nf: and 2 more mistakes"))
 	require.Len(t, ms.List(), MaxTold+2)
 }

@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -44,48 +43,28 @@ func flagError(fs *flag.FlagSet, err error) error {
 		fs.VisitAll(func(f *flag.Flag) { known = append(known, f.Name) })
 		return hinted{fmt.Errorf("%s has no flag -%s", fs.Name(), name), meant(name, known, "see tiebreak help "+fs.Name())}
 	}
-	if value, name, ok := badValue(text); ok {
-		if f := fs.Lookup(name); f != nil && wanted(f.Value) != "" {
-			return hinted{fmt.Errorf("-%s %s: %s", name, value, wanted(f.Value)), "see tiebreak help " + fs.Name()}
-		}
-	}
 	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
 		return hinted{fmt.Errorf("-%s wants a value", name), "see tiebreak help " + fs.Name()}
+	}
+	for _, vague := range []string{": parse error", ": value out of range"} {
+		if before, ok := strings.CutSuffix(text, vague); ok {
+			err = fmt.Errorf("%s: want %s", before, wanted(fs.Lookup(before[strings.LastIndex(before, " -")+2:])))
+		}
 	}
 	return hinted{err, "see tiebreak help " + fs.Name()}
 }
 
-// badValue takes apart what package flag says of a value: invalid value "250" for flag -lag: parse error.
-func badValue(text string) (value, name string, ok bool) {
-	_, rest, _ := strings.Cut(text, "invalid ")
-	quoted, err := strconv.QuotedPrefix(strings.TrimPrefix(strings.TrimPrefix(rest, "boolean "), "value "))
-	if err != nil {
-		return "", "", false
-	}
-	_, name, _ = strings.Cut(text, quoted+" for ")
-	name, _, ok = strings.Cut(strings.TrimPrefix(name, "flag "), ": ")
-	return quoted, strings.TrimPrefix(name, "-"), ok
-}
-
-// wanted says what a flag takes; "" when the flag says so itself.
-func wanted(v flag.Value) string {
-	of, ok := v.(flag.Getter)
-	if !ok {
-		return ""
-	}
-	switch of.Get().(type) {
+// wanted says which values a flag takes of which package flag only says that it could not parse one.
+func wanted(f *flag.Flag) string {
+	switch f.Value.(flag.Getter).Get().(type) {
 	case time.Duration:
-		return "want a duration, as in 250ms"
-	case uint64:
-		return "want a whole number from 0"
-	case int:
-		return "want a whole number"
+		return "a duration, as in 250ms"
 	case float64:
-		return "want a number, as in 2.5"
+		return "a number, as in 2.5"
 	case bool:
-		return "want true or false"
+		return "true or false"
 	}
-	return ""
+	return "a whole number, as in 10"
 }
 
 // texts is a flag that may be given several times.
