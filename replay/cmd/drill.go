@@ -159,7 +159,7 @@ func (c *command) parseDrill(d *rehearsal) error {
 	names := append([]string{d.script}, d.compare...)
 	d.switched = make(map[*drill.Script]map[string]*merge.Table)
 	for _, name := range names {
-		text, err := readText(name, "a script, which comes first")
+		text, err := readText(name)
 		if err != nil {
 			return fmt.Errorf("read script: %w", err)
 		}

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"errors"
 	"flag"
@@ -131,7 +130,7 @@ func (c *command) parseTables(names []string) ([]*merge.Table, error) {
 	var tables []*merge.Table
 	var mistakes []error
 	for _, name := range names {
-		text, err := readText(name, "a rule table")
+		text, err := readText(name)
 		if err != nil {
 			return nil, fmt.Errorf("read rules: %w", err)
 		}
@@ -144,22 +143,14 @@ func (c *command) parseTables(names []string) ([]*merge.Table, error) {
 	return tables, errors.Join(mistakes...)
 }
 
-// readText reads a file that people write, such as a table, and of another one no more than it takes to see that.
-func readText(name, what string) ([]byte, error) {
+// readText reads a file that people write, such as a table: of a longer one than that can be no more than it takes to see that.
+func readText(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, lex.MaxBytes+1)) // what is longer is refused
-	if err != nil {
-		return nil, err
-	}
-	begin := bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\ufeff")), " \t\r\n")
-	if bytes.HasPrefix(begin, []byte("{")) || bytes.HasPrefix(begin, []byte("[")) || bytes.IndexByte(text, 0) >= 0 || replay.IsPartial(text) {
-		return nil, fmt.Errorf("%s is a history, not %s", name, what)
-	}
-	return text, nil
+	return io.ReadAll(io.LimitReader(f, lex.MaxBytes+1))
 }
 
 // errNoRules is of a command without a table.

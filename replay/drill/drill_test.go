@@ -88,6 +88,14 @@ func TestAllMistakesOfAScriptAreToldAtOnce(t *testing.T) {
 	asItWas(t, "mistakes.golden", err.Error()+"\n")
 }
 
+// Each of its records was a mistake, a line each.
+func TestAHistoryIsNoScript(t *testing.T) {
+	for _, text := range []string{strings.Repeat(at(1, "eu", 1, "k", "a"), 1000), "\ufeff\n [{}]", "\x28\xb5\x2f\xfd\n\x00", "\x1f\x8b"} {
+		_, err := ParseScript("s", []byte(text))
+		require.EqualError(t, err, "s:1: this is a history and no script; the script comes first: drill SCRIPT HISTORY")
+	}
+}
+
 func TestAScriptSaysItselfAgain(t *testing.T) {
 	s := MustParseScript(documentedScript(t))
 	require.Equal(t, s.Fingerprint(), MustParseScript(documentedScript(t)+"\n# a comment\n").Fingerprint())
