@@ -316,7 +316,7 @@ func (c *cell) isUnsure() bool {
 func (c *cell) replaced(i int) (certain, perhaps bool) {
 	k := c.key
 	o := &k.stand[c.op[i]]
-	list, single := []value.Value(nil), Adds(c.rule)
+	list, single := []value.Value(nil), adds(c.rule)
 	var few [1]value.Value
 	if !single {
 		list, single = elements(c.rule, c.claim(i), few[:0])
@@ -362,8 +362,8 @@ func (c *cell) nobodys(n int) []int32 {
 	return c.mayHave
 }
 
-// Adds reports whether a rule adds each claim to the others, so that none but a delete takes the place of one.
-func Adds(r *merge.Rule) bool { return r.Name == "counter" || r.Name == "append" }
+// adds reports whether a rule adds each claim to the others, so that none but a delete takes the place of one.
+func adds(r *merge.Rule) bool { return r.Name == "counter" || r.Name == "append" }
 
 // elements returns which elements a claim is about: the one that it puts in or takes out, whatever the rule makes of that, and
 // under a rule for sets those by which a value differs from what it replaced. Else it is about all of the cell, and it says no. It
@@ -381,7 +381,7 @@ func elements(r *merge.Rule, claim *merge.Claim, room []value.Value) (list []val
 
 // takesPlace reports whether a claim takes the place of another that its writer had seen: one that is about the same does.
 func takesPlace(r *merge.Rule, by, of *merge.Claim) bool {
-	if Adds(r) {
+	if adds(r) {
 		return by.Kind == merge.Delete
 	}
 	theirs, single := elements(r, of, nil)
@@ -433,10 +433,10 @@ func (c *cell) findLatest() {
 			c.key.room.tick()
 			claim := c.claim(int(i))
 			list, single := elements(c.rule, claim, few[:0])
-			if claim.Kind == merge.Delete || !single && !Adds(c.rule) {
+			if claim.Kind == merge.Delete || !single && !adds(c.rule) {
 				l.all[n] = int32(at)
 			}
-			if Adds(c.rule) {
+			if adds(c.rule) {
 				continue
 			}
 			for _, v := range list {
@@ -461,7 +461,7 @@ func (c *cell) fate(i int, v *merge.Verdict) fate {
 	certain, perhaps := c.replaced(i)
 	switch v.Outcome {
 	case merge.Lost:
-		open := c.isUnsure() && !Adds(c.rule) // and so it may have won
+		open := c.isUnsure() && !adds(c.rule) // and so it may have won
 		switch {
 		case certain:
 			f.outcome, f.perhaps = merge.Overwritten, open && !c.rule.KeepsFrontier()
