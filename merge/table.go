@@ -76,9 +76,18 @@ func (o Operand) String() string {
 	return o.Field
 }
 
-// Holds evaluates the check on one record: get returns the kept value of a field, absent when there is none. A field
-// without a value, or two values of different kinds, can't break it.
-func (c Check) Holds(get func(field string) value.Value) bool {
+// Trial is what came of a check on one record.
+type Trial uint8
+
+const (
+	Untried  Trial = iota // a field has no value
+	TwoKinds              // there are two values, of different kinds, which nothing compares
+	Held
+	Broken
+)
+
+// Try evaluates the check on one record: get returns the kept value of a field, absent when there is none.
+func (c Check) Try(get func(field string) value.Value) Trial {
 	resolve := func(o Operand) value.Value {
 		if !o.Const.IsAbsent() {
 			return o.Const
@@ -92,10 +101,19 @@ func (c Check) Holds(get func(field string) value.Value) bool {
 		}
 		return v.Kind()
 	}
-	if kind(a) != kind(b) || a.IsAbsent() || a == value.Null {
-		return true
+	switch {
+	case a.IsAbsent() || b.IsAbsent() || a == value.Null || b == value.Null:
+		return Untried
+	case kind(a) != kind(b):
+		return TwoKinds
+	case c.holds(value.CompareSize(a, b)): // 1.0 is 1
+		return Held
 	}
-	order := value.CompareSize(a, b) // 1.0 is 1
+	return Broken
+}
+
+// holds reports whether the order of its two sides is one that the check allows.
+func (c Check) holds(order int) bool {
 	switch c.Op {
 	case "<":
 		return order < 0

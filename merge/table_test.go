@@ -201,19 +201,19 @@ func TestCheckComparesNumbersBySizeAndNotBySpelling(t *testing.T) {
 	get := func(a, b, s value.Value) func(string) value.Value {
 		return func(f string) value.Value { return map[string]value.Value{"a": a, "b": b, "s": s}[f] }
 	}
-	require.True(t, table.Checks[0].Holds(get("1.0", "1", "")))
-	require.False(t, table.Checks[0].Holds(get("1.0", "1.01", "")))
-	require.True(t, table.Checks[0].Holds(get("1", `"1"`, "")), "two kinds can't break a check")
-	require.True(t, table.Checks[0].Holds(get("1", "", "")), "a field that isn't there can't break a check")
-	require.False(t, table.Checks[1].Holds(get("10.5", "", "")))
-	require.True(t, table.Checks[2].Holds(get("", "", `"10"`)))
-	require.False(t, table.Checks[2].Holds(get("", "", `"11"`)))
+	require.Equal(t, Held, table.Checks[0].Try(get("1.0", "1", "")))
+	require.Equal(t, Broken, table.Checks[0].Try(get("1.0", "1.01", "")))
+	require.Equal(t, TwoKinds, table.Checks[0].Try(get("1", `"1"`, "")), "two kinds can't break a check")
+	require.Equal(t, Untried, table.Checks[0].Try(get("1", "", "")), "a field that isn't there can't break a check")
+	require.Equal(t, Broken, table.Checks[1].Try(get("10.5", "", "")))
+	require.Equal(t, Held, table.Checks[2].Try(get("", "", `"10"`)))
+	require.Equal(t, Broken, table.Checks[2].Try(get("", "", `"11"`)))
 
 	paid := MustParseTable("* * lww\ncheck * a == true\ncheck * a == b").Checks
-	require.True(t, paid[0].Holds(get("true", "", "")))
-	require.False(t, paid[0].Holds(get("false", "", "")))
-	require.False(t, paid[1].Holds(get("true", "false", "")))
-	require.True(t, paid[1].Holds(get("false", "0", "")))
+	require.Equal(t, Held, paid[0].Try(get("true", "", "")))
+	require.Equal(t, Broken, paid[0].Try(get("false", "", "")))
+	require.Equal(t, Broken, paid[1].Try(get("true", "false", "")))
+	require.Equal(t, TwoKinds, paid[1].Try(get("false", "0", "")))
 }
 
 func TestCustomRuleNeedsADurableName(t *testing.T) {

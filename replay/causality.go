@@ -23,7 +23,7 @@ type Source uint8
 const (
 	Exact      Source = iota // the record's own context: seen
 	Base                     // the version the writer had read: base
-	Deliveries               // the position of both writes in the export of the writer's region
+	Deliveries               // the position of both writes in the export of the writer's region, to which the other's node is known to send its own
 	Lag                      // a stated replication lag
 	Unknown                  // nothing: every write of another node may have been seen or not
 	numSources
@@ -289,8 +289,7 @@ func (k *key) seen(opt *Options, i int, lo, hi []int32) Source {
 	case o.hasBase && k.seenBase(i, lo, hi):
 		return Base
 	case k.arrived(o, o.writer) > 0:
-		k.seenDeliveries(i, lo, hi)
-		return Deliveries
+		return k.seenDeliveries(opt, i, lo, hi)
 	case opt.Lag > 0 && !o.time().IsZero():
 		k.seenByLag(o, opt.Lag, lo, hi)
 		return Lag
@@ -303,7 +302,7 @@ func (k *key) seen(opt *Options, i int, lo, hi []int32) Source {
 
 // seenExactly takes the record's own context. A context says nothing of operations that it could not have named: those
 // without an id, and those without a number when it is told by numbers. They may have been seen or not. An empty context
-// alone says of all that they had not. marks are what follows from its list.
+// alone says of all that they had not, but for those that follow from what its node had written when it is a list. marks are what follows from its list.
 func (k *key) seenExactly(i int, seen *context, marks marks, lo, hi []int32) {
 	for n, node := range k.nodes {
 		if k.numbered[n] {
@@ -317,7 +316,6 @@ func (k *key) seenExactly(i int, seen *context, marks marks, lo, hi []int32) {
 		if named, ok := k.findID(id); ok {
 			o := &k.stand[named]
 			tied = k.knowsOf(o, lo, hi) || tied
-			k.stand[i].namesOwn = k.stand[i].namesOwn || o.node == k.stand[i].node
 		}
 	}
 	if tied { // of those that nothing puts in order, the first may all be named
@@ -334,10 +332,10 @@ func (k *key) seenExactly(i int, seen *context, marks marks, lo, hi []int32) {
 			}
 		}
 	}
+	k.stand[i].names, k.stand[i].namesOwn = !seen.whole, !seen.whole
 	if len(seen.ids) == 0 && len(seen.up) == 0 {
 		return
 	}
-	k.stand[i].names = len(seen.ids) > 0
 	for n, list := range k.inOrder {
 		switch {
 		case k.numbered[n]:
@@ -488,10 +486,27 @@ func (a arrivals) by(then int64) (lo, hi int32) {
 	return int32(n), int32(m)
 }
 
-// seenDeliveries compares positions in the export of the writer's own region: what stands before op there had arrived.
-func (k *key) seenDeliveries(i int, lo, hi []int32) {
+// seenDeliveries compares positions in the export of the writer's own region: what stands before op there had arrived. Where no
+// write of a node stands in it the export does not tell of arrivals from there, and a stated lag does, or nothing.
+func (k *key) seenDeliveries(opt *Options, i int, lo, hi []int32) Source {
 	o, node := &k.ops[i], k.stand[i].node
 	home := o.writer
+	source := Deliveries
+	for n := range k.nodes {
+		if !k.part.history.came.has(k.numbers[n], home) {
+			source = Unknown
+		}
+	}
+	switch {
+	case source == Deliveries:
+	case opt.Lag > 0 && !o.time().IsZero():
+		source = Lag
+		k.seenByLag(o, opt.Lag, lo, hi)
+	default:
+		for n := range k.nodes {
+			lo[n], hi[n] = 0, int32(len(k.inOrder[n]))
+		}
+	}
 	if k.delivered == nil {
 		k.delivered = make([][]arrivals, len(k.nodes))
 	}
@@ -509,8 +524,11 @@ func (k *key) seenDeliveries(i int, lo, hi []int32) {
 		k.delivered[node] = came
 	}
 	for n := range k.nodes {
-		lo[n], hi[n] = came[n].by(k.arrived(o, home) - 1)
+		if k.part.history.came.has(k.numbers[n], home) {
+			lo[n], hi[n] = came[n].by(k.arrived(o, home) - 1)
+		}
 	}
+	return source
 }
 
 // seenByLag takes a stated lag: a write is seen by all once it is that old, and not before. Of one without a time nothing is known

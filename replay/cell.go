@@ -117,7 +117,9 @@ func (c *cell) fold() {
 		c.state = c.rule.NewCell()
 		c.apply(&c.state, 0, len(c.op))
 	}
-	c.shown = c.state.Value()
+	if c.count > 0 { // a record that was only ever deleted has no field, and so none that begins at nothing
+		c.shown = c.state.Value()
+	}
 	c.divide()
 }
 
@@ -316,7 +318,7 @@ func (c *cell) isUnsure() bool {
 func (c *cell) replaced(i int) (certain, perhaps bool) {
 	k := c.key
 	o := &k.stand[c.op[i]]
-	list, single := []value.Value(nil), adds(c.rule)
+	list, single := []value.Value(nil), adds(c.rule) || useless(c.rule, c.claim(i))
 	var few [1]value.Value
 	if !single {
 		list, single = elements(c.rule, c.claim(i), few[:0])
@@ -365,6 +367,10 @@ func (c *cell) nobodys(n int) []int32 {
 // adds reports whether a rule adds each claim to the others, so that none but a delete takes the place of one.
 func adds(r *merge.Rule) bool { return r.Name == "counter" || r.Name == "append" }
 
+// useless reports whether a claim is an increment of which the rule has no use. What says the whole of the value takes its place, and no
+// other increment does.
+func useless(r *merge.Rule, claim *merge.Claim) bool { return claim.Kind == merge.Add && !r.Takes(merge.Add) }
+
 // elements returns which elements a claim is about: the one that it puts in or takes out, whatever the rule makes of that, and
 // under a rule for sets those by which a value differs from what it replaced. Else it is about all of the cell, and it says no. It
 // uses the room that it is given.
@@ -386,6 +392,9 @@ func takesPlace(r *merge.Rule, by, of *merge.Claim) bool {
 	}
 	theirs, single := elements(r, of, nil)
 	mine, alike := elements(r, by, nil)
+	if useless(r, by) || useless(r, of) {
+		return !useless(r, by) && !alike || !useless(r, of) && !single
+	}
 	return !single || !alike || slices.ContainsFunc(mine, func(v value.Value) bool { return slices.Contains(theirs, v) })
 }
 
@@ -433,7 +442,7 @@ func (c *cell) findLatest() {
 			c.key.room.tick()
 			claim := c.claim(int(i))
 			list, single := elements(c.rule, claim, few[:0])
-			if claim.Kind == merge.Delete || !single && !adds(c.rule) {
+			if claim.Kind == merge.Delete || !single && !adds(c.rule) && !useless(c.rule, claim) {
 				l.all[n] = int32(at)
 			}
 			if adds(c.rule) {
@@ -455,11 +464,15 @@ func (c *cell) findLatest() {
 // fate returns what becomes of claim i: what the rule says of it, corrected by who had seen what.
 func (c *cell) fate(i int, v *merge.Verdict) fate {
 	f := fate{outcome: v.Outcome}
-	if f.outcome != merge.Lost && !c.isUnsure() {
+	of := v.Outcome
+	if of == merge.Overwritten && v.Mismatch {
+		of = merge.Lost // by what had seen it, but is not about the same
+	}
+	if of != merge.Lost && !c.isUnsure() {
 		return f
 	}
 	certain, perhaps := c.replaced(i)
-	switch v.Outcome {
+	switch of {
 	case merge.Lost:
 		open := c.isUnsure() && !adds(c.rule) // and so it may have won
 		switch {
@@ -468,7 +481,7 @@ func (c *cell) fate(i int, v *merge.Verdict) fate {
 		case c.agrees(i):
 			f.outcome, f.perhaps = merge.Kept, perhaps // it lost the argument and nothing else: what is kept is what it wrote
 		default:
-			f.perhaps = perhaps || open && !c.survives(v)
+			f.outcome, f.perhaps = merge.Lost, perhaps || open && !c.survives(v)
 		}
 	case merge.Refused:
 		f.perhaps = perhaps || c.surviving() < 2 // of which none had seen another
@@ -721,7 +734,8 @@ func (c *cell) compare(i, j int32) int {
 	return order
 }
 
-// diverged returns 1 when the exports of two regions end with different writes to the cell, and 0 otherwise.
+// diverged returns 1 when the exports of two regions end with different writes to the cell, and 0 otherwise. An export in which
+// no writes of a node arrive does not say that one never did.
 func (c *cell) diverged() int64 {
 	type last struct {
 		region uint32
@@ -748,10 +762,13 @@ func (c *cell) diverged() int64 {
 			note(c.key.room.echoes[at-1].region, c.key.room.echoes[at-1].at, i)
 		}
 	}
-	for _, l := range lasts {
-		a, b := c.claimOf(l.claim, 0), c.claimOf(lasts[0].claim, 1)
-		if a.Kind != b.Kind || a.Value != b.Value {
-			return 1
+	tells := func(of, to last) bool { return c.key.part.history.came.has(c.opOf(of.claim).writer, to.region) }
+	for n, l := range lasts {
+		for _, m := range lasts[:n] {
+			a, b := c.claimOf(l.claim, 0), c.claimOf(m.claim, 1)
+			if (a.Kind != b.Kind || a.Value != b.Value) && tells(l, m) && tells(m, l) {
+				return 1
+			}
 		}
 	}
 	return 0

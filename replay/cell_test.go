@@ -111,3 +111,11 @@ func TestManyClaimsAreFoldedAsFewAre(t *testing.T) {
 	require.Greater(t, contested, 200)
 	require.Greater(t, uncontested, 200)
 }
+
+// A replica has no cell for it either: see [merge.State.Apply].
+func TestARecordThatWasOnlyDeletedShowsNothing(t *testing.T) {
+	for _, rule := range []string{"append", "add-wins", "grow-only", "counter", "enable-wins", "lww", "keep-all", "refuse", "max"} {
+		told := func(l StateLine) { t.Errorf("%s: %+v", rule, l) }
+		run(t, "* * "+rule, Options{State: told}, `{"key":"k","op":"delete","node":"us","id":"us:1","time":1}`, `{"key":"k","op":"delete","node":"eu","id":"eu:1","time":2}`)
+	}
+}

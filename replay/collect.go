@@ -28,6 +28,7 @@ type History struct {
 	names  *names
 	inputs []collected
 	links  links
+	came   arrived
 	seqs   numbered
 	reads  int64 // that are kept
 	keeps  bool  // reads, and when writes were called
@@ -57,6 +58,11 @@ type Input struct {
 	Repeated   int64  `json:"repeated"`      // records that the source itself marks as repeats
 	SetAside   int64  `json:"set_aside"`     // what could not be read; see the findings
 	Excluded   int64  `json:"excluded"`      // left out as the caller asked
+
+	// Origins is how many rows say where they were written, in the column of [history.Options.Origin], and NoOrigin how many do
+	// not. They are in other counts too.
+	Origins  int64 `json:"origins,omitempty"`
+	NoOrigin int64 `json:"no_origin,omitempty"`
 
 	// Codes counts what was set aside by the reason.
 	Codes map[finding.Code]int64 `json:"set_aside_codes,omitempty"`
@@ -256,6 +262,7 @@ func (g *group) add(h *History, shelves []shelf) error {
 	copy(h.inputs[g.first:], g.inputs)
 	for _, c := range g.all {
 		h.links.join(&c.links)
+		h.came.join(c.came)
 	}
 	g.all = nil
 	runs, err := g.seqs.close()
@@ -273,6 +280,8 @@ func (in *collected) add(o *collected) {
 		in.aside(code, n)
 	}
 	in.Excluded += o.Excluded
+	in.Origins += o.Origins
+	in.NoOrigin += o.NoOrigin
 	in.told.join(&o.told)
 }
 
@@ -333,7 +342,36 @@ type writes struct {
 	record []byte // the one at hand
 	filler *filler
 	links  links
+	came   arrived
 	seqs   []noted // the numbers of ids, until somebody takes them
+}
+
+// arrived says which nodes have writes in the exports of other regions than theirs, by the numbers of their names. Of a node with
+// none the export does not tell when its writes arrived, or that they never did: it may hold its own region's writes alone.
+type arrived map[pair]struct{}
+
+func (a *arrived) note(names *numbers, rec *history.Record) {
+	if string(rec.Node) == rec.Region {
+		return
+	}
+	p := pair{uint32(names.of(string(rec.Node))), uint32(names.of(rec.Region))}
+	if _, known := (*a)[p]; known {
+		return
+	}
+	a.join(arrived{p: {}})
+}
+
+func (a *arrived) join(o arrived) {
+	if *a == nil {
+		*a = make(arrived)
+	}
+	maps.Copy(*a, o)
+}
+
+// has reports whether writes of a node stand in the export of a region, its own one or another.
+func (a arrived) has(node, region uint32) bool {
+	_, ok := a[pair{node, region}]
+	return ok || node == region
 }
 
 func newWrites(h *History) writes {
@@ -366,6 +404,8 @@ func (c *collector) add(b *history.Batch) {
 	in := &c.inputs[b.Source-c.first]
 	in.begun = true
 	in.Excluded += b.Excluded
+	in.Origins += b.Origins
+	in.NoOrigin += b.NoOrigin
 	for _, f := range b.Aside {
 		in.aside(f.Code, 1)
 		in.told.tell(f)
@@ -419,7 +459,10 @@ func (s *writes) put(rec *history.Record, at int64) {
 	}
 	s.record = appendRecord(s.record[:0], &s.names, rec, seq, at)
 	s.filler.put(partition(rec.Key), s.record)
-	s.links.note(rec)
+	s.links.note(rec, seq)
+	if rec.Region != "" {
+		s.came.note(&s.names, rec)
+	}
 	if seq > 0 {
 		s.seqs = append(s.seqs, noted{s.names.of(string(rec.Node)), seq})
 	}

@@ -30,10 +30,11 @@
 // # Who had seen what
 //
 // It comes, for each record, from the best of: its own context (seen), the version its writer had read (base), the
-// positions of both writes in the export of the writer's region, a stated replication lag. With none of them the answer
+// positions of both writes in the export of the writer's region (where writes of the other's node stand in it at all: an export may hold
+// those of its own region alone), a stated replication lag. With none of them the answer
 // is unknown, and every count that depends on it is a range: at least, at most. A node is sequential: each of its writes
 // has seen its earlier ones. Ids of the form "node:seq" are followed over all keys, other ids within their key. A context names
-// all that its writer had seen, a list without what those writes had seen and its node had written: where one of them on the same key
+// all that its writer had seen, a list without what those writes had seen and its node had written: where one of them, or of its node's own, on the same key
 // does not say what it had seen, the writer may have seen that too; on another key it counts as having seen nothing else.
 //
 // What is kept, refused or combined is what the rule makes of what is known, where what is not known to be seen counts as unseen.

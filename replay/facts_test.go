@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -255,6 +256,8 @@ func TestACheckTellsWhatTheMergeBroke(t *testing.T) {
 		{append([]string{one}, both...), []string{"check stock/* 0 <= count fails: count is -1", "check stock/* count >= 0 fails: count is -1"}},
 		{append([]string{one}, both[0]), nil},
 		{[]string{`{"key":"stock/1","op":"add","field":"count","value":-1,"node":"us","id":"us:1","seen":[]}`}, nil},
+		{[]string{`{"key":"stock/1","op":"add","field":"count","value":-1,"node":"us","id":"us:1"}`, `{"key":"stock/1","op":"add","field":"count","value":-1,"node":"eu","id":"eu:1"}`},
+			[]string{"check stock/* 0 <= count fails: count is -2", "check stock/* count >= 0 fails: count is -2"}}, // where nothing says who had seen what too
 		{[]string{`{"key":"o/1","value":"whole","node":"us","id":"us:1"}`, `{"key":"o/1","field":"qty","value":-1,"node":"eu","id":"eu:1"}`}, nil},
 		{[]string{`{"key":"o/1","fields":{"start":9,"end":5},"node":"us","version":1}`}, nil},
 		{[]string{`{"key":"o/1","field":"start","value":9,"node":"us","version":1}`, `{"key":"o/1","field":"end","value":5,"node":"us","version":2}`},
@@ -271,6 +274,21 @@ func TestACheckTellsWhatTheMergeBroke(t *testing.T) {
 			}
 		}
 		require.Equal(t, c.told, told, "%s", c.lines)
+	}
+}
+
+// A check that compares nothing says nothing: for the field has another name, or is a text where a number is due.
+func TestAReportSaysHowOftenACheckWasTried(t *testing.T) {
+	const table = "* * lww\ncheck a/* n >= 0\ncheck a/* m >= 0\nunique a/* n\ncheck a/* t >= 0\nunique a/* m"
+	want := []CheckSum{{Line: 2, Check: "check a/* n >= 0", Tried: 2}, {Line: 3, Check: "check a/* m >= 0"}, {Line: 4, Check: "unique a/* n", Tried: 2},
+		{Line: 5, Check: "check a/* t >= 0", TwoKinds: 1}, {Line: 6, Check: "unique a/* m"}}
+	for i := range want {
+		want[i].Line++ // of the nodes
+	}
+	for _, seen := range []string{"", `,"seen":[]`} { // which takes the long way
+		r := run(t, table, Options{}, `{"key":"a/1","field":"n","value":1,"node":"us","time":1`+seen+`}`, `{"key":"a/2","field":"n","value":2,"node":"us","time":1`+seen+`}`,
+			`{"key":"a/2","field":"t","value":"-9","node":"us","time":2`+seen+`}`, `{"key":"b/1","field":"m","value":1,"node":"us","time":1`+seen+`}`)
+		require.Equal(t, want, r.Checks)
 	}
 }
 
@@ -638,7 +656,7 @@ func TestAMapIsFollowedWhereAListNamesIt(t *testing.T) {
 		return fmt.Sprintf(`{"key":%q,"field":"f","value":%q,"node":%q,"time":1700000000000000000,"id":%q,"seen":%s}`, key, id, node, id, seen)
 	}
 	first, other := line("k", "a", "a:1", "[]"), line("k2", "b", "b:1", `{"a":1}`)
-	for seen, conflicts := range map[string]int64{`["b:1"]`: 0, `{"b":1}`: 1, `{"a":1,"b":1}`: 0, `["b:1","a:1"]`: 0, `[]`: 1} {
+	for seen, conflicts := range map[string]int64{`["b:1"]`: 0, `{"eu":1}`: 1, `{"a":1,"b":1}`: 0, `["b:1","a:1"]`: 0, `[]`: 1} {
 		for _, more := range []string{"", line("k3", "d", "d:1", `["b:1"]`)} {
 			lines := []string{first, other, line("k", "c", "c:1", seen)}
 			if more != "" {
@@ -649,4 +667,116 @@ func TestAMapIsFollowedWhereAListNamesIt(t *testing.T) {
 	}
 	require.Equal(t, Count{0, 0}, run(t, "* * lww", Options{}, first, line("k2", "b", "b:1", `["a:1"]`), line("k", "b", "b:2", "[]")).Totals.Conflicts,
 		"b had seen it before")
+}
+
+// An export that holds its own region's writes alone does not say when those of others arrived: that the writer of the second had
+// seen the first is all that its before-image and eight hours tell, and a stated lag may say so.
+func TestAnExportWithoutArrivalsDoesNotSayThatNothingArrived(t *testing.T) {
+	us1 := `{"key":"k","field":"f","value":1,"node":"us","time":"2026-03-01T10:00:00Z","id":"a"}`
+	eu1 := `{"key":"k","field":"f","value":2,"before":1,"node":"eu","time":"2026-03-01T18:00:00Z","id":"b"}`
+	arrival := `{"key":"other","field":"f","value":1,"node":"eu","time":"2026-03-01T10:00:00Z","id":"c"}`
+	collect := func(us string) *History {
+		h, err := Collect([]history.Source{
+			{Name: "us.ndjson", Region: "us", Open: sourceOf("", us).Open},
+			{Name: "eu.ndjson", Region: "eu", Open: sourceOf("", eu1).Open},
+		}, history.Options{})
+		require.NoError(t, err)
+		return h
+	}
+	table := merge.MustParseTable(header + "* * lww")
+	for _, us := range []string{us1, us1 + "\n" + arrival} { // that eu's writes arrive in us says nothing of those of us in eu
+		h := collect(us)
+		r := h.Run(table, Options{})
+		require.Equal(t, Count{0, 1}, r.Totals.Conflicts)
+		require.Equal(t, Count{0, 1}, r.Totals.Lost)
+		require.Zero(t, r.Totals.Diverged, "the exports end differently, for they hold different writes")
+		require.Positive(t, r.Causality[Unknown].Writes)
+		r = h.Run(table, Options{Lag: time.Second})
+		require.Zero(t, r.Totals.Conflicts)
+		require.Zero(t, r.Totals.Lost)
+	}
+	var saved bytes.Buffer
+	require.NoError(t, collect(us1+"\n"+arrival).Save(&saved))
+	h, err := Load(&saved, history.Options{})
+	require.NoError(t, err)
+	require.Equal(t, int64(1), h.Run(table, Options{}).Causality[Deliveries].Writes, "what arrives is kept in a partial")
+}
+
+// Nothing says who wrote them, so nobody knows who had seen whom.
+func TestWritesOfNoNodeAreCountedAsUnknown(t *testing.T) {
+	r := run(t, "* * lww", Options{}, `{"key":"k","field":"f","value":1,"node":"us","time":100}`, `{"key":"k","field":"f","value":2,"node":"us","time":200}`)
+	require.Zero(t, r.Causality[Unknown].Writes)
+	h, err := Collect([]history.Source{sourceOf("feed", `{"after": {"v": 1}, "key": [1], "updated": "1701102296662969433.0000000000"}
+{"after": {"v": 2}, "key": [1], "updated": "1701102296662969434.0000000000"}`)}, history.Options{Format: history.CockroachDB})
+	require.NoError(t, err)
+	r = h.Run(merge.MustParseTable("* * lww"), Options{})
+	require.Equal(t, Count{0, 1}, r.Totals.Conflicts)
+	require.Equal(t, int64(2), r.Causality[Unknown].Writes)
+}
+
+// A list leaves out what its node had seen before, so an empty one says nothing of what an earlier write had seen that does not say.
+// A map leaves nothing out.
+func TestAnEmptyListLeavesOutWhatItsNodeHadSeenBefore(t *testing.T) {
+	at := func(seen1, seen2 string) *Report {
+		return run(t, "* * lww", Options{},
+			`{"key":"k","field":"x","value":1,"node":"us","id":"us:1","time":100,"seen":[]}`,
+			`{"key":"k","field":"x","value":2,"node":"eu","id":"eu:1","time":200`+seen1+`}`,
+			`{"key":"k","field":"x","value":3,"node":"eu","id":"eu:2","time":300`+seen2+`}`)
+	}
+	for _, c := range []struct {
+		seen1, seen2    string
+		conflicts, lost Count
+	}{
+		{`,"seen":["us:1"]`, `,"seen":[]`, Count{}, Count{}},
+		{``, `,"seen":[]`, Count{0, 2}, Count{0, 1}},
+		{``, `,"seen":["eu:1"]`, Count{0, 2}, Count{0, 1}},
+		{``, `,"seen":{}`, Count{2, 2}, Count{1, 1}},
+		{``, `,"seen":{"eu":1}`, Count{2, 2}, Count{1, 1}},
+	} {
+		r := at(c.seen1, c.seen2)
+		require.Equal(t, c.conflicts, r.Totals.Conflicts, "%+v", c)
+		require.Equal(t, c.lost, r.Totals.Lost, "%+v", c)
+	}
+}
+
+// What a map says of a write on another key is followed where a list leaves it out, and nowhere else: whether some list on a key
+// that has nothing to do with it names an id made the difference once.
+func TestMapsAreFollowedWhereAListLeavesThemOut(t *testing.T) {
+	const other = `{"key":"z","field":"x","value":1,"node":"ap","id":"ap:2","time":1,"seen":["ap:1"]}`
+	for seen, conflicts := range map[string]int64{`{}`: 1, `{"b":1}`: 1, `[]`: 0, `["eu:1"]`: 0} {
+		lines := []string{
+			`{"key":"k","field":"x","value":2,"node":"us","id":"us:1","time":100,"seen":{}}`,
+			`{"key":"j","field":"x","value":1,"node":"eu","id":"eu:1","time":200,"seen":{"us":1}}`,
+			`{"key":"k","field":"x","value":3,"node":"eu","id":"eu:2","time":300,"seen":` + seen + `}`,
+		}
+		for _, lines := range [][]string{lines, append(lines, other)} {
+			require.Equal(t, Count{conflicts, conflicts}, run(t, "* * lww", Options{}, lines...).Totals.Conflicts, "%s", lines)
+		}
+	}
+}
+
+// Under a rule that adds nothing up the next increment leaves nothing of the one before, though its writer had seen it: that is no
+// overwriting. What says the whole of the value is.
+func TestIncrementsUnderARuleThatHasNoUseForThemAreLost(t *testing.T) {
+	add := func(n int, op string) string {
+		return fmt.Sprintf(`{"key":"k","field":"f","op":%q,"value":%d,"node":"us","id":"us:%d","version":%d,"time":%d}`, op, n, n, n, n)
+	}
+	for _, c := range []struct {
+		rule string
+		ops  []string
+		lost int64
+	}{
+		{"lww", []string{"add", "add", "add"}, 2},
+		{"keep-all", []string{"add", "add", "add"}, 2},
+		{"lww", []string{"add", "add", "set"}, 0},
+		{"lww", []string{"set", "add", "add"}, 1},
+		{"counter", []string{"add", "add", "add"}, 0},
+	} {
+		var lines []string
+		for i, op := range c.ops {
+			lines = append(lines, add(i+1, op))
+		}
+		r := run(t, "* * "+c.rule, Options{}, lines...)
+		require.Equal(t, Count{c.lost, c.lost}, r.Totals.Lost, "%+v", c)
+	}
 }

@@ -87,8 +87,9 @@ type echo struct {
 
 // context is what a record says that its writer had seen.
 type context struct {
-	ids []string
-	up  []clock.Dot // of each node, up to which number; by node, each once
+	ids   []string
+	whole bool        // nothing is left out that follows from it
+	up    []clock.Dot // of each node, up to which number; by node, each once
 }
 
 // upTo returns up to which number of a node the writer had seen.
@@ -102,7 +103,7 @@ func (c *context) upTo(node clock.Node) uint64 {
 
 // take takes the ids of a record, and up to which numbers its writer had seen, into room that is there.
 func (c *context) take(rec *history.Record, up []clock.Dot) {
-	c.ids, c.up = append(c.ids, rec.Seen...), append(c.up, up...)
+	c.ids, c.up, c.whole = append(c.ids, rec.Seen...), append(c.up, up...), rec.Whole
 }
 
 // arrived returns the position of an operation in the export of a region, from 1; 0 when it isn't there.
@@ -248,8 +249,8 @@ func (k *key) upOf(rec *history.Record) []clock.Dot {
 // marks returns what follows from the list of ids that the writer of an operation had seen. They are good until the next.
 func (k *key) marks(o *op, seen *context) marks {
 	id := k.payloadOf(o.told-1, 0).ID
-	if id == "" || len(seen.ids) == 0 && len(seen.up) > 0 {
-		return nil // a map leaves nothing out
+	if id == "" || seen.whole {
+		return nil
 	}
 	marks, err := k.part.history.links.marks(id, seen.ids, o.writer, o.number, &k.room.links)
 	if err != nil {

@@ -13,11 +13,13 @@ import (
 // seen a write had seen what its writer had seen, and all that its node wrote before. What an operation had seen of a node is so
 // the node's first few operations, and one number a node says it: those numbers are its marks.
 //
-// The lists are gathered when somebody asks, and only where some list names a "node:seq". They are sorted, in runs that are put
+// The lists are gathered when somebody asks, and only where there is something to follow. They are sorted, in runs that are put
 // away like records, and then each node's writes are taken in their order, those that others need first. What is kept in the
 // end is a chain for each node: see [chain]. Writes whose ids are texts are followed in memory, where some list names a text.
 type links struct {
-	told     bool // some list names a "node:seq": else there is nothing to follow
+	named    bool // some list names a "node:seq"
+	lists    bool // some write "node:seq" has a list, which leaves out what its node had seen before
+	maps     bool // some other says by numbers what it had seen
 	resolved bool
 
 	names   *names
@@ -27,14 +29,20 @@ type links struct {
 	pages   pages
 }
 
-// note looks at the list of a record that is read.
-func (l *links) note(rec *history.Record) {
-	if l.told || rec.ID == "" {
+// told reports whether there is something to follow.
+func (l *links) told() bool { return l.named || l.lists && l.maps }
+
+// note looks at what the writer of a record had seen, when it is read; seq is the number of its id.
+func (l *links) note(rec *history.Record, seq uint64) {
+	if !rec.Knows || l.told() || rec.ID == "" {
 		return
+	}
+	if seq > 0 {
+		l.lists, l.maps = l.lists || !rec.Whole, l.maps || len(rec.SeenUp) > 0
 	}
 	for _, id := range rec.Seen {
 		if _, ok := dotOf(id); ok {
-			l.told = true
+			l.named = true
 			return
 		}
 	}
@@ -50,7 +58,9 @@ func dotOf(id string) (clock.Dot, bool) {
 }
 
 // join takes what was noted of others.
-func (l *links) join(o *links) { *l = links{told: l.told || o.told} }
+func (l *links) join(o *links) {
+	*l = links{named: l.named || o.named, lists: l.lists || o.lists, maps: l.maps || o.maps}
+}
 
 // link is what an id in a list names: a write of a node, by its number, or one whose id is a text.
 type link struct {
@@ -140,7 +150,7 @@ func (h *History) resolve(workers int) {
 		return
 	}
 	l.resolved = true
-	if l.told {
+	if l.told() {
 		h.failed.set(l.resolve(h, workers))
 	}
 }

@@ -423,7 +423,7 @@ func (l *longKey) find() (plain bool) {
 			}
 			for t := range l.rules {
 				rule := &l.rules[t]
-				if rule.way == byCounting && !l.count(t, o) {
+				if !l.takes(t, o) {
 					return false
 				}
 				if rule.way != bySelect {
@@ -510,13 +510,6 @@ func (l *longKey) fold() {
 			return true
 		}
 		l.eachClaim(o, func(c *longCell, o *plainOp) bool {
-			if o.kind == merge.Add {
-				for t := range l.rules {
-					if rule := &l.rules[t]; !rule.Takes(merge.Add) {
-						l.mismatch(rule, o, &f.sums[t].told)
-					}
-				}
-			}
 			if c.holds {
 				l.pass(c, o.node != c.held.node)
 			}

@@ -37,7 +37,7 @@ import (
 
 const (
 	partialForm  = "tiebreak.partial/"
-	partialMagic = partialForm + "v7\n"
+	partialMagic = partialForm + "v8\n"
 )
 
 // packing is how the inside of a partial is packed.
@@ -555,6 +555,7 @@ func (l *loader) into(err error) error {
 	h.reads += l.readings.reads
 	h.inputs = append(h.inputs, l.inputs...)
 	h.links.join(&l.links)
+	h.came.join(l.came)
 	runs, err := l.sequences.close()
 	return cmp.Or(err, h.seqs.join(append(l.numbers, runs...)))
 }

@@ -54,13 +54,6 @@ func (k *plainKey) foldUnder(t int, table *merge.Table, s *sums) {
 			}
 		}
 	}
-	if k.adds && !rule.Takes(merge.Add) {
-		for i := range k.ops {
-			if o := &k.ops[i]; o.kind == merge.Add {
-				k.mismatch(rule, o, &s.told)
-			}
-		}
-	}
 	k.end(t, table, kept, &one, s)
 }
 
@@ -68,7 +61,7 @@ func (k *plainKey) foldUnder(t int, table *merge.Table, s *sums) {
 // says no when there is more to say.
 func (k *plainKey) alone(t int, table *merge.Table, rule *plainRule, s *sums) bool {
 	f := k.folder
-	if rule.way == byCounting || rule.lists || k.adds || k.wholes || f.state != nil || len(table.Uniques) > 0 {
+	if rule.way == byCounting || rule.lists || k.adds || k.wholes || f.state != nil || len(table.Uniques)+len(table.Checks) > 0 {
 		return false
 	}
 	if f.differ != nil {
@@ -89,14 +82,16 @@ func (k *plainKey) alone(t int, table *merge.Table, rule *plainRule, s *sums) bo
 	return true
 }
 
-// counted adds the increments up for the rules that count. It says no when there is something else.
+// counted adds the increments up for the rules that count. It says no when there is something else, or an increment under another
+// rule.
 func (k *plainKey) counted() bool {
-	for t, rule := range k.rules {
-		if rule.way != byCounting {
+	for t := range k.rules {
+		rule := &k.rules[t]
+		if rule.way != byCounting && !k.adds {
 			continue
 		}
 		for i := range k.ops {
-			if !k.count(t, &k.ops[i]) {
+			if !k.takes(t, &k.ops[i]) {
 				return false
 			}
 		}
@@ -104,16 +99,17 @@ func (k *plainKey) counted() bool {
 	return true
 }
 
+// takes reports whether a rule takes what a write does, and lets it count it.
+func (k *plainKey) takes(t int, o *plainOp) bool {
+	if rule := &k.rules[t]; rule.way != byCounting {
+		return o.kind != merge.Add || rule.Takes(merge.Add)
+	}
+	return k.count(t, o)
+}
+
 // count adds one write to the sum under a table, and reports whether it is an increment.
 func (k *plainKey) count(t int, o *plainOp) bool {
 	return o.kind == merge.Add && k.sums[t].Add(o.value)
-}
-
-// mismatch tells of an increment that the rule has no use for.
-func (k *plainKey) mismatch(rule *plainRule, o *plainOp, t *tally) {
-	if t.wants(finding.OpMismatch, k.place(o)) {
-		t.keep(k.finding(finding.OpMismatch, o, mismatchDetail(rule.Rule, o.kind)))
-	}
 }
 
 // foldFrontier counts what becomes of the writes of a cell under a rule that keeps the frontier, which is the last write of each
@@ -317,7 +313,8 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 		sum.Conflicts.Max, writes.Max = pairs/2, n
 	}
 	shown := k.folder.shows(sum, s)
-	wanted := shown || k.folder.differ != nil || len(table.Uniques) > 0
+	checked := len(table.Uniques)+len(table.Checks) > 0
+	wanted := shown || checked || k.folder.differ != nil
 	if kept != nil {
 		sum.Value = kept.shown()
 		if k.wholes {
@@ -336,7 +333,7 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 	case byFrontier:
 		switch {
 		case len(k.runs) == 1 && !rule.lists: // it shows what is kept
-		case shown || len(table.Uniques) > 0:
+		case shown || checked:
 			sum.Value = k.front.Value()
 		case wanted:
 			sum.Value = k.compared()
@@ -366,6 +363,38 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 	total.Refused.add(one.Refused)
 	s.rules[rule.Index()].add(one)
 	s.worst.offer(sum)
+	if checked {
+		k.check(table, kept, s)
+	}
+	k.ended(t, kept)
+}
+
+// check evaluates what the table says of a cell: as [key.check] does of a record. Of a plain key that has several no table has a
+// check, so that one which asks for another field finds none.
+func (k *plainKey) check(table *merge.Table, kept *plainOp, s *sums) {
+	sum := &k.sum
+	for i, check := range table.Checks {
+		if !check.Matches(k.name) {
+			continue
+		}
+		trial := check.Try(func(field string) value.Value {
+			if field == k.field {
+				return sum.Value
+			}
+			return ""
+		})
+		s.checks[i].note(trial)
+		if trial != merge.Broken || kept != nil || k.writes == 1 { // one write broke it: that is no fault of the merge
+			continue
+		}
+		var says []string
+		for _, side := range [...]merge.Operand{check.Left, check.Right} {
+			if side.Const.IsAbsent() {
+				says = append(says, side.Field+" is "+brief(sum.Value))
+			}
+		}
+		s.told.tell(k.finding(finding.InvariantBroken, k.first(), brokenDetail(check, says)))
+	}
 	for i, u := range table.Uniques {
 		if u.Field == k.field && u.Matches(k.name) && !sum.Value.IsAbsent() && sum.Value != value.Null {
 			o := kept
@@ -375,7 +404,6 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 			s.unique(i, sum.Value, k.name, k.place(o))
 		}
 	}
-	k.ended(t, kept)
 }
 
 // compared returns what a frontier shows, to be compared with what others show under other tables. It is good until the next cell.

@@ -70,7 +70,11 @@ func appendRecord(b []byte, n *numbers, rec *history.Record, seq uint64, at int6
 		}
 	}
 	if flags&hasSeen != 0 {
-		b = appendUint(b, uint64(len(rec.Seen)))
+		whole := uint64(0)
+		if rec.Whole || len(rec.SeenUp) > 0 {
+			whole = 1
+		}
+		b = appendUint(b, uint64(len(rec.Seen))<<1|whole)
 		for _, id := range rec.Seen {
 			b = appendText(b, id)
 		}
@@ -484,8 +488,9 @@ func (r *reader) wall() int64 {
 }
 
 // count reads the length of a list, of which each entry takes at least one byte.
-func (r *reader) count() int {
-	n := r.uint()
+func (r *reader) count() int { return r.within(r.uint()) }
+
+func (r *reader) within(n uint64) int {
 	if n > uint64(len(r.b)-r.at) {
 		r.fail()
 		return 0
@@ -806,7 +811,9 @@ func (r *reader) write(rec *history.Record) (at int64) {
 		rec.Fields = append(rec.Fields, f)
 	}
 	if rec.Knows = flags&hasSeen != 0; rec.Knows {
-		for n := r.count(); n > 0; n-- {
+		told := r.uint()
+		rec.Whole = told&1 != 0
+		for n := r.within(told >> 1); n > 0; n-- {
 			rec.Seen = append(rec.Seen, r.text())
 		}
 		for n := r.count(); n > 0; n-- {

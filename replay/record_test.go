@@ -22,7 +22,7 @@ func writtenRecords() []history.Record {
 		Key: "key/1", Op: merge.Remove, Node: "eu", Version: 1 << 63, Time: clock.Timestamp{Wall: -5, Logical: 1<<32 - 1},
 		Precision: history.Nanosecond, ID: "eu:7", Region: "west", Place: finding.Place{File: "b", Line: 1 << 40, Item: 300},
 		Fields: []history.Field{{Name: "f", Value: `"v"`, Before: `1`}, {Name: "", Value: `null`}},
-		Knows:  true, Seen: []string{"us:1", "x"}, SeenUp: []clock.Dot{{Node: "us", Seq: 200}}, Base: 9, HasBase: true, Tx: "t",
+		Knows:  true, Whole: true, Seen: []string{"us:1", "x"}, SeenUp: []clock.Dot{{Node: "us", Seq: 200}}, Base: 9, HasBase: true, Tx: "t",
 	}
 	empty := bare
 	empty.Knows = true // and had seen nothing

@@ -24,13 +24,31 @@ type Report struct {
 	// missing.
 	Partial bool `json:"partial,omitempty"`
 
-	Totals    Totals    `json:"totals"`
-	Causality []Known   `json:"causality"` // how much is known of what writers had seen
-	Decided   Decisions `json:"decided"`   // which rung decided against the losers
-	Skew      []Skew    `json:"skew"`      // between the clocks of two nodes, as the history shows it
-	Rules     []RuleSum `json:"rules"`     // in the order of the table
-	Worst     []Cell    `json:"worst"`     // the cells that lose most
-	Findings  []Finding `json:"findings"`  // by code
+	Totals    Totals     `json:"totals"`
+	Causality []Known    `json:"causality"` // how much is known of what writers had seen
+	Decided   Decisions  `json:"decided"`   // which rung decided against the losers
+	Skew      []Skew     `json:"skew"`      // between the clocks of two nodes, as the history shows it
+	Rules     []RuleSum  `json:"rules"`     // in the order of the table
+	Checks    []CheckSum `json:"checks"`    // of checks and unique fields, in the order of the table
+	Worst     []Cell     `json:"worst"`     // the cells that lose most
+	Findings  []Finding  `json:"findings"`  // by code
+}
+
+// CheckSum is how often a check or a unique line of the table was tried: one that never was says nothing.
+type CheckSum struct {
+	Line     int    `json:"line"`
+	Check    string `json:"check"`               // the line of the table
+	Tried    int64  `json:"tried"`               // records of which it compared values
+	TwoKinds int64  `json:"two_kinds,omitempty"` // and those where it could not, for they were of different kinds
+}
+
+func (c *CheckSum) note(t merge.Trial) {
+	switch t {
+	case merge.TwoKinds:
+		c.TwoKinds++
+	case merge.Held, merge.Broken:
+		c.Tried++
+	}
 }
 
 // TableInfo names the rule table of a report.

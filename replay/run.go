@@ -463,8 +463,12 @@ func (k *key) check(table *merge.Table, cells []cell, s *sums) {
 		}
 		return "", nil
 	}
-	for _, check := range table.Checks {
-		if !check.Matches(k.name) || check.Holds(func(field string) value.Value { v, _ := get(field); return v }) {
+	for i, check := range table.Checks {
+		if !check.Matches(k.name) {
+			continue
+		}
+		trial := check.Try(func(field string) value.Value { v, _ := get(field); return v })
+		if s.checks[i].note(trial); trial != merge.Broken {
 			continue
 		}
 		var broken []*cell
@@ -478,7 +482,7 @@ func (k *key) check(table *merge.Table, cells []cell, s *sums) {
 		}
 		if ofSeveral(broken) { // else one write broke it: that is no fault of the merge
 			s.told.tell(finding.Finding{Code: finding.InvariantBroken, Place: broken[0].lastPlace(), Key: k.name, Field: fields[0],
-				Detail: check.String() + " fails: " + strings.Join(says, ", ")})
+				Detail: brokenDetail(check, says)})
 		}
 	}
 	for i, u := range table.Uniques {
@@ -489,6 +493,10 @@ func (k *key) check(table *merge.Table, cells []cell, s *sums) {
 			s.unique(i, v, k.name, c.lastPlace())
 		}
 	}
+}
+
+func brokenDetail(c merge.Check, says []string) string {
+	return c.String() + " fails: " + strings.Join(says, ", ")
 }
 
 // ofSeveral reports whether what cells show is of more than one write.
@@ -569,7 +577,7 @@ func livesOnDetail(field string) string {
 }
 
 func (s *sums) known(k *key) {
-	if len(k.nodes) < 2 {
+	if len(k.nodes) < 2 && (k.nodes[0] != "" || len(k.ops) < 2) {
 		return
 	}
 	for i := range k.stand {
@@ -602,7 +610,10 @@ func (s *sums) nodesOf(k *key, table *merge.Table) {
 // clocks compares the clocks of the nodes: a writer that had seen a write with a later time than its own shows by how
 // much, at least, the clocks differ. A stated lag shows nothing, for it is itself told by the times.
 func (s *sums) clocks(k *key, opt *Options) {
-	tells := func(i int) bool { return k.stand[i].source <= Deliveries && !k.ops[i].time().IsZero() }
+	tells := func(i int) bool {
+		o, source := &k.ops[i], k.stand[i].source
+		return (source <= Deliveries || source == Unknown && k.arrived(o, o.writer) > 0) && !o.time().IsZero()
+	}
 	if len(k.nodes) < 2 || !k.any(tells) {
 		return
 	}

@@ -24,6 +24,7 @@ type sums struct {
 	rules   []RuleSum
 	worst   worst
 	told    tally
+	checks  []CheckSum // the unique lines behind the others
 	uniques []*uniqueField
 	names   numbers
 
@@ -46,6 +47,12 @@ func newSums(table *merge.Table, opt *Options, h *History) *sums {
 	}
 	for i, r := range table.Rules {
 		s.rules[i].Line, s.rules[i].Rule = r.Line, r.String()
+	}
+	for _, c := range table.Checks {
+		s.checks = append(s.checks, CheckSum{Line: c.Line, Check: c.String()})
+	}
+	for _, u := range table.Uniques {
+		s.checks = append(s.checks, CheckSum{Line: u.Line, Check: u.String()})
 	}
 	for i := range s.uniques {
 		s.uniques[i] = &uniqueField{filler: newFiller(h.store, uniqueParts)}
@@ -74,6 +81,10 @@ func (s *sums) join(o *sums) {
 	}
 	for i := range o.rules {
 		s.rules[i].add(&o.rules[i])
+	}
+	for i := range o.checks {
+		s.checks[i].Tried += o.checks[i].Tried
+		s.checks[i].TwoKinds += o.checks[i].TwoKinds
 	}
 	for i := range o.worst.cells {
 		s.worst.offer(&o.worst.cells[i])
@@ -207,7 +218,11 @@ func (h *History) report(table *merge.Table, s *sums, opt *Options) *Report {
 		Decided:   s.decided,
 		Skew:      []Skew{},
 		Rules:     s.rules,
+		Checks:    slices.SortedFunc(slices.Values(s.checks), func(a, b CheckSum) int { return cmp.Compare(a.Line, b.Line) }),
 		Worst:     s.worst.cells,
+	}
+	if r.Checks == nil {
+		r.Checks = []CheckSum{}
 	}
 	if r.Worst == nil {
 		r.Worst = []Cell{}

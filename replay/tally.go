@@ -2,6 +2,7 @@ package replay
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 
@@ -61,7 +62,7 @@ func (t *tally) of(code finding.Code) *told {
 // add counts n findings of which f is the example.
 func (t *tally) add(f finding.Finding, n int64) {
 	c := t.of(f.Code)
-	c.count += n
+	c.add(n)
 	if !c.wants(f.Place) {
 		return
 	}
@@ -86,7 +87,14 @@ func compareFindings(a, b finding.Finding) int {
 }
 
 // count counts n findings of a code without an example.
-func (t *tally) count(code finding.Code, n int64) { t.of(code).count += n }
+func (t *tally) count(code finding.Code, n int64) { t.of(code).add(n) }
+
+// add counts n more. A history can name more operations that are missing than an int64 counts: then it is the most.
+func (c *told) add(n int64) {
+	if c.count += n; c.count < 0 {
+		c.count = math.MaxInt64
+	}
+}
 
 func (t *tally) join(o *tally) {
 	for code, c := range o.codes {

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -37,4 +38,12 @@ func TestTallyKeepsTheLowestOfAll(t *testing.T) {
 		one.join(&other)
 		require.Equal(t, []Finding{{Code: finding.Inversion, Count: 300, Examples: want}}, one.list())
 	}
+}
+
+func TestACountOfFindingsStopsAtTheMost(t *testing.T) {
+	r := run(t, "* * counter", Options{},
+		`{"key":"k","op":"add","value":1,"node":"us","id":"us:1"}`, `{"key":"k","op":"add","value":1,"node":"us","id":"us:18446744073709551615"}`,
+		`{"key":"k","op":"add","value":1,"node":"eu","id":"eu:1"}`, `{"key":"k","op":"add","value":1,"node":"eu","id":"eu:18446744073709551615"}`,
+		`{"key":"k","op":"add","value":1,"node":"ap","id":"ap:1"}`, `{"key":"k","op":"add","value":1,"node":"ap","id":"ap:18446744073709551615"}`)
+	require.Equal(t, int64(math.MaxInt64), foundCount(r, finding.CounterGap))
 }

@@ -22,6 +22,7 @@ const uniqueParts = 128
 // unique notes the value that a key keeps of unique field number i, and where its write was found.
 func (s *sums) unique(i int, v value.Value, key string, place finding.Place) {
 	u := s.uniques[i]
+	s.checks[len(s.table.Checks)+i].Tried++
 	b := appendText(u.record[:0], string(v))
 	b = appendText(b, key)
 	b = appendUint(b, s.names.of(place.File))

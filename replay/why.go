@@ -6,12 +6,15 @@ import (
 	"hash/maphash"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/lex"
 	"github.com/tiebreakhq/tiebreak/merge/value"
+	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
 // Story is all that happened to one key and why it ended as it did.
@@ -66,13 +69,65 @@ var ErrNoKey = errors.New("no write to key")
 // overwritten, and what is kept last.
 const MaxSteps = 200
 
+// About leaves out of a history what [History.Why] of one key doesn't need: all other keys, but for what the story may turn on,
+// which is lists of what writers had seen, and from which nodes writes arrive in which exports.
+type About struct {
+	Key string
+
+	maps    bool // what writers had seen by numbers is needed too
+	left    atomic.Bool
+	follows atomic.Bool // there are lists to follow, which may name whose numbers were left out
+
+	mu   sync.Mutex
+	came map[[2]string]bool
+}
+
+// Exclude reports whether a record may be left out: it is for [history.Options].
+func (a *About) Exclude(rec *history.Record) bool {
+	if rec.Key == a.Key || len(rec.Seen) > 0 {
+		if rec.Knows && !rec.Whole {
+			a.follows.Store(true)
+		}
+		return false
+	}
+	if len(rec.SeenUp) > 0 {
+		if a.maps {
+			return false
+		}
+		a.left.Store(true)
+	}
+	if rec.Region == "" || rec.Region == string(rec.Node) {
+		return true
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	known := a.came[[2]string{string(rec.Node), rec.Region}]
+	if !known {
+		if a.came == nil {
+			a.came = make(map[[2]string]bool)
+		}
+		a.came[[2]string{strings.Clone(string(rec.Node)), strings.Clone(rec.Region)}] = true
+	}
+	return known
+}
+
+// Enough reports whether nothing was left out that is needed after all. When it says no the history is to be read again, and more of
+// it is left in then.
+func (a *About) Enough() bool {
+	if a.maps || !a.left.Load() || !a.follows.Load() {
+		return true
+	}
+	a.maps, a.came = true, nil
+	return false
+}
+
 // Why tells the story of one key: of one field, or of all when field is nil. The error is of a key or field that the
 // history doesn't have; it names the nearest that it has.
 func (h *History) Why(table *merge.Table, name string, field *string, opt Options) (*Story, error) {
 	f := h.newFolder(&work{tables: []*merge.Table{table}, opt: &opt}, maphash.MakeSeed())
 	s := f.sums[0]
 	story := &Story{Schema: "tiebreak.story/v1", Table: infoOf(table), Key: name, Fields: []FieldStory{}}
-	asked := func(c *cell) bool { return field == nil || c.holds(*field) }
+	asked := func(c *cell) bool { return field == nil || c.name == *field || c.rule == table.Rule(name, *field) && c.holds(*field) }
 	others := newSums(table, &opt, h) // of the fields that are not asked for
 	var names []string
 	err := f.pick(&h.store.parts[partition(name)], name, nil, nil, func(k *key) error {
@@ -132,10 +187,18 @@ func (h *History) nearest(name string) string {
 	return fmt.Sprintf("; did you mean %q?", best)
 }
 
-// holds reports whether a field belongs to the cell.
+// holds reports whether a field belongs to a cell of several: it is one of those that it names or, of a cell of all fields, one that
+// some write has.
 func (c *cell) holds(field string) bool {
-	return c.name == field || c.rule.Together && slices.Contains(strings.Split(c.name, ","), field) ||
-		c.rule.Together && c.name == "*"
+	if !c.rule.Together || c.name != "*" {
+		return c.rule.Together && slices.Contains(strings.Split(c.name, ","), field)
+	}
+	for i := range c.op {
+		if c.claim(i).Value.Kind() == value.KindObject && !c.claim(i).Value.Get(field).IsAbsent() {
+			return true
+		}
+	}
+	return false
 }
 
 // own returns a copy of a value in memory of its own.

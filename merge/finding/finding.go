@@ -23,6 +23,7 @@ const (
 	MixedPrecision   Code = "mixed_precision"   // two sources of one key tell time to different digits
 	AmbiguousOrder   Code = "ambiguous_order"   // writes of one node that nothing puts in order
 	ImplausibleUnit  Code = "implausible_unit"  // a time that only makes sense in another unit
+	NoTime           Code = "no_time"           // a row of a feed that tells no times: nothing puts it in order
 	LeapSecond       Code = "leap_second"       // a time with second 60
 	BadTime          Code = "bad_time"          // a time that is none
 	UnknownCausality Code = "unknown_causality" // nothing says whether a writer had seen a write that its rule turns on

@@ -120,12 +120,18 @@ func (v *converter) convert(in *input, sources []history.Source, to *bufio.Write
 	v.out = &watched{w: packed}
 	w := history.NewWriter(v.out, form)
 	v.left = make(map[string]int64)
+	var rows history.Stats
 	for _, s := range sources {
 		// One source at a time, so that the output has an order and memory is bounded by the chunks of one.
 		queue := chunks{each: func(b *history.Batch) error { return v.write(w, b) }}
-		if _, err := history.Scan([]history.Source{s}, in.scan(v.c.show), queue.add); err != nil {
+		stats, err := history.Scan([]history.Source{s}, in.scan(v.c.show), queue.add)
+		rows.Origins, rows.NoOrigin = rows.Origins+stats.Origins, rows.NoOrigin+stats.NoOrigin
+		if err != nil {
 			return fmt.Errorf("convert: %w", err)
 		}
+	}
+	if err := in.checkOrigin(rows); err != nil {
+		return err
 	}
 	if err := w.Close(); err != nil {
 		return fmt.Errorf("convert: %w", err)

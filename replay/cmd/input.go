@@ -279,7 +279,23 @@ func (c *command) collect(in *input, histories, partials []history.Source) (*rep
 			return nil, fmt.Errorf("%s: %w", s.Name, err)
 		}
 	}
+	var rows history.Stats
+	for _, i := range h.Inputs() {
+		rows.Origins, rows.NoOrigin = rows.Origins+i.Origins, rows.NoOrigin+i.NoOrigin
+	}
+	if err := in.checkOrigin(rows); err != nil {
+		_ = h.Close()
+		return nil, err
+	}
 	return h, nil
+}
+
+// checkOrigin says no to an -origin that none of the rows that were read has.
+func (in *input) checkOrigin(rows history.Stats) error {
+	if rows.Origins > 0 || rows.NoOrigin == 0 {
+		return nil
+	}
+	return hinted{fmt.Errorf("none of %d rows says in a column %q where it was written", rows.NoOrigin, in.origin), "-origin names the column as the export spells it"}
 }
 
 func (in *input) scan(show *progress) history.Options {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/replay"
-	"github.com/tiebreakhq/tiebreak/replay/history"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
 
@@ -39,12 +38,16 @@ func (c *command) why(args []string) (int, error) {
 			only = &field
 		}
 	})
-	// Of the other keys nothing need be kept but the lists of what their writers had seen.
+	about := replay.About{Key: key}
 	once := slices.Contains(in.names, "-")
 	if !once {
-		in.exclude = func(rec *history.Record) bool { return rec.Key != key && len(rec.Seen) == 0 }
+		in.exclude = about.Exclude
 	}
 	h, story, err := c.story(&in, table, key, only)
+	if err == nil && !about.Enough() {
+		_ = h.Close()
+		h, story, err = c.story(&in, table, key, only)
+	}
 	if errors.Is(err, replay.ErrNoKey) && !once {
 		in.exclude = nil // and read again, to name the nearest key that there is
 		h, story, err = c.story(&in, table, key, only)

@@ -9,7 +9,8 @@ import (
 )
 
 // Batch is what one chunk of a source gave. Every record of the chunk is in exactly one of Records, Plain, Aside, Counts and
-// Excluded; but a record that stands for a whole window of writes is in Records and counted as compacted_window too.
+// Excluded; but a record that stands for a whole window of writes is in Records and counted as compacted_window too, and
+// a row of a feed that tells no times as no_time.
 type Batch struct {
 	Worker int    // who parsed it, from 0: there are never two batches of one worker at once
 	Name   string // of the source
@@ -22,6 +23,8 @@ type Batch struct {
 	Counts  map[finding.Code]int64 // what was read and is no record by design, by code; nil when there is none
 
 	Excluded int64 // records that [Options.Exclude] left out
+	Origins  int64 // rows that say in the column of [Options.Origin] where they were written
+	NoOrigin int64 // those that do not
 	Lines    int64 // lines that end in the chunk; frames of a msgpack stream
 	Bytes    int64 // of the chunk, unpacked
 

@@ -17,7 +17,8 @@ import (
 //
 //   - Time is the commit time of the row: mvcc_timestamp, else updated; of the enriched envelope source.mvcc_timestamp,
 //     else source.ts_hlc, else source.ts_ns. The ts_ns at the top of an enriched message is when the feed handled it and
-//     is not read. A feed without any of them gives writes without a time.
+//     is not read. A feed without any of them gives writes without a time, which
+//     are counted as no_time.
 //   - The key is "table/primary-key", as [rowKey] writes it. The table is the topic as the message names it, else
 //     source.table_name, else the topic in the name of a cloud storage file, else nothing. A topic is taken as it stands:
 //     with split_column_families ("table.family") each family is a key of its own, which holds no column of another.
@@ -284,7 +285,7 @@ func (c *change) read(at finding.Place, opt *Options, out *Batch) *problem {
 		return bad
 	}
 	scanned = scanned || !c.deleted && slices.Contains(opt.Scans, t)
-	origin, bad := c.columns.origin(opt)
+	origin, bad := out.origin(c.columns, opt)
 	if bad != nil {
 		return bad
 	}
@@ -302,6 +303,9 @@ func (c *change) read(at finding.Place, opt *Options, out *Batch) *problem {
 		rec.Fields = c.columns
 	}
 	if t.IsZero() {
+		if rec.Kind == Write {
+			out.count(finding.NoTime)
+		}
 		return nil
 	}
 	rec.Time, rec.Precision = t, Nanosecond

@@ -30,7 +30,8 @@
 //	version    integer from 0 to 2^64-1: the application's own
 //	time       when, in one of three forms: see below
 //	id         string: the idempotency key
-//	seen       what the writer had seen: an array of ids, or an object of numbers from 1 by node, "and all before it"
+//	seen       what the writer had seen: an array of ids, which may leave out what those writes and its own node had seen, or an
+//	           object of numbers from 1 by node, "and all before it", which leaves nothing out
 //	base       integer: the version that the writer had read
 //	tx         string: the transaction
 //

@@ -284,6 +284,7 @@ func (d *draft) context(v value.Value) *problem {
 			n++
 		}
 	case value.KindObject:
+		d.rec.Whole = true
 		for range v.Members() {
 			n++
 		}

@@ -246,7 +246,7 @@ func (r *dynamoReader) item(item value.Ref) *problem {
 	if bad != nil {
 		return bad
 	}
-	origin, bad := attributes.origin(r.opt)
+	origin, bad := r.out.origin(attributes, r.opt)
 	if bad != nil {
 		return bad
 	}

@@ -67,7 +67,7 @@ func (w *itemWrite) image(rec value.Ref, name string, out *Batch) (attributes im
 
 // append appends the record of the change.
 func (w *itemWrite) append(r *dynamoReader) *problem {
-	node, bad := w.after.origin(r.opt)
+	node, bad := r.out.origin(w.after, r.opt)
 	if bad != nil {
 		return bad
 	}

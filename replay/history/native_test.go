@@ -48,7 +48,7 @@ func TestLinesBecomeRecords(t *testing.T) {
 			Key: "k", Node: "eu", Op: merge.Remove, Knows: true, Seen: []string{"eu:1", "b"}, HasBase: true, Tx: "t",
 			Fields: []Field{{Name: "s", Value: `"x"`}}},
 		`{"key":"k","value":1,"node":"eu","seen":{"us":3,"eu":1},"base":4,"time":1772360430000000007}`: {
-			Key: "k", Node: "eu", Knows: true, SeenUp: []clock.Dot{{Node: "eu", Seq: 1}, {Node: "us", Seq: 3}}, Base: 4, HasBase: true,
+			Key: "k", Node: "eu", Knows: true, Whole: true, SeenUp: []clock.Dot{{Node: "eu", Seq: 1}, {Node: "us", Seq: 3}}, Base: 4, HasBase: true,
 			Time: clock.Timestamp{Wall: 1772360430_000000007}, Precision: Nanosecond, Fields: []Field{{Value: "1"}}},
 		`{"key":"k","value":1,"node":"eu","start":5,"end":7,"session":"s"}`: {
 			Key: "k", Node: "eu", Fields: []Field{{Value: "1"}}, Reading: &Reading{Session: "s",

@@ -299,7 +299,7 @@ func (p *parser) saw(list []clock.Dot, up bool) bool {
 	}
 	d.rec.SeenUp = d.out.dots.take(len(list))
 	copy(d.rec.SeenUp, list)
-	d.rec.Knows = true
+	d.rec.Knows, d.rec.Whole = true, true
 	return true
 }
 

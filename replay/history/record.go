@@ -40,6 +40,7 @@ type Record struct {
 	Seen    []string    // ids this writer had seen
 	SeenUp  []clock.Dot // the same as {node: seq}: that node's operations up to seq
 	Knows   bool        // the record says what its writer had seen, be it nothing
+	Whole   bool        // and leaves nothing out, as SeenUp does; else what follows from a list, be it empty, may be left out
 	Base    uint64      // the version this writer had read
 	HasBase bool
 	Tx      string // the transaction, "" when none is named

@@ -81,6 +81,7 @@ func (p *parser) entries(c *chunk, out *Batch) {
 func operation(e replica.Entry, rec *Record, out *Batch) {
 	op := e.Op
 	rec.Key, rec.Op, rec.ID, rec.Knows = op.Key, op.Kind, op.Dot.String(), true
+	rec.Whole = true
 	rec.Node, rec.Version, rec.Time, rec.Precision = op.Stamp.Node, op.Stamp.Version, op.Stamp.Time, Nanosecond
 	rec.Fields = out.take(len(op.Fields))
 	for i, f := range op.Fields {

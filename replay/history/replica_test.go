@@ -75,7 +75,7 @@ func TestEachOperationOfAReplicaIsARecord(t *testing.T) {
 	require.Empty(t, writes[0].SeenUp)
 	writes[0].SeenUp = nil
 	require.Equal(t, Record{
-		Key: "orders/1", Node: "us", Version: 3, Time: clock.Timestamp{Wall: replicaStart}, Precision: Nanosecond, ID: "us:1", Knows: true,
+		Key: "orders/1", Node: "us", Version: 3, Time: clock.Timestamp{Wall: replicaStart}, Precision: Nanosecond, ID: "us:1", Knows: true, Whole: true,
 		Fields: []Field{{Name: "by", Value: `"ann"`}, {Name: "status", Value: `"paid"`, Before: `"new"`}},
 	}, writes[0])
 	require.Equal(t, merge.Delete, writes[1].Op)

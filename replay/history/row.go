@@ -149,13 +149,16 @@ func (rec *Record) began(origin clock.Node, opt *Options) {
 	}
 }
 
-// origin returns where the application says that the row was written, "" when it doesn't.
-func (columns image) origin(opt *Options) (clock.Node, *problem) {
+// origin returns where the application says that a row was written, "" when it doesn't.
+func (b *Batch) origin(columns image, opt *Options) (clock.Node, *problem) {
 	if opt.Origin == "" {
 		return "", nil
 	}
 	v := columns.get(opt.Origin)
 	if v.IsAbsent() || v == value.Null {
+		if len(columns) > 0 { // of a delete there may be none
+			b.NoOrigin++
+		}
 		return "", nil
 	}
 	name, isText := v.Text()
@@ -166,6 +169,7 @@ func (columns image) origin(opt *Options) (clock.Node, *problem) {
 	if err := node.Check(); err != nil {
 		return "", newProblem(finding.UnknownNode, "origin in column %q: %v", opt.Origin, err)
 	}
+	b.Origins++
 	return node, nil
 }
 

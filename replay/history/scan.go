@@ -22,6 +22,8 @@ type Stats struct {
 	Records  int64 // handed over
 	Aside    int64 // findings of what could not be read
 	Excluded int64
+	Origins  int64
+	NoOrigin int64
 	Counts   map[finding.Code]int64 // what was read and is no record by design
 	Lines    int64                  // lines of text, and frames of msgpack streams
 	Bytes    int64                  // unpacked
@@ -398,6 +400,8 @@ func (s *scan) add(b *Batch) {
 	s.stats.Records += int64(len(b.Records) + len(b.Plain))
 	s.stats.Aside += int64(len(b.Aside))
 	s.stats.Excluded += b.Excluded
+	s.stats.Origins += b.Origins
+	s.stats.NoOrigin += b.NoOrigin
 	s.stats.Lines += b.Lines
 	s.stats.Bytes += b.Bytes
 	for code, n := range b.Counts {

@@ -255,7 +255,7 @@ func (c *dataChange) mod(mod value.Ref, i int, at finding.Place) *problem {
 	if bad != nil {
 		return bad
 	}
-	origin, bad := columns.origin(c.opt)
+	origin, bad := c.out.origin(columns, c.opt)
 	if bad != nil {
 		return bad
 	}

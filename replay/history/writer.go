@@ -228,7 +228,7 @@ func (e *entry) image() value.Value {
 
 // seen returns what a writer had seen, as one value.
 func (e *entry) seen() value.Value {
-	if len(e.record.SeenUp) > 0 {
+	if len(e.record.SeenUp) > 0 || e.record.Whole && len(e.record.Seen) == 0 {
 		members := make([]value.Member, len(e.record.SeenUp))
 		for i, dot := range e.record.SeenUp {
 			members[i] = value.Member{Name: string(dot.Node), Value: value.Value(strconv.FormatUint(dot.Seq, 10))}
@@ -343,7 +343,7 @@ func unwritable(rec *Record) string {
 		return "no key"
 	case len(rec.Seen) > 0 && len(rec.SeenUp) > 0:
 		return "what it had seen is told in two ways"
-	case !rec.Knows && len(rec.Seen)+len(rec.SeenUp) > 0:
+	case !rec.Knows && (rec.Whole || len(rec.Seen)+len(rec.SeenUp) > 0):
 		return "what it had seen is told of a record that does not know"
 	case rec.Time.Check() != nil:
 		return rec.Time.Check().Error()

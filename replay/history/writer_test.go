@@ -157,8 +157,8 @@ func (p *pick) record() Record {
 			rec.Seen = append(rec.Seen, p.text())
 		}
 	case 1:
-		rec.Knows = true
-		for i := range 1 + p.next(3) {
+		rec.Knows, rec.Whole = true, true
+		for i := range p.next(4) {
 			rec.SeenUp = append(rec.SeenUp, clock.Dot{Node: clock.Node(fmt.Sprintf("m%d", i)), Seq: 1 + p.next(1<<40)})
 		}
 	}

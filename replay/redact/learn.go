@@ -26,7 +26,10 @@ type Learned struct {
 // where an id stands with two payloads, which of them counts may depend on their values.
 func Bare(rec *history.Record) {
 	rec.ID, rec.Tx, rec.Reading = "", "", nil
-	rec.Knows, rec.Seen, rec.SeenUp = false, nil, nil
+	if rec.Kind == history.Read {
+		rec.Reading = &history.Reading{} // without one it would be none
+	}
+	rec.Knows, rec.Whole, rec.Seen, rec.SeenUp = false, false, nil, nil
 	rec.Base, rec.HasBase = 0, false
 }
 

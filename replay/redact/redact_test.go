@@ -184,7 +184,7 @@ func blur(t require.TestingT, text string, seed uint64) string {
 	withIDs := r.IntN(2) == 0
 	return each(t, text, func(rec *history.Record) {
 		if !withIDs || r.IntN(3) == 0 {
-			rec.Knows, rec.Seen, rec.SeenUp = false, nil, nil
+			rec.Knows, rec.Whole, rec.Seen, rec.SeenUp = false, false, nil, nil
 		}
 		if !withIDs {
 			rec.ID, rec.Version = "", 0

@@ -44,6 +44,7 @@ var meanings = []meaning{
 	{finding.ClockInvalid, "a stamp outside the range of a timestamp"},
 	{finding.MixedPrecision, "decided between clocks that tell time to different digits"},
 	{finding.AmbiguousOrder, "writes of one node that nothing puts in order"},
+	{finding.NoTime, "a row without a time, so that nothing puts it in order: create the feed with updated and mvcc_timestamp"},
 	{finding.UnknownNode, "a node that the table does not declare, or no node at all"},
 	{finding.StaleRead, "a read older than it asked for"},
 	{finding.StuckWrite, "a write not replicated within its bound"},

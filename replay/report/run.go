@@ -210,8 +210,21 @@ func notKnown(p *page, r *replay.Report, judged *reads.Report) {
 		}
 	}
 	if untold > 0 {
-		note("Nothing says what the writers of " + number(untold) + " of the " + plural(told+untold, "write") + " to keys of several nodes had seen: " +
-			"what turns on it is given as a range. Name the region of each export with -region, or state the replication lag with -lag.")
+		advice := "Name the region of each export with -region, or state the replication lag with -lag."
+		regions := make(map[string]bool)
+		for _, in := range r.Inputs {
+			regions[in.Region] = true
+		}
+		if delete(regions, ""); len(regions) > 1 {
+			advice = "An export in which no writes of another region stand doesn't say when they arrived: state the replication lag with -lag."
+		}
+		note("Nothing says what the writers of " + number(untold) + " of the " + plural(told+untold, "write") + " to keys of several or unnamed nodes had seen: " +
+			"what turns on it is given as a range. " + advice)
+		if len(regions) > 1 && r.Totals.Echoes == 0 {
+			note("No write stands in the exports of two regions. Where each export holds its own region's writes alone, that is as it should be. Where it holds those of " +
+				"all, as the feeds of CockroachDB's logical replication and the streams of a global table of DynamoDB do, each write counts once in each: " +
+				"name the column that tells where a write began with -origin.")
+		}
 	}
 	for _, k := range r.Causality {
 		if k.Source == replay.Lag.String() && k.Writes > 0 {
@@ -259,6 +272,14 @@ func notKnown(p *page, r *replay.Report, judged *reads.Report) {
 		note("Line " + idle[0] + " of the table matched nothing in this history: it was not tried.")
 	default:
 		note("Lines " + list(idle, "and") + " of the table matched nothing in this history: they were not tried.")
+	}
+	for _, c := range r.Checks {
+		switch text := "Line " + strconv.Itoa(c.Line) + " of the table, " + c.Check + ", "; {
+		case c.TwoKinds > 0:
+			note(text + "could not be tried " + plural(c.TwoKinds, "time") + ", for the values are of different kinds: a number in quotes is a text.")
+		case c.Tried == 0:
+			note(text + "was never tried: no record has what it asks for.")
+		}
 	}
 	if len(notes) == 0 {
 		return

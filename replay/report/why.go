@@ -425,7 +425,7 @@ func reason(s, to *replay.Step) string {
 	case lww.Time.String():
 		which := choose(s.Time.Before(to.Time), " later", " earlier")
 		if s.Margin == 0 {
-			return "time:" + which + " in the same nanosecond"
+			return "time: the same but for its logical part, which is" + which + choose(s.Node == to.Node, "", ": a coin toss")
 		}
 		return "time: " + duration(s.Margin) + which
 	case lww.Node.String():
