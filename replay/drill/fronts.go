@@ -10,13 +10,15 @@ import (
 
 // front holds the claims on one cell, or on one element of a set, that no later writer had seen and replaced: those that
 // are not overwritten. Mostly it is one. Where the rule adds each claim to the others nothing is replaced but by a delete, and a
-// front holds those alone that could not be added: they are lost, but for those that say what is kept.
+// front holds those alone that could not be added.
 type front struct {
 	heads           []int32 // by their places among the claims
 	lost, undecided int32
 
-	// Of heads under a rule that adds, so that they need not be looked at one by one: how many were promised to somebody, and how
-	// many of those set each value. The map is nil as long as there was none.
+	// Those that the rule can make no use of, where that settles it: what a counter can't add, and an increment where one write is kept.
+	// They are lost, but for those that set what is kept and the one that is, and may be many: so it is counted how many were promised
+	// to somebody, and how many of those set each value.
+	useless  []int32
 	promised int32
 	sets     map[value.Value]int32
 }
@@ -62,11 +64,12 @@ func (w *world) advance(play int32, q *request) (prevented bool) {
 			e.heads = append(e.heads, i)
 			w.weigh(c, e)
 		} else {
-			if !replay.Adds(v.cells[c.cell].rule) {
-				f.heads = append(f.heads, i)
-			} else if v.judge(c).Outcome == merge.Lost {
-				f.heads = append(f.heads, i)
+			switch rule := v.cells[c.cell].rule; {
+			case rule.Selects() && v.useless(c) || replay.Adds(rule) && v.judge(c).Outcome == merge.Lost:
+				f.useless = append(f.useless, i)
 				w.promise(f, c)
+			case !replay.Adds(rule):
+				f.heads = append(f.heads, i)
 			}
 			for _, e := range v.elements(c) {
 				ef := &v.elems[e].front
@@ -90,38 +93,48 @@ func isSet(r *merge.Rule) bool {
 // replace takes out of a front what the writer of a claim had seen. Of a writer that asked others it reports whether some of
 // that was not in its own replica.
 func (w *world) replace(f *front, c *claim, q *request) (prevented bool) {
-	if len(f.heads) == 0 || f.sets != nil && c.kind != merge.Delete {
-		return false
-	}
-	kept := f.heads[:0]
-	for _, h := range f.heads {
-		o := &w.view.claims[h]
-		if !w.view.takesPlace(c, o) || !w.sees(c.play, o.play, q) {
-			kept = append(kept, h)
-			continue
+	without := func(heads []int32) []int32 {
+		kept := heads[:0]
+		for _, h := range heads {
+			o := &w.view.claims[h]
+			if !w.view.takesPlace(c, o) || !w.sees(c.play, o.play, q) {
+				kept = append(kept, h)
+				continue
+			}
+			prevented = prevented || q != nil && !w.shown(c.play, o.play)
 		}
-		prevented = prevented || q != nil && !w.shown(c.play, o.play)
+		return kept
 	}
-	f.heads = kept
-	if f.sets != nil {
-		f.promised = 0
-		clear(f.sets)
-		for _, h := range kept {
-			w.promise(f, &w.view.claims[h])
-		}
+	f.heads = without(f.heads)
+	if len(f.useless) == 0 || !w.view.takesPlace(c, &w.view.claims[f.useless[0]]) { // or of any of them: they are alike in that
+		return prevented
+	}
+	f.useless, f.promised = without(f.useless), 0
+	clear(f.sets)
+	for _, h := range f.useless {
+		w.promise(f, &w.view.claims[h])
 	}
 	return prevented
 }
 
+// useless reports whether a claim is an increment where nothing is counted.
+func (v *view) useless(c *claim) bool {
+	return c.kind == merge.Add && !v.cells[c.cell].rule.Takes(merge.Add)
+}
+
 // takesPlace reports whether a claim takes the place of another on its cell that its writer had seen, as a dry run has it: where the
-// rule adds each to the others a delete alone does; else one that is about the same.
+// rule adds each to the others a delete alone does; else one that is about the same. A useless increment is about nothing.
 func (v *view) takesPlace(c, o *claim) bool {
-	rule := v.cells[c.cell].rule
+	one := func(c *claim) bool { return c.elem != whole || single(c.kind) }
 	switch {
-	case replay.Adds(rule):
+	case replay.Adds(v.cells[c.cell].rule):
 		return c.kind == merge.Delete
+	case v.useless(c):
+		return !v.useless(o) && !one(o)
+	case v.useless(o):
+		return !one(c)
 	case c.elem == whole || o.elem == whole:
-		return !single(c.kind) || !single(o.kind) || v.value(c) == v.value(o)
+		return !one(c) || !one(o) || single(c.kind) && single(o.kind) && v.value(c) == v.value(o)
 	}
 	return v.share(c, o)
 }
@@ -157,38 +170,41 @@ func (v *view) judge(c *claim) merge.Verdict {
 	return state.Judge(v.claim(c))
 }
 
-// promise takes note of a claim that could not be added to the others, unless nobody was promised it yet.
+// promise takes note of a useless claim, unless nobody was promised it yet.
 func (w *world) promise(f *front, c *claim) {
-	if f.sets == nil {
-		f.sets = make(map[value.Value]int32)
-	}
 	if w.plays[c.play].open {
 		return
 	}
 	f.promised++
 	if c.kind == merge.Set {
+		if f.sets == nil {
+			f.sets = make(map[value.Value]int32)
+		}
 		f.sets[w.view.value(c)]++
 	}
 }
 
-// unkept returns how many of the claims that could not be added say something else than what is kept.
+// unkept returns how many of the useless claims say something else than what is kept.
 func (w *world) unkept(cell int32, f *front) int32 {
 	if f.promised == 0 {
 		return 0
 	}
-	state := w.view.cell(cell, all)
-	return f.promised - f.sets[state.Value()]
+	if len(f.sets) > 0 {
+		state := w.view.cell(cell, all)
+		return f.promised - f.sets[state.Value()]
+	}
+	kept := *w.view.slot(cell, all) - 1
+	if w.view.cells[cell].rule.Selects() && slices.Contains(f.useless, kept) && !w.plays[w.view.claims[kept].play].open {
+		return f.promised - 1
+	}
+	return f.promised
 }
 
 // weigh counts anew what of a front is lost, and what a quorum must decide, when a claim has come or got its answer. Who got no
 // answer was promised nothing, and so loses nothing.
 func (w *world) weigh(came *claim, f *front) {
-	lost, undecided := int32(0), int32(0)
-	heads := f.heads
-	if f.sets != nil {
-		lost, heads = w.unkept(came.cell, f), nil
-	}
-	for _, h := range heads {
+	lost, undecided := w.unkept(came.cell, f), int32(0)
+	for _, h := range f.heads {
 		switch o := &w.view.claims[h]; w.fate(h, came) {
 		case merge.Lost:
 			if !w.plays[o.play].open {
@@ -213,7 +229,7 @@ func (w *world) reweigh(play int32) {
 	for i := v.claimsOf[play]; i < v.claimsOf[play+1]; i++ {
 		c := &v.claims[i]
 		f := &v.cells[c.cell].front
-		if f.sets != nil && slices.Contains(f.heads, i) {
+		if slices.Contains(f.useless, i) {
 			w.promise(f, c)
 		}
 		w.weigh(c, f)
@@ -234,7 +250,10 @@ func (w *world) fate(h int32, came *claim) merge.Outcome {
 	}
 	outcome := o.last
 	if came == nil || o.elem != several || o == came || v.share(came, o) {
-		outcome = v.judge(o).Outcome
+		verdict := v.judge(o)
+		if outcome = verdict.Outcome; outcome == merge.Overwritten && verdict.Mismatch {
+			outcome = merge.Lost // what had seen it is not about the same, or it would not stand here
+		}
 		o.last = outcome
 	}
 	if outcome != merge.Lost {

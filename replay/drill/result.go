@@ -524,7 +524,7 @@ func (w *world) losses(r *Result) {
 		if f.lost == 0 {
 			return
 		}
-		for _, h := range f.heads {
+		for _, h := range slices.Concat(f.heads, f.useless) {
 			play := w.view.claims[h].play
 			if w.fate(h, nil) != merge.Lost || w.plays[play].open {
 				continue

@@ -67,7 +67,7 @@ const (
 	grouped = -2
 
 	whole   = -1 // it is about all of its cell
-	several = -2 // about those elements of a set by which it differs from what it replaced: in [view.changes], by claim
+	several = -2 // about the elements of a set by which a value differs from what it replaced, in [view.changes], if only one
 )
 
 // group is the value of a claim on fields that are decided together.
@@ -315,10 +315,6 @@ func (w *world) claim(v *view) {
 					var of []int32
 					for _, e := range append(in, out...) {
 						of = append(of, elemOf(c.cell, e))
-					}
-					if len(of) == 1 {
-						c.elem = of[0]
-						break
 					}
 					slices.Sort(of)
 					v.changes[[2]int32{j, c.cell}] = of
