@@ -213,3 +213,18 @@ func TestNearestIsCloseOrNothing(t *testing.T) {
 	}
 	assert.Equal(t, "", Nearest("a", nil))
 }
+
+// A file of another kind had a mistake told for each of its lines.
+func TestOfVeryManyMistakesTheFirstAreTold(t *testing.T) {
+	ms := &Mistakes{File: "f"}
+	for i := range MaxTold {
+		ms.Add(i+1, "", "wrong")
+	}
+	require.Equal(t, MaxTold, strings.Count(ms.Error(), "wrong"))
+	require.NotContains(t, ms.Error(), "more")
+	ms.Add(MaxTold+1, "", "wrong")
+	ms.Add(MaxTold+2, "", "wrong")
+	require.Equal(t, MaxTold, strings.Count(ms.Error(), "wrong"))
+	require.True(t, strings.HasSuffix(ms.Error(), "\nf: and 2 more mistakes"))
+	require.Len(t, ms.List(), MaxTold+2)
+}

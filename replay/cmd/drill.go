@@ -159,7 +159,7 @@ func (c *command) parseDrill(d *rehearsal) error {
 	names := append([]string{d.script}, d.compare...)
 	d.switched = make(map[*drill.Script]map[string]*merge.Table)
 	for _, name := range names {
-		text, err := os.ReadFile(name)
+		text, err := readText(name)
 		if err != nil {
 			return fmt.Errorf("read script: %w", err)
 		}
@@ -209,13 +209,19 @@ func (c *command) readTraffic(d *rehearsal) error {
 	d.history = h
 	d.files = append(d.files, names...)
 	d.inputs = h.Inputs()
-	d.memory.unlimit() // about a kilobyte for each write
-	d.traffic, err = drill.NewTraffic(h, &d.reads, d.input.options())
-	return err
+	d.memory.unlimit() // about a kilobyte for each write, or two
+	if d.traffic, err = drill.NewTraffic(h, &d.reads, d.input.options()); err != nil {
+		return err
+	}
+	if d.traffic.Writes()+d.traffic.Reads() == 0 { // which is a mistake; this may be why
+		c.aside(&d.input, d.inputs)
+	}
+	return nil
 }
 
 func (d *rehearsal) options(s *drill.Script) drill.Options {
-	return drill.Options{Seed: d.seed, Load: d.load, MaxDrift: d.drift, Tables: d.switched[s]}
+	single := len(d.scripts) == 1 && len(d.parsed) == 1 // several are compared with each other
+	return drill.Options{Seed: d.seed, Load: d.load, MaxDrift: d.drift, Tables: d.switched[s], Calm: single}
 }
 
 // rehearse runs every script under every table.
@@ -250,8 +256,14 @@ func (c *command) rehearse(d *rehearsal) (int, error) {
 	}
 	status := exitDone
 	for _, r := range results {
-		if !r.Passed || c.exceededIn(d.bounds, r) {
+		for _, u := range r.Untried() {
+			c.note("%s: untried", u)
+		}
+		switch {
+		case c.exceededIn(d.bounds, r) || r.Broken():
 			status = exitFound
+		case !r.Passed && status == exitDone:
+			status = exitTrouble
 		}
 	}
 	if c.aside(&d.input, d.inputs) {
@@ -312,6 +324,9 @@ func (c *command) writeDrill(d *rehearsal, results []*drill.Result) error {
 	text := func(w io.Writer) error {
 		if err := drill.Text(w, r); err != nil {
 			return err
+		}
+		if r.Calm == nil {
+			return nil
 		}
 		_, err := fmt.Fprintf(w, "\nNext: the same day without the incidents, beside this one\n  %s\n", d.calmly())
 		return err

@@ -177,27 +177,37 @@ A script says where the replicas are, what is promised of which keys, and what h
   within 5m of heal: converged
 
 Its language: go doc github.com/tiebreakhq/tiebreak/replay/drill. Tables that it switches to are beside it.
-While it runs, a drill takes about 1 KiB of memory for each write, whatever -memory says of the reading.
+A drill by itself is played a second time without its incidents, at once, and the counts of both are told. While that
+runs it takes about 2 KiB of memory for each write, whatever -memory says of the reading; 1 KiB where nothing happens.
 
 Flags
   -rules FILE         the rule table; of several, the drill is run under each and they are compared
 ` + readingHelp + replayingHelp + `  -markdown           the same for where Markdown is read
   -junit FILE         write the checks and timers as JUnit has them
-  -seed N             of all that is left to chance; the script's when left out or 0
-  -load X             how many times the load of the history, as in 2.5
+  -seed N             of all that is left to chance; the script's when left out or 0, and 0 when that says none
+  -load X             how many times the load of the history, as in 2.5; 1 when left out
   -state FILE         write the state of each region at the end: {"region","key","field","value","id","by"}, one a line
   -compare SCRIPT     run this script too and compare; may be given several times
-  -calm               compare with the same regions on a day without incidents
-  -find-limit         find the load at which catching up no longer keeps pace
+  -calm               put the day without the incidents in full beside it, as one of the drills that are compared
+  -find-limit         find the load at which catching up no longer keeps pace: up to 64 times the history's own
   -runbook            print the script as steps for people; takes no history
   -audit RUNBOOK      say what has changed since a runbook was printed; takes no history
-  -fail-on LIST       exit with 1 when there is any of: failed (checks and timers), a measure such as lost, or the code
-                      of a finding; or more of it than a bound, as in 'lost>10' or 'age>5s'
+  -fail-on LIST       exit with 1 when there is any of: failed (checks and timers), a measure, or the code of a
+                      finding; or more of it than a bound, as in 'lost>10' or 'age>5s'
+
+Measures, for checks and -fail-on
+  of writes           writes, refused, unavailable, unknown, throttled, lost, undecided, vanished, latency, stuck,
+                      hidden, backlog; of writes to critical keys split-brain
+  of reads            stale, unread, age
+
+A check of a class or of keys that had no write, or no read, is untried: it has not passed. Where that may be so on
+some days, its line says "or idle": check critical split-brain == 0 or idle
 ` + statusHelp + `  0  every check held, every timer was met, and the regions agree at the end; with -find-limit, the links keep pace
      with the load of the history; with -audit, the runbook is up to date
   1  not so, in any of the drills that are compared; or -fail-on matched
-  2  trouble: a mistake in the script or the rules, a script that doesn't fit the history, a record was set aside that
-     -tolerate does not name, a file that can't be read
+  2  trouble: a check that is untried when nothing failed, a history in which nothing happens, a mistake in the script
+     or the rules, a script that doesn't fit the history, a record was set aside that -tolerate does not name, a file
+     that can't be read
 `,
 	"convert": `tiebreak convert [flags] EXPORT...
 

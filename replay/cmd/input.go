@@ -14,6 +14,7 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/lex"
 	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/history"
 	"github.com/tiebreakhq/tiebreak/replay/report"
@@ -148,7 +149,7 @@ func (c *command) parseTables(names []string) ([]*merge.Table, error) {
 	var tables []*merge.Table
 	var mistakes []error
 	for _, name := range names {
-		text, err := os.ReadFile(name)
+		text, err := readText(name)
 		if err != nil {
 			return nil, fmt.Errorf("read rules: %w", err)
 		}
@@ -159,6 +160,16 @@ func (c *command) parseTables(names []string) ([]*merge.Table, error) {
 		tables = append(tables, t)
 	}
 	return tables, errors.Join(mistakes...)
+}
+
+// readText reads a file that people write, such as a table: of a longer one than that can be no more than it takes to see that.
+func readText(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, lex.MaxBytes+1))
 }
 
 // errNoRules is of a command without a table.

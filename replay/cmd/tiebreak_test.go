@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tiebreakhq/tiebreak/replay/cmd"
+	"github.com/tiebreakhq/tiebreak/replay/drill"
 )
 
 const shop = "testdata/shop/shop.tb"
@@ -94,6 +95,17 @@ func TestEveryFlagIsInTheHelp(t *testing.T) {
 				require.Equal(t, "tiebreak: -"+name+" wants a value; see tiebreak help "+command+"\n", stderr.String())
 			}
 		}
+	}
+}
+
+func TestEveryMeasureIsInTheHelp(t *testing.T) {
+	var help bytes.Buffer
+	cmd.Tiebreak(nil, &help, io.Discard, []string{"help", "drill"})
+	_, measures, _ := strings.Cut(help.String(), "\nMeasures")
+	measures, _, _ = strings.Cut(measures, "\n\n")
+	told := strings.FieldsFunc(measures, func(r rune) bool { return strings.ContainsRune(" ,;\n", r) })
+	for _, m := range drill.Measures() {
+		require.Contains(t, told, string(m))
 	}
 }
 

@@ -8,12 +8,13 @@ import (
 // checking is a check while the drill runs.
 type checking struct {
 	*Check
-	scope  int // -1 is all
-	at     int64
-	value  int64
-	failed bool
-	done   bool // it was asked for the last time
-	point  bool // it is of one moment
+	scope   int // -1 is all
+	at      int64
+	value   int64
+	failed  bool
+	nothing string // why it could measure nothing, when it did not fail
+	done    bool   // it was asked for the last time
+	point   bool   // it is of one moment
 }
 
 // armed is a timer that runs.
@@ -83,6 +84,48 @@ func (w *world) raise(measure int, key int32, v int64) {
 	w.dirty = w.dirty || w.watched[measure]
 }
 
+// countRead counts a read, whether or not anybody writes its key.
+func (w *world) countRead(measure int, rd *read) {
+	if rd.key >= 0 {
+		w.count(measure, rd.key, 1)
+		return
+	}
+	c := w.classes[w.classOfRead(rd)]
+	w.total[measure]++
+	c.tally[measure]++
+	for i, s := range w.scopes {
+		if s.holds(c.Name, rd.name) {
+			w.tallies[i][measure]++
+		}
+	}
+	w.dirty = true
+}
+
+// untried says what a check wants of which there was none so far, so that it could measure nothing; "" when it could.
+func (w *world) untried(c *checking) string {
+	of, n := c.Measure.subject(), int64(0)
+	if n = w.total[of]; c.scope >= 0 {
+		n = w.tallies[c.scope][of]
+	}
+	if n > 0 {
+		return ""
+	}
+	what, link := "no write", "to"
+	switch of {
+	case askedIndex:
+		what, link = "no read", "of"
+	case criticalIndex:
+		what, link = "no write to a critical key", "of"
+	}
+	switch {
+	case c.Class != "":
+		return what + " " + link + " class " + c.Class
+	case c.Keys != "":
+		return what + " " + link + " " + string(c.Keys)
+	}
+	return what
+}
+
 // measured returns what a check bounds, now.
 func (w *world) measured(c *checking) int64 {
 	switch {
@@ -118,11 +161,14 @@ func (w *world) judge() {
 		w.armed = slices.Delete(w.armed, i, i+1)
 		res := TimerResult{Line: a.Line, Timer: a.Timer.String(), Owner: a.Owner, Began: Moment(a.from),
 			Deadline: Moment(a.deadline), Ended: Moment(w.now), Took: time.Duration(w.now - a.from), Met: true}
+		what := "met: " + a.Timer.String() + ", after " + durationOf(w.now-a.from)
 		if a.check == nil {
 			res.Later = w.spreading(a.accepted)
+		} else if res.Untried = w.untried(a.check); res.Untried != "" {
+			res.Met, what = a.check.Idle, idleness(a.check.Idle)+": "+a.Timer.String()+": "+res.Untried
 		}
 		w.timers = append(w.timers, res)
-		w.log(Event{Kind: "timer", Line: a.Line, What: "met: " + a.Timer.String() + ", after " + durationOf(w.now-a.from), Owner: a.Owner})
+		w.log(Event{Kind: "timer", Line: a.Line, What: what, Owner: a.Owner})
 	}
 }
 
@@ -188,8 +234,18 @@ func (w *world) lastWord() {
 		if c.Measure == Backlog && c.throughout() {
 			c.value = w.peak()
 		}
-		c.failed = !c.holds(c.value)
+		if c.failed = !c.holds(c.value); !c.failed {
+			c.nothing = w.untried(c)
+		}
 	}
+}
+
+// idleness is the outcome of what could measure nothing.
+func idleness(allowed bool) string {
+	if allowed {
+		return "idle"
+	}
+	return "UNTRIED"
 }
 
 // peak returns the greatest backlog that any link had.

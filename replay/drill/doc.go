@@ -13,7 +13,7 @@
 //	drill.Text(os.Stdout, result)
 //
 // [Compare] puts the same drill under several tables or scripts side by side, and [Script.Calm] is the same day without
-// the incidents. [FindLimit] searches for the load at which the links no longer keep pace. [JUnit] is for servers that run
+// the incidents, which [Options.Calm] lets happen beside the drill, to tell what of a count is theirs. [FindLimit] searches for the load at which the links no longer keep pace. [JUnit] is for servers that run
 // checks. [Runbook] writes the script as steps for people, and [Audit] says whether a runbook is still true. [Script.Play]
 // lets the same steps happen to a service of yours in a test.
 //
@@ -45,7 +45,7 @@
 //	step       "tell support which carts changed"             owner "support"  handoff
 //
 //	check      critical refused <= 1000          else rollback heal
-//	check      lost orders/* <= 50
+//	check      lost orders/* <= 50 or idle       # no orders is fine too
 //	within     5m of heal: converged
 //
 // What happens at a time:
@@ -86,10 +86,20 @@
 // accepted by then is in every region: what is accepted meanwhile it does not wait for, and a report says where some of that was
 // still on the way.
 //
+// A check that holds, and whose class or keys had no write by then, could measure nothing: it is untried, and has not passed. Of
+// reads that is when there was no read, of a split brain when there was no write to a critical key. Where that may be so, as of a class
+// that is idle on some days, "or idle" stands behind the limit.
+//
+// Lost is what a dry run of the history calls so, by the same words: an acknowledged loser that nobody who had seen it replaced, and
+// that says something else than what is kept; an absolute value that a counter can't add is one. What a writer had seen is another
+// matter: a drill knows it of each, from what its region had got over the links of the script, where a dry run goes by the records and
+// gives a range when they say nothing. So a drill of a calm day mostly comes out within that range, and need not.
+//
 // # Times
 //
 // A time like 12:00 is of the first day of the history, in UTC; a full date as 2026-05-20T12:00:00Z may stand instead, for
-// histories over several days. A step, a timer or a load more than a day from the history is an error.
+// histories over several days. A step, a timer or a load more than a day from the history is an error, and so is what can't matter to
+// it: a cut that is over before its first write, a heal before that, a clock that is set a minute after its last.
 //
 // A write is made when its record says, at the region of its node, and is stamped with the recorded time, moved by what the
 // script does to the region's clock; "clocks hybrid" stamps by hybrid logical clocks instead. One that first asks other regions (see

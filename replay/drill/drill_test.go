@@ -88,6 +88,14 @@ func TestAllMistakesOfAScriptAreToldAtOnce(t *testing.T) {
 	asItWas(t, "mistakes.golden", err.Error()+"\n")
 }
 
+// Each of its records was a mistake, a line each.
+func TestAHistoryIsNoScript(t *testing.T) {
+	for _, text := range []string{strings.Repeat(at(1, "eu", 1, "k", "a"), 1000), "\ufeff\n [{}]", "\x28\xb5\x2f\xfd\n\x00", "\x1f\x8b"} {
+		_, err := ParseScript("s", []byte(text))
+		require.EqualError(t, err, "s:1: this is a history and no script; the script comes first: drill SCRIPT HISTORY")
+	}
+}
+
 func TestAScriptSaysItselfAgain(t *testing.T) {
 	s := MustParseScript(documentedScript(t))
 	require.Equal(t, s.Fingerprint(), MustParseScript(documentedScript(t)+"\n# a comment\n").Fingerprint())
@@ -382,10 +390,158 @@ func TestWhatDoesNotFitTheHistoryIsTold(t *testing.T) {
 		"drill:5: 2027-01-02T00:00:00Z is more than a day from the history", `the drill switches to the rule table "other.tb", which was not given`} {
 		require.ErrorContains(t, err, wrong)
 	}
-	r, err := Run(MustParseScript(two+"at 12:00 cut eu for 1m\nwithin 1m of heal: converged"),
-		merge.MustParseTable("* * lww"), trafficOf(t, ""), Options{})
-	require.NoError(t, err)
-	require.True(t, r.Converged, "an empty history")
+}
+
+// It passed, from never to never.
+func TestADrillInWhichNothingHappensIsAMistake(t *testing.T) {
+	for text, why := range map[string]string{
+		"": "the history has no writes and no reads",
+		`{"key":"k","field":"f","value":1,"node":"eu","version":1}` + "\n" + `{"key":"k","field":"f","value":2,"node":"us","version":2}` + "\n": "of the 2 records of the history none says when it was",
+	} {
+		_, err := Run(MustParseScript(two+"at 12:00 cut eu for 1m\nwithin 1m of heal: converged"), merge.MustParseTable("* * lww"), trafficOf(t, text), Options{})
+		require.EqualError(t, err, "drill: drill: nothing happens in the drill: "+why)
+	}
+	r := runDrill(t, two, at(1, "eu", 1, "k", "a")+at(2, "us", 2, "k", "b")+`{"key":"k","field":"f","value":1,"node":"eu","version":1}`+"\n")
+	var b bytes.Buffer
+	require.NoError(t, Text(&b, r))
+	require.Contains(t, b.String(), "\n  LEFT OUT: 1 record of the history")
+}
+
+// A check of a class or of keys that nobody writes, or of reads that nobody made, was passed.
+func TestWhatCouldMeasureNothingIsNotPassed(t *testing.T) {
+	script := two + "class critical = ledgerr/*\nclass rest = *\n"
+	text := at(10, "us", 1, "ledger/1", "a") + at(20, "eu", 1, "ledger/1", "b") + readAt(30, "eu", "nobody/1", "strong")
+	for check, nothing := range map[string]string{
+		"check critical split-brain == 0": "no write to a critical key of class critical",
+		"check rest split-brain == 0":     "no write to a critical key of class rest",
+		"check lost ordrs/* <= 0":         "no write to ordrs/*",
+		"check ordrs/* writes <= 3":       "no write to ordrs/*",
+		"check stale ledger/* <= 0":       "no read of ledger/*",
+		"check stale == 0":                "",
+		"check nobody/* unread == 0":      "",
+		"check critical refused == 0":     "no write to class critical",
+		"check backlog <= 9":              "",
+		"check rest lost == 0":            "",
+		"at 00:00:00.015 check lost == 0": "",
+		"at 00:00:00.009 check lost == 0": "no write",
+		"at 00:00:00.012 cut eu for 1ms\nwithin 1s of heal: lost ordrs/* == 0": "no write to ordrs/*",
+		"at 00:00:00.012 cut eu for 1ms\nwithin 1s of heal: lost == 0":         "",
+	} {
+		t.Run(check, func(t *testing.T) {
+			r := runDrill(t, script+check, text)
+			require.Empty(t, r.Failed())
+			require.False(t, r.Broken())
+			require.Equal(t, nothing == "", r.Passed)
+			var b bytes.Buffer
+			require.NoError(t, Text(&b, r))
+			require.NoError(t, JUnit(&b, r))
+			require.NoError(t, Compare(r, r).Text(&b))
+			if nothing == "" {
+				require.Empty(t, r.Untried())
+				require.NotContains(t, b.String(), "UNTRIED")
+				return
+			}
+			require.Len(t, r.Untried(), 1)
+			require.Contains(t, r.Untried()[0], ": "+nothing)
+			require.Contains(t, b.String(), "\n  UNTRIED: script")
+			require.Contains(t, b.String(), `<skipped message="`+nothing+`"></skipped>`)
+
+			r = runDrill(t, script+check+" or idle", text)
+			require.True(t, r.Passed)
+			require.Empty(t, r.Untried())
+			b.Reset()
+			require.NoError(t, Text(&b, r))
+			require.Contains(t, b.String(), "  idle ")
+		})
+	}
+	r := runDrill(t, script+"check ordrs/* writes >= 1 or idle", text)
+	require.Len(t, r.Failed(), 1, "none is too few")
+}
+
+// The cut of a region that no node of the history lives in was passed, and not a word was said.
+func TestARegionInWhichNothingBeganIsTold(t *testing.T) {
+	text := at(10, "us", 1, "k", "a") + at(20, "eu", 1, "k", "b")
+	said := func(script string) string {
+		var b bytes.Buffer
+		require.NoError(t, Text(&b, runDrill(t, script, text)))
+		return b.String()
+	}
+	require.Contains(t, said(two+"region xx = mars-*\n"), "\n  no write of the history began in xx\n")
+	require.Contains(t, said(two+"region xx = mars-*\nat 00:00:00.015 cut xx for 1ms\nat 00:00:00.018 stop xx for 1ms\n"),
+		"\n  NO WRITE of the history began in xx (line 4), which is what lines 5 and 6 are about\n")
+	require.NotContains(t, said(two), "began in")
+}
+
+func TestANodeWithoutARegionIsToldTheNearestLine(t *testing.T) {
+	text := at(10, "us", 1, "k", "v") + at(20, "eu-1", 1, "k", "v") + at(30, "ap", 1, "k", "v")
+	run := func(script string) error {
+		_, err := Run(MustParseScript("region us = us\n"+script+"\nlink * 1ms"), merge.MustParseTable("* * lww"), trafficOf(t, text), Options{})
+		return err
+	}
+	require.EqualError(t, run("region eu = eu_*"), `drill: drill: no region for "ap", "eu-1" of the history; did line 2 mean "eu-1", where eu has "eu_*"?`)
+	require.EqualError(t, run("region mars = mars-*"), `drill: drill: no region for "ap", "eu-1" of the history; add a line such as: region elsewhere = *`)
+	require.NoError(t, run("region eu = EU-* eu-* ap"))
+}
+
+// The node without a name was to be given a region: nothing says that all those writes are of one node. Reads may have one.
+func TestWritesOfNobodyNeedAnOrigin(t *testing.T) {
+	run := func(text, script string) error {
+		_, err := Run(MustParseScript(script+"link * 1ms"), merge.MustParseTable("* * lww"), trafficOf(t, text), Options{})
+		return err
+	}
+	elsewhere := "region us = us\nregion elsewhere = *\n"
+	day := time.Date(2026, 5, 20, 0, 0, 0, 0, time.UTC)
+	feed := fmt.Sprintf(`{"after":{"id":1,"name":"a"},"key":[1],"topic":"users","updated":"%d.0000000000"}`+"\n", day.UnixNano())
+	for _, script := range []string{elsewhere, two[:strings.Index(two, "link")]} {
+		require.EqualError(t, run(feed+strings.Replace(feed, `"key":[1]`, `"key":[2]`, 1), script), "drill: drill: nothing says where 2 writes of the history began; "+
+			"name the region of each export with -region NAME=FILE, or the column that says it with -origin COLUMN")
+	}
+	reads := at(10, "us", 1, "k", "v") + fmt.Sprintf(`{"key":"k","op":"read","time":%d}`+"\n", day.UnixNano())
+	require.NoError(t, run(reads, elsewhere))
+	require.ErrorContains(t, run(reads, "region us = us\nregion eu = eu\n"), "nothing says who served 1 read of the history; let a region have them")
+}
+
+// An incident on the day before was accepted, and what had to be so within 5m of its heal was so after 0s.
+func TestWhatMissesTheHistoryIsAMistake(t *testing.T) {
+	text := at(3600e3, "us", 1, "k", "a") + at(2*3600e3, "eu", 1, "k", "b")
+	run := func(lines string) error {
+		_, err := Run(MustParseScript(two+lines), merge.MustParseTable("* * lww"), trafficOf(t, text), Options{})
+		return err
+	}
+	for _, lines := range []string{
+		"at 2026-05-19T12:00:00Z cut eu for 1h", "at 00:10 stop eu for 50m", "at 02:02 skew eu +1s", "at 03:00 link * 1s", "at 00:30 heal",
+		"at 00:30 restart eu from backup 00:20", "load x2 from 03:00 for 1h", "load x2 from 00:00 for 1h", "within 5m of 00:30: converged",
+	} {
+		require.ErrorContains(t, run(lines), ": the history is from 2026-05-20T01:00:00Z to 2026-05-20T02:00:00Z", lines)
+	}
+	require.ErrorContains(t, run("at 2026-05-19T12:00:00Z cut eu for 1h"), "drill:4: cut eu for 1h: nothing happens at 2026-05-19T12:00:00Z: ")
+	for _, lines := range []string{
+		"at 00:10 cut eu", "at 00:10 cut eu for 51m", "at 02:00 cut eu for 1h\nat 03:00 heal", "at 00:10 step \"begin\"", "at 03:00 check lost <= 1",
+		"load x2 from 00:00 for 90m", "at 00:10 cut eu\nwithin 2h of 02:30: converged",
+	} {
+		require.NoError(t, run(lines), lines)
+	}
+}
+
+// A check showed its first breach as if that had been all.
+func TestAFailedCheckSaysWhereItBeganAndWhereItEnded(t *testing.T) {
+	r := runDrill(t, two+"check writes <= 1", at(10, "us", 1, "k", "a")+at(20, "eu", 1, "k", "b")+at(30, "eu", 2, "k", "c"))
+	require.EqualValues(t, 2, r.Checks[0].Value)
+	require.EqualValues(t, 3, r.Checks[0].Final)
+	require.Equal(t, []string{"s.drill:4: check writes <= 1: it was 2 at 2026-05-20T00:00:00.02Z, and 3 at the end"}, r.Failed())
+	var b bytes.Buffer
+	require.NoError(t, Text(&b, r))
+	require.Contains(t, b.String(), "check writes <= 1  2, 3 at the end  at 00:00:00.020")
+	require.NoError(t, JUnit(&b, r))
+	require.Contains(t, b.String(), `failure message="it was 2 at 2026-05-20T00:00:00.02Z, and 3 at the end"`)
+}
+
+func TestARunbookSaysNothingOfWhatThereIsNot(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, Runbook(&b, MustParseScript(two+"check lost == 0"), merge.MustParseTable("* * lww")))
+	require.NotContains(t, b.String(), "## Steps")
+	require.NotContains(t, b.String(), "## Promised")
+	require.Contains(t, b.String(), "| what |\n| --- |\n| lost == 0 |\n")
 }
 
 // What a history says can't move a reader's cursor, or make Markdown of its own.
@@ -411,16 +567,25 @@ func TestReportsEscapeWhatTheHistorySays(t *testing.T) {
 // What a drill on which nothing happens and links take no time loses is what a plain dry run finds, which learns from the
 // records who had seen what.
 func TestADrillLosesWhatAPlainDryRunOfItLoses(t *testing.T) {
-	for seed := range uint64(30) {
+	saw, compared := map[string]int64{}, 0
+	for seed := range uint64(120) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		// Going back to a backup of before everything makes the drill note what every writer had seen.
-		script := threeRegions.script([]string{"at 00:00:00.001 restart a from backup 00:00:00.001", threeRegions.steps[rng.IntN(5)]}, "local", "local")
-		table := merge.MustParseTable("nodes a < b < c\nset/* * remove-wins\nref/* * prefer 3 > 2 > 1\n* * lww")
-		traffic := trafficOf(t, oracleHistory(rng, 30))
+		script := threeRegions.script([]string{"at 00:00:00.005 restart a from backup 00:00:00.001", threeRegions.steps[rng.IntN(5)]}, "local", "local")
+		table := merge.MustParseTable("nodes a < b < c\nset/* * remove-wins\nany/* * grow-only\ncnt/* * counter\nref/* * prefer 3 > 2 > 1\nsib/* * keep-all\n* * lww")
+		text := oracleHistory(rng, 30)
+		if seed%2 == 1 {
+			text = wholeHistory(rng, 60)
+		}
+		traffic := trafficOf(t, text)
 		w, err := newWorld(MustParseScript(script), table, traffic, &Options{})
 		require.NoError(t, err)
 		w.run()
-		r := w.result(table)
+		r := w.result(table, nil)
+		if !closed(w) {
+			continue // a history can't say it: who has seen a write has seen there what its writer had
+		}
+		compared++
 		// The drill, as a history: each write with the ids of those on its key that its writer had seen.
 		var b bytes.Buffer
 		out := history.NewWriter(&b, history.Native)
@@ -448,7 +613,59 @@ func TestADrillLosesWhatAPlainDryRunOfItLoses(t *testing.T) {
 		report := h.Run(table, replay.Options{})
 		require.Equal(t, report.Totals.Writes, r.Totals[Writes])
 		require.Equal(t, replay.Count{Min: r.Totals[Lost], Max: r.Totals[Lost]}, report.Totals.Lost, "seed %d", seed)
+		for _, l := range r.Lost {
+			saw[l.Key] += int64(seed % 2)
+		}
 	}
+	require.Greater(t, compared, 40)
+	for _, key := range []string{"cnt/1", "any/1", "set/1", "x"} {
+		require.NotZero(t, saw[key], "nothing of %s was ever lost", key)
+	}
+}
+
+// closed reports whether whoever had seen a write had seen all that its writer had seen, of each key.
+func closed(w *world) bool {
+	for i := range w.plays {
+		for j := range w.plays {
+			a, b := w.base(int32(i)), w.base(int32(j))
+			if a.key != b.key || i == j || w.plays[i].status != isAccepted || w.plays[j].status != isAccepted || !w.seen[i].Has(w.dot(int32(j))) {
+				continue
+			}
+			if !w.seen[i].Covers(w.seen[j]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// wholeHistory makes a history in which counters and sets are written as a whole, with what they replaced and without: what can't
+// be added takes no other's place, and a set that of what it changes alone.
+func wholeHistory(r *rand.Rand, writes int) string {
+	var b strings.Builder
+	day := time.Date(2026, 5, 20, 0, 0, 0, 0, time.UTC)
+	seqs := map[string]int{}
+	for i := range writes {
+		key := []string{"cnt/1", "any/1", "set/1", "x", "sib/1"}[r.IntN(5)]
+		node := string(rune('a' + r.IntN(3)))
+		seqs[node]++
+		values := []string{"0", "1", "2"}
+		if key == "any/1" || key == "set/1" {
+			values = []string{"[]", "[1]", "[2]", "[1,2,3]"}
+		}
+		rest := `"op":"set","value":` + values[r.IntN(len(values))]
+		switch r.IntN(8) {
+		case 0, 1:
+			rest += `,"before":` + values[r.IntN(len(values))]
+		case 2:
+			rest = `"op":"delete"`
+		case 3:
+			rest = `"op":"` + []string{"add", "add", "insert", "remove"}[r.IntN(4)] + `","value":1` // of use to some, and not to others
+		}
+		fmt.Fprintf(&b, `{"key":%q,"field":"f",%s,"node":%q,"time":%d,"id":"%s:%d"}`+"\n", key, rest, node,
+			day.Add(5*time.Millisecond+time.Duration(i)*50*time.Millisecond/time.Duration(writes)).UnixNano(), node, seqs[node])
+	}
+	return b.String()
 }
 
 // A link keeps order: what was sent when it was slow arrives before what is sent after it has become fast.

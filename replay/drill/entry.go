@@ -12,7 +12,13 @@ import (
 
 // attempt makes a write that was due at a time, if it may.
 func (w *world) attempt(i int32, due int64) {
-	n := &w.nodes[w.base(i).node]
+	b := w.base(i)
+	n := &w.nodes[b.node]
+	n.replica.region.due++
+	w.count(dueIndex, b.key, 1)
+	if w.watch[b.key].critical {
+		w.count(criticalIndex, b.key, 1)
+	}
 	if len(n.waiting) > 0 {
 		w.hold(i, n, due)
 		return

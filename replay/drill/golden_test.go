@@ -41,7 +41,9 @@ func TestReportsReadAsTheyDid(t *testing.T) {
 		require.NoError(t, err)
 		s, err := ParseScript(name+".drill", source)
 		require.NoError(t, err)
-		r, err := Run(s, table, traffic, opt)
+		beside := opt
+		beside.Calm = true
+		r, err := Run(s, table, traffic, beside)
 		require.NoError(t, err)
 		calm, err := Run(s.Calm(), table, traffic, opt)
 		require.NoError(t, err)

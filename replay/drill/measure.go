@@ -50,6 +50,14 @@ const (
 	numMeasures
 )
 
+// What is counted beside the measures: of what there is to measure, how much there was.
+const (
+	dueIndex      = numMeasures + iota // writes
+	criticalIndex                      // writes to critical keys
+	askedIndex                         // reads
+	numCounts
+)
+
 var measures = [numMeasures]Measure{
 	writesIndex: Writes, refusedIndex: Refused, unavailableIndex: Unavailable, unknownIndex: Unknown, throttledIndex: Throttled, lostIndex: Lost,
 	undecidedIndex: Undecided, vanishedIndex: Vanished, staleIndex: Stale, unreadIndex: Unread, ageIndex: Age,
@@ -81,8 +89,19 @@ func (m Measure) Text(v int64) string {
 	return strconv.FormatInt(v, 10)
 }
 
-// tally counts every measure.
-type tally [numMeasures]int64
+// subject returns the place of what a measure is of, in a tally: without any of it, it measures nothing.
+func (m Measure) subject() int {
+	switch m {
+	case Stale, Unread, Age:
+		return askedIndex
+	case SplitKeys:
+		return criticalIndex
+	}
+	return dueIndex
+}
+
+// tally counts every measure, and what there was to measure.
+type tally [numCounts]int64
 
 // scope is what a check is about: the keys of a class, of a pattern, or all.
 type scope struct {
@@ -99,6 +118,6 @@ type counters struct {
 	total   tally
 	scopes  []scope
 	tallies []tally
-	watched [numMeasures]bool
+	watched [numCounts]bool
 	dirty   bool // something that a check bounds has changed
 }

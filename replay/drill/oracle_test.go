@@ -1128,7 +1128,7 @@ func checkAgainstOracle(t *testing.T, top topology, script, text string) *Result
 	w, err := newWorld(s, table, tr, &Options{Tables: map[string]*merge.Table{"other": other}})
 	require.NoError(t, err)
 	w.run()
-	res := w.result(table)
+	res := w.result(table, nil)
 
 	o := newOracle(w, top)
 	o.t = t

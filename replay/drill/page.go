@@ -3,6 +3,7 @@ package drill
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -121,6 +122,20 @@ func (p *page) table(heads []string, rows [][]string) {
 		}
 		p.line("  %s", strings.TrimRight(b.String(), " "))
 	}
+}
+
+// filled writes a table without the columns that no row has something in.
+func (p *page) filled(heads []string, rows [][]string) {
+	for i := len(heads) - 1; i >= 0; i-- {
+		if slices.ContainsFunc(rows, func(row []string) bool { return row[i] != "" }) {
+			continue
+		}
+		heads = slices.Delete(heads, i, i+1)
+		for j := range rows {
+			rows[j] = slices.Delete(rows[j], i, i+1)
+		}
+	}
+	p.table(heads, rows)
 }
 
 // maxCell is how many characters a cell of a table in text may have.

@@ -26,7 +26,12 @@ func (w *world) propose(r *Result) {
 	}
 	for _, c := range r.Checks {
 		switch {
+		case c.Untried != "" && !c.Passed:
+			add(c.Line, "mend its class or keys, or say that it may be so, by \"or idle\" behind the limit", "%q could measure nothing: %s", c.Check, c.Untried)
 		case c.Passed:
+		case r.calm != nil && c.Calm != nil && r.calm.check(c.Line).failed():
+			add(c.Line, "mend the check, or the day, before the incidents: what they add can't show in it",
+				"%q fails without the incidents too", c.Check)
 		case c.Rollback == "":
 			add(c.Line, "say what to do when it fails, as in: else rollback heal", "%q failed and has no rollback", c.Check)
 		case c.Final > c.Value:
@@ -38,6 +43,8 @@ func (w *world) propose(r *Result) {
 		switch {
 		case !t.Ran:
 			add(t.Line, "mend the script, or check why the event did not come", "%q never ran", t.Timer)
+		case t.Untried != "" && !t.Met:
+			add(t.Line, "mend its class or keys, or say that it may be so, by \"or idle\" behind the limit", "%q could measure nothing: %s", t.Timer, t.Untried)
 		case !t.Met && w.script.narrow():
 			add(t.Line, "give the links more bandwidth, the timer more time, or the drill less load", "%q was missed", t.Timer)
 		case !t.Met:
@@ -70,7 +77,7 @@ func (w *world) propose(r *Result) {
 	}
 	if n := r.Totals[Unknown]; n > 0 {
 		add(0, "let the callers try again under the same id, or read before they do: the write may be in force",
-			"%d writes were made whose clients never got an answer", n)
+			"%d writes were made whose clients never got an answer%s", n, r.without(Unknown))
 	}
 	if n := r.Totals[Vanished]; n > 0 {
 		add(0, "let writes be acknowledged by two regions, or keep a log beside the backups",
@@ -78,7 +85,7 @@ func (w *world) propose(r *Result) {
 	}
 	if n := r.Totals[Hidden]; n > 0 {
 		add(0, "ask whether these writers would have acted otherwise: the drill replays what they did",
-			"%d writers had seen what the drill hid from them", n)
+			"%d writers had seen what the drill hid from them%s", n, r.without(Hidden))
 	}
 	for _, name := range w.script.named {
 		if w.script.region(name) < 0 && !slices.Contains(w.t.nodes, clock.Node(name)) {
@@ -102,15 +109,18 @@ func (w *world) proposeForClasses(r *Result, add func(line int, do, gap string, 
 		}
 		if n := c.tally[refusedIndex]; n > 0 && c.Writes.Kind == Some {
 			add(c.Line, "tell the callers how they are to wait or degrade, or let fewer regions suffice",
-				"%d writes of class %s were refused", n, c.Name)
+				"%d writes of class %s were refused%s", n, c.Name,
+				r.withoutInClass(c.Name, func(c *ClassSum) int64 { return c.Counts[Refused] }, n))
 		}
 		if n := c.doomed; n > 0 {
 			add(c.Line, fmt.Sprintf("read %s by quorum where it matters", c.Name),
-				"%d reads of class %s showed writes that were lost later", n, c.Name)
+				"%d reads of class %s showed writes that were lost later%s", n, c.Name,
+				r.withoutInClass(c.Name, func(c *ClassSum) int64 { return c.Doomed }, n))
 		}
 		if n := c.regressed; n > 0 {
 			add(c.Line, fmt.Sprintf("let the reads of %s be of a session", c.Name),
-				"%d reads of class %s showed less than their session had seen before", n, c.Name)
+				"%d reads of class %s showed less than their session had seen before%s", n, c.Name,
+				r.withoutInClass(c.Name, func(c *ClassSum) int64 { return c.Regressed }, n))
 		}
 	}
 	prefers := make([]*preference, 0, len(w.prefers))
@@ -125,25 +135,58 @@ func (w *world) proposeForClasses(r *Result, add func(line int, do, gap string, 
 			"readers of class %s in %s asked for fresh values and got those of their own region while it was cut off: %d reads, up to %s behind, from %s",
 			p.class, p.region, p.reads, durationOf(p.age), Moment(p.first))
 	}
-	lost := make(map[int]int64) // by the line of the rule
-	for _, c := range w.view.cells {
-		if c.front.lost > 0 {
-			lost[c.rule.Line] += int64(c.front.lost)
+	if n := r.Totals[Lost]; n > 0 {
+		proposeForLost(r, n, add)
+	}
+}
+
+// proposeForLost says what to look at for what was lost: at the line that decided most of it, or most of what came with the incidents.
+// What the day loses by itself is not theirs.
+func proposeForLost(r *Result, n int64, add func(line int, do, gap string, args ...any)) {
+	losses, of := r.losses, "them"
+	if r.calm != nil {
+		losses, of = r.ofIncidents(), "what came with the incidents"
+	}
+	if len(losses) == 0 {
+		add(0, "it is not for the incidents to answer for: the day loses the same by itself, and a dry run says by which rules",
+			"%d acknowledged writes were lost, the same without the incidents", n)
+		return
+	}
+	by := make(map[int]int)
+	table, worst := "", 0
+	for _, l := range losses {
+		if l.line == 0 { // with a restart, which is told
+			continue
+		}
+		by[l.line]++
+		if table = l.table; by[l.line] > by[worst] || by[l.line] == by[worst] && l.line < worst {
+			worst = l.line
 		}
 	}
-	for _, e := range w.view.elems {
-		if e.front.lost > 0 {
-			lost[w.view.cells[e.cell].rule.Line] += int64(e.front.lost)
+	if worst == 0 {
+		return
+	}
+	gap := fmt.Sprintf("%d acknowledged writes were lost%s", n, r.without(Lost))
+	if r.calm != nil {
+		gap += fmt.Sprintf("; %d of them with the incidents alone", len(losses))
+	}
+	add(0, fmt.Sprintf("look at line %d of %s, which decides most of %s: would another rule combine them?", worst, table, of), "%s", gap)
+}
+
+// ofIncidents returns what is not lost on the calm day.
+func (r *Result) ofIncidents() (losses []loss) {
+	type key struct {
+		play  int32
+		field string
+	}
+	calm := make(map[key]bool, len(r.calm.losses))
+	for _, l := range r.calm.losses {
+		calm[key{l.play, l.field}] = true
+	}
+	for _, l := range r.losses {
+		if !calm[key{l.play, l.field}] {
+			losses = append(losses, l)
 		}
 	}
-	if n := r.Totals[Lost]; n > 0 && len(lost) > 0 {
-		line := 0
-		for l, count := range lost {
-			if line == 0 || count > lost[line] || count == lost[line] && l < line {
-				line = l
-			}
-		}
-		add(0, fmt.Sprintf("look at line %d of %s, which decides most of them: would another rule combine them?", line,
-			w.view.table.File), "%d acknowledged writes were lost", n)
-	}
+	return losses
 }

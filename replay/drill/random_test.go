@@ -96,7 +96,7 @@ func TestRandomDrillsConvergeToThePlainFold(t *testing.T) {
 		w, err := newWorld(s, table, traffic, &opt)
 		require.NoError(t, err)
 		w.run()
-		res := w.result(table)
+		res := w.result(table, nil)
 		fail := func(what string) string { return fmt.Sprintf("seed %d: %s\n%s", seed, what, text) }
 		if !res.Converged || res.Mixed || res.Apart != 0 {
 			require.Fail(t, fail(fmt.Sprintf("converged %t, %d apart", res.Converged, res.Apart)))

@@ -50,8 +50,9 @@ func (w *world) begin(rd *read, r *replica, stopped bool) {
 	c := w.classes[w.classOfRead(rd)]
 	c.reads++
 	r.region.reads++
+	w.countRead(askedIndex, rd)
 	if r.stopped || stopped {
-		w.unread(c, rd.key)
+		w.countRead(unreadIndex, rd)
 		return
 	}
 	g := &reading{rd: rd, class: c, at: r, began: w.now, last: -1}
@@ -63,7 +64,7 @@ func (w *world) begin(rd *read, r *replica, stopped bool) {
 	}
 	need, only, ok := w.whomToAsk(g)
 	if !ok {
-		w.unread(c, rd.key)
+		w.countRead(unreadIndex, rd)
 		if c.Reads.Kind == Some {
 			w.denied(lossOf{r, c, true}, rd.name)
 		}
@@ -89,16 +90,6 @@ func (w *world) classOfRead(rd *read) int {
 		return at
 	}
 	return len(w.classes) - 1
-}
-
-func (w *world) unread(c *class, key int32) {
-	if key >= 0 {
-		w.count(unreadIndex, key, 1)
-		return
-	}
-	w.total[unreadIndex]++
-	c.tally[unreadIndex]++
-	w.dirty = true
 }
 
 // whomToAsk says how many regions must answer a read under its class's level, or which other replica; ok is false when

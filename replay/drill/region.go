@@ -17,6 +17,7 @@ type region struct {
 	bits     uint64 // of its replicas
 	nodes    int    // that write here
 
+	due                                     int64 // writes of the history that began here
 	accepted, refused, unavailable, unknown int64
 	stale, reads                            int64
 	lost                                    int64

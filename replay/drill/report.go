@@ -40,8 +40,11 @@ func writeReport(w io.Writer, r *Result, markdown bool) error {
 
 func (p *page) opening(r *Result) {
 	verdict := "PASSED"
-	if !r.Passed {
+	switch {
+	case r.Broken():
 		verdict = "FAILED"
+	case !r.Passed:
+		verdict = "UNTRIED"
 	}
 	p.item(fmt.Sprintf("%s: script %s (%.8s), table %s (%.8s), seed %d", verdict, r.Script.File, r.Script.Fingerprint,
 		r.Table.File, r.Table.Fingerprint, r.Seed))
@@ -59,6 +62,9 @@ func (p *page) opening(r *Result) {
 	default:
 		p.item("the regions agree at the end")
 	}
+	for _, n := range r.notes() {
+		p.item(n)
+	}
 }
 
 func (p *page) outcomes(r *Result) {
@@ -67,12 +73,22 @@ func (p *page) outcomes(r *Result) {
 	}
 	p.title("Checks and timers")
 	var rows [][]string
-	for _, c := range r.Checks {
-		outcome, when := "passed", ""
-		if !c.Passed {
+	for i := range r.Checks {
+		c := &r.Checks[i]
+		outcome, value, when := "passed", c.Measure.Text(c.Value), ""
+		switch {
+		case c.Untried != "":
+			outcome, value = idleness(c.Passed), c.Untried
+		case !c.Passed:
 			outcome, when = "FAILED", "at "+r.hours(c.At)
+			if c.Final != c.Value {
+				value += ", " + figure(c.Measure, c.Final) + " " + c.finally()
+			}
+			if c.Calm != nil {
+				value += withoutThem(c.Measure, c.Final, *c.Calm)
+			}
 		}
-		rows = append(rows, []string{strconv.Itoa(c.Line), outcome, c.Check, c.Measure.Text(c.Value), when, c.Owner})
+		rows = append(rows, []string{strconv.Itoa(c.Line), outcome, c.Check, value, when, c.Owner})
 	}
 	for _, t := range r.Timers {
 		outcome, value := "met", "after "+durationOf(int64(t.Took))
@@ -82,6 +98,8 @@ func (p *page) outcomes(r *Result) {
 		switch {
 		case !t.Ran:
 			outcome, value = "not run", ""
+		case t.Untried != "":
+			outcome, value = idleness(t.Met), t.Untried
 		case !t.Met:
 			outcome, value = "MISSED", ""
 		}
@@ -113,20 +131,24 @@ func (p *page) timeline(r *Result) {
 func (p *page) totals(r *Result) {
 	p.title("Counts")
 	var rows [][]string
+	heads := []string{"", ">", ">without the incidents", ""}
 	for _, m := range measures {
-		v := r.Totals[m]
-		if v == 0 && m != Lost && m != Refused && m != Writes {
+		v, calm := r.Totals[m], r.Calm[m]
+		if v == 0 && calm == 0 && m != Lost && m != Refused && m != Writes {
 			continue
 		}
-		rows = append(rows, []string{string(m), figure(m, v), meanings[m]})
-	}
-	if r.Untimed > 0 {
-		rows = append(rows, []string{"untimed", number(r.Untimed), "records of the history that have no time, and so no place in a drill"})
+		rows = append(rows, []string{string(m), figure(m, v), figure(m, calm), meanings[m]})
 	}
 	if r.Waiting > 0 {
-		rows = append(rows, []string{"waiting", number(r.Waiting), "throttled writes that never found room"})
+		rows = append(rows, []string{"waiting", number(r.Waiting), "", "throttled writes that never found room"})
 	}
-	p.table([]string{"", ">", ""}, rows)
+	if r.Calm == nil {
+		heads = slices.Delete(heads, 2, 3)
+		for i := range rows {
+			rows[i] = slices.Delete(rows[i], 2, 3)
+		}
+	}
+	p.table(heads, rows)
 }
 
 // figure writes a total of a measure.
@@ -141,7 +163,7 @@ func figure(m Measure, v int64) string {
 var meanings = map[Measure]string{
 	Writes: "accepted", Refused: "writes: no quorum, frozen, or a full queue", Unavailable: "writes to what was stopped",
 	Unknown:   "writes that were made, and whose clients got no answer in time",
-	Throttled: "writes that had to wait for room in a queue", Lost: "acknowledged writes that are gone",
+	Throttled: "writes that had to wait for room in a queue", Lost: "acknowledged writes that are gone, by what their writers had seen here",
 	Undecided: "writes that a quorum must decide between", Vanished: "of the lost: gone with a restart from a backup",
 	Stale: "reads answered without an acknowledged write", Unread: "reads that got no answer", Age: "how far behind a read was, at most",
 	Latency: "of a write, at most", Stuck: "writes that were not everywhere in time", SplitKeys: "keys that two sides both wrote",
@@ -182,7 +204,7 @@ func spreadText(s reads.Spread) string {
 
 func (p *page) brains(r *Result) {
 	if len(r.SplitBrain) > 0 {
-		p.title(fmt.Sprintf("Split brain: %d keys", len(r.SplitBrain)))
+		p.title(fmt.Sprintf("Split brain: %d keys%s", len(r.SplitBrain), r.without(SplitKeys)))
 		var rows [][]string
 		for _, s := range r.SplitBrain[:min(len(r.SplitBrain), maxListed)] {
 			what := strings.Join(s.Sides, ", ")
@@ -331,7 +353,7 @@ func (p *page) losses(r *Result) {
 	if len(r.Lost) == 0 {
 		return
 	}
-	p.title(fmt.Sprintf("Lost: the first %d of %s", len(r.Lost), number(r.Totals[Lost])))
+	p.title(fmt.Sprintf("Lost: the first %d of %s%s", len(r.Lost), number(r.Totals[Lost]), r.without(Lost)))
 	var rows [][]string
 	for _, l := range r.Lost {
 		rows = append(rows, []string{l.Key, l.Field, clip(string(l.Value), 24), l.Region, r.hours(l.At), l.By, l.Against,
@@ -395,7 +417,7 @@ func (c *Comparison) Different() bool {
 				return true
 			}
 		}
-		if !slices.Equal(r.Failed(), c.Results[0].Failed()) {
+		if !slices.Equal(r.Failed(), c.Results[0].Failed()) || !slices.Equal(r.Untried(), c.Results[0].Untried()) {
 			return true
 		}
 	}
@@ -441,11 +463,14 @@ func (c *Comparison) write(w io.Writer, markdown bool) error {
 		}
 	}
 	rows = append(rows, row("failed", func(r *Result) string { return number(int64(len(r.Failed()))) }))
+	if slices.ContainsFunc(c.Results, func(r *Result) bool { return len(r.Untried()) > 0 }) {
+		rows = append(rows, row("untried", func(r *Result) string { return number(int64(len(r.Untried()))) }))
+	}
 	p.table(heads, rows)
 	for i, r := range c.Results {
-		for _, f := range r.Failed() {
+		for _, text := range slices.Concat(r.Failed(), r.Untried(), r.notes()) {
 			p.line("")
-			lettered(i, f)
+			lettered(i, text)
 		}
 	}
 	return p.to(w)

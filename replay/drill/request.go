@@ -202,7 +202,7 @@ func (w *world) answered(q *request) {
 func (w *world) giveUp(q *request) {
 	q.done = true
 	if q.read != nil {
-		w.unread(q.read.class, q.read.rd.key)
+		w.countRead(unreadIndex, q.read.rd)
 		w.denied(lossOf{q.from, q.read.class, true}, q.read.rd.name)
 		return
 	}

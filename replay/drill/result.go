@@ -67,14 +67,15 @@ type Result struct {
 	Load   float64          `json:"load"` // times that of the history, besides what the script says
 	From   Moment           `json:"from"`
 	To     Moment           `json:"to"`
-	Passed bool             `json:"passed"` // every check and timer, and the regions agree
+	Passed bool             `json:"passed"` // every check and timer, none of them untried, and the regions agree
 
 	Totals    map[Measure]int64 `json:"totals"`
-	Converged bool              `json:"converged"` // every accepted write is in every region
-	Apart     int64             `json:"apart"`     // fields that differ at the end between regions of one table; of several, see Mixed, they are not compared
-	Mixed     bool              `json:"mixed"`     // replicas run different tables at the end
-	Waiting   int64             `json:"waiting"`   // writes that were throttled and never let in
-	Untimed   int64             `json:"untimed"`   // of the history, without a time and so left out
+	Calm      map[Measure]int64 `json:"calm,omitempty"` // the same without the incidents of the script: see [Options.Calm]
+	Converged bool              `json:"converged"`      // every accepted write is in every region
+	Apart     int64             `json:"apart"`          // fields that differ at the end between regions of one table; of several, see Mixed, they are not compared
+	Mixed     bool              `json:"mixed"`          // replicas run different tables at the end
+	Waiting   int64             `json:"waiting"`        // writes that were throttled and never let in
+	Untimed   int64             `json:"untimed"`        // of the history, without a time and so left out
 	Vanished  int64             `json:"vanished"`
 
 	Timeline   []Event          `json:"timeline"`
@@ -96,6 +97,17 @@ type Result struct {
 
 	// Recorded is what the reads of the history were on the day itself; Run leaves it nil.
 	Recorded *reads.Report `json:"recorded,omitempty"`
+
+	calm   *Result // the calm day; nil when nobody has looked
+	losses []loss  // all of them
+}
+
+// loss is a field of a write that was lost, or all of one with a restart, and the line of the rule table that decided it.
+type loss struct {
+	play  int32
+	field string
+	table string
+	line  int
 }
 
 // ScriptInfo names the script of a result.
@@ -122,7 +134,9 @@ type CheckResult struct {
 	Passed   bool    `json:"passed"`
 	Value    int64   `json:"value"` // when it failed; else at the end; in nanoseconds where the measure is [Measure.Timed]
 	At       Moment  `json:"at"`
-	Final    int64   `json:"final"` // at the end
+	Final    int64   `json:"final"`             // at the end; of a backlog, the greatest
+	Calm     *int64  `json:"calm,omitempty"`    // at the end of the day without the incidents: see [Options.Calm]
+	Untried  string  `json:"untried,omitempty"` // what was not there that it measures; it has passed all the same when its line says "or idle"
 	Rollback string  `json:"rollback,omitempty"`
 	Owner    string  `json:"owner,omitempty"`
 }
@@ -132,7 +146,8 @@ type TimerResult struct {
 	Line     int           `json:"line"`
 	Timer    string        `json:"timer"`
 	Met      bool          `json:"met"`
-	Ran      bool          `json:"ran"` // false: what it waits for never happened
+	Ran      bool          `json:"ran"`               // false: what it waits for never happened
+	Untried  string        `json:"untried,omitempty"` // what was not there that its check measures; it is met all the same when its line says "or idle"
 	Began    Moment        `json:"began"`
 	Deadline Moment        `json:"deadline"`
 	Ended    Moment        `json:"ended"`
@@ -163,8 +178,11 @@ type ClassSum struct {
 // RegionSum is what a region did.
 type RegionSum struct {
 	Region      string `json:"region"`
+	Line        int    `json:"line"`            // of the script
+	Named       []int  `json:"named,omitempty"` // the lines of the script that let something happen to it
 	Nodes       int    `json:"nodes"`
 	Replicas    int    `json:"replicas"`
+	Writes      int64  `json:"writes"` // that began there
 	Accepted    int64  `json:"accepted"`
 	Refused     int64  `json:"refused"`
 	Unavailable int64  `json:"unavailable"`
@@ -286,6 +304,10 @@ type Options struct {
 	MaxDrift time.Duration           // how far ahead a stamp may be before it is told; 0 is [clock.DefaultMaxDrift]
 	Tables   map[string]*merge.Table // those of [Script.Tables], by the name that the script gives them
 
+	// Calm lets the day happen once more without the incidents of the script, at the same time, so that the result says what of its
+	// counts comes from them. It is not done for a script without incidents, and takes as much memory again. Checks are of the drill alone.
+	Calm bool
+
 	// State, when not nil, is called with the state of every region at the end, region by region, cell by cell. Deleted
 	// cells are left out.
 	State func(region string, line replay.StateLine)
@@ -302,16 +324,21 @@ func Run(script *Script, table *merge.Table, t *Traffic, opt Options) (*Result, 
 	if err != nil {
 		return nil, fmt.Errorf("drill: %w", err)
 	}
+	calmDay := calmDay(script, table, t, opt)
 	w.run()
-	r := w.result(table)
+	calm, err := calmDay()
+	if err != nil {
+		return nil, fmt.Errorf("drill: %w", err)
+	}
+	r := w.result(table, calm)
 	if opt.State != nil {
 		w.state(opt.State)
 	}
 	return r, nil
 }
 
-// result sums up.
-func (w *world) result(table *merge.Table) *Result {
+// result sums up, beside the calm day unless that is nil.
+func (w *world) result(table *merge.Table, calm *Result) *Result {
 	for i := range w.nodes {
 		for _, p := range w.nodes[i].waiting {
 			w.plays[p].status = isRefused
@@ -339,7 +366,8 @@ func (w *world) result(table *merge.Table) *Result {
 	}
 	slices.SortFunc(r.Findings, func(a, b replay.Finding) int { return cmp.Compare(a.Code, b.Code) })
 	r.Mixed = len(w.odds) > 0
-	r.Passed = r.Converged && r.Apart == 0 && !r.Mixed && len(r.Failed()) == 0
+	r.Passed = !r.Broken() && len(r.Untried()) == 0
+	r.beside(calm)
 	w.propose(r)
 	r.full()
 	return r
@@ -362,20 +390,94 @@ func orEmpty[T any](list []T) []T {
 	return list
 }
 
+// Broken reports whether a check failed, a timer was missed, or the regions don't agree at the end. A drill that has not passed and
+// is not broken has something in it that is untried.
+func (r *Result) Broken() bool {
+	return !r.Converged || r.Apart > 0 || r.Mixed || len(r.Failed()) > 0
+}
+
 // Failed names the checks that failed and the timers that were missed.
 func (r *Result) Failed() []string {
 	var failed []string
-	for _, c := range r.Checks {
-		if !c.Passed {
-			failed = append(failed, fmt.Sprintf("%s:%d: %s: it was %s at %s", r.Script.File, c.Line, c.Check, c.Measure.Text(c.Value), c.At))
+	for i := range r.Checks {
+		if c := &r.Checks[i]; c.failed() {
+			failed = append(failed, fmt.Sprintf("%s:%d: %s: %s", r.Script.File, c.Line, c.Check, c.failure()))
 		}
 	}
 	for _, t := range r.Timers {
-		if t.Ran && !t.Met {
+		if t.Ran && !t.Met && t.Untried == "" {
 			failed = append(failed, fmt.Sprintf("%s:%d: %s: missed at %s", r.Script.File, t.Line, t.Timer, t.Deadline))
 		}
 	}
 	return failed
+}
+
+func (c *CheckResult) failed() bool { return !c.Passed && c.Untried == "" }
+
+// failure says how a check failed.
+func (c *CheckResult) failure() string {
+	text := fmt.Sprintf("it was %s at %s", c.Measure.Text(c.Value), c.At)
+	if c.Final != c.Value {
+		text += fmt.Sprintf(", and %s %s", figure(c.Measure, c.Final), c.finally())
+	}
+	return text
+}
+
+// finally says of when the last value of a check is.
+func (c *CheckResult) finally() string {
+	if c.Measure == Backlog {
+		return "at most"
+	}
+	return "at the end"
+}
+
+// Untried names the checks and timers that could measure nothing, and whose lines don't allow that: their class or their keys had no
+// write, or no read.
+func (r *Result) Untried() []string {
+	var untried []string
+	for _, c := range r.Checks {
+		if c.Untried != "" && !c.Passed {
+			untried = append(untried, fmt.Sprintf("%s:%d: %s: %s", r.Script.File, c.Line, c.Check, c.Untried))
+		}
+	}
+	for _, t := range r.Timers {
+		if t.Untried != "" && !t.Met {
+			untried = append(untried, fmt.Sprintf("%s:%d: %s: %s", r.Script.File, t.Line, t.Timer, t.Untried))
+		}
+	}
+	return untried
+}
+
+// notes says what there is to know about the history before a result is believed.
+func (r *Result) notes() []string {
+	var notes []string
+	if r.Untimed > 0 {
+		notes = append(notes, fmt.Sprintf("LEFT OUT: %s of the history without a time, and so without a place in the drill",
+			plural(int(r.Untimed), "record")))
+	}
+	for _, g := range r.Regions {
+		switch {
+		case g.Writes > 0:
+		case len(g.Named) == 0:
+			notes = append(notes, fmt.Sprintf("no write of the history began in %s", g.Region))
+		default:
+			notes = append(notes, fmt.Sprintf("NO WRITE of the history began in %s (line %d), which is what %s about", g.Region, g.Line, linesAre(g.Named)))
+		}
+	}
+	return notes
+}
+
+// linesAre returns "line 4 is" or "lines 4 and 7 are".
+func linesAre(lines []int) string {
+	if len(lines) == 1 {
+		return fmt.Sprintf("line %d is", lines[0])
+	}
+	texts := make([]string, len(lines))
+	for i, l := range lines {
+		texts[i] = strconv.Itoa(l)
+	}
+	last := len(texts) - 1
+	return fmt.Sprintf("lines %s and %s are", strings.Join(texts[:last], ", "), texts[last])
 }
 
 // Count returns a count of the result by name: a measure, a code of a finding, or "failed" for checks and timers. It is
@@ -410,6 +512,7 @@ func (w *world) losses(r *Result) {
 		home := w.replicas[p.home].region
 		home.lost++
 		w.classes[w.watch[b.key].class].doomed += int64(p.reads)
+		r.losses = append(r.losses, loss{i, lw.Field, lw.Table, lw.Line})
 		if len(r.Lost) >= maxListed {
 			return
 		}
@@ -421,9 +524,9 @@ func (w *world) losses(r *Result) {
 		if f.lost == 0 {
 			return
 		}
-		for _, h := range f.heads {
+		for _, h := range slices.Concat(f.heads, f.useless) {
 			play := w.view.claims[h].play
-			if w.fate(h, cell) != merge.Lost || w.plays[play].open {
+			if w.fate(h, nil) != merge.Lost || w.plays[play].open {
 				continue
 			}
 			state := w.view.cell(cell, all)
@@ -485,7 +588,7 @@ func (w *world) sums(r *Result) {
 		})
 	}
 	for _, g := range w.regions {
-		r.Regions = append(r.Regions, RegionSum{Region: g.name, Nodes: g.nodes, Replicas: len(g.replicas), Accepted: g.accepted,
+		r.Regions = append(r.Regions, RegionSum{Region: g.name, Line: g.line.Line, Named: w.script.incidentsOf(g.name), Nodes: g.nodes, Writes: g.due, Replicas: len(g.replicas), Accepted: g.accepted,
 			Refused: g.refused, Unavailable: g.unavailable, Unknown: g.unknown, Reads: g.reads, Stale: g.stale, Lost: g.lost})
 	}
 	for _, from := range w.regions {
@@ -548,7 +651,7 @@ func envelope(a, b []Point) []Point {
 // outcomes sums up checks and timers.
 func (w *world) outcomes(r *Result) {
 	for _, c := range w.checks {
-		res := CheckResult{Line: c.Line, Check: c.Check.String(), Measure: c.Measure, Passed: !c.failed, Value: c.value,
+		res := CheckResult{Line: c.Line, Check: c.Check.String(), Measure: c.Measure, Passed: !c.failed && (c.nothing == "" || c.Idle), Untried: c.nothing, Value: c.value,
 			At: Moment(c.at), Final: w.measured(c), Owner: c.Owner}
 		if c.Measure == Backlog {
 			res.Final = w.peak()

@@ -33,7 +33,9 @@ func Runbook(w io.Writer, s *Script, table *merge.Table) error {
 		}
 		p.item(r.Name + ": " + strings.Join(nodes, ", ") + apart)
 	}
-	p.title("Promised")
+	if len(s.Classes) > 0 {
+		p.title("Promised")
+	}
 	for _, c := range s.Classes {
 		keys := make([]string, len(c.Keys))
 		for i, k := range c.Keys {
@@ -41,16 +43,15 @@ func Runbook(w io.Writer, s *Script, table *merge.Table) error {
 		}
 		p.item(fmt.Sprintf("%s (%s): reads %s, writes %s", c.Name, strings.Join(keys, " "), c.Reads, c.Writes))
 	}
-	p.title("Steps")
 	var rows [][]string
 	for i, st := range s.Steps {
 		rollback := ""
 		if c := st.Do.Check; c != nil && c.Rollback != nil {
 			rollback = c.Rollback.String()
 		}
-		who := orNobody(st.Owner)
+		who := st.Owner
 		if st.Handoff {
-			who += ", who is told"
+			who = orNobody(who) + ", who is told"
 		}
 		what := st.Do.String()
 		if st.Do.Kind == Tell {
@@ -58,16 +59,19 @@ func Runbook(w io.Writer, s *Script, table *merge.Table) error {
 		}
 		rows = append(rows, []string{fmt.Sprint(i + 1), st.At.String(), who, what, rollback, "[ ]"})
 	}
-	p.table([]string{">step", "time", "who", "what", "if it fails", "done"}, rows)
+	if len(rows) > 0 {
+		p.title("Steps")
+		p.filled([]string{">step", "time", "who", "what", "if it fails", "done"}, rows)
+	}
 	if len(s.Checks)+len(s.Timers) > 0 {
 		p.title("Must hold")
 		rows = nil
 		add := func(what string, rollback *Action, owner string) {
-			otherwise := "nothing is said"
+			otherwise := ""
 			if rollback != nil {
 				otherwise = rollback.String()
 			}
-			rows = append(rows, []string{what, orNobody(owner), otherwise})
+			rows = append(rows, []string{what, owner, otherwise})
 		}
 		for i := range s.Checks {
 			c := &s.Checks[i]
@@ -77,7 +81,7 @@ func Runbook(w io.Writer, s *Script, table *merge.Table) error {
 			t := &s.Timers[i]
 			add(t.String(), t.Rollback, t.Owner)
 		}
-		p.table([]string{"what", "who watches", "otherwise"}, rows)
+		p.filled([]string{"what", "who watches", "otherwise"}, rows)
 	}
 	p.title("Made from")
 	p.item(fmt.Sprintf("%s, %s%s", s.File, runbookScript, s.Fingerprint()))

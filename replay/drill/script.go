@@ -325,6 +325,7 @@ type Check struct {
 	Keys     Pattern // "" is every key
 	Op       string  // < <= > >= == !=
 	Limit    int64   // nanoseconds of what is measured in time
+	Idle     bool    // it passes when there is nothing that it could measure
 	Rollback *Action // what to do when it fails; nil is nothing
 	Owner    string
 }
@@ -339,7 +340,11 @@ func (c *Check) String() string {
 	if c.Keys != "" {
 		words = append(words, lex.Word{Text: string(c.Keys)}.String())
 	}
-	return strings.Join(append(words, c.Op, c.Measure.Text(c.Limit)), " ")
+	words = append(words, c.Op, c.Measure.Text(c.Limit))
+	if c.Idle {
+		words = append(words, "or", "idle")
+	}
+	return strings.Join(words, " ")
 }
 
 // holds reports whether a value is within the bound.
@@ -411,15 +416,6 @@ func (s *Script) Fingerprint() string {
 
 // Lines returns what the script says, without comments and spacing.
 func (s *Script) Lines() []string { return slices.Clone(s.lines) }
-
-// Calm returns the script without its steps, timers and changes of load: the same regions on a day on which nothing
-// happens. What a drill costs shows against it.
-func (s *Script) Calm() *Script {
-	calm := *s
-	calm.Name, calm.Steps, calm.Timers, calm.Loads = s.Name+" (calm)", nil, nil, nil
-	calm.lines = append([]string{"calm"}, s.lines...)
-	return &calm
-}
 
 // region returns the index of a region, -1 when there is none.
 func (s *Script) region(name string) int {

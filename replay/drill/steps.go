@@ -23,6 +23,10 @@ func (w *world) plan() error {
 				s.File, line, what, Moment(w.t.first), Moment(w.t.last)))
 		}
 	}
+	outside := func(line int, text string, at int64) {
+		wrong = append(wrong, fmt.Sprintf("%s:%d: %s: nothing happens at %s: the history is from %s to %s", s.File, line, text,
+			Moment(at), Moment(w.t.first), Moment(w.t.last)))
+	}
 	type due struct {
 		at   int64
 		step *Step
@@ -32,6 +36,9 @@ func (w *world) plan() error {
 		st := &s.Steps[i]
 		at := st.At.at(w.t.first)
 		inSpan(st.Line, at, st.At.String())
+		if w.t.misses(&st.Do, at) {
+			outside(st.Line, st.Do.String(), at)
+		}
 		steps = append(steps, due{at, st})
 		if st.Do.Kind == Restart {
 			if back := st.Do.Backup.at(w.t.first); back > at {
@@ -41,12 +48,20 @@ func (w *world) plan() error {
 	}
 	for i := range s.Timers {
 		if t := &s.Timers[i]; t.Of == "" {
-			inSpan(t.Line, t.At.at(w.t.first), t.At.String())
+			at := t.At.at(w.t.first)
+			inSpan(t.Line, at, t.At.String())
+			if t.Check == nil && at < w.t.first { // nothing is accepted by then
+				outside(t.Line, t.String(), at)
+			}
 		}
 	}
 	for i := range s.Loads {
 		l := &s.Loads[i]
-		inSpan(l.Line, l.From.at(w.t.first), l.From.String())
+		at := l.From.at(w.t.first)
+		inSpan(l.Line, at, l.From.String())
+		if at > w.t.last || at+int64(l.For) <= w.t.first {
+			outside(l.Line, "load", at)
+		}
 	}
 	actions := s.actions()
 	for _, a := range actions {
@@ -85,6 +100,19 @@ func (w *world) plan() error {
 	return nil
 }
 
+// misses reports whether an action at a moment is over before the traffic begins, or begins when that is over, and what was written
+// last on its way no more. What ends something may come later: a heal, a start; and a table or a backup is still a matter for what was
+// written.
+func (t *Traffic) misses(a *Action, at int64) bool {
+	switch a.Kind {
+	case Cut, Stop, Skew, Drift, Freeze, Change:
+		return at > t.last+int64(DefaultStuck) || a.For > 0 && at+int64(a.For) <= t.first
+	case Heal, Start, Thaw, Restart:
+		return at < t.first
+	}
+	return false
+}
+
 // actions returns all actions of the script, rollbacks included.
 func (s *Script) actions() []*Action {
 	var all []*Action
@@ -106,6 +134,24 @@ func (s *Script) actions() []*Action {
 		add(s.Timers[i].Rollback)
 	}
 	return all
+}
+
+// incidentsOf returns the lines of the steps that let something happen to a region in particular.
+func (s *Script) incidentsOf(region string) (lines []int) {
+	for i := range s.Steps {
+		switch a := &s.Steps[i].Do; a.Kind {
+		case Cut, Stop, Restart, Skew, Drift, Change:
+			if a.A == region || a.B == region {
+				lines = append(lines, s.Steps[i].Line)
+			}
+		case Switch:
+			if a.B == region {
+				lines = append(lines, s.Steps[i].Line)
+			}
+		}
+	}
+	slices.Sort(lines)
+	return lines
 }
 
 // place returns the replicas that a name stands for: those of a region, that of a node, or none for a node that shares the
@@ -177,9 +223,13 @@ func (w *world) perform(a *Action, line int, owner string, handoff bool) {
 		c.point, c.value, c.at, c.done = true, 0, w.now, true
 		c.value = w.measured(c)
 		w.checks = append(w.checks, c)
-		if !c.holds(c.value) {
+		switch c.nothing = w.untried(c); {
+		case !c.holds(c.value):
+			c.nothing = ""
 			w.fail(c, c.value)
-		} else {
+		case c.nothing != "":
+			w.log(Event{Kind: string(Look), Line: line, What: idleness(c.Idle) + ": " + c.String() + ": " + c.nothing, Owner: owner})
+		default:
 			w.log(Event{Kind: string(Look), Line: line, What: "passed: " + c.String() + ": it is " + c.Measure.Text(c.value), Owner: owner})
 		}
 	}

@@ -459,6 +459,29 @@ func (t *Traffic) find(key, local, number int32) int32 {
 	return t.byKey[t.starts[t.firstOf[key]+local]+number-1]
 }
 
+// emptiness says why there is nothing to replay.
+func (t *Traffic) emptiness() string {
+	if t.untimed == 0 {
+		return "the history has no writes and no reads"
+	}
+	return fmt.Sprintf("of the %s of the history none says when it was", plural(int(t.untimed), "record"))
+}
+
+// nobodys counts the writes and the reads of a node: of the one without a name.
+func (t *Traffic) nobodys(node int) (writes, reads int) {
+	for i := range t.writes {
+		if int(t.writes[i].node) == node {
+			writes++
+		}
+	}
+	for i := range t.reads {
+		if int(t.reads[i].node) == node {
+			reads++
+		}
+	}
+	return writes, reads
+}
+
 // Writes returns how many writes there are to replay.
 func (t *Traffic) Writes() int { return t.timed }
 

@@ -24,7 +24,8 @@ type view struct {
 	cells    []cell
 	cellsOf  []int32 // of each key, its first cell
 	elems    []elem
-	elemsOf  map[int32][]int32 // of each cell, its elements
+	elemsOf  map[int32][]int32    // of each cell, its elements
+	changes  map[[2]int32][]int32 // of each claim on several elements, by its write and its cell, their numbers, ascending
 
 	// at is the state of each cell in each replica: 0 when no write has reached it. That of a rule which selects one write is
 	// the claim that is kept, and one more: the cell that a service has, and that [view.state] makes, follows from it. The
@@ -51,9 +52,10 @@ type elem struct {
 type claim struct {
 	play  int32
 	cell  int32
-	elem  int32 // of a change to one element of a set: its number; else -1
+	elem  int32 // of a change to one element of a set: its number; else whole, or several
 	field int32 // of the operation; else noField, or grouped less its place among the groups
 	kind  merge.Kind
+	last  merge.Outcome // of a change to several elements: the verdict that it had last
 
 	// How it changes its cell: from one state to another. The fold of all is the first to find out, and whoever comes from
 	// the same state gets to the same, so that it need not be folded again. To 0 is not known yet.
@@ -63,6 +65,9 @@ type claim struct {
 const (
 	noField = -1 // a delete of the whole record
 	grouped = -2
+
+	whole   = -1 // it is about all of its cell
+	several = -2 // about the elements of a set by which a value differs from what it replaced, in [view.changes], if only one
 )
 
 // group is the value of a claim on fields that are decided together.
@@ -218,7 +223,7 @@ func (w *world) claim(v *view) {
 	t := v.table
 	n := len(w.plays)
 	v.cells, v.cellsOf = make([]cell, 0, len(w.t.keys)), make([]int32, len(w.t.keys)+1)
-	v.elemsOf = make(map[int32][]int32)
+	v.elemsOf, v.changes = make(map[int32][]int32), make(map[[2]int32][]int32)
 	var made []merge.Claim
 	elements := make(map[element]int32)
 	type named struct {
@@ -247,13 +252,24 @@ func (w *world) claim(v *view) {
 			v.cells = append(v.cells, cell{rule: rule, name: name, key: key})
 			return first + int32(len(cells)-1)
 		}
-		whole := false
+		elemOf := func(cell int32, of value.Value) int32 {
+			e := element{cell, string(of)}
+			number, known := elements[e]
+			if !known {
+				number = int32(len(v.elems))
+				elements[e] = number
+				v.elems = append(v.elems, elem{cell: cell})
+				v.elemsOf[cell] = append(v.elemsOf[cell], number)
+			}
+			return number
+		}
+		record := false
 		for ; i < len(byKey) && w.t.writes[byKey[i]].key == key; i++ {
 			if o := &w.t.ops[i]; o.kind == merge.Delete && o.fields == 0 {
-				whole = true
+				record = true
 			}
 		}
-		if whole { // a delete of the whole record is a claim on all cells: find them first
+		if record { // a delete of it is a claim on all cells: find them first
 			for _, j := range byKey[start:i] {
 				made = t.Claims(w.op(j), made[:0])
 				for k := range made {
@@ -269,7 +285,7 @@ func (w *world) claim(v *view) {
 			op := w.op(j)
 			if op.WholeDelete() {
 				for k := range cells {
-					claims = append(claims, claim{play: j, cell: first + int32(k), elem: -1, field: noField, kind: merge.Delete})
+					claims = append(claims, claim{play: j, cell: first + int32(k), elem: whole, field: noField, kind: merge.Delete})
 				}
 				v.claimsOf[j] = int32(len(cells))
 				continue
@@ -279,7 +295,7 @@ func (w *world) claim(v *view) {
 			at := 0 // among the fields of the operation, of which claims are made in this order
 			for k := range made {
 				m := &made[k]
-				c := claim{play: j, cell: cellOf(m.Rule, m.Cell), elem: -1, kind: m.Kind}
+				c := claim{play: j, cell: cellOf(m.Rule, m.Cell), elem: whole, kind: m.Kind}
 				if m.Rule.Together {
 					c.field = grouped - int32(len(v.groups))
 					v.groups = append(v.groups, group{m.Value, m.Before, m.Partial})
@@ -289,16 +305,19 @@ func (w *world) claim(v *view) {
 					}
 					c.field = int32(at)
 				}
-				if single(c.kind) && isSet(m.Rule) {
-					e := element{c.cell, string(m.Value)}
-					number, known := elements[e]
-					if !known {
-						number = int32(len(v.elems))
-						elements[e] = number
-						v.elems = append(v.elems, elem{cell: c.cell})
-						v.elemsOf[c.cell] = append(v.elemsOf[c.cell], number)
+				switch {
+				case !isSet(m.Rule):
+				case single(c.kind):
+					c.elem = elemOf(c.cell, m.Value)
+				case c.kind == merge.Set:
+					c.elem = several
+					in, out := m.Elements()
+					var of []int32
+					for _, e := range append(in, out...) {
+						of = append(of, elemOf(c.cell, e))
 					}
-					c.elem = number
+					slices.Sort(of)
+					v.changes[[2]int32{j, c.cell}] = of
 				}
 				claims = append(claims, c)
 			}
@@ -325,6 +344,9 @@ func (w *world) claim(v *view) {
 	for j := int32(len(byKey)); int(j) < n; j++ {
 		base := w.copies[int(j)-len(byKey)].base
 		for i, c := range v.claims[v.claimsOf[base]:v.claimsOf[base+1]] {
+			if c.elem == several {
+				v.changes[[2]int32{j, c.cell}] = v.changes[[2]int32{c.play, c.cell}]
+			}
 			c.play = j
 			v.claims[int(v.claimsOf[j])+i] = c
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/merge/lex"
 )
 
 // world is a drill while it runs. Time is virtual: it goes from one event to the next. Of what happens at one moment,
@@ -194,6 +195,9 @@ func newWorld(script *Script, table *merge.Table, t *Traffic, opt *Options) (*wo
 	w.losing = make(map[lossOf]*QuorumLoss)
 	w.giving, w.turns = make(map[int32]*request), make(map[turn][]moment)
 	w.told, w.prefers = make(map[finding.Code]*findings), make(map[string]*preference)
+	if t.timed+len(t.reads) == 0 {
+		return nil, fmt.Errorf("%s: nothing happens in the drill: %s", script.File, t.emptiness())
+	}
 	w.bucket = max(60e9, (t.last-t.first)/240/60e9*60e9)
 	if err := errors.Join(w.people(), w.plan()); err != nil {
 		return nil, err
@@ -219,24 +223,36 @@ func (w *world) people() error {
 	for i := range s.Regions {
 		w.regions = append(w.regions, &region{index: i, name: s.Regions[i].Name, line: &s.Regions[i], apart: s.Regions[i].Apart})
 	}
-	var homeless []string
+	var homeless, wrong []string
 	w.nodes = make([]nodeState, len(w.t.nodes))
 	live := make([][]int, len(w.regions))
 	for i, n := range w.t.nodes {
 		at := s.regionOf(string(n))
-		if at < 0 {
-			homeless = append(homeless, fmt.Sprintf("%q", string(n)))
+		writes, reads := 0, 0
+		if n == "" {
+			writes, reads = w.t.nobodys(i)
+		}
+		switch {
+		case writes > 0: // which need not be of one node, so that they live nowhere, not even in *
+			wrong = append(wrong, fmt.Sprintf("%s: nothing says where %s of the history began; name the region of each export with "+
+				"-region NAME=FILE, or the column that says it with -origin COLUMN", s.File, plural(writes, "write")))
+			continue
+		case at < 0 && reads > 0:
+			wrong = append(wrong, fmt.Sprintf("%s: nothing says who served %s of the history; let a region have them, as in: region elsewhere = *",
+				s.File, plural(reads, "read")))
+			continue
+		case at < 0:
+			homeless = append(homeless, string(n))
 			continue
 		}
 		live[at] = append(live[at], i)
 		w.regions[at].nodes++
 	}
-	if more := len(homeless) - maxListed; more > 0 {
-		homeless = append(homeless[:maxListed], fmt.Sprintf("and %d more", more))
-	}
 	if len(homeless) > 0 {
-		return fmt.Errorf("%s: no region for %s of the history; add a line such as: region elsewhere = *", s.File,
-			strings.Join(homeless, ", "))
+		wrong = append(wrong, s.homeless(homeless))
+	}
+	if len(wrong) > 0 {
+		return errors.New(strings.Join(wrong, "\n"))
 	}
 	for i, g := range w.regions {
 		if !g.apart {
@@ -262,6 +278,43 @@ func (w *world) people() error {
 		return fmt.Errorf("%s: %d replicas: the limit is %d; leave out \"apart\" where it does not matter", s.File, len(w.replicas), MaxReplicas)
 	}
 	return nil
+}
+
+// homeless says which nodes live in no region, and which line may have been meant for one of them.
+func (s *Script) homeless(nodes []string) string {
+	names := make([]string, 0, maxListed+1)
+	for _, n := range nodes[:min(len(nodes), maxListed)] {
+		names = append(names, quote(n))
+	}
+	if more := len(nodes) - maxListed; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	help := "add a line such as: region elsewhere = *"
+	for _, n := range nodes {
+		if r, pattern := s.nearest(n); r != nil {
+			help = fmt.Sprintf("did line %d mean %s, where %s has %s?", r.Line, quote(n), r.Name, quote(string(pattern)))
+			break
+		}
+	}
+	return fmt.Sprintf("%s: no region for %s of the history; %s", s.File, strings.Join(names, ", "), help)
+}
+
+// nearest returns the region that a node just misses, and by which pattern: one that begins, up to its first *, nearly as the node
+// does.
+func (s *Script) nearest(node string) (*Region, Pattern) {
+	for i := range s.Regions {
+		for _, p := range s.Regions[i].Nodes {
+			literal, _, open := strings.Cut(string(p), "*")
+			begin := node
+			if open {
+				begin = node[:min(len(node), len(literal))]
+			}
+			if literal != "" && lex.Nearest(strings.ToLower(begin), []string{strings.ToLower(literal)}) != "" {
+				return &s.Regions[i], p
+			}
+		}
+	}
+	return nil, ""
 }
 
 // replica makes a replica of a region.
@@ -648,7 +701,8 @@ func (w *world) fetch() {
 	}
 	for _, m := range next {
 		for _, c := range w.view.claimsBy(m.write) {
-			for _, h := range w.view.cells[c.cell].front.heads {
+			heads := w.view.cells[c.cell].front.heads
+			for _, h := range heads[:min(len(heads), ahead)] {
 				w.look(w.view.claims[h].play)
 			}
 		}
