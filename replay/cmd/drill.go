@@ -150,6 +150,9 @@ func (d *rehearsal) check() error {
 	if d.bounds, err = parseBounds(d.failOn, append([]string{"failed"}, words...), timed); err != nil {
 		return err
 	}
+	if err := checkTold("drill", d.bounds, report.ByDrill); err != nil {
+		return err
+	}
 	return d.input.check()
 }
 

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
@@ -98,19 +97,19 @@ func (p *page) table(heads []string, rows [][]string) {
 	for _, row := range rows {
 		safe := make([]string, len(row))
 		for i, c := range row {
-			safe[i] = clip(p.safe(c), maxCell)
+			safe[i] = report.Clip(p.safe(c), maxCell)
 		}
 		all = append(all, safe)
 	}
 	for _, row := range all {
 		for i, c := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(c))
+			widths[i] = max(widths[i], report.Columns(c))
 		}
 	}
 	for _, row := range all {
 		var b strings.Builder
 		for i, c := range row {
-			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c))
+			pad := strings.Repeat(" ", widths[i]-report.Columns(c))
 			if b.Len() > 0 || i > 0 {
 				b.WriteString("  ")
 			}
@@ -138,15 +137,8 @@ func (p *page) filled(heads []string, rows [][]string) {
 	p.table(heads, rows)
 }
 
-// maxCell is how many characters a cell of a table in text may have.
+// maxCell is how many columns a cell of a table in text may have.
 const maxCell = 72
-
-func clip(s string, limit int) string {
-	if utf8.RuneCountInString(s) <= limit {
-		return s
-	}
-	return string([]rune(s)[:limit-1]) + "…"
-}
 
 func (p *page) to(w io.Writer) error {
 	_, err := io.WriteString(w, p.String())

@@ -356,7 +356,7 @@ func (p *page) losses(r *Result) {
 	p.title(fmt.Sprintf("Lost: the first %d of %s%s", len(r.Lost), number(r.Totals[Lost]), r.without(Lost)))
 	var rows [][]string
 	for _, l := range r.Lost {
-		rows = append(rows, []string{l.Key, l.Field, clip(string(l.Value), 24), l.Region, r.hours(l.At), l.By, l.Against,
+		rows = append(rows, []string{l.Key, l.Field, report.Clip(string(l.Value), 24), l.Region, r.hours(l.At), l.By, l.Against,
 			l.Place.String()})
 	}
 	p.table([]string{"key", "field", "value", "region", "at", "by", "against", "place"}, rows)

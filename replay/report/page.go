@@ -104,7 +104,7 @@ func (t *table) write(p *page, indent string) {
 			if widths[c] == 0 {
 				continue
 			}
-			text = clip(text, widths[c])
+			text = Clip(text, widths[c])
 			pad := strings.Repeat(" ", widths[c]-Columns(text))
 			if b.Len() > 0 {
 				b.WriteString("  ")

@@ -195,7 +195,7 @@ func example(p *page, f finding.Finding) {
 		}
 	}
 	text += Printable(f.Detail)
-	p.wrapped("      ", "        ", clip(text, 3*Width))
+	p.wrapped("      ", "        ", Clip(text, 3*Width))
 }
 
 // notKnown says what the numbers can't tell.

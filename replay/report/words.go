@@ -68,11 +68,11 @@ func shown(v value.Value, limit int) string {
 	if v.IsAbsent() {
 		return "(deleted)"
 	}
-	return clip(Printable(string(v)), limit)
+	return Clip(Printable(string(v)), limit)
 }
 
-// clip shortens a text to a number of columns.
-func clip(s string, limit int) string {
+// Clip shortens a text to a number of columns.
+func Clip(s string, limit int) string {
 	if Columns(s) <= limit {
 		return s
 	}
