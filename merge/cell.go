@@ -29,7 +29,7 @@ type state interface {
 	merge(r *Rule, from state) (changed bool)
 	equal(other state) bool
 
-	// settle folds what only operations before the horizon could need.
+	// settle folds what only operations before the horizon could need. It may keep the horizon, which nobody changes.
 	settle(horizon clock.Vector)
 
 	// encode writes one item, and decode reads it into an empty state.
@@ -83,8 +83,9 @@ func (c *Cell) Judge(claim *Claim) Verdict {
 // It leaves other alone. Cells that were settled at different horizons merge like any others.
 func (c *Cell) Merge(other Cell) (changed bool) { return c.state().merge(c.rule, other.state()) }
 
-// Settle folds what only operations before the horizon could need: [State.Settle] says what that demands.
-func (c *Cell) Settle(horizon clock.Vector) { c.state().settle(horizon) }
+// Settle folds what only operations before the horizon could need: [State.Settle] says what that demands. A cell by itself that is new,
+// or that others are merged into, is to be settled again for its bytes.
+func (c *Cell) Settle(horizon clock.Vector) { c.state().settle(horizon.Clone()) }
 
 // Equal reports whether the two cells are in one state, so that nothing applied to both will ever tell them apart.
 func (c *Cell) Equal(other Cell) bool { return c.rule == other.rule && c.state().equal(other.state()) }

@@ -434,12 +434,18 @@ func TestADeleteThatUndoesNothingIsNewsToACounter(t *testing.T) {
 	var of clock.Vector
 	of.Add(clock.Dot{Node: "x", Seq: 1})
 	mine, theirs := new(count), new(count)
-	mine.settle(of)
+	mine.counter.Note(of)
 	theirs.apply(nil, &Claim{Op: &Op{Dot: clock.Dot{Node: "b", Seq: 1}, Seen: of}, Kind: Delete})
 	mine.counter.Note(theirs.counter.Seen())
 	assert.True(t, mine.merge(nil, theirs))
 	assert.False(t, mine.merge(nil, theirs))
 	assert.True(t, mine.resets.Equal(of))
+
+	mine = new(count) // unless what the delete had seen is settled: nobody asks any more what became of that
+	mine.settle(of)
+	mine.counter.Note(theirs.counter.Seen())
+	assert.False(t, mine.merge(nil, theirs))
+	assert.True(t, mine.resets.IsEmpty())
 }
 
 // What a rule has no use for is told of every such operation, whatever becomes of its value.

@@ -9,13 +9,15 @@ import (
 // count adds each increment once: counter. A delete undoes the increments that it had seen.
 type count struct {
 	counter crdt.ResetCounter
-	resets  clock.Vector // what the deletes had seen
+	resets  clock.Vector // what the deletes had seen of what is not settled
+
+	settled clock.Vector // the horizon at which it was settled last; shared, and no part of the state
 }
 
 func (n *count) apply(_ *Rule, c *Claim) {
 	if c.Kind == Delete {
 		n.counter.ResetAt(c.Op.Dot, c.Op.Seen)
-		n.resets.Merge(c.Op.Seen)
+		n.resets.Merge(c.Op.Seen.Minus(n.settled))
 		return
 	}
 	if amount, ok := increment(c); ok {
@@ -74,8 +76,8 @@ func (s *Increments) Value() value.Value { return value.Number(s.total) }
 func (n *count) merge(_ *Rule, from state) (changed bool) {
 	o := from.(*count)
 	changed = n.counter.Merge(o.counter)
-	if !n.resets.Covers(o.resets) {
-		n.resets.Merge(o.resets)
+	if resets := o.resets.Minus(n.settled); !n.resets.Covers(resets) {
+		n.resets.Merge(resets)
 		changed = true
 	}
 	return changed
@@ -88,6 +90,7 @@ func (n *count) equal(other state) bool {
 
 func (n *count) settle(horizon clock.Vector) {
 	n.counter.Settle(horizon)
+	n.settled = horizon
 	n.resets = n.resets.Minus(horizon) // they say what became of operations that won't be asked about any more
 }
 

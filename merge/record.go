@@ -17,6 +17,8 @@ type record struct {
 	//
 	// Invariant: ascending by compareDeletes; each was applied to every cell.
 	deletes []Op
+
+	settled *clock.Vector // the horizon at which it was settled last, nil if it never was; nobody changes what it points to
 }
 
 type namedCell struct {
@@ -24,8 +26,8 @@ type namedCell struct {
 	cell Cell
 }
 
-// cell returns the cell of a claim. A new cell starts with the deletes of the whole record.
-func (k *record) cell(t *Table, c *Claim) *Cell {
+// cell returns the cell of a claim, and whether it is new. A new cell starts with the deletes of the whole record, and is not settled.
+func (k *record) cell(t *Table, c *Claim) (cell *Cell, isNew bool) {
 	at, found := k.find(c.Cell, c.Rule)
 	if !found {
 		fresh := c.Rule.NewCell()
@@ -35,7 +37,7 @@ func (k *record) cell(t *Table, c *Claim) *Cell {
 		}
 		k.cells = slices.Insert(k.cells, at, namedCell{c.Cell, fresh})
 	}
-	return &k.cells[at].cell
+	return &k.cells[at].cell, !found
 }
 
 func (k *record) find(name string, rule *Rule) (int, bool) {
@@ -52,18 +54,15 @@ func (k *record) merge(t *Table, from *record) (changed bool) {
 		if rule.table != t {
 			rule = t.Rules[rule.Index()]
 		}
-		had := len(k.cells)
-		if k.cell(t, &Claim{Rule: rule, Cell: c.name}).Merge(c.cell) || len(k.cells) > had {
+		cell, isNew := k.cell(t, &Claim{Rule: rule, Cell: c.name})
+		if cell.Merge(c.cell) || isNew {
 			changed = true
 		}
 	}
 	news := k.remember(from.deletes...)
-	if len(news) == 0 {
-		return changed
-	}
 	for i := range k.cells {
 		c := &k.cells[i]
-		if from.has(c) {
+		if len(news) == 0 || from.has(c) {
 			continue // it brought them along, or has settled them
 		}
 		for j := range news {
@@ -71,7 +70,8 @@ func (k *record) merge(t *Table, from *record) (changed bool) {
 			c.cell.Apply(&claim)
 		}
 	}
-	return true
+	k.settle()
+	return changed || len(news) > 0
 }
 
 // has reports whether k has a cell of the same name and rule as c, which may be of another table that decides alike.
@@ -101,14 +101,15 @@ func (k *record) remember(ops ...Op) (news []Op) {
 	})
 	k.deletes = append(k.deletes, news...)
 	slices.SortFunc(k.deletes, func(a, b Op) int { return compareDeletes(&a, &b) })
-	if !k.rules.dots { // then it is their claim alone that matters
+	if k.rules.dots {
+		k.forgetSettled()
+	} else { // then it is their claim alone that matters
 		k.forget(func(*Op) bool { return true })
-		news = slices.DeleteFunc(news, func(op Op) bool {
-			_, found := slices.BinarySearchFunc(k.deletes, op, func(a, b Op) int { return compareDeletes(&a, &b) })
-			return !found
-		})
 	}
-	return news
+	return slices.DeleteFunc(news, func(op Op) bool {
+		_, found := slices.BinarySearchFunc(k.deletes, op, func(a, b Op) int { return compareDeletes(&a, &b) })
+		return !found
+	})
 }
 
 // forget drops the deletes that are done with, but for those of the greatest claims: a cell yet to come may be written

@@ -27,6 +27,8 @@ type State struct {
 	keys  map[string]*record
 	order []string // the keys, as they came
 
+	settled *clock.Vector // the horizon at which keys were settled last, which those to come are settled at too
+
 	rules    map[string]*keyRules // by which lines match the key
 	matching []byte               // room to find them in
 	buffer   []byte               // room for the bytes of a record
@@ -86,15 +88,18 @@ func (s *State) Take(op *Op, verdicts []Verdict, before []Write) ([]Verdict, []W
 		if len(claims) == 0 && !op.WholeDelete() {
 			return verdicts, before, nil
 		}
-		k = s.add(op.Key, &record{rules: s.rulesOf(op.Key)})
+		k = s.add(op.Key, &record{rules: s.rulesOf(op.Key), settled: s.settled})
 	}
 	for i := range claims {
 		if s.Ordered {
 			claims[i].ordered = &s.seen
 		}
-		cell := k.cell(s.table, &claims[i])
+		cell, isNew := k.cell(s.table, &claims[i])
 		was, _ := cell.Write()
 		cell.Apply(&claims[i])
+		if isNew && k.settled != nil {
+			cell.state().settle(*k.settled) // as the cells were that it comes to
+		}
 		verdicts = append(verdicts, cell.Judge(&claims[i]))
 		before = append(before, was)
 	}
@@ -158,7 +163,7 @@ func (s *State) Merge(other *State) error {
 	for _, name := range other.order {
 		k := s.keys[name]
 		if k == nil {
-			k = s.add(name, &record{rules: s.rulesOf(name)})
+			k = s.add(name, &record{rules: s.rulesOf(name), settled: s.settled})
 		}
 		k.merge(s.table, other.keys[name])
 	}
@@ -174,7 +179,7 @@ func (s *State) Carry(from *State, key string) bool {
 	if k == nil || s.keys[key] != nil || mine.lines != k.rules.lines || !sameOrder(from.table.Nodes, s.table.Nodes) {
 		return false
 	}
-	carried := &record{rules: mine, deletes: k.deletes, cells: make([]namedCell, len(k.cells))}
+	carried := &record{rules: mine, deletes: k.deletes, cells: make([]namedCell, len(k.cells)), settled: k.settled}
 	for i, c := range k.cells {
 		c.cell.rule = mine.rules[slices.Index(k.rules.rules, c.cell.rule)]
 		carried.cells[i] = c

@@ -107,6 +107,8 @@ func (s *State) MergeRecord(data []byte, limits Limits) (key string, changed boo
 	}
 	k := s.keys[key]
 	if k == nil {
+		from.settled = s.settled
+		from.settle()
 		s.add(key, from)
 		return key, true, nil
 	}
