@@ -48,7 +48,8 @@ import (
 //	ORSet            [vector, keys], content: dots
 //	RWSet            [vector, keys], content: [dots, dots]      adds, removes
 //	ResetCounter     [vector, [(node, upTo, decimal, [(seq, decimal)*])*]]   upTo 0: nothing folded
-//	Map              [vector, keys], content: [vector, inner]   deletes; inner as above, without its vector
+//	Map              [vector, keys], content: [vector, inner]   deletes, one run a node, seen or not; inner as above,
+//	                                              without its vector
 const version = 1
 
 // ErrFrame is wrapped by every error of a Decode method: the data is not a frame of the type, not canonical, damaged, or
