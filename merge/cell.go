@@ -90,9 +90,9 @@ func (c *Cell) Settle(horizon clock.Vector) { c.state().settle(horizon.Clone()) 
 // Equal reports whether the two cells are in one state, so that nothing applied to both will ever tell them apart.
 func (c *Cell) Equal(other Cell) bool { return c.rule == other.rule && c.state().equal(other.state()) }
 
-// Value returns what the cell shows to readers: absent when nothing was written, or the write that is kept is a delete. After a
-// delete counters, flags, sets and logs show 0, false, or that nothing is in them. Under keep-all it is the array of all
-// siblings, greatest claim first.
+// Value returns what the cell shows to readers: absent when nothing was written, or the write that is kept is a delete. A counter, a
+// set or a log in which nothing is, after a delete or because nothing was put in, shows 0 or an empty array, and a flag after a
+// delete false. Under keep-all it is the array of all siblings, greatest claim first.
 func (c *Cell) Value() value.Value { return c.state().value(c.rule) }
 
 // Write returns the write that the cell keeps, which may be a delete; false when it keeps none, or several.

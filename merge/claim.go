@@ -24,7 +24,8 @@ type Claim struct {
 }
 
 // WholeDelete reports whether op deletes the whole record. It then makes a claim on every cell of its key, those
-// included that later operations will make: see [Table.Delete].
+// included that later operations will make: see [Table.Delete]. It makes no cell itself, that of the record as a whole ("")
+// not either: a key that nothing but deletes of the record came to has no cells and shows nothing, under any rule.
 func (op *Op) WholeDelete() bool { return op.Kind == Delete && len(op.Fields) == 0 }
 
 // Claims appends to claims what op asks of each cell, in the order of its fields, and returns them. A field that

@@ -163,3 +163,44 @@ func TestMergeAppliesNoDeleteToWhatItHasSettled(t *testing.T) {
 		assert.Equal(t, value.Value("5"), mine.Get("k", "n"), name)
 	}
 }
+
+// A delete of the record is a claim on the cells that there are and that there will be, and makes none: that of the record as a whole
+// shows nothing after it either, under any rule.
+func TestADeleteOfAKeyWithoutCellsMakesNone(t *testing.T) {
+	left := map[string]value.Value{ // of a cell that was written, and deleted by one who had seen that
+		"counter": "0", "add-wins": "[]", "remove-wins": "[]", "append": "[]", "enable-wins": "false", "disable-wins": "false",
+		"grow-only": "[true]", "max": "true", "min": "true", "prefer": "true", // which take nothing back
+	}
+	for _, rule := range append(RuleNames(), "longest") {
+		argument := map[string]string{"highest": " f", "prefer": " true > false", "prefer-node": " b > a"}[rule]
+		table := MustParseTable("nodes a < b < c\nk * "+rule+argument+"\n* * lww", longest)
+		us, eu := writer{node: "b"}, writer{node: "a"}
+		s, back := NewState(table), NewState(table)
+		gone := us.op(Delete, "k", 5)
+		for range 2 {
+			verdicts, err := s.Apply(gone)
+			require.NoError(t, err)
+			assert.Empty(t, verdicts, rule)
+			data, err := s.AppendRecord(nil, "k")
+			require.NoError(t, err)
+			_, _, err = back.MergeRecord(data, Limits{})
+			require.NoError(t, err)
+			for _, it := range []*State{s, back} {
+				assert.Equal(t, 1, it.Len(), rule)
+				assert.Empty(t, shownAll(it), rule)
+				assert.True(t, it.Get("k", "").IsAbsent(), rule)
+				assert.True(t, it.Get("k", "f").IsAbsent(), rule)
+			}
+			s.Settle(us.seen)
+		}
+		if rule == "highest" {
+			continue // nothing is there to be highest in a record without fields
+		}
+		eu.sees(&us)
+		applyAll(t, s, []Op{eu.op(Set, "k", 6, field("", "true", ""))})
+		verdicts, err := s.Apply(eu.op(Delete, "k", 7))
+		require.NoError(t, err)
+		assert.Len(t, verdicts, 1, rule)
+		assert.Equal(t, left[rule], s.Get("k", ""), rule)
+	}
+}

@@ -52,7 +52,8 @@ var (
 )
 
 // Apply takes an operation into the state and returns what became of it, field by field: one verdict for each cell it
-// makes a claim on, so none for the delete of a record that has no fields yet. Applying it again changes nothing. An operation that is refused with an error has changed nothing.
+// makes a claim on, so none for the delete of a record that has no cells yet, which makes none: see [Op.WholeDelete]. Applying it again
+// changes nothing. An operation that is refused with an error has changed nothing.
 func (s *State) Apply(op Op) ([]Verdict, error) {
 	verdicts, _, err := s.Take(&op, nil, nil)
 	return verdicts, err
@@ -135,8 +136,9 @@ func (s *State) Keys(from, n int) []string {
 	return s.order[from:min(from+max(n, 0), len(s.order))]
 }
 
-// Get returns what a field of a key shows to readers, absent when there is nothing. The field of a key whose value is the
-// whole record is "".
+// Get returns what a field of a key shows to readers, absent when there is nothing: when no operation named the field, whatever deletes
+// of the record there were, and when its cell shows nothing, as [Cell.Value] says. The field of a key whose value is the whole
+// record is "".
 func (s *State) Get(key, field string) value.Value {
 	k := s.keys[key]
 	if k == nil {
