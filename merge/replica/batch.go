@@ -348,10 +348,22 @@ func (r *Replica) apply(source clock.Node, b *Batch, asks bool) ([]merge.Verdict
 	if refusals == nil {
 		r.gate.Epoch = r.log.Epoch()
 		refusals = r.gate.Admit(&in.batch, physical)
+		if r.standsInTheWay(source, refusals) {
+			r.tell(Event{Kind: Reused, Peer: source, Code: finding.OpIDReused, Detail: "what waited under these numbers is dropped"})
+			if err := r.dropHeld(); err != nil {
+				defer r.unlock()
+				return nil, r.fail(err)
+			}
+			refusals = r.gate.Admit(&in.batch, physical)
+		}
 	}
-	doubtful := false
+	var doubtful []clock.Node
 	if refusals == nil {
-		refusals, doubtful = r.forks(b.Chains, in.batch.Ops)
+		if refusals, doubtful = r.forks(b.Seen, b.Chains, in.batch.Ops); refusals == nil {
+			for _, node := range doubtful {
+				r.tellReused(source, node)
+			}
+		}
 	}
 	if refusals == nil && !b.Now.IsZero() && r.clock.MaxDrift >= 0 {
 		most := r.clock.MaxDrift
@@ -373,13 +385,24 @@ func (r *Replica) apply(source clock.Node, b *Batch, asks bool) ([]merge.Verdict
 	if cerr := r.commitUpTo(last); cerr != nil {
 		return nil, cerr
 	}
-	r.hear(source, b, doubtful)
+	r.hear(source, b, len(doubtful) > 0)
 	if err == nil && b.Behind {
 		err = fmt.Errorf("apply from %s: %w", source, ErrBehind)
 	}
 	verdicts := in.verdicts
 	in.release()
 	return verdicts, err
+}
+
+// standsInTheWay reports whether a batch was refused for nothing but operations that wait here under the names of those that
+// their own writer sends: he went on from a copy of his directory, and is the one to say what he wrote. The caller holds mu.
+func (r *Replica) standsInTheWay(source clock.Node, refusals []merge.Refusal) bool {
+	for _, why := range refusals {
+		if why.Code != finding.OpIDReused || crdt.Member(why.Dot.Node) != source || r.log.Seen().Has(why.Dot) {
+			return false
+		}
+	}
+	return len(refusals) > 0
 }
 
 // arrived is a batch that has been read.
@@ -609,14 +632,18 @@ func (r *Replica) acknowledge(source clock.Node, p *peer, seen clock.Vector, dou
 }
 
 // forks compares chains with those known here. Where they differ and operations of that node follow, these are by another
-// writer, and refused; of other nodes it makes the peer doubtful. The caller holds mu.
-func (r *Replica) forks(chains []Chain, ops []merge.Op) (refusals []merge.Refusal, doubtful bool) {
+// writer, and refused. Doubtful are the nodes of which the peer is known to have other operations: this replica's own too when
+// it has more of them than were written here. The caller holds mu.
+func (r *Replica) forks(seen clock.Vector, chains []Chain, ops []merge.Op) (refusals []merge.Refusal, doubtful []clock.Node) {
+	if seen.Max(r.self) > r.log.Seen().Max(r.self) {
+		doubtful = append(doubtful, r.self)
+	}
 	for _, theirs := range chains {
 		own, _ := r.chainAt(theirs.Node, theirs.Seq)
 		if own.Seq != theirs.Seq || !own.differs(theirs) {
 			continue
 		}
-		doubtful = true
+		doubtful = append(doubtful, theirs.Node)
 		of := func(op merge.Op) bool { return op.Dot.Node == theirs.Node }
 		if len(refusals) < merge.DefaultRefusals && slices.ContainsFunc(ops, of) {
 			refusals = append(refusals, merge.Refusal{
@@ -626,18 +653,4 @@ func (r *Replica) forks(chains []Chain, ops []merge.Op) (refusals []merge.Refusa
 		}
 	}
 	return refusals, doubtful
-}
-
-// differs reports whether two chains up to one number are known to be of different operations.
-func (c Chain) differs(from Chain) bool {
-	return c.Sum != from.Sum && c.Sum != [16]byte{} && from.Sum != [16]byte{}
-}
-
-func sorted(chains map[clock.Node]*chain) []Chain {
-	var all []Chain
-	for n, c := range chains {
-		all = append(all, Chain{n, c.seq, c.sum})
-	}
-	slices.SortFunc(all, func(a, b Chain) int { return cmp.Compare(a.Node, b.Node) })
-	return all
 }

@@ -33,10 +33,11 @@
 // A directory is one replica. A second process can't open it. A copy of it is a backup: one made by [Replica.Backup] is known
 // as such when it is opened, goes on under a new incarnation of its name ("us-east~2") in the names of operations, and
 // writes once it has caught up ([ErrRestored]). One made behind the replica's back, such as the snapshot of a disk, is found
-// out when it meets a peer that has seen more of it than it has itself: it takes up a new incarnation, gets back what it had
-// forgotten, and issues again what it wrote in between under numbers that were taken. Who got that from it meanwhile starts
-// over from its state when they meet again. What can't heal by itself, because its owner is lost, a person decides with
-// [Replica.Rebuild].
+// out when it pulls from a peer that has seen more of it than it has itself, or something else: it takes up a new incarnation,
+// gets back what it had forgotten, and issues again what it wrote in between under numbers that were taken, whether or not the
+// others have folded theirs since. Who got that from it meanwhile starts over from its state when they meet again. A batch
+// that is pushed to it or comes from it only tells ([Reused]). What can't heal by itself, because its owner is lost, a person
+// decides with [Replica.Rebuild].
 //
 // Peers compare their states in the normal exchange ([Options.AuditEvery]): two that have the same operations and differ are
 // told ([Diverged]).
@@ -65,6 +66,11 @@
 // seen what it once acknowledged. What the others folded on the strength of that can then come out differently in two of
 // them where a delete or a reset met it, and what the copy wrote may count twice in one of them: [Diverged] tells, and
 // [Replica.Rebuild] heals. Backups made with [Replica.Backup] do not have this.
+//
+// HAZARD: of what it has folded, a replica remembers the latest 512 numbers of a node one by one, and fewer of those before. A
+// copy that is found out later than that issues again what lies behind the last number that both know. And where several copies
+// are found out at once, one may start over from the state of another that has yet to. What may be there twice then, or is lost,
+// the [Reused] event says in its detail.
 //
 // HAZARD: where two members lose their disks one after the other, the one who wrote something and the one who had it, the others
 // go on to wait for it: they forget nothing more ([Status.Retained] grows) and can't compare states. The next epoch, with the

@@ -35,14 +35,16 @@ const (
 	Late
 
 	// Reused: Peer has under one number another operation than this replica (op_id_reused): the node has had two writers, or
-	// came back from a copy of its directory.
+	// came back from a copy of its directory. It is told again when this replica starts over from the state of Peer for that,
+	// with Count operations of others dropped; Detail says what of it is not healed.
 	Reused
 
 	// Restored: this replica found that it came back from a backup, and goes on as a new incarnation. Count is the number of
 	// its writes that it issued again.
 	Restored
 
-	// Transferred: the log of Peer no longer reached back, so merged state was taken over: Count keys of it.
+	// Transferred: the log of Peer no longer reached back, or a person asked for it, so merged state was taken over: Count keys of
+	// it.
 	Transferred
 
 	// Diverged: this replica and Peer have seen the same operations and are not equal. It can't happen by itself: the disk

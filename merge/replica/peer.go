@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/clock/wire"
@@ -24,16 +24,19 @@ import (
 //	ask for records      [version, 3, table, epoch, [[bucket, [(key, sum)*]]*]]
 //	answer               [n, [record (bin)*]]: of the first n of these buckets, as many as a message holds, those that the asker does
 //	                     not have, or not like this
+//	ask for chains       [version, 4, table, epoch, [(node, number, sum)*]]
+//	answer               the chains up to these numbers, with a sum of zero where it isn't known; asked for none, those that go with the state
 //	an error             [0, text]
 const (
 	askOps = iota + 1
 	askDigests
 	askRecords
+	askChains
 )
 
 // messageVersion is the version of all of these, and of what a digest is made of. It moves with every change of either. Before
 // it was written, the first number of a message was its kind.
-const messageVersion = 5
+const messageVersion = 6
 
 // maxAsk bounds what one message asks for, maxBuckets for the records of how many buckets a replica asks at once.
 const (
@@ -134,8 +137,33 @@ func (r *Replica) answer(source clock.Node, request []byte) ([]byte, error) {
 			return nil, err
 		}
 		return r.answerRecords(asked)
+	case askChains:
+		asked := readChains(&q)
+		if len(asked) > maxAsk {
+			q.Refuse("%d chains, the limit is %d", len(asked), maxAsk)
+		}
+		if err := q.End(); err != nil {
+			return nil, err
+		}
+		return r.answerChains(asked)
 	}
 	return nil, fmt.Errorf("a message of kind %d", kind)
+}
+
+func (r *Replica) answerChains(asked []Chain) ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := make([]Chain, 0, len(asked))
+	for _, c := range asked {
+		at, _ := r.chainAt(c.Node, c.Seq)
+		known = append(known, at)
+	}
+	if len(asked) == 0 {
+		known = r.asTrails()
+	}
+	var w wire.Writer
+	writeChains(&w, known)
+	return w.B, w.Err
 }
 
 func (r *Replica) answerOps(source clock.Node, seen clock.Vector, chains []Chain) ([]byte, error) {
@@ -147,8 +175,8 @@ func (r *Replica) answerOps(source clock.Node, seen clock.Vector, chains []Chain
 		return nil, err
 	}
 	r.mu.Lock()
-	_, doubtful := r.forks(chains, nil)
-	r.acknowledge(source, r.peer(source), seen, doubtful)
+	_, doubtful := r.forks(seen, chains, nil)
+	r.acknowledge(source, r.peer(source), seen, len(doubtful) > 0)
 	known := make([]Chain, 0, len(chains))
 	for _, c := range chains {
 		at, last := r.chainAt(c.Node, c.Seq)
@@ -162,21 +190,6 @@ func (r *Replica) answerOps(source clock.Node, seen clock.Vector, chains []Chain
 	writeChains(&w, known)
 	w.Node(self)
 	return w.B, w.Err
-}
-
-// chainAt returns the chain of a node up to a number, or up to the last one that is known here if that is less, and the last
-// one. The sum is zero when it isn't known any more. The caller holds mu.
-func (r *Replica) chainAt(node clock.Node, seq uint64) (at Chain, last uint64) {
-	last = r.seen.Prefix(node)
-	at = Chain{Node: node, Seq: min(seq, last)}
-	if c := r.chains[node]; c != nil && c.seq == at.Seq {
-		at.Sum = c.sum
-	} else if c := r.floors[node]; c != nil && c.seq == at.Seq {
-		at.Sum = c.sum
-	} else if op, ok := r.log.Find(clock.Dot{Node: node, Seq: at.Seq}); ok {
-		at.Sum = op.Payload.sum
-	}
-	return at, last
 }
 
 func (r *Replica) answerDigests(at [][2]int) ([]byte, error) {
@@ -253,9 +266,10 @@ func (r *Replica) answerRecords(asked []bucket) ([]byte, error) {
 // authenticated it. Where the peer's log no longer reaches back, merged
 // state is taken over instead, and no more of it than differs.
 //
-// If the peer knows more of what this replica wrote than it does itself, this replica came back from a backup: it goes on
-// under a new incarnation, gets back what it had forgotten, and what it wrote in between under numbers that were taken is
-// issued again.
+// If the peer knows more of what this replica wrote than it does itself, or something else, this replica came back from a copy of
+// its directory: it goes on under a new incarnation, gets back what it had forgotten, and what it wrote in between under
+// numbers that were taken is issued again: all that the peer can't be shown to have. While the peer has other operations of some
+// node than this replica, no state of it is taken over, and the error wraps [ErrRefused]: they must meet that node first.
 func (r *Replica) Pull(source clock.Node, ask func(request []byte) ([]byte, error)) error {
 	for {
 		more, err := r.pull(source, ask)
@@ -296,14 +310,22 @@ func (r *Replica) pull(source clock.Node, ask func([]byte) ([]byte, error)) (mor
 	if err := q.End(); err != nil {
 		return false, err
 	}
+	var parted error
 	for i, theirs := range known {
 		if i < len(own) && theirs.Node == own[i].Node {
-			if again, err := r.compare(source, incarnation, ask, own[i], theirs); again || err != nil {
+			again, err := r.compare(source, incarnation, ask, own[i], theirs)
+			if again || err != nil && !errors.Is(err, errParted) {
 				return again, err
+			}
+			if err != nil {
+				parted = err
 			}
 		}
 	}
 	if b.Behind {
+		if parted != nil { // a state that holds the one can't be merged with one that holds the other
+			return false, parted
+		}
 		return false, r.transfer(source, ask)
 	}
 	if _, err := r.apply(source, &b, false); err != nil {
@@ -319,7 +341,7 @@ func questionItems(kind uint64) int {
 	switch kind {
 	case askOps:
 		return 6
-	case askDigests, askRecords:
+	case askDigests, askRecords, askChains:
 		return 5
 	}
 	return 0
@@ -356,7 +378,7 @@ func carry(ask func([]byte) ([]byte, error), w *wire.Writer) (*wire.Reader, erro
 // Where the node is this replica itself, it came back from a copy of its directory, and it is this replica that starts over.
 // It goes on as another incarnation, and from then on it is the one to say what its earlier ones wrote: who has something
 // else took it from the copy, and starts over from here. Until the replica of the node has gone on as another incarnation,
-// nothing more is taken from it.
+// nothing more is taken from it. Else errParted says that the two differ.
 func (r *Replica) compare(source, incarnation clock.Node, ask func([]byte) ([]byte, error), own, theirs Chain) (again bool, err error) {
 	differ := theirs.Seq >= own.Seq && theirs.differs(own)
 	if theirs.Seq < own.Seq {
@@ -369,28 +391,66 @@ func (r *Replica) compare(source, incarnation clock.Node, ask func([]byte) ([]by
 	switch {
 	case differ && isSelf, differ && crdt.Member(own.Node) == source && crdt.Member(incarnation) == source && incarnation != own.Node:
 		return true, r.rebuild(source, ask)
-	case differ && crdt.Member(own.Node) != r.opt.Node: // of an earlier incarnation it is the peer who is mistaken
+	case differ && crdt.Member(own.Node) == r.opt.Node: // of an earlier incarnation it is the peer who is mistaken
+		return false, fmt.Errorf("%w: %s: %s %w: no state is taken over from %s before it has met us", ErrRefused, finding.OpIDReused, own.Node, errParted, source)
+	case differ:
 		r.mu.Lock()
 		defer r.unlock()
-		if !r.reused[own.Node] {
-			r.reused[own.Node] = true
-			r.tell(Event{Kind: Reused, Peer: source, Code: finding.OpIDReused, Detail: fmt.Sprintf("%s has had two writers", own.Node)})
-		}
+		r.tellReused(source, own.Node)
 		if crdt.Member(own.Node) == source {
 			return false, fmt.Errorf("%w: %s: %s has had two writers, and has yet to find out", ErrRefused, finding.OpIDReused, own.Node)
 		}
+		return false, fmt.Errorf("%w: %s: %s %w: no state is taken over before it has told which is right", ErrRefused, finding.OpIDReused, own.Node, errParted)
 	case theirs.Seq > own.Seq && isSelf:
 		r.mu.Lock()
-		if theirs.Seq <= r.log.Seen().Prefix(r.self) { // written since the question was asked, and sent by another call
-			r.unlock()
+		written := theirs.Seq <= r.log.Seen().Prefix(r.self) // since the question was asked, and sent by another call
+		r.mu.Unlock()
+		if written {
 			return false, nil
 		}
+		if own.Seq > 0 && !(own.isKnown() && theirs.isKnown()) {
+			if doubtful, err := r.isDoubtful(ask, own); doubtful || err != nil {
+				if err == nil {
+					err = r.rebuild(source, ask)
+				}
+				return true, err
+			}
+		}
+		r.mu.Lock()
 		err := r.reincarnate(clock.Dot{Node: own.Node, Seq: theirs.Seq}, 0)
 		r.unlock()
 		if err == nil {
 			err = r.commit()
 		}
 		return true, err
+	}
+	return false, nil
+}
+
+// errParted is that of a peer that has other operations of a node, which is not the one to mend that now.
+var errParted = errors.New("has had two writers")
+
+// tellReused tells, once, that a peer has other operations of a node. The caller holds mu.
+func (r *Replica) tellReused(source, node clock.Node) {
+	if !r.reused[node] {
+		r.reused[node] = true
+		r.tell(Event{Kind: Reused, Peer: source, Code: finding.OpIDReused, Detail: fmt.Sprintf("%s has had two writers", node)})
+	}
+}
+
+// isDoubtful reports whether this replica has an operation of a node up to a number of which nobody knows whether a peer has the
+// same, or another one.
+func (r *Replica) isDoubtful(ask func([]byte) ([]byte, error), of Chain) (bool, error) {
+	same, _, err := r.common(ask, of.Node, of.Seq)
+	if err != nil {
+		return false, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for op := range r.log.Since(clock.Vector{}) {
+		if op.Dot.Node == of.Node && op.Dot.Seq > same && op.Dot.Seq <= of.Seq {
+			return true, nil
+		}
 	}
 	return false, nil
 }
@@ -480,7 +540,18 @@ type copied struct {
 	seen    clock.Vector
 	settled clock.Vector // up to where some record may be folded
 	chains  []Chain
+	trails  map[clock.Node]trail
 	records [][]byte
+}
+
+// chainOf returns the chain of a node as the peer had it, and what it knew of that before, up to a number.
+func (c *copied) chainOf(node clock.Node) (at chain, before trail) {
+	for _, theirs := range c.chains {
+		if theirs.Node == node {
+			at = chain{theirs.Seq, theirs.Sum}
+		}
+	}
+	return at, c.trails[node].with(nil, max(at.seq, 1)-1)
 }
 
 // differences asks a peer for all records that differ from those here; with nothing compared, for all.
@@ -553,7 +624,63 @@ func (r *Replica) differences(ask func([]byte) ([]byte, error), compare bool) (c
 		}
 		at = at[done:]
 	}
-	return c, nil
+	c.trails, err = r.trailsOf(ask)
+	return c, err
+}
+
+// trailsOf asks a peer for the trails that go with its state.
+func (r *Replica) trailsOf(ask func([]byte) ([]byte, error)) (map[clock.Node]trail, error) {
+	known, err := r.askChains(ask, nil)
+	trails := make(map[clock.Node]trail)
+	for _, c := range known {
+		if c.isKnown() {
+			trails[c.Node] = append(trails[c.Node], chain{c.Seq, c.Sum})
+		}
+	}
+	return trails, err
+}
+
+// askChains asks a peer for its chains.
+func (r *Replica) askChains(ask func([]byte) ([]byte, error), of []Chain) ([]Chain, error) {
+	r.mu.Lock()
+	w := r.question(askChains)
+	r.mu.Unlock()
+	writeChains(w, of)
+	q, err := carry(ask, w)
+	if err != nil {
+		return nil, err
+	}
+	known := readChains(q)
+	if len(of) > 0 && len(known) != len(of) {
+		q.Refuse("%d chains, asked for %d", len(known), len(of))
+	}
+	return known, q.End()
+}
+
+// common finds out up to which number of a node a peer has the same operations for certain, and which is the first that is
+// known to be another one, of those up to a number; 0 if none is. What lies between the two nobody knows any more.
+func (r *Replica) common(ask func([]byte) ([]byte, error), node clock.Node, upTo uint64) (same, other uint64, err error) {
+	r.mu.Lock()
+	own := r.chainsOf(node, upTo)
+	r.mu.Unlock()
+	for len(own) > 0 && same == 0 { // from the end, where most that have met part
+		part := own[max(0, len(own)-maxAsk):]
+		own = own[:len(own)-len(part)]
+		theirs, err := r.askChains(ask, part)
+		if err != nil {
+			return 0, 0, err
+		}
+		for i := len(part) - 1; i >= 0 && same == 0; i-- {
+			switch {
+			case theirs[i].Node != part[i].Node || theirs[i].Seq != part[i].Seq || !theirs[i].isKnown():
+			case theirs[i].Sum == part[i].Sum:
+				same = part[i].Seq
+			default:
+				other = part[i].Seq
+			}
+		}
+	}
+	return same, other, nil
 }
 
 // askBuckets asks for the records of leaves of the tree.
@@ -595,13 +722,17 @@ func (r *Replica) adopt(source clock.Node, c copied) error {
 	if err := r.drain(); err != nil {
 		return err
 	}
-	released, err := r.log.Adopt(c.seen)
-	if err != nil {
+	if err := r.dropHeld(); err != nil {
+		return err
+	}
+	if _, err := r.log.Adopt(c.seen); err != nil {
 		return err
 	}
 	for _, theirs := range c.chains {
 		if theirs.Seq > r.seen.Prefix(theirs.Node) {
-			r.chains[theirs.Node] = &chain{theirs.Seq, theirs.Sum}
+			at, before := c.chainOf(theirs.Node)
+			r.chains[theirs.Node] = &at
+			r.trails[theirs.Node] = r.trails[theirs.Node].with(append(before, at), at.seq)
 		}
 	}
 	for _, record := range c.records {
@@ -615,17 +746,31 @@ func (r *Replica) adopt(source clock.Node, c copied) error {
 	r.above.Merge(c.settled)
 	r.foreign = true
 	r.tell(Event{Kind: Transferred, Peer: source, Count: int64(len(c.records))})
-	for _, d := range released {
-		r.link(d.Dot, d.Sum, d.Payload)
-		r.remember(d.Payload.op)
-		if err := r.enqueue(&queued{entry: d.Payload, from: source}); err != nil {
-			return err
-		}
+	return r.checkpoint()
+}
+
+// dropHeld drops what waits for others, which nobody has seen: who has it sends it again. It may be what a copy of a directory
+// wrote, after operations that its owner, or the state of a peer, has others for. The caller holds mu.
+func (r *Replica) dropHeld() error {
+	if len(r.log.Waiting().Sources) == 0 {
+		return nil
 	}
-	if err := r.drain(); err != nil {
+	encoded, err := r.log.Encode(nil)
+	if err != nil {
 		return err
 	}
-	return r.checkpoint()
+	log := crdt.Log[*entry]{Limits: r.log.Limits}
+	if err := log.Decode(encoded, crdt.Limits{}); err != nil {
+		return err
+	}
+	if _, err := log.Retain(slices.Collect(r.log.Since(clock.Vector{}))); err != nil {
+		return err
+	}
+	for member := range r.stopped {
+		log.Stop(member)
+	}
+	r.log = log
+	return nil
 }
 
 // try reports why records of a peer can't be merged: all or nothing, so it is found before any is.
@@ -652,50 +797,16 @@ func (r *Replica) drain() error {
 	return nil
 }
 
-// firstVoid returns the number of the first operation of a node that is another one at a peer, or one more than the last that
-// both have: by halves, for chains that were equal up to a number were equal before it.
-func (r *Replica) firstVoid(ask func([]byte) ([]byte, error), node clock.Node, theirs clock.Vector) (uint64, error) {
-	r.mu.Lock()
-	first, last := uint64(1), min(r.seen.Prefix(node), theirs.Prefix(node))+1
-	r.mu.Unlock()
-	for first < last {
-		middle := first + (last-first)/2
-		r.mu.Lock()
-		own, _ := r.chainAt(node, middle)
-		w := r.question(askOps)
-		w.Vector(&theirs)
-		writeChains(w, []Chain{{Node: node, Seq: middle}})
-		r.mu.Unlock()
-		q, err := carry(ask, w)
-		if err != nil {
-			return 0, err
-		}
-		readBatch(q)
-		known := readChains(q)
-		q.Node()
-		if len(known) != 1 {
-			q.Refuse("%d chains for one", len(known))
-		}
-		if err := q.End(); err != nil {
-			return 0, err
-		}
-		if known[0].differs(own) { // what one of the two no longer knows is no longer in its log either
-			last = middle
-		} else {
-			first = middle + 1
-		}
-	}
-	return first, nil
-}
-
 // Rebuild starts over from the state of a peer: for when this replica and source have other operations under the same names
 // ([Reused]) or other states of the same operations ([Diverged]), and a person has found that source is right. A replica that
 // came back from a copy of its directory does this by itself, and so do those who took what the copy wrote, when they meet it
 // again; what remains are those whose owner is lost for ever, and broken disks.
 //
 // Of what this replica has and source does not, everything is applied again. What this replica wrote itself under names that
-// mean something else at source, or after having seen what has such a name, is issued anew as another incarnation; what
-// others did is dropped, and they have it.
+// mean something else at source, or may, or after having seen what has such a name, is issued anew as another incarnation; what
+// others did is dropped, and they have it. The event ([Reused], with the number of those, or [Transferred] where nobody had two
+// writers) says in its detail what may be there twice since then, because source no longer knows what it had under a name, and
+// what is lost, because neither source nor the log here has it any more.
 func (r *Replica) Rebuild(source clock.Node, ask func(request []byte) ([]byte, error)) error {
 	r.mu.Lock()
 	err := r.err
@@ -709,16 +820,94 @@ func (r *Replica) Rebuild(source clock.Node, ask func(request []byte) ([]byte, e
 	return nil
 }
 
+// fork is where a node parts into what this replica has of it and what a peer has.
+type fork struct {
+	first uint64 // the operation that is another one there; of this replica's own, the first that may be, for what it has
+	// acknowledged is issued again rather than dropped
+	other uint64 // the first that is known to be another one, or one more than the last that both have
+}
+
+// parted returns the forks of the nodes of which a peer has seen something.
+func (r *Replica) parted(ask func([]byte) ([]byte, error), seen clock.Vector) (map[clock.Node]fork, error) {
+	forks := make(map[clock.Node]fork)
+	for node, run := range seen.Runs() {
+		r.mu.Lock()
+		own := r.seen.Prefix(node)
+		r.mu.Unlock()
+		both := min(own, run.Last)
+		same, other, err := r.common(ask, node, both)
+		isOwn := crdt.Member(node) == r.opt.Node
+		switch {
+		case err != nil:
+			return nil, err
+		case same == both, other == 0 && !isOwn:
+			continue
+		case other == 0:
+			other = both + 1
+		}
+		forks[node] = fork{first: other, other: other}
+		if isOwn {
+			forks[node] = fork{first: same + 1, other: other}
+		}
+	}
+	return forks, nil
+}
+
+// partedBefore reports whether an earlier incarnation is forked: what a later one wrote may be that, issued again.
+func partedBefore(forks map[clock.Node]fork, node clock.Node) bool {
+	for earlier := range forks {
+		if crdt.Member(earlier) == crdt.Member(node) && isLater(node, earlier) {
+			return true
+		}
+	}
+	return false
+}
+
+// startsOver says in words that this replica starts over from the state of a peer, and what comes of that.
+func startsOver(source clock.Node, forks map[clock.Node]fork, unsure int, gone uint64) string {
+	detail := ""
+	for _, node := range slices.Sorted(maps.Keys(forks)) {
+		had := "had"
+		if f := forks[node]; f.first < f.other {
+			had = "may have had"
+		}
+		detail += fmt.Sprintf("%s %s two writers, ", node, had)
+	}
+	detail += fmt.Sprintf("starting over from the state of %s", source)
+	if unsure > 0 {
+		detail += fmt.Sprintf("; %d writes that are issued again may be there twice", unsure)
+	}
+	if gone > 0 {
+		detail += fmt.Sprintf("; %d operations are lost, for it lacks them, and the log here no longer has them", gone)
+	}
+	return detail
+}
+
+// goneWith returns how many operations go with the state that is given up for that of a peer: those that it does not have, or has
+// others for, and that the log no longer has. The caller holds mu.
+func (r *Replica) goneWith(c *copied, forks map[clock.Node]fork) (n uint64) {
+	for node, run := range r.seen.Runs() {
+		first := c.seen.Prefix(node) + 1
+		if f := forks[node]; f.other > 0 {
+			first = f.other
+		}
+		for seq := first; seq <= run.Last; seq++ {
+			if _, kept := r.log.Find(clock.Dot{Node: node, Seq: seq}); !kept {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) error {
 	c, err := r.differences(ask, false)
 	if err != nil {
 		return err
 	}
-	void := make(map[clock.Node]uint64) // the first operation of each node that is another one at source
-	for node := range c.seen.Runs() {
-		if void[node], err = r.firstVoid(ask, node, c.seen); err != nil {
-			return err
-		}
+	forks, err := r.parted(ask, c.seen)
+	if err != nil {
+		return err
 	}
 	r.maintaining.Lock() // as in transfer
 	r.mu.Lock()
@@ -730,15 +919,11 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 	if err := r.try(c.records); err != nil {
 		return err
 	}
-	// A node is forked where an operation of it is another one at source. Whatever waits for more of it than source has, waits
-	// for ever, and so does what its node wrote after that.
-	forked := func(node clock.Node) bool {
-		return void[node] > 0 && void[node] <= min(c.seen.Prefix(node), r.seen.Prefix(node))
-	}
+	// Whatever waits for more of a forked node than source has, waits for ever, and so does what its node wrote after that.
 	stuck := make(map[clock.Node]bool)
 	isStuck := func(op *crdt.Operation[*entry]) bool {
 		for node, run := range op.After.Runs() {
-			if forked(node) && run.Last > c.seen.Prefix(node) {
+			if forks[node].first > 0 && run.Last > c.seen.Prefix(node) {
 				return true
 			}
 		}
@@ -746,8 +931,8 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 	}
 	var again []merge.Op
 	var kept []crdt.Operation[*entry]
-	var names []string
-	reincarnates := forked(r.self)
+	dropped, unsure := 0, 0
+	reincarnates := forks[r.self].first > 0
 	for op := range r.log.Since(clock.Vector{}) {
 		bytes, err := r.bytesOf(op.Payload)
 		if err != nil {
@@ -759,26 +944,30 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 		}
 		op.Payload = &entry{bytes: bytes, sign: op.Payload.sign, op: &decoded}
 		node := op.Dot.Node
-		isVoid := forked(node) && op.Dot.Seq >= void[node]
+		fork := forks[node]
+		isVoid := fork.first > 0 && op.Dot.Seq >= fork.first
 		switch {
 		case !isVoid && c.seen.Has(op.Dot):
 		case !isVoid && !isStuck(&op):
 			kept = append(kept, op)
 		default:
 			stuck[node] = true
-			if crdt.Member(node) == r.opt.Node {
-				again = append(again, decoded)
-				reincarnates = reincarnates || node == r.self
+			if crdt.Member(node) != r.opt.Node {
+				dropped++
+				continue
 			}
+			if isVoid && op.Dot.Seq < fork.other || partedBefore(forks, node) {
+				unsure++
+			}
+			again = append(again, decoded)
+			reincarnates = reincarnates || node == r.self
 		}
 	}
-	for node := range c.seen.Runs() {
-		if forked(node) {
-			names = append(names, string(node))
-		}
+	told := Event{Kind: Reused, Peer: source, Code: finding.OpIDReused, Count: int64(dropped), Detail: startsOver(source, forks, unsure, r.goneWith(&c, forks))}
+	if len(forks) == 0 {
+		told.Kind, told.Code, told.Count = Transferred, "", int64(len(c.records))
 	}
-	r.tell(Event{Kind: Reused, Peer: source, Code: finding.OpIDReused,
-		Detail: fmt.Sprintf("%s had two writers: starting over from the state of %s", strings.Join(names, ", "), source)})
+	r.tell(told)
 	epoch := r.log.Epoch()
 	limits := r.log.Limits
 	r.log = crdt.Log[*entry]{Limits: limits}
@@ -796,9 +985,10 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 	}
 	r.seen = c.seen.Clone()
 	r.above.Merge(c.settled)
-	r.chains, r.floors = make(map[clock.Node]*chain), make(map[clock.Node]*chain)
+	r.chains, r.trails = make(map[clock.Node]*chain), make(map[clock.Node]trail)
 	for _, theirs := range c.chains {
-		r.chains[theirs.Node] = &chain{theirs.Seq, theirs.Sum}
+		at, before := c.chainOf(theirs.Node)
+		r.chains[theirs.Node], r.trails[theirs.Node] = &at, append(before, at)
 	}
 	for _, op := range kept {
 		if arrival, _ := r.log.Apply(op.Dot.Node, op); arrival == crdt.Delivered {

@@ -131,7 +131,7 @@ type Replica struct {
 	err     error        // why no more is written
 	unkept  error        // why the last Maintain did not do all that it should
 	chains  map[clock.Node]*chain
-	floors  map[clock.Node]*chain // up to what the log has forgotten
+	trails  map[clock.Node]trail // of what the log has forgotten
 	room    room
 
 	requests requests
@@ -146,6 +146,7 @@ type Replica struct {
 	lacking  map[clock.Node]bool  // members to catch up with before anything is written; nil when all is well
 	digested map[clock.Node]int64 // wall time of the last digest for each peer
 	reused   map[clock.Node]bool  // nodes of which a peer has other operations, which was told
+	stopped  map[clock.Node]bool  // members of which nothing more is taken in this epoch
 	digests  *digests
 	events   []Event
 	count    struct{ written, applied, duplicates, conflicts, lost int64 }
@@ -200,22 +201,6 @@ type peer struct {
 	audited clock.Timestamp // when the states were last compared
 }
 
-// chain is the sum over all operations of one node so far: equal chains, equal operations.
-type chain struct {
-	seq uint64
-	sum [16]byte
-}
-
-func (c chain) next(sum [16]byte) chain {
-	if c.seq > 0 && c.sum == [16]byte{} { // what is before is not known, so neither is this
-		return chain{seq: c.seq + 1}
-	}
-	var both [32]byte
-	copy(both[:16], c.sum[:])
-	copy(both[16:], sum[:])
-	return chain{c.seq + 1, merge.Sum(both[:])}
-}
-
 // Open opens the replica in a directory, and makes it if there is none. An empty dir keeps everything in memory: for tests,
 // and for services that can always take over the state of a peer.
 //
@@ -230,7 +215,7 @@ func Open(dir string, opt Options) (*Replica, error) {
 		self:   opt.Node,
 		state:  newState(opt.Table),
 		chains: make(map[clock.Node]*chain),
-		floors: make(map[clock.Node]*chain),
+		trails: make(map[clock.Node]trail),
 		peers:  make(map[clock.Node]*peer),
 
 		digested: make(map[clock.Node]int64),
@@ -350,6 +335,7 @@ func (r *Replica) Enter(e crdt.Epoch) error {
 		return err
 	}
 	r.lackNoOthers()
+	r.stopped = nil
 	err := r.append(epochRecord(r.log.Epoch()))
 	r.mu.Unlock()
 	if err != nil {
@@ -370,6 +356,10 @@ func (r *Replica) Stop(member clock.Node) (clock.Vector, error) {
 	if err := r.drain(); err != nil { // what was taken is to be there after a crash
 		return clock.Vector{}, err
 	}
+	if r.stopped == nil {
+		r.stopped = make(map[clock.Node]bool)
+	}
+	r.stopped[member] = true
 	return r.log.Stop(member), nil
 }
 

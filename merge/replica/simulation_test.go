@@ -40,6 +40,8 @@ type cluster struct {
 	epoch  crdt.Epoch
 	tally  map[string]int
 	lived  time.Duration // virtual time of all sites
+
+	entries []value.Value // acknowledged, and still somewhere
 }
 
 type site struct {
@@ -102,8 +104,9 @@ func (c *cluster) start(t testing.TB, s *site) {
 	r, err := replica.Open(s.dir, replica.Options{
 		Node: s.node, Table: c.table, FS: s.disk, SnapshotBytes: 4096, KeepBytes: -1,
 		Members: c.epoch.Members, Waiting: crdt.LogLimits{Held: 1024},
-		Source: func() int64 { return c.now + s.skew },
-		Relays: func(_, writer clock.Node) bool { return !c.epoch.Has(writer) }, // what those wrote who are gone
+		Source:  func() int64 { return c.now + s.skew },
+		Observe: c.told,
+		Relays:  func(_, writer clock.Node) bool { return !c.epoch.Has(writer) }, // what those wrote who are gone
 	})
 	require.NoError(t, err)
 	s.Replica = r

@@ -177,7 +177,7 @@ func readRecord(body []byte) (rec record, err error) {
 //	[version, table, incarnation, backup, lacking, foreign, wall, oldest, log (bin), above, [(node, number, sum)*], [(node, number, sum)*],
 //	[(request, node, number)*]]
 //
-// lacking says that it has to catch up before it writes, foreign that state was taken over from a peer, which had folded it up to above. There follow the chains of all nodes and then those up to what the log has forgotten, and
+// lacking says that it has to catch up before it writes, foreign that state was taken over from a peer, which had folded it up to above. There follow the chains of all nodes and then the trails of what the log has forgotten, and
 // oldest is the sequence of the oldest record of the log that holds an operation which some member may still lack.
 //
 // The version moves with every change of this.
@@ -194,7 +194,7 @@ type head struct {
 	log      []byte
 	above    clock.Vector
 	chains   []Chain
-	floors   []Chain
+	trails   []Chain
 	requests []requestOf
 }
 
@@ -217,7 +217,7 @@ func (h *head) append(b []byte) ([]byte, error) {
 	w.Bytes(h.log)
 	w.Vector(&h.above)
 	writeChains(&w, h.chains)
-	writeChains(&w, h.floors)
+	writeChains(&w, h.trails)
 	w.Array(3 * len(h.requests))
 	for _, q := range h.requests {
 		w.Text(q.id)
@@ -259,7 +259,7 @@ func readHead(data []byte) (h head, err error) {
 	h.backup, h.lacking, h.foreign = r.Bool(), r.Bool(), r.Bool()
 	h.wall, h.oldest, h.log = int64(min(r.Uint(), uint64(clock.MaxWall))), r.Uint(), r.Bytes()
 	h.above = r.Vector()
-	h.chains, h.floors = readChains(&r), readChains(&r)
+	h.chains, h.trails = readChains(&r), readChains(&r)
 	for range r.Array(3) {
 		h.requests = append(h.requests, requestOf{r.Text(), r.Dot()})
 	}
@@ -315,6 +315,7 @@ func (r *Replica) restore() error {
 				return err
 			}
 			retained = true
+			r.resum()
 			if len(kept) > 0 {
 				return fmt.Errorf("%d operations before the snapshot are not in it", len(kept))
 			}
@@ -327,6 +328,7 @@ func (r *Replica) restore() error {
 		if _, err := r.log.Retain(kept); err != nil {
 			return err
 		}
+		r.resum()
 	}
 	if err := r.clock.Restore(latest.own, latest.others.Last()); err != nil {
 		return err
@@ -497,8 +499,8 @@ func (r *Replica) load(from io.Reader, at segment.Position) (h head, err error) 
 	for _, c := range h.chains {
 		r.chains[c.Node] = &chain{c.Seq, c.Sum}
 	}
-	for _, c := range h.floors {
-		r.floors[c.Node] = &chain{c.Seq, c.Sum}
+	for _, c := range h.trails {
+		r.trails[c.Node] = append(r.trails[c.Node], chain{c.Seq, c.Sum})
 	}
 	for _, q := range h.requests {
 		r.requests.add(q.id, q.dot)
@@ -618,11 +620,7 @@ func (r *Replica) Maintain() error {
 // settle folds what every member has, and forgets it. The caller holds mu.
 func (r *Replica) settle() {
 	_ = r.log.Acknowledge(r.opt.Node, r.seen) // an error would be of one that is no member any more
-	for node, run := range r.log.Horizon().Runs() {
-		if at, _ := r.chainAt(node, run.Last); at.Sum != [16]byte{} {
-			r.floors[node] = &chain{at.Seq, at.Sum}
-		}
-	}
+	r.forgets(r.log.Horizon())
 	// After a restart there may be nothing to forget, and still it has to be known how far all is folded.
 	if r.log.Compact() > 0 || !r.settled.Equal(r.log.Horizon()) {
 		r.settled = r.log.Horizon().Clone()
@@ -681,6 +679,7 @@ func (r *Replica) head(backup bool) (*head, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.forgets(r.log.Horizon()) // the log that is read again begins there
 	h := &head{
 		table: r.table, self: r.self, backup: backup, lacking: r.lacking != nil, foreign: r.foreign, above: r.above.Clone(), log: logged,
 		wall: max(r.clock.Last().Wall, r.bound), oldest: r.last.Sequence + 1,
@@ -688,7 +687,7 @@ func (r *Replica) head(backup bool) (*head, error) {
 	for op := range r.log.Since(clock.Vector{}) { // after a restart not in the order of the disk
 		h.oldest = min(h.oldest, op.Payload.at.Sequence)
 	}
-	h.chains, h.floors = sorted(r.chains), sorted(r.floors)
+	h.chains, h.trails = sorted(r.chains), r.allTrails()
 	for id, dot := range r.requests.all {
 		h.requests = append(h.requests, requestOf{id, dot})
 	}

@@ -199,20 +199,6 @@ func (r *Replica) remember(op *merge.Op) {
 	}
 }
 
-// link adds an operation to the chain of its node.
-func (r *Replica) link(d clock.Dot, sum [16]byte, e *entry) {
-	c := r.chains[d.Node]
-	if c == nil {
-		c = &chain{}
-		r.chains[d.Node] = c
-	}
-	if c.seq+1 != d.Seq { // what is before came as state
-		*c = chain{seq: d.Seq - 1}
-	}
-	*c = c.next(sum)
-	e.sum = c.sum
-}
-
 // repeat answers a request that was carried out before, once that is on disk.
 func (r *Replica) repeat(dot clock.Dot) (Receipt, error) {
 	if err := r.commit(); err != nil {
