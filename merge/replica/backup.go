@@ -58,7 +58,7 @@ func (r *Replica) copy(to *segment.Log) error {
 		return err
 	}
 	// The operations that some member may lack come first, as they do in the log.
-	h.oldest = 1
+	h.oldest, h.ops = 1, nil
 	at, err := r.copyOps(to, kept)
 	if err == nil && len(kept) == 0 {
 		at, err = to.Append(boundRecord(h.wall))

@@ -101,10 +101,14 @@ func (b *Batch) write(w *wire.Writer) {
 	w.Vector(&b.Settled)
 	w.Bytes(b.Digest)
 	writeChains(w, b.Chains)
-	w.Array(2 * len(b.Ops))
-	for i := range b.Ops {
-		w.Bytes(b.Ops[i].Op)
-		w.Bytes(b.Ops[i].Signature)
+	writePackets(w, b.Ops)
+}
+
+func writePackets(w *wire.Writer, ops []Packet) {
+	w.Array(2 * len(ops))
+	for i := range ops {
+		w.Bytes(ops[i].Op)
+		w.Bytes(ops[i].Signature)
 	}
 }
 
@@ -138,16 +142,21 @@ func readBatch(r *wire.Reader) (b Batch) {
 	b.Seen, b.Last, b.Now = r.Vector(), r.Dot(), r.Time()
 	b.More, b.Behind = r.Bool(), r.Bool()
 	b.Settled, b.Digest, b.Chains = r.Vector(), r.Bytes(), readChains(r)
+	b.Ops = readPackets(r)
+	return b
+}
+
+func readPackets(r *wire.Reader) []Packet {
 	n := r.Array(2)
-	b.Ops = make([]Packet, 0, r.Room(n, 2))
+	ops := make([]Packet, 0, r.Room(n, 2))
 	for range n {
 		p := Packet{Op: r.View()}
 		if s := r.View(); len(s) > 0 {
 			p.Signature = s
 		}
-		b.Ops = append(b.Ops, p)
+		ops = append(ops, p)
 	}
-	return b
+	return ops
 }
 
 // boundStep is how far ahead of the clock a promise on disk reaches that no operation will be stamped earlier. It is less

@@ -6,8 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -205,4 +207,222 @@ func TestTheCrashTestNoticesADiskThatLies(t *testing.T) {
 		}
 	}
 	require.NotZero(t, noticed)
+}
+
+// trio is three replicas, of which us-east is on a disk.
+type trio struct {
+	w          *world
+	disk       *faultfs.Disk
+	ap, eu, us *replica.Replica
+	acked      []value.Value
+}
+
+func newTrio(t testing.TB) *trio {
+	c := &trio{w: &world{now: start}, disk: new(faultfs.Disk)}
+	c.ap, c.eu = open(t, "", c.options("ap-south")), open(t, "", c.options("eu-west"))
+	require.NoError(t, c.open())
+	c.write(t, c.eu)
+	c.write(t, c.ap)
+	c.write(t, c.us)
+	meet(t, c.ap, c.eu, c.us)
+	c.write(t, c.eu)
+	c.write(t, c.us)
+	pull(t, c.eu, c.us)
+	return c
+}
+
+func (c *trio) options(node clock.Node) replica.Options {
+	opt := options(node, c.w)
+	opt.Table = merge.MustParseTable("nodes ap-south < eu-west < us-east\nstock/* count counter\n* * append\n")
+	if node == "us-east" {
+		opt.FS = c.disk
+	}
+	return opt
+}
+
+func (c *trio) open() (err error) {
+	c.us, err = replica.Open("dir", c.options("us-east"))
+	return err
+}
+
+// write appends a value that no other write has, and counts it.
+func (c *trio) write(t testing.TB, r *replica.Replica) {
+	v := value.Int(int64(len(c.acked)))
+	_, err := r.Entries("k", "f").Append(v)
+	require.NoError(t, err)
+	c.acked = append(c.acked, v)
+	add(t, r, "stock/lamp", 1)
+}
+
+// goOn has us-east go on from a disk.
+func (c *trio) goOn(t testing.TB, disk *faultfs.Disk) {
+	c.disk = disk
+	require.NoError(t, c.open())
+}
+
+// backup returns a disk that holds a backup of us-east in place of it.
+func (c *trio) backup(t testing.TB) *faultfs.Disk {
+	require.NoError(t, c.us.Backup("backup"))
+	disk := new(faultfs.Disk)
+	for name, data := range c.disk.Contents() {
+		if filepath.Dir(name) == "backup" {
+			disk.Put(filepath.Join("dir", filepath.Base(name)), data)
+		}
+	}
+	return disk
+}
+
+// fold has all forget what all have.
+func (c *trio) fold(t testing.TB) {
+	for _, r := range []*replica.Replica{c.ap, c.eu, c.us} {
+		require.NoError(t, r.Maintain())
+	}
+	meet(t, c.ap, c.eu, c.us)
+}
+
+// starts are the ways in which us-east goes over to the state of another, up to where it does, and that.
+var starts = []struct {
+	name  string
+	until func(testing.TB, *trio)
+	does  func(*trio) error
+}{
+	{"rebuilt by hand", func(t testing.TB, c *trio) { c.write(t, c.us) }, func(c *trio) error { return c.us.Rebuild("eu-west", from(c.eu, "us-east")) }},
+	{"a copy that wrote", func(t testing.TB, c *trio) {
+		copied := c.disk.PowerCut()
+		c.write(t, c.us)
+		pull(t, c.eu, c.us)
+		c.goOn(t, copied)
+		c.write(t, c.us)
+		c.write(t, c.us)
+	}, (*trio).pullsFromEU},
+	{"a copy that wrote less than is folded", func(t testing.TB, c *trio) {
+		meet(t, c.ap, c.eu, c.us)
+		copied := c.disk.PowerCut()
+		c.write(t, c.us)
+		c.write(t, c.us)
+		meet(t, c.ap, c.eu, c.us)
+		c.fold(t)
+		c.goOn(t, copied)
+		c.write(t, c.us)
+	}, (*trio).pullsFromEU},
+	{"who took the writes of a copy", func(t testing.TB, c *trio) {
+		ap, old := c.options("ap-south"), new(faultfs.Disk)
+		ap.FS, ap.Members = old, []clock.Node{"ap-south", "eu-west", "us-east"}
+		c.ap = open(t, "dir", ap)
+		pull(t, c.ap, c.us)
+		copied := old.PowerCut()
+		c.write(t, c.ap)
+		pull(t, c.eu, c.ap)
+		ap.FS = copied
+		c.ap = open(t, "dir", ap)
+		c.write(t, c.ap)
+		pull(t, c.us, c.ap)
+		c.write(t, c.us) // having seen what is void
+		pull(t, c.ap, c.eu)
+	}, func(c *trio) error { return c.us.Pull("ap-south", from(c.ap, "us-east")) }},
+	{"a new disk", func(t testing.TB, c *trio) {
+		meet(t, c.ap, c.eu, c.us)
+		c.fold(t)
+		c.goOn(t, new(faultfs.Disk))
+	}, (*trio).pullsFromEU},
+	{"a new disk that wrote", func(t testing.TB, c *trio) {
+		meet(t, c.ap, c.eu, c.us)
+		c.fold(t)
+		c.goOn(t, new(faultfs.Disk))
+		c.write(t, c.us)
+	}, (*trio).pullsFromEU},
+	{"a backup", func(t testing.TB, c *trio) {
+		disk := c.backup(t)
+		c.write(t, c.us)
+		pull(t, c.eu, c.us)
+		c.goOn(t, disk)
+	}, (*trio).pullsFromEU},
+	{"a backup with what waits for the state of another", func(t testing.TB, c *trio) {
+		meet(t, c.ap, c.eu, c.us)
+		disk := c.backup(t)
+		c.write(t, c.ap)
+		meet(t, c.ap, c.eu, c.us)
+		c.fold(t)
+		c.write(t, c.eu)
+		c.goOn(t, disk)
+		_, err := c.us.Apply("eu-west", c.eu.Since(c.us.Seen()))
+		require.ErrorIs(t, err, replica.ErrBehind)
+		require.NotZero(t, c.us.Status().Held)
+	}, func(c *trio) error { return c.us.Pull("ap-south", from(c.ap, "us-east")) }},
+}
+
+func (c *trio) pullsFromEU() error { return c.us.Pull("eu-west", from(c.eu, "us-east")) }
+
+// heals has all meet, until nobody has yet to find out, and holds them to what was acknowledged.
+func (c *trio) heals(t testing.TB) {
+	c.w.now += int64(time.Hour)
+	all := []*replica.Replica{c.ap, c.eu, c.us}
+	for round, clean := 0, 0; clean < 2; round++ {
+		var refused error
+		for _, to := range all {
+			for _, of := range all {
+				if to != of {
+					refused = errors.Join(refused, to.Pull(name(of), from(of, name(to))))
+				}
+			}
+		}
+		if clean++; refused != nil {
+			clean = 0
+		}
+		require.Less(t, round, 6, "%v", refused)
+	}
+	for range 2 {
+		requireEqual(t, c.ap, c.eu, c.us)
+		entries, err := c.us.Entries("k", "f").All()
+		require.NoError(t, err)
+		require.ElementsMatch(t, c.acked, entries)
+		count, err := c.us.Counter("stock/lamp", "count").Value()
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprint(len(c.acked)), count.String())
+		require.NoError(t, c.us.Close()) // and it is so when it is opened again
+		require.NoError(t, c.open())
+	}
+}
+
+// A kill between what was written to the log and the snapshot that it depends on left a directory that could never be opened:
+// "operation eu-west:1 is held".
+func TestAReplicaThatIsKilledWhileItStartsOverOpensAndLosesNothing(t *testing.T) {
+	for _, s := range starts {
+		t.Run(s.name, func(t *testing.T) {
+			for n, done := 0, false; !done; n++ {
+				for i, how := range []string{"killed", "without power", "killed twice"} {
+					if i == 2 && n%3 != 0 {
+						break
+					}
+					c := newTrio(t)
+					s.until(t, c)
+					first := c.disk.Operations()
+					done = true
+					c.disk.Fault = func(op faultfs.Op) faultfs.Fault {
+						if op.N < first+n {
+							return faultfs.None
+						}
+						done = false
+						return faultfs.Crash
+					}
+					if err := s.does(c); done {
+						require.NoError(t, err)
+					}
+					c.disk.Fault = nil
+					c.disk.Restart()
+					switch how {
+					case "killed twice":
+						c.disk.Fault = faultfs.From(c.disk.Operations()+n%4, faultfs.Crash)
+						_ = c.open()
+						c.disk.Fault = nil
+						c.disk.Restart()
+					case "without power":
+						c.disk = c.disk.PowerCut()
+					}
+					require.NoError(t, c.open(), "%s at operation %d", how, n)
+					c.heals(t)
+				}
+			}
+		})
+	}
 }

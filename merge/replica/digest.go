@@ -12,7 +12,8 @@ import (
 // Keys are spread by their hash over buckets, and buckets are the leaves of a tree in which every node has 16 children and the
 // digest of a node stands for all keys below it. Two replicas find the keys in which they differ by comparing from the root
 // down where digests are unequal, all of a level in one message, and ask for the records of many buckets at once: one key among a
-// million takes six messages, with the one that found that the log no longer reaches back, and a thousand keys take nine.
+// million takes seven messages, with the one that found that the log no longer reaches back and the one about the chains, and a
+// thousand keys take ten.
 const (
 	treeDepth = 4
 	fanout    = 16

@@ -417,7 +417,7 @@ func (r *Replica) compare(source, incarnation clock.Node, ask func([]byte) ([]by
 			}
 		}
 		r.mu.Lock()
-		err := r.reincarnate(clock.Dot{Node: own.Node, Seq: theirs.Seq}, 0)
+		err := r.reincarnate(clock.Dot{Node: own.Node, Seq: theirs.Seq})
 		r.unlock()
 		if err == nil {
 			err = r.commit()
@@ -455,28 +455,17 @@ func (r *Replica) isDoubtful(ask func([]byte) ([]byte, error), of Chain) (bool, 
 	return false, nil
 }
 
-// reincarnate goes on under the next incarnation. Past is what was found to have been forgotten, again how many writes are issued
-// again. The caller holds mu.
-func (r *Replica) reincarnate(past clock.Dot, again int) error {
+// reincarnate goes on under the next incarnation. Past is what was found to have been forgotten. The caller holds mu.
+func (r *Replica) reincarnate(past clock.Dot) error {
 	if past.Node != "" && past.Node != r.self {
 		return nil // another call has been here
 	}
-	n := 2
-	if at := len(r.opt.Node); len(r.self) > at {
-		k, err := strconv.Atoi(string(r.self[at+1:]))
-		if err != nil {
-			return fmt.Errorf("incarnation %q: %w", string(r.self), err)
-		}
-		n = k + 1
+	self, err := r.nextIncarnation(r.log.Seen())
+	if err != nil {
+		return err
 	}
-	// An incarnation that turned up elsewhere is not taken again.
-	for node := range r.log.Seen().Runs() {
-		if k, err := strconv.Atoi(string(bytes.TrimPrefix([]byte(node), []byte(r.opt.Node+"~")))); err == nil {
-			n = max(n, k+1)
-		}
-	}
-	r.self = r.opt.Node + clock.Node("~"+strconv.Itoa(n))
-	r.tell(Event{Kind: Restored, Count: int64(again), Detail: fmt.Sprintf("goes on as %s", r.self)})
+	r.self = self
+	r.tell(Event{Kind: Restored, Detail: fmt.Sprintf("goes on as %s", r.self)})
 	// One that opened a backup knows that it must catch up. Of one that was found out by a peer it is the peer's word alone, by
 	// which nobody must be able to stop the writes of others.
 	isBackup := past == clock.Dot{}
@@ -484,6 +473,25 @@ func (r *Replica) reincarnate(past clock.Dot, again int) error {
 		r.lackAll()
 	}
 	return r.append(incarnationRecord(r.self, isBackup))
+}
+
+// nextIncarnation returns the name of the next incarnation. The caller holds mu.
+func (r *Replica) nextIncarnation(seen clock.Vector) (clock.Node, error) {
+	n := 2
+	if at := len(r.opt.Node); len(r.self) > at {
+		k, err := strconv.Atoi(string(r.self[at+1:]))
+		if err != nil {
+			return "", fmt.Errorf("incarnation %q: %w", string(r.self), err)
+		}
+		n = k + 1
+	}
+	// An incarnation that turned up elsewhere is not taken again.
+	for node := range seen.Runs() {
+		if k, err := strconv.Atoi(string(bytes.TrimPrefix([]byte(node), []byte(r.opt.Node+"~")))); err == nil {
+			n = max(n, k+1)
+		}
+	}
+	return r.opt.Node + clock.Node("~"+strconv.Itoa(n)), nil
 }
 
 // lackAll has the replica catch up with every other member before it writes. The caller holds mu.
@@ -919,6 +927,16 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 	if err := r.try(c.records); err != nil {
 		return err
 	}
+	log := crdt.Log[*entry]{Limits: r.log.Limits}
+	if err := log.Enter(r.log.Epoch()); err != nil {
+		return err
+	}
+	for member := range r.stopped {
+		log.Stop(member)
+	}
+	if _, err := log.Adopt(c.seen); err != nil {
+		return err
+	}
 	// Whatever waits for more of a forked node than source has, waits for ever, and so does what its node wrote after that.
 	stuck := make(map[clock.Node]bool)
 	isStuck := func(op *crdt.Operation[*entry]) bool {
@@ -948,7 +966,8 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 		isVoid := fork.first > 0 && op.Dot.Seq >= fork.first
 		switch {
 		case !isVoid && c.seen.Has(op.Dot):
-		case !isVoid && !isStuck(&op):
+		case !isVoid && !isStuck(&op) && log.Check(node, op) == crdt.Delivered:
+			log.Apply(node, op)
 			kept = append(kept, op)
 		default:
 			stuck[node] = true
@@ -963,58 +982,65 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 			reincarnates = reincarnates || node == r.self
 		}
 	}
+	self := r.self
+	if reincarnates {
+		if self, err = r.nextIncarnation(log.Seen()); err != nil {
+			return err
+		}
+	}
+	issued := make([]*queued, len(again))
+	for i, seen := 0, log.Seen().Clone(); i < len(again); i++ {
+		again[i].Dot, again[i].Seen = seen.Next(self), seen.Clone()
+		seen.Add(again[i].Dot)
+		e, err := r.prepare(&again[i])
+		if err != nil {
+			return err
+		}
+		issued[i] = &queued{entry: e}
+	}
+	state := newState(r.opt.Table)
+	for _, record := range c.records {
+		if _, _, err := state.MergeRecord(record, r.opt.Limits); err != nil {
+			return err
+		}
+	}
 	told := Event{Kind: Reused, Peer: source, Code: finding.OpIDReused, Count: int64(dropped), Detail: startsOver(source, forks, unsure, r.goneWith(&c, forks))}
 	if len(forks) == 0 {
 		told.Kind, told.Code, told.Count = Transferred, "", int64(len(c.records))
 	}
-	r.tell(told)
-	epoch := r.log.Epoch()
-	limits := r.log.Limits
-	r.log = crdt.Log[*entry]{Limits: limits}
-	if err := r.log.Enter(epoch); err != nil {
-		return r.fail(err)
-	}
-	if _, err := r.log.Adopt(c.seen); err != nil {
-		return r.fail(err)
-	}
-	r.state, r.digests, r.foreign = newState(r.opt.Table), nil, true
-	for _, record := range c.records {
-		if _, _, err := r.state.MergeRecord(record, r.opt.Limits); err != nil {
-			return r.fail(err)
-		}
-	}
-	r.seen = c.seen.Clone()
-	r.above.Merge(c.settled)
+
+	// From here on it is another state. A crash before the snapshot is there leaves the former one, and one after it this one, with
+	// what is issued again: it stands in the snapshot, and is appended to the log behind it.
+	r.log, r.state, r.self, r.digests, r.foreign = log, state, self, nil, true
+	r.seen, r.settled, r.above = c.seen.Clone(), clock.Vector{}, c.settled
 	r.chains, r.trails = make(map[clock.Node]*chain), make(map[clock.Node]trail)
 	for _, theirs := range c.chains {
 		at, before := c.chainOf(theirs.Node)
 		r.chains[theirs.Node], r.trails[theirs.Node] = &at, append(before, at)
 	}
 	for _, op := range kept {
-		if arrival, _ := r.log.Apply(op.Dot.Node, op); arrival == crdt.Delivered {
-			r.link(op.Dot, op.Sum, op.Payload)
-			if err := r.enqueue(&queued{entry: op.Payload, from: source}); err != nil {
-				return err
-			}
-		}
+		r.link(op.Dot, op.Sum, op.Payload)
+		r.take(&queued{entry: op.Payload, from: source})
 	}
 	clear(r.reused)
+	if err := r.checkpoint(issued...); err != nil {
+		return err
+	}
+	r.tell(told)
 	if reincarnates {
-		if err := r.reincarnate(clock.Dot{Node: r.self}, len(again)); err != nil {
+		r.tell(Event{Kind: Restored, Count: int64(len(again)), Detail: fmt.Sprintf("goes on as %s", r.self)})
+	}
+	for _, op := range kept { // beside the snapshot, which has them too
+		if err := r.put(op.Payload); err != nil {
 			return err
 		}
 	}
-	for i := range again {
-		op := &again[i]
-		op.Dot, op.Seen = r.log.Seen().Next(r.self), r.log.Seen().Clone()
-		if err := r.issue(op, nil); err != nil {
+	for i := range issued {
+		if err := r.deliver(&again[i], issued[i]); err != nil {
 			return r.fail(err)
 		}
 	}
-	if err := r.drain(); err != nil {
-		return err
-	}
-	return r.checkpoint()
+	return r.drain()
 }
 
 // Audit asks a peer for the digest of its state. It returns false when both have seen the same operations, and folded the same

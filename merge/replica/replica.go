@@ -384,17 +384,25 @@ func (r *Replica) append(body []byte) error {
 
 // enqueue puts an operation into the log, and into the queue. The caller holds mu.
 func (r *Replica) enqueue(q *queued) error {
-	if r.disk != nil {
-		r.room.head = opHead(r.room.head[:0], q.entry.sign)
-		at, err := r.write(r.room.head, q.entry.bytes)
-		if err != nil {
-			return err
-		}
-		q.entry.at, q.entry.bytes = at, nil
+	if err := r.put(q.entry); err != nil {
+		return err
 	}
 	r.queue = append(r.queue, q)
 	r.queued++
 	return nil
+}
+
+// put appends an operation to the log on disk. The caller holds mu.
+func (r *Replica) put(e *entry) error {
+	if r.disk == nil {
+		return nil
+	}
+	r.room.head = opHead(r.room.head[:0], e.sign)
+	at, err := r.write(r.room.head, e.bytes)
+	if err == nil {
+		e.at, e.bytes = at, nil
+	}
+	return err
 }
 
 func (r *Replica) write(parts ...[]byte) (segment.Position, error) {

@@ -1090,11 +1090,12 @@ func TestAnotherLayoutIsRefused(t *testing.T) {
 	for _, another := range []struct {
 		name   string
 		change func(tuple []byte)
-		says   string
+
+		says, saysOfSnapshot string
 	}{
-		{"version", func(tuple []byte) { tuple[1]++ }, "of version 3, known is 2"},
-		{"an earlier version and fewer parts", func(tuple []byte) { tuple[0]--; tuple[1]-- }, "of version 1, known is 2"},
-		{"fewer parts", func(tuple []byte) { tuple[0]-- }, "not an array of"},
+		{"version", func(tuple []byte) { tuple[1]++ }, "a batch of version 3, known is 2", "a snapshot of version 4, known is 3"},
+		{"an earlier version and fewer parts", func(tuple []byte) { tuple[0]--; tuple[1]-- }, "a batch of version 1, known is 2", "a snapshot of version 2, known is 3"},
+		{"fewer parts", func(tuple []byte) { tuple[0]-- }, "a batch: not an array of", "a snapshot: not an array of"},
 	} {
 		w, dir := &world{now: start}, t.TempDir()
 		r := open(t, dir, options("us-east", w))
@@ -1129,7 +1130,7 @@ func TestAnotherLayoutIsRefused(t *testing.T) {
 		before := files(t, dir)
 		_, err = replica.Open(dir, options("us-east", w))
 		require.ErrorContains(t, err, "read snapshot", another.name)
-		require.ErrorContains(t, err, another.says, another.name)
+		require.ErrorContains(t, err, another.saysOfSnapshot, another.name)
 		require.True(t, maps.Equal(before, files(t, dir)), another.name)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/tiebreakhq/tiebreak/clock"
@@ -175,13 +176,16 @@ func readRecord(body []byte) (rec record, err error) {
 // applying them again changes nothing. The head is
 //
 //	[version, table, incarnation, backup, lacking, foreign, wall, oldest, log (bin), above, [(node, number, sum)*], [(node, number, sum)*],
-//	[(request, node, number)*]]
+//	[(request, node, number)*], [(operation (bin), signature (bin))*]]
 //
 // lacking says that it has to catch up before it writes, foreign that state was taken over from a peer, which had folded it up to above. There follow the chains of all nodes and then the trails of what the log has forgotten, and
-// oldest is the sequence of the oldest record of the log that holds an operation which some member may still lack.
+// oldest is the sequence of the oldest record of the log that holds an operation which some member may still lack. The operations
+// are those that were in no record before the snapshot, as when this replica started over: what the log counts as delivered
+// is in the state, and what it does not comes next. There they are in one piece with the state that they belong to; what is
+// appended to the log is so by operation, in the order in which they were delivered, and behind all that they depend on.
 //
 // The version moves with every change of this.
-const snapshotVersion = 2
+const snapshotVersion = 3
 
 type head struct {
 	table    string
@@ -196,6 +200,7 @@ type head struct {
 	chains   []Chain
 	trails   []Chain
 	requests []requestOf
+	ops      []Packet
 }
 
 type requestOf struct {
@@ -205,7 +210,7 @@ type requestOf struct {
 
 func (h *head) append(b []byte) ([]byte, error) {
 	w := wire.Writer{B: b}
-	w.Array(13)
+	w.Array(14)
 	w.Uint(snapshotVersion)
 	w.Text(h.table)
 	w.Text(string(h.self))
@@ -223,6 +228,7 @@ func (h *head) append(b []byte) ([]byte, error) {
 		w.Text(q.id)
 		w.Dot(q.dot)
 	}
+	writePackets(&w, h.ops)
 	return w.B, w.Err
 }
 
@@ -254,7 +260,7 @@ func readSum(r *wire.Reader) (sum [16]byte) {
 
 func readHead(data []byte) (h head, err error) {
 	r := wire.Reader{S: string(data)}
-	readVersion(&r, "a snapshot", snapshotVersion, 13)
+	readVersion(&r, "a snapshot", snapshotVersion, 14)
 	h.table, h.self = r.Text(), clock.Node(r.Text())
 	h.backup, h.lacking, h.foreign = r.Bool(), r.Bool(), r.Bool()
 	h.wall, h.oldest, h.log = int64(min(r.Uint(), uint64(clock.MaxWall))), r.Uint(), r.Bytes()
@@ -263,6 +269,7 @@ func readHead(data []byte) (h head, err error) {
 	for range r.Array(3) {
 		h.requests = append(h.requests, requestOf{r.Text(), r.Dot()})
 	}
+	h.ops = readPackets(&r)
 	return h, r.End()
 }
 
@@ -303,32 +310,31 @@ func (r *Replica) restore() error {
 	}
 	r.last = at
 	latest := clocks{own: clock.Timestamp{Wall: h.wall}, others: clock.Clock{MaxDrift: -1}}
-	retained := false
+	isBack := false
 	for rec, err := range r.disk.From(first) {
 		if err != nil {
 			return err
 		}
 		r.bytes += int64(len(rec.Body))
 		r.last = rec.Position
-		if rec.Position.Sequence > at.Sequence && !retained {
-			if kept, err = r.log.Retain(kept); err != nil {
+		before := rec.Position.Sequence <= at.Sequence
+		if before && rec.Position.Sequence < h.oldest { // what is read for its size alone may be void
+			continue
+		}
+		if !before && !isBack {
+			if err := r.putBack(kept, h.ops); err != nil {
 				return err
 			}
-			retained = true
-			r.resum()
-			if len(kept) > 0 {
-				return fmt.Errorf("%d operations before the snapshot are not in it", len(kept))
-			}
+			isBack = true
 		}
-		if err := r.redo(rec, rec.Position.Sequence <= at.Sequence, &kept, &latest); err != nil {
+		if err := r.redo(rec, before, &kept, &latest); err != nil {
 			return fmt.Errorf("record %d: %w", rec.Position.Sequence, err)
 		}
 	}
-	if !retained {
-		if _, err := r.log.Retain(kept); err != nil {
+	if !isBack {
+		if err := r.putBack(kept, h.ops); err != nil {
 			return err
 		}
-		r.resum()
 	}
 	if err := r.clock.Restore(latest.own, latest.others.Last()); err != nil {
 		return err
@@ -347,13 +353,61 @@ func (r *Replica) restore() error {
 	if !h.backup || r.self != h.self {
 		return nil
 	}
-	if err := r.reincarnate(clock.Dot{}, 0); err != nil {
+	if err := r.reincarnate(clock.Dot{}); err != nil {
 		return err
 	}
 	if err := r.drain(); err != nil {
 		return err
 	}
 	return r.checkpoint()
+}
+
+// putBack puts what was delivered before the snapshot back into the log, and what stands in the snapshot itself into the state
+// too, where it is not there yet.
+func (r *Replica) putBack(kept []crdt.Operation[*entry], own []Packet) error {
+	ops := make(map[clock.Dot]*merge.Op)
+	for _, p := range own {
+		op, err := merge.DecodeOp(p.Op, widest)
+		if err != nil {
+			return err
+		}
+		ops[op.Dot] = &op
+		kept = append(kept, logged(&op, &entry{bytes: slices.Clone(p.Op), sign: slices.Clone(p.Signature)}, p.Op))
+	}
+	rest, err := r.log.Retain(kept)
+	if err != nil {
+		return err
+	}
+	for _, next := range rest {
+		op := ops[next.Dot]
+		if op == nil {
+			return fmt.Errorf("operation %s before the snapshot is not in it", next.Dot)
+		}
+		if arrival, _ := r.log.Apply(next.Dot.Node, next); arrival != crdt.Delivered {
+			return fmt.Errorf("operation %s of the snapshot is %s", next.Dot, arrival)
+		}
+		if err := r.again(op, next.Sum, next.Payload); err != nil {
+			return err
+		}
+	}
+	r.resum()
+	return nil
+}
+
+// again takes an operation that was read from the disk into the state.
+func (r *Replica) again(op *merge.Op, sum [16]byte, e *entry) error {
+	r.link(op.Dot, sum, e)
+	r.remember(op)
+	if _, err := r.state.Apply(*op); err != nil {
+		return err
+	}
+	r.seen.Add(op.Dot)
+	return nil
+}
+
+// logged returns what the log knows of an operation.
+func logged(op *merge.Op, e *entry, bytes []byte) crdt.Operation[*entry] {
+	return crdt.Operation[*entry]{Dot: op.Dot, After: op.Seen, Sum: merge.Sum(bytes), Size: len(bytes), Payload: e}
 }
 
 // widest is how what this replica has is read again: what came into it has passed the limits of its time.
@@ -428,25 +482,24 @@ func (r *Replica) redo(from segment.Record, before bool, kept *[]crdt.Operation[
 		latest.own = op.Stamp.Time
 	}
 	e := &entry{at: from.Position, sign: rec.op.Signature}
-	logged := crdt.Operation[*entry]{Dot: op.Dot, After: op.Seen, Sum: merge.Sum(rec.op.Op), Size: len(rec.op.Op), Payload: e}
+	logged := logged(&op, e, rec.op.Op)
 	if before {
 		*kept = append(*kept, logged)
 		return nil
 	}
 	switch arrival, _ := r.log.Apply(op.Dot.Node, logged); arrival {
 	case crdt.Delivered:
-	case crdt.Duplicate, crdt.BelowHorizon:
+		return r.again(&op, logged.Sum, e)
+	case crdt.Duplicate:
+		if known, ok := r.log.Find(op.Dot); ok && known.Payload.at == (segment.Position{}) { // it was in the snapshot
+			known.Payload.at, known.Payload.bytes = from.Position, nil
+		}
+		return nil
+	case crdt.BelowHorizon:
 		return nil
 	default:
 		return fmt.Errorf("operation %s is %s", op.Dot, arrival)
 	}
-	r.link(op.Dot, logged.Sum, e)
-	r.remember(&op)
-	if _, err := r.state.Apply(op); err != nil {
-		return err
-	}
-	r.seen.Add(op.Dot)
-	return nil
 }
 
 // load reads the snapshot of a position.
@@ -654,14 +707,17 @@ func (r *Replica) snapshot() error {
 	return r.drop(at.Sequence, h.oldest)
 }
 
-// checkpoint writes a snapshot while the caller holds mu.
-func (r *Replica) checkpoint() error {
+// checkpoint writes a snapshot while the caller holds mu, with operations that come next.
+func (r *Replica) checkpoint(next ...*queued) error {
 	if r.disk == nil {
 		return nil
 	}
 	h, err := r.head(false)
 	if err != nil {
 		return r.fail(err)
+	}
+	for _, q := range next {
+		h.ops = append(h.ops, Packet{q.entry.bytes, q.entry.sign})
 	}
 	if err := r.disk.WriteSnapshot(r.last, func(out io.Writer) error { return r.save(out, h, noLock{}) }); err != nil {
 		return r.fail(err)
@@ -685,7 +741,11 @@ func (r *Replica) head(backup bool) (*head, error) {
 		wall: max(r.clock.Last().Wall, r.bound), oldest: r.last.Sequence + 1,
 	}
 	for op := range r.log.Since(clock.Vector{}) { // after a restart not in the order of the disk
-		h.oldest = min(h.oldest, op.Payload.at.Sequence)
+		if e := op.Payload; e.bytes != nil {
+			h.ops = append(h.ops, Packet{e.bytes, e.sign})
+		} else {
+			h.oldest = min(h.oldest, e.at.Sequence)
+		}
 	}
 	h.chains, h.trails = sorted(r.chains), r.allTrails()
 	for id, dot := range r.requests.all {

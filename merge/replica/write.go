@@ -121,20 +121,29 @@ func (r *Replica) critical(w *Write) bool {
 
 // issue gives an operation of this replica to the log and the disk, and keeps it until it is in the state. The caller holds mu.
 func (r *Replica) issue(op *merge.Op, verdicts *[]merge.Verdict) error {
-	canonical, err := op.AppendBinary(r.room.bytes[:0])
+	e, err := r.prepare(op)
 	if err != nil {
 		return err
+	}
+	return r.deliver(op, &queued{entry: e, verdicts: verdicts})
+}
+
+// prepare returns what the log is to keep of an operation of this replica, or why nobody would read it. The caller holds mu.
+func (r *Replica) prepare(op *merge.Op) (*entry, error) {
+	canonical, err := op.AppendBinary(r.room.bytes[:0])
+	if err != nil {
+		return nil, err
 	}
 	r.room.bytes = canonical
 	// What a peer would not read, or its gate would refuse, must not be written: nothing after it would ever get there.
 	if why := r.unreadable(op, len(canonical)); why != nil {
-		return &RefusedError{r.opt.Node, []merge.Refusal{*why}}
+		return nil, &RefusedError{r.opt.Node, []merge.Refusal{*why}}
 	}
 	r.own.Epoch = r.log.Epoch()
 	r.room.ops = append(r.room.ops[:0], *op)
 	batch := merge.Batch{Source: r.opt.Node, Epoch: r.own.Epoch.Number, Fingerprint: r.table, Ops: r.room.ops}
 	if why := r.own.Admit(&batch, op.Stamp.Time); why != nil {
-		return &RefusedError{r.opt.Node, why}
+		return nil, &RefusedError{r.opt.Node, why}
 	}
 	e := r.room.entry()
 	*e = entry{bytes: slices.Clone(canonical), op: op}
@@ -143,16 +152,22 @@ func (r *Replica) issue(op *merge.Op, verdicts *[]merge.Verdict) error {
 	}
 	if why := r.opt.outsized(len(e.bytes) + len(e.sign)); why != nil {
 		why.Dot = op.Dot
-		return &RefusedError{r.opt.Node, []merge.Refusal{*why}}
+		return nil, &RefusedError{r.opt.Node, []merge.Refusal{*why}}
 	}
-	sum := merge.Sum(canonical)
-	arrival, _ := r.log.Apply(r.opt.Node, crdt.Operation[*entry]{Dot: op.Dot, After: op.Seen, Sum: sum, Size: len(canonical), Payload: e})
+	return e, nil
+}
+
+// deliver gives an operation that was prepared to the log and the disk. The caller holds mu.
+func (r *Replica) deliver(op *merge.Op, q *queued) error {
+	bytes := q.entry.bytes
+	sum := merge.Sum(bytes)
+	arrival, _ := r.log.Apply(r.opt.Node, crdt.Operation[*entry]{Dot: op.Dot, After: op.Seen, Sum: sum, Size: len(bytes), Payload: q.entry})
 	if arrival != crdt.Delivered {
 		return fmt.Errorf("operation %s: %w", op.Dot, arrival.Err())
 	}
-	r.link(op.Dot, sum, e)
+	r.link(op.Dot, sum, q.entry)
 	r.requests.add(op.ID, op.Dot)
-	return r.enqueue(&queued{entry: e, verdicts: verdicts})
+	return r.enqueue(q)
 }
 
 // unreadable says why a replica with the limits of this one would not read an operation, and nothing if it does.
