@@ -163,12 +163,18 @@ func readPackets(r *wire.Reader) []Packet {
 // than the drift that others allow, so that a restart on a clock set back does not make this replica a stranger.
 const boundStep = 200 * time.Millisecond
 
-// Since returns the operations that this replica wrote and a peer lacks which has seen this, as many as fit into
-// [Options.BatchBytes]: what [Replica.Apply] of the peer takes. Nothing is in it that is not on disk here. Where the disk does not
+// Since returns the operations that this replica wrote and a peer lacks which has seen this, and those of nodes that are members
+// no more, as many as fit into [Options.BatchBytes]: what [Replica.Apply] of the peer takes. Nothing is in it that is not on disk here. Where the disk does not
 // give back what was on it, which is [Broken], the batch ends before that, and after [Replica.Close] it has no operations.
 func (r *Replica) Since(seen clock.Vector) Batch {
-	b, _ := r.since("", seen, func(n clock.Node) bool { return crdt.Member(n) == r.opt.Node }) // the error was told
+	b, _ := r.since("", seen, r.handsOn) // the error was told
 	return b
+}
+
+// handsOn reports whether this replica is to send what a node wrote: itself, and those who are members no more, for whom all
+// do who have it. The caller holds mu.
+func (r *Replica) handsOn(n clock.Node) bool {
+	return crdt.Member(n) == r.opt.Node || !r.log.Epoch().Has(n)
 }
 
 // Relay is [Replica.Since] with what all others wrote too, for a peer that they can't reach. The peer takes it if its

@@ -28,7 +28,8 @@
 //
 // The members of an epoch acknowledge what they have; what all of them have is folded and leaves the log. A member that is
 // away holds everything back, so that it can catch up; one that is lost for ever is left out of the next epoch: see
-// [Replica.Enter]. Who is a member is agreed upon outside: this package contains no consensus.
+// [Replica.Enter]. What one of the others alone has of it reaches all of them then. Who is a member is agreed upon outside:
+// this package contains no consensus.
 //
 // A directory is one replica. A second process can't open it. A copy of it is a backup: one made by [Replica.Backup] is known
 // as such when it is opened, goes on under a new incarnation of its name ("us-east~2") in the names of operations, and

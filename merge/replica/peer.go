@@ -168,8 +168,7 @@ func (r *Replica) answerChains(asked []Chain) ([]byte, error) {
 
 func (r *Replica) answerOps(source clock.Node, seen clock.Vector, chains []Chain) ([]byte, error) {
 	b, err := r.since(source, seen, func(n clock.Node) bool {
-		m := crdt.Member(n)
-		return m == r.opt.Node || m == source // what the asker wrote and has lost is given back
+		return r.handsOn(n) || crdt.Member(n) == source // what the asker wrote and has lost is given back
 	})
 	if err != nil {
 		return nil, err
@@ -261,7 +260,7 @@ func (r *Replica) answerRecords(asked []bucket) ([]byte, error) {
 	return w.B, w.Err
 }
 
-// Pull gets from a peer all that it wrote and this replica lacks. Ask carries a message to the [Replica.Serve] of source, and
+// Pull gets from a peer all that it wrote and this replica lacks, and what those wrote who are members no more. Ask carries a message to the [Replica.Serve] of source, and
 // its answer back, which must not be changed before ask is called again or Pull returns; source is who answers, as ask has
 // authenticated it. Where the peer's log no longer reaches back, merged
 // state is taken over instead, and no more of it than differs.

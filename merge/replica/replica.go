@@ -42,8 +42,9 @@ type Options struct {
 	Sign   func(op []byte) []byte
 	Verify func(writer clock.Node, op, signature []byte) bool
 
-	// Relays reports whether a peer may hand on what another member wrote. Nil: nobody may, but for what this replica wrote
-	// itself and has lost.
+	// Relays reports whether a peer may hand on what another member wrote. Nil: nobody may. All may in any case hand on what this
+	// replica wrote itself and has lost, and what those wrote who are members no more, as far as the epoch names it as lost: whether
+	// it is what they wrote, Verify knows, or else who hands it on is trusted.
 	Relays func(source, writer clock.Node) bool
 
 	// Quorum is asked before a write to a key under the rule refuse, and before a delete of a whole record of which some field
@@ -229,7 +230,7 @@ func Open(dir string, opt Options) (*Replica, error) {
 	r.gate = merge.Gate{
 		Table: opt.Table, MaxDrift: opt.MaxDrift, Verify: opt.Verify, Limits: opt.Gate, Known: &r.log,
 		Relays: func(source, writer clock.Node) bool {
-			return crdt.Member(writer) == opt.Node || opt.Relays != nil && opt.Relays(source, crdt.Member(writer))
+			return crdt.Member(writer) == opt.Node || !r.gate.Epoch.Has(writer) || opt.Relays != nil && opt.Relays(source, crdt.Member(writer))
 		},
 	}
 	if dir != "" {

@@ -956,8 +956,66 @@ func TestAMemberThatIsLostNoLongerHoldsTheOthersBack(t *testing.T) {
 	require.NoError(t, us.Enter(next))
 	require.Error(t, us.Pull("eu-west", from(eu, "us-east"))) // which is still in the first
 	require.NoError(t, eu.Enter(next))
-	_, err := us.Apply("eu-west", eu.Relay(us.Seen()))
-	require.ErrorIs(t, err, replica.ErrRefused) // nobody said that eu-west may
+	meet(t, eu, us)
+	for _, r := range []*replica.Replica{eu, us} {
+		require.NoError(t, r.Maintain())
+		require.Zero(t, r.Status().Retained)
+	}
+}
+
+// What one survivor alone had of a lost member stayed with it, and what it wrote itself from then on was held at the others
+// for ever, while every pull said that all was well.
+func TestWhatOneSurvivorAloneHasOfALostMemberReachesTheOthers(t *testing.T) {
+	for _, pushed := range []bool{false, true} {
+		_, ap, eu, us := three(t, true)
+		set(t, ap, "a", "", "1")
+		pull(t, us, ap)
+		var lost clock.Vector
+		for _, r := range []*replica.Replica{eu, us} {
+			upTo, err := r.Stop("ap-south")
+			require.NoError(t, err)
+			lost.Merge(upTo)
+		}
+		_, err := eu.Apply("us-east", us.Relay(eu.Seen()))
+		require.ErrorIs(t, err, replica.ErrRefused) // nobody said that us-east may hand on what a member wrote
+		for _, r := range []*replica.Replica{eu, us} {
+			require.NoError(t, r.Enter(crdt.Epoch{Number: 2, Members: []clock.Node{"eu-west", "us-east"}, Lost: lost}))
+		}
+		set(t, us, "b", "", "2")
+		if pushed {
+			_, err := eu.Apply("us-east", us.Since(eu.Seen()))
+			require.NoError(t, err)
+		} else {
+			pull(t, eu, us)
+		}
+		require.Equal(t, value.Value(`"1"`), eu.Get("a", ""))
+		require.Equal(t, value.Value(`"2"`), eu.Get("b", ""))
+		require.Zero(t, eu.Status().Held)
+		meet(t, eu, us)
+		requireEqual(t, eu, us)
+		for _, r := range []*replica.Replica{eu, us} {
+			require.NoError(t, r.Maintain())
+			require.Zero(t, r.Status().Retained)
+		}
+	}
+}
+
+// Nobody may make up what a lost member wrote beyond what is known to be lost.
+func TestNoMoreOfALostMemberIsTakenThanWasLost(t *testing.T) {
+	_, ap, eu, us := three(t, false)
+	set(t, ap, "a", "", "1")
+	pull(t, us, ap)
+	pull(t, eu, ap)
+	set(t, ap, "a", "", "2")
+	more := ap.Since(us.Seen())
+	for _, r := range []*replica.Replica{eu, us} {
+		require.NoError(t, r.Enter(crdt.Epoch{Number: 2, Members: []clock.Node{"eu-west", "us-east"}, Lost: clock.Up("ap-south", 1)}))
+	}
+	b := us.Since(eu.Seen())
+	b.Ops = more.Ops
+	_, err := eu.Apply("us-east", b)
+	require.ErrorIs(t, err, replica.ErrRefused)
+	require.Equal(t, value.Value(`"1"`), eu.Get("a", ""))
 }
 
 // A member that goes on from a backup after it was lost and closed is named by its incarnation in the next epoch. It was taken for a

@@ -106,7 +106,6 @@ func (c *cluster) start(t testing.TB, s *site) {
 		Members: c.epoch.Members, Waiting: crdt.LogLimits{Held: 1024},
 		Source:  func() int64 { return c.now + s.skew },
 		Observe: c.told,
-		Relays:  func(_, writer clock.Node) bool { return !c.epoch.Has(writer) }, // what those wrote who are gone
 	})
 	require.NoError(t, err)
 	s.Replica = r
@@ -217,8 +216,6 @@ func (c *cluster) agree(t testing.TB) {
 			}
 			for _, other := range c.sites { // and before it writes
 				require.NoError(t, s.Pull(other.node, from(other.Replica, s.node)))
-				_, err := s.Apply(other.node, gone(other.Relay(s.Seen()), c.epoch))
-				require.NoError(t, err)
 			}
 			c.sites = append(c.sites, s)
 		}()
@@ -233,18 +230,6 @@ func (c *cluster) agree(t testing.TB) {
 	for _, s := range c.sites {
 		s.awaits = &next
 	}
-}
-
-// gone leaves of a batch what members wrote who are gone: all that others may hand on.
-func gone(b replica.Batch, e crdt.Epoch) replica.Batch {
-	var ops []replica.Packet
-	for _, p := range b.Ops {
-		if op, err := merge.DecodeOp(p.Op, merge.Limits{}); err == nil && !e.Has(op.Stamp.Node) {
-			ops = append(ops, p)
-		}
-	}
-	b.Ops, b.Now, b.Behind = ops, clock.Timestamp{}, false
-	return b
 }
 
 func (c *cluster) enter(t testing.TB, s *site) {
@@ -391,8 +376,6 @@ func (c *cluster) heal(t testing.TB) {
 			for _, other := range c.sites {
 				if s != other {
 					require.NoError(t, s.Pull(other.node, from(other.Replica, s.node)))
-					_, err := s.Apply(other.node, gone(other.Relay(s.Seen()), c.epoch))
-					require.NoError(t, err)
 				}
 			}
 		}
