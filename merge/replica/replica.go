@@ -94,6 +94,9 @@ var (
 	// ErrStale is that of [Replica.Read] for a state older than the caller allows.
 	ErrStale = errors.New("too old")
 
+	// ErrNode is that of [Open] for the directory of another node: opened all the same, it would be a second writer under one name.
+	ErrNode = errors.New("another node")
+
 	// ErrTable is that of [Open] for a directory that was written under another table: see [Options.Was].
 	ErrTable = errors.New("another rule table")
 
@@ -206,7 +209,7 @@ type peer struct {
 // and for services that can always take over the state of a peer.
 //
 // The error wraps [segment.ErrLocked] when the directory is in use, [segment.ErrCorrupt] when what was durable is damaged,
-// with the place, and [ErrTable] when it was written under another table.
+// with the place, [ErrNode] when it is that of another node, and [ErrTable] when it was written under another table.
 func Open(dir string, opt Options) (*Replica, error) {
 	if err := opt.check(); err != nil {
 		return nil, fmt.Errorf("open replica: %w", err)
@@ -239,7 +242,7 @@ func Open(dir string, opt Options) (*Replica, error) {
 		}
 	}
 	if r.log.Epoch().Number == 0 {
-		if err := r.append(tableRecord(r.table)); err != nil {
+		if err := r.append(beginningRecord(r.table, opt.Node)); err != nil {
 			return nil, errors.Join(fmt.Errorf("open replica: %w", err), r.Close())
 		}
 		if err := r.Enter(crdt.Epoch{Number: 1, Members: opt.members()}); err != nil {

@@ -228,10 +228,17 @@ func TestADirectoryOfAnotherTableOrNodeIsRefused(t *testing.T) {
 		other.Was = merge.MustParseTable("nodes ap-south < eu-west < us-east\n* * max\n")
 		_, err = replica.Open(dir, other)
 		require.ErrorIs(t, err, replica.ErrTable)
-		if snapshot {
-			_, err = replica.Open(dir, options("eu-west", w))
-			require.ErrorContains(t, err, `"us-east"`)
-		}
+		// Without a snapshot a directory did not know whose it is, and wrote on under any name.
+		_, err = replica.Open(dir, options("eu-west", w))
+		require.ErrorIs(t, err, replica.ErrNode)
+		require.ErrorContains(t, err, `the directory is that of "us-east", not of "eu-west"`)
+		r = open(t, dir, options("us-east", w))
+		backup := t.TempDir()
+		require.NoError(t, r.Backup(backup))
+		require.NoError(t, open(t, backup, options("us-east", w)).Close())
+		_, err = replica.Open(backup, options("eu-west", w)) // as any incarnation
+		require.ErrorIs(t, err, replica.ErrNode)
+		require.Equal(t, clock.Node("us-east~2"), open(t, backup, options("us-east", w)).Status().Incarnation)
 	}
 }
 

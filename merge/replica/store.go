@@ -29,14 +29,16 @@ import (
 //	bound         [3, wall]: no operation of this replica after this record has an earlier stamp than that
 //	incarnation   [4, node, lacking]: how its operations are named from here on; whether it has to catch up before it writes
 //	caught up     [5]: it has
-//	table         [6, fingerprint]: what the directory is written under from its beginning; a snapshot says what it is by then
+//	beginning     [7, fingerprint, node]: under which table the directory is written from its beginning, a snapshot says what it is by
+//	              then, and whose it is; 6 was this without the node
 const (
 	recordOp = iota + 1
 	recordEpoch
 	recordBound
 	recordIncarnation
 	recordCaughtUp
-	recordTable
+	_
+	recordBeginning
 )
 
 type record struct {
@@ -118,11 +120,12 @@ func incarnationRecord(n clock.Node, lacking bool) []byte {
 	return w.B
 }
 
-func tableRecord(fingerprint string) []byte {
+func beginningRecord(fingerprint string, n clock.Node) []byte {
 	var w wire.Writer
-	w.Array(2)
-	w.Uint(recordTable)
+	w.Array(3)
+	w.Uint(recordBeginning)
 	w.Text(fingerprint)
+	w.Text(string(n))
 	return w.B
 }
 
@@ -163,8 +166,8 @@ func readRecord(body []byte) (rec record, err error) {
 	case rec.kind == recordIncarnation && n == 3:
 		rec.node, rec.lacking = clock.Node(r.Text()), r.Bool()
 	case rec.kind == recordCaughtUp && n == 1:
-	case rec.kind == recordTable && n == 2:
-		rec.table = r.Text()
+	case rec.kind == recordBeginning && n == 3:
+		rec.table, rec.node = r.Text(), clock.Node(r.Text())
 	default:
 		r.Refuse("a record of kind %d", rec.kind)
 	}
@@ -413,14 +416,14 @@ func logged(op *merge.Op, e *entry, bytes []byte) crdt.Operation[*entry] {
 // widest is how what this replica has is read again: what came into it has passed the limits of its time.
 var widest = merge.Limits{Value: value.Limits{Depth: value.MaxDepth, Bytes: math.MaxInt32, Members: math.MaxInt32}}
 
-// begins reports what is no beginning of a log: one that has no snapshot says first under which table it is written, unless it is
-// what is left of a backup.
+// begins reports what is no beginning of a log: one that has no snapshot says first whose it is and under which table it is
+// written, unless it is what is left of a backup.
 func (r *Replica) begins() error {
 	for first, err := range r.disk.From(segment.Position{}) {
 		if err != nil {
 			return err
 		}
-		if rec, err := readRecord(first.Body); err == nil && rec.kind != recordTable {
+		if rec, err := readRecord(first.Body); err == nil && rec.kind != recordBeginning {
 			return errors.New("the directory holds a backup that was not completed")
 		}
 		break
@@ -464,9 +467,9 @@ func (r *Replica) redo(from segment.Record, before bool, kept *[]crdt.Operation[
 			r.lacking = nil
 		}
 		return nil
-	case recordTable:
-		if before || rec.table == r.table {
-			return nil
+	case recordBeginning:
+		if err := r.isOf(rec.node); err != nil || before || rec.table == r.table {
+			return err
 		}
 		r.moved = true // all is applied under the new one as it is
 		return r.isWas(rec.table)
@@ -529,6 +532,9 @@ func (r *Replica) load(from io.Reader, at segment.Position) (h head, err error) 
 	if h, err = readHead(part); err != nil {
 		return h, err
 	}
+	if err := r.isOf(h.self); err != nil {
+		return h, err
+	}
 	into := r.state
 	if h.table != r.table {
 		if err := r.isWas(h.table); err != nil {
@@ -536,9 +542,6 @@ func (r *Replica) load(from io.Reader, at segment.Position) (h head, err error) 
 		}
 		into = newState(r.opt.Was)
 		r.moved = true
-	}
-	if crdt.Member(h.self) != r.opt.Node {
-		return h, fmt.Errorf("the directory is that of node %q, not %q", string(crdt.Member(h.self)), string(r.opt.Node))
 	}
 	if err := r.log.Decode(h.log, crdt.Limits{}); err != nil {
 		return h, err
@@ -576,6 +579,14 @@ func (r *Replica) load(from io.Reader, at segment.Position) (h head, err error) 
 			return h, err
 		}
 	}
+}
+
+// isOf reports a directory of another node than this one, as any incarnation of it.
+func (r *Replica) isOf(node clock.Node) error {
+	if crdt.Member(node) != r.opt.Node {
+		return fmt.Errorf("%w: the directory is that of %q, not of %q", ErrNode, string(crdt.Member(node)), string(r.opt.Node))
+	}
+	return nil
 }
 
 // isWas reports a directory that was written under a table from which nobody said to go over.
