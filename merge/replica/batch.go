@@ -159,8 +159,8 @@ func readPackets(r *wire.Reader) []Packet {
 	return ops
 }
 
-// boundStep is how far ahead of the clock a promise on disk reaches that no operation will be stamped earlier. It is less
-// than the drift that others allow, so that a restart on a clock set back does not make this replica a stranger.
+// boundStep is how far ahead of physical time a promise on disk reaches at most that no operation will be stamped earlier: so
+// far is the clock ahead after a restart. It is less than the drift that others allow, so that nobody becomes a stranger by that.
 const boundStep = 200 * time.Millisecond
 
 // Since returns the operations that this replica wrote and a peer lacks which has seen this, and those of nodes that are members
@@ -322,15 +322,23 @@ func (r *Replica) packets(entries []*entry) ([]Packet, error) {
 	return packets, nil
 }
 
-// promise puts on disk that no operation will be stamped earlier than a little later than now.
+// promise puts on disk that no operation will be stamped earlier than a little later than now. It goes by physical time: the clock is
+// ahead of that after a restart, and a lead over the clock would be added to the one that it has by then.
 func (r *Replica) promise() {
 	r.mu.Lock()
-	now := r.clock.Now().Wall
-	if r.disk == nil || r.err != nil || r.bound >= now {
+	now := int64(0)
+	if r.disk != nil {
+		now = r.physical()
+	}
+	if r.err != nil || r.bound >= now {
 		r.unlock()
 		return
 	}
-	bound := now + int64(boundStep)
+	step := boundStep
+	if r.clock.MaxDrift > 0 {
+		step = min(step, r.clock.MaxDrift/2)
+	}
+	bound := now + int64(step)
 	err := r.append(boundRecord(bound))
 	r.unlock()
 	if err != nil || r.disk.Sync() != nil {

@@ -31,14 +31,14 @@
 // [Replica.Enter]. What one of the others alone has of it reaches all of them then. Who is a member is agreed upon outside:
 // this package contains no consensus.
 //
-// A directory is one replica, of one node ([ErrNode]). A second process can't open it. A copy of it is a backup: one made by [Replica.Backup] is known
-// as such when it is opened, goes on under a new incarnation of its name ("us-east~2") in the names of operations, and
-// writes once it has caught up ([ErrRestored]). One made behind the replica's back, such as the snapshot of a disk, is found
-// out when it pulls from a peer that has seen more of it than it has itself, or something else: it takes up a new incarnation,
-// gets back what it had forgotten, and issues again what it wrote in between under numbers that were taken, whether or not the
-// others have folded theirs since. Who got that from it meanwhile starts over from its state when they meet again. A batch
-// that is pushed to it or comes from it only tells ([Reused]). What can't heal by itself, because its owner is lost, a person
-// decides with [Replica.Rebuild].
+// A directory is one replica, of one node ([ErrNode]). A second process can't open it. A copy of it is a backup: one made by
+// [Replica.Backup] is known as such when it is opened, goes on under a new incarnation of its name ("us-east~2") in the names
+// of operations, and writes once it has caught up ([ErrRestored]). One made behind the replica's back, such as the snapshot of a
+// disk, is found out when it pulls from a peer that has seen more of it than it has itself, or something else: it takes up a
+// new incarnation, gets back what it had forgotten, and issues again what it wrote in between under numbers that were taken,
+// whether or not the others have folded theirs since. Who got that from it meanwhile starts over from its state when they meet
+// again. A batch that is pushed to it or comes from it only tells ([Reused]). What can't heal by itself, because its owner is
+// lost, a person decides with [Replica.Rebuild].
 //
 // Peers compare their states in the normal exchange ([Options.AuditEvery]): two that have the same operations and differ are
 // told ([Diverged]).

@@ -695,6 +695,55 @@ func TestStampsGoOnWhenTheClockWentBackBetweenTwoRuns(t *testing.T) {
 	}
 }
 
+// The bound was not restored where it had passed when the replica was opened: set back after that, its clock stamped what a
+// receiver had been told that it had.
+func TestNothingIsStampedEarlierThanWasPromisedWhenTheClockGoesBackAfterOpening(t *testing.T) {
+	for _, snapshot := range []bool{false, true} {
+		w, dir := &world{now: start}, t.TempDir()
+		us, eu := open(t, dir, options("us-east", w)), open(t, "", options("eu-west", w))
+		set(t, us, "a", "", "1")
+		w.now += int64(time.Second)
+		_, err := eu.Apply("us-east", us.Since(eu.Seen()))
+		require.NoError(t, err)
+		if snapshot {
+			require.NoError(t, us.Maintain())
+		}
+		require.NoError(t, us.Close())
+		w.now += int64(time.Second)
+		us = open(t, dir, options("us-east", w))
+		w.now -= int64(3 * time.Second)
+		later := set(t, us, "a", "", "2")
+		require.True(t, eu.Fresh()[2].UpTo.Before(later.Stamp.Time), "%s was promised, %s came", eu.Fresh()[2].UpTo, later.Stamp.Time)
+	}
+}
+
+// Each life of a replica added a lead to the one that it had got from the last, until peers refused what it wrote (clock_ahead).
+func TestShortLivesDoNotPushTheClockAhead(t *testing.T) {
+	for _, drift := range []time.Duration{0, 20 * time.Millisecond} {
+		w, dir := &world{now: start}, t.TempDir()
+		opt, of := options("us-east", w), options("eu-west", w)
+		opt.MaxDrift, of.MaxDrift = drift, drift
+		eu := open(t, "", of)
+		promised := clock.Timestamp{}
+		for range 20 {
+			us := open(t, dir, opt)
+			receipt := set(t, us, "a", "", "1")
+			require.True(t, promised.Before(receipt.Stamp.Time))
+			require.Less(t, receipt.Stamp.Time.Wall-w.now, int64(300*time.Millisecond))
+			b := us.Since(eu.Seen())
+			require.False(t, b.Now.Before(promised))
+			promised = b.Now
+			_, err := eu.Apply("us-east", b)
+			require.NoError(t, err)
+			_, err = eu.Read("a", "", 0)
+			require.NoError(t, err)
+			require.Less(t, w.now-eu.Fresh()[2].UpTo.Wall, int64(time.Millisecond)) // it is as fresh as can be
+			require.NoError(t, us.Close())
+			w.now += int64(5 * time.Millisecond)
+		}
+	}
+}
+
 // Without a bound on drift a stamp at the end of time moves no clock when it comes. When the log was read again it stood for all
 // stamps, which left no time to issue, or forgot what had been issued.
 func TestAStampAtTheEndOfTimeDoesNotMoveTheClockAfterARestart(t *testing.T) {

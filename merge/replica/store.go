@@ -26,7 +26,7 @@ import (
 //
 //	operation     [1, signature (bin)] and then the bytes of the operation, which are msgpack themselves
 //	epoch         [2, number, [member*], vector of what is lost]
-//	bound         [3, wall]: no operation of this replica after this record has an earlier stamp than that
+//	bound         [3, wall]: nothing that this replica writes once it is opened anew has an earlier stamp than that
 //	incarnation   [4, node, lacking]: how its operations are named from here on; whether it has to catch up before it writes
 //	caught up     [5]: it has
 //	beginning     [7, fingerprint, node]: under which table the directory is written from its beginning, a snapshot says what it is by
@@ -339,13 +339,9 @@ func (r *Replica) restore() error {
 			return err
 		}
 	}
-	if err := r.clock.Restore(latest.own, latest.others.Last()); err != nil {
+	// What was promised holds if the bound has passed too: physical time may go back from here.
+	if err := r.clock.Restore(latest.own, latest.others.Last(), clock.Timestamp{Wall: r.bound}); err != nil {
 		return err
-	}
-	if r.bound > r.physical() {
-		if err := r.clock.Restore(clock.Timestamp{Wall: r.bound}); err != nil {
-			return err
-		}
 	}
 	r.oldest = h.oldest
 	if r.moved {
