@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/crdt"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/replica"
@@ -110,6 +111,27 @@ func TestWhatIsInTheLogIsReadWhateverItsSize(t *testing.T) {
 			require.NoError(t, r.Close())
 		}
 	}
+}
+
+// An increment that no counter counts was acknowledged, and the counter stayed as it was.
+func TestAnIncrementThatIsNotCountedIsRefused(t *testing.T) {
+	us := open(t, "", options("us-east", &world{now: start}))
+	of := func(whole, fraction int) crdt.Decimal {
+		d, err := crdt.ParseDecimal("1" + strings.Repeat("0", whole-1) + "." + strings.Repeat("0", fraction-1) + "1")
+		require.NoError(t, err)
+		return d
+	}
+	const most = merge.MaxIncrementDigits
+	for _, d := range []crdt.Decimal{of(most+1, 1), of(1, most+1)} {
+		_, err := us.Counter("stock/lamp", "count").AddDecimal(d)
+		requireRefused(t, err, finding.TooLarge)
+	}
+	require.Zero(t, us.Status().Written)
+	_, err := us.Counter("stock/lamp", "count").AddDecimal(of(most, most))
+	require.NoError(t, err)
+	count, err := us.Counter("stock/lamp", "count").Value()
+	require.NoError(t, err)
+	require.Equal(t, of(most, most).String(), count.String())
 }
 
 // An operation that fits no record of the log stopped the replica that wrote it, and the one that got it from a peer without a

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/crdt"
 	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
@@ -70,8 +71,13 @@ func (c Counter) Once(request string) Counter { c.once = request; return c }
 // Add raises the counter by n, which may be negative.
 func (c Counter) Add(n int64) (Receipt, error) { return c.write(merge.Add, value.Int(n)) }
 
-// AddDecimal is [Counter.Add] of a number of any size, exactly.
+// AddDecimal is [Counter.Add] of a decimal number, exactly. One with more digits before the point or after it than
+// [merge.MaxIncrementDigits], which a counter would not count, is refused with an error that wraps [ErrRefused].
 func (c Counter) AddDecimal(d crdt.Decimal) (Receipt, error) {
+	if most := merge.MaxIncrementDigits; !d.Fits(most, most) {
+		why := merge.Refusal{Code: finding.TooLarge, Place: -1, Detail: fmt.Sprintf("an increment of more than %d digits before or after the point", most)}
+		return Receipt{}, fmt.Errorf("%q %q: %w", c.key, c.name, &RefusedError{c.r.opt.Node, []merge.Refusal{why}})
+	}
 	return c.write(merge.Add, value.Number(d))
 }
 
