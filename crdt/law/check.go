@@ -5,7 +5,7 @@ import (
 	"reflect"
 )
 
-// ErrNothing is returned by [Check] without samples and by [System.Converge] without operations: nothing was checked,
+// ErrNothing is returned by [Check] without samples and by [Converge] without operations: nothing was checked,
 // which must not look like success.
 var ErrNothing = errors.New("nothing to check")
 

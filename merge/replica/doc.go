@@ -7,7 +7,7 @@
 //	us.Get("orders/1", "status")                                            // "shipped", or what beat it
 //	receipt, err = us.Counter("stock/1", "count").Once("request 7").Add(-1) // counts once, however often it is repeated
 //
-//	err = eu.Apply("us-east", us.Since(eu.Seen()))                          // a push: over any bus, in any order, twice
+//	_, err = eu.Apply("us-east", us.Since(eu.Seen()))                       // a push: over any bus, in any order, twice
 //	err = eu.Pull("us-east", ask)                                           // or a pull: ask carries bytes to us.Serve and back
 //
 // # What it promises
