@@ -870,6 +870,16 @@ func partedBefore(forks map[clock.Node]fork, node clock.Node) bool {
 	return false
 }
 
+// wentOn reports whether a later incarnation of a node wrote something: it may have issued again what this one wrote.
+func wentOn(seen clock.Vector, node clock.Node) bool {
+	for later := range seen.Runs() {
+		if crdt.Member(later) == crdt.Member(node) && isLater(later, node) {
+			return true
+		}
+	}
+	return false
+}
+
 // startsOver says in words that this replica starts over from the state of a peer, and what comes of that.
 func startsOver(source clock.Node, forks map[clock.Node]fork, unsure int, gone uint64) string {
 	detail := ""
@@ -974,7 +984,7 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 				dropped++
 				continue
 			}
-			if isVoid && op.Dot.Seq < fork.other || partedBefore(forks, node) {
+			if isVoid && op.Dot.Seq < fork.other || partedBefore(forks, node) || wentOn(c.seen, node) {
 				unsure++
 			}
 			again = append(again, decoded)
