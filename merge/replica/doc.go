@@ -71,8 +71,9 @@
 // HAZARD: of what it has folded, a replica remembers the latest 512 numbers of a node one by one, and fewer of those before. A
 // copy that is found out later than that issues again what lies behind the last number that both know. And where several copies
 // are found out at once, one may start over from the state of another that has yet to. What may be there twice then, or is lost,
-// the [Reused] event says in its detail. Of a directory that is set back again before it has met all the others, one alone may have
-// had some writes, which it drops for those of the owner: it says how many it dropped.
+// the [Reused] event says in its detail. Who starts over drops what others wrote under names that are void, or after having seen
+// such a name, for they issue that again, and says how many: of one that was set back itself meanwhile it may have been the last
+// to have it.
 //
 // HAZARD: where two members lose their disks one after the other, the one who wrote something and the one who had it, the others
 // go on to wait for it: they forget nothing more ([Status.Retained] grows) and can't compare states. The next epoch, with the

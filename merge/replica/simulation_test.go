@@ -53,7 +53,6 @@ type site struct {
 	retries []replica.Write
 	backups int
 	backup  *backup
-	setBack bool        // to a copy
 	awaits  *crdt.Epoch // what it has yet to enter
 }
 
