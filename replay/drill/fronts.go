@@ -15,7 +15,8 @@ type front struct {
 	heads           []int32 // by their places among the claims
 	lost, undecided int32
 
-	// Those that the rule can make no use of, where that settles it: what a counter can't add, and an increment where one write is kept.
+	// Those that the rule can make no use of, where that settles it: what a counter can't add, and an increment where one write is kept,
+	// or that some writer had seen who wrote something else.
 	// They are lost, but for those that set what is kept and the one that is, and may be many: so it is counted how many were promised
 	// to somebody, and how many of those set each value.
 	useless  []int32
@@ -66,8 +67,7 @@ func (w *world) advance(play int32, q *request) (prevented bool) {
 		} else {
 			switch rule := v.cells[c.cell].rule; {
 			case rule.Selects() && v.useless(c) || replay.Adds(rule) && v.judge(c).Outcome == merge.Lost:
-				f.useless = append(f.useless, i)
-				w.promise(f, c)
+				w.put(f, i)
 			case !replay.Adds(rule):
 				f.heads = append(f.heads, i)
 			}
@@ -93,23 +93,28 @@ func isSet(r *merge.Rule) bool {
 // replace takes out of a front what the writer of a claim had seen. Of a writer that asked others it reports whether some of
 // that was not in its own replica.
 func (w *world) replace(f *front, c *claim, q *request) (prevented bool) {
-	without := func(heads []int32) []int32 {
+	without := func(heads []int32, settled bool) []int32 {
 		kept := heads[:0]
 		for _, h := range heads {
 			o := &w.view.claims[h]
-			if !w.view.takesPlace(c, o) || !w.sees(c.play, o.play, q) {
+			takes := w.view.takesPlace(c, o)
+			if !takes && (settled || !w.view.useless(o)) || !w.sees(c.play, o.play, q) {
 				kept = append(kept, h)
+				continue
+			}
+			if o.settled = false; !takes {
+				w.put(f, h)
 				continue
 			}
 			prevented = prevented || q != nil && !w.shown(c.play, o.play)
 		}
 		return kept
 	}
-	f.heads = without(f.heads)
+	f.heads = without(f.heads, false)
 	if len(f.useless) == 0 || !w.view.takesPlace(c, &w.view.claims[f.useless[0]]) { // or of any of them: they are alike in that
 		return prevented
 	}
-	f.useless, f.promised = without(f.useless), 0
+	f.useless, f.promised = without(f.useless, true), 0
 	clear(f.sets)
 	for _, h := range f.useless {
 		w.promise(f, &w.view.claims[h])
@@ -170,6 +175,14 @@ func (v *view) judge(c *claim) merge.Verdict {
 	return state.Judge(v.claim(c))
 }
 
+// put takes a claim in of which the rule can make no use.
+func (w *world) put(f *front, i int32) {
+	c := &w.view.claims[i]
+	c.settled = true
+	f.useless = append(f.useless, i)
+	w.promise(f, c)
+}
+
 // promise takes note of a useless claim, unless nobody was promised it yet.
 func (w *world) promise(f *front, c *claim) {
 	if w.plays[c.play].open {
@@ -194,7 +207,7 @@ func (w *world) unkept(cell int32, f *front) int32 {
 		return f.promised - f.sets[state.Value()]
 	}
 	kept := *w.view.slot(cell, all) - 1
-	if w.view.cells[cell].rule.Selects() && slices.Contains(f.useless, kept) && !w.plays[w.view.claims[kept].play].open {
+	if w.view.cells[cell].rule.Selects() && kept >= 0 && w.view.claims[kept].settled && !w.plays[w.view.claims[kept].play].open {
 		return f.promised - 1
 	}
 	return f.promised
@@ -229,7 +242,7 @@ func (w *world) reweigh(play int32) {
 	for i := v.claimsOf[play]; i < v.claimsOf[play+1]; i++ {
 		c := &v.claims[i]
 		f := &v.cells[c.cell].front
-		if slices.Contains(f.useless, i) {
+		if c.settled {
 			w.promise(f, c)
 		}
 		w.weigh(c, f)
@@ -300,6 +313,9 @@ func (w *world) forget(key int32, f *front) {
 	}
 	if f.undecided != 0 {
 		w.count(undecidedIndex, key, -int64(f.undecided))
+	}
+	for _, i := range f.useless {
+		w.view.claims[i].settled = false
 	}
 	*f = front{heads: f.heads[:0]}
 }

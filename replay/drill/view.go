@@ -57,6 +57,8 @@ type claim struct {
 	kind  merge.Kind
 	last  merge.Outcome // of a change to several elements: the verdict that it had last
 
+	settled bool // it is among the useless ones of its cell's front
+
 	// How it changes its cell: from one state to another. The fold of all is the first to find out, and whoever comes from
 	// the same state gets to the same, so that it need not be folded again. To 0 is not known yet.
 	from, to int32
