@@ -53,6 +53,9 @@ type fate struct {
 
 	// It may have been overwritten; of a lost one, it may have won; of a refused one, all others may have been overwritten.
 	perhaps bool
+
+	// Or it may be lost: the rule has no use for it, and who may have seen it wrote something else.
+	orLost bool
 }
 
 // upTo returns how many of the claims belong to the node's first n operations.
@@ -325,8 +328,6 @@ func (c *cell) isUnsure() bool {
 // replaced reports whether some claim that takes the place of claim i was made by a writer that had seen it: for certain, or
 // perhaps.
 func (c *cell) replaced(i int) (certain, perhaps bool) {
-	k := c.key
-	o := &k.stand[c.op[i]]
 	list, single := []value.Value(nil), adds(c.rule) || useless(c.rule, c.claim(i))
 	var few [1]value.Value
 	if !single {
@@ -338,6 +339,20 @@ func (c *cell) replaced(i int) (certain, perhaps bool) {
 	if single {
 		c.findLast(list)
 	}
+	return c.seen(i, single)
+}
+
+// dropped reports whether some writer of the cell may have seen claim i, so that a frontier doesn't have it.
+func (c *cell) dropped(i int) bool {
+	_, perhaps := c.seen(i, false)
+	return perhaps
+}
+
+// seen reports whether claim i was seen by the writer of the last claim of some node, for certain or perhaps: of the last at all, or where the
+// claims at hand are on single elements, of the last that was found.
+func (c *cell) seen(i int, single bool) (certain, perhaps bool) {
+	k := c.key
+	o := &k.stand[c.op[i]]
 	for n := range c.byNode {
 		last := c.last(n, single)
 		if last < 0 {
@@ -495,11 +510,12 @@ func (c *cell) fate(i int, v *merge.Verdict) fate {
 			f.outcome, f.perhaps = merge.Lost, perhaps || open && !c.survives(v)
 		}
 	case merge.Refused:
-		f.perhaps = perhaps || c.surviving() < 2 // of which none had seen another
+		f.perhaps = c.dropped(i) || c.surviving() < 2 // of which none had seen another
 	case merge.Overwritten:
 	default:
-		f.perhaps = perhaps
+		f.perhaps = perhaps || c.rule.KeepsFrontier() && c.dropped(i)
 	}
+	f.orLost = f.perhaps && of != merge.Lost && of != merge.Overwritten && !c.rule.Takes(c.claim(i).Kind)
 	return f
 }
 
@@ -512,8 +528,7 @@ func (c *cell) survives(v *merge.Verdict) bool {
 		c.winner, c.stands = winner, false
 		for i := range c.op {
 			if c.opOf(i) == winner {
-				_, perhaps := c.replaced(i)
-				c.stands = !perhaps
+				c.stands = !c.dropped(i)
 				break
 			}
 		}
@@ -526,7 +541,7 @@ func (c *cell) surviving() int {
 	if c.standing == 0 {
 		c.standing = 1 // so that it is known
 		for i := range c.op {
-			if _, perhaps := c.replaced(i); !perhaps {
+			if !c.dropped(i) {
 				c.standing++
 			}
 		}
@@ -573,6 +588,9 @@ func (c *cell) tell(s *sums) {
 		}
 		if f.perhaps && f.outcome != merge.Overwritten {
 			one.Overwritten.Max++
+		}
+		if f.orLost {
+			one.Lost.Max++
 		}
 		switch f.outcome {
 		case merge.Kept:
@@ -773,11 +791,19 @@ func (c *cell) diverged() int64 {
 			note(c.key.room.echoes[at-1].region, c.key.room.echoes[at-1].at, i)
 		}
 	}
-	tells := func(of, to last) bool { return c.key.part.history.came.has(c.opOf(of.claim).writer, to.region) }
+	came := c.key.part.history.came
+	tells := func(region uint32) bool { // of all writers of the cell whose writes stand in some export
+		for i := range c.op {
+			if o := c.opOf(i); o.region > 0 && !came.has(o.writer, region) {
+				return false
+			}
+		}
+		return true
+	}
 	for n, l := range lasts {
 		for _, m := range lasts[:n] {
 			a, b := c.claimOf(l.claim, 0), c.claimOf(m.claim, 1)
-			if (a.Kind != b.Kind || a.Value != b.Value) && tells(l, m) && tells(m, l) {
+			if (a.Kind != b.Kind || a.Value != b.Value) && tells(l.region) && tells(m.region) {
 				return 1
 			}
 		}

@@ -812,3 +812,23 @@ func TestValuesThatAPreferLineDoesNotListAreTold(t *testing.T) {
 		require.Equal(t, int64(2), foundCount(r, finding.UnlistedValue))
 	}
 }
+
+// What is not known of who had seen an operation that the rule has no use for is in the ranges: where it was seen, it is lost.
+func TestRangesOfUselessOperationsHoldTheTruth(t *testing.T) {
+	line := func(op, node string, value int, seen string) string {
+		return fmt.Sprintf(`{"key":"k","field":"x","op":%q,"value":%d,"node":%q,"id":"%s:1","time":%d%s}`, op, value, node, node, value, seen)
+	}
+	for _, rule := range []string{"lww", "fww", "refuse", "union", "keep-all", "delete-wins", "update-wins", "max"} {
+		for _, op := range []string{"add", "insert", "remove"} {
+			unknown := run(t, "* * "+rule, Options{}, line(op, "us", 1, ""), line(op, "eu", 2, "")).Totals
+			for _, seen := range []string{`,"seen":{}`, `,"seen":{"us":1}`} {
+				known := run(t, "* * "+rule, Options{}, line(op, "us", 1, `,"seen":{}`), line(op, "eu", 2, seen)).Totals
+				for name, c := range map[string][2]Count{"lost": {unknown.Lost, known.Lost}, "refused": {unknown.Refused, known.Refused},
+					"overwritten": {unknown.Overwritten, known.Overwritten}, "conflicts": {unknown.Conflicts, known.Conflicts}} {
+					require.LessOrEqual(t, c[0].Min, c[1].Min, "%s of %s under %s, %s", name, op, rule, seen)
+					require.GreaterOrEqual(t, c[0].Max, c[1].Max, "%s of %s under %s, %s", name, op, rule, seen)
+				}
+			}
+		}
+	}
+}

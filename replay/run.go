@@ -612,7 +612,11 @@ func (s *sums) nodesOf(k *key, table *merge.Table) {
 func (s *sums) clocks(k *key, opt *Options) {
 	tells := func(i int) bool {
 		o, source := &k.ops[i], k.stand[i].source
-		return (source <= Deliveries || source == Unknown && k.arrived(o, o.writer) > 0) && !o.time().IsZero()
+		return (source <= Deliveries || k.arrived(o, o.writer) > 0) && !o.time().IsZero()
+	}
+	// A stated lag tells what was seen of the nodes of which no deliveries are known.
+	lags := func(i, n int) bool {
+		return k.stand[i].source == Lag && !k.part.history.came.has(k.numbers[n], k.ops[i].writer)
 	}
 	if len(k.nodes) < 2 || !k.any(tells) {
 		return
@@ -642,7 +646,7 @@ func (s *sums) clocks(k *key, opt *Options) {
 		o := &k.ops[i]
 		for n := range k.nodes {
 			seen := k.past.low(i, n)
-			if n == int(k.stand[i].node) || seen == 0 {
+			if n == int(k.stand[i].node) || seen == 0 || lags(i, n) {
 				continue
 			}
 			at := latest[n][seen-1]

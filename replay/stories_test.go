@@ -118,6 +118,9 @@ func TestStoriesAddUpToTheReport(t *testing.T) {
 					sum.Conflicts = plus(sum.Conflicts, field.Conflicts)
 					for _, step := range field.Writes {
 						outcomes[step.Outcome]++
+						if step.OrLost {
+							sum.Lost.Max++
+						}
 						switch step.Outcome {
 						case "kept":
 							sum.Kept++

@@ -47,13 +47,14 @@ type Step struct {
 	Version   uint64          `json:"version,omitempty"`
 	Time      clock.Timestamp `json:"time,omitzero"`
 	Node      clock.Node      `json:"node"`
-	Knowledge string          `json:"knowledge"`        // the source that told what the writer had seen
-	Saw       []string        `json:"saw"`              // of the other writes of the story, those it had seen for certain
-	Perhaps   []string        `json:"perhaps"`          // and those it may have seen
-	Outcome   string          `json:"outcome"`          // kept, combined, refused, overwritten, lost
-	Unsure    bool            `json:"unsure,omitempty"` // a lost write that may have been overwritten
-	By        string          `json:"by,omitempty"`     // the rung that decided against it
-	Margin    int64           `json:"margin,omitempty"` // by how much: see merge.Verdict
+	Knowledge string          `json:"knowledge"`         // the source that told what the writer had seen
+	Saw       []string        `json:"saw"`               // of the other writes of the story, those it had seen for certain
+	Perhaps   []string        `json:"perhaps"`           // and those it may have seen
+	Outcome   string          `json:"outcome"`           // kept, combined, refused, overwritten, lost
+	Unsure    bool            `json:"unsure,omitempty"`  // a lost write that may have been overwritten, or another that was seen, perhaps
+	OrLost    bool            `json:"or_lost,omitempty"` // and then it is lost: the rule has no use for it, and who saw it wrote something else
+	By        string          `json:"by,omitempty"`      // the rung that decided against it
+	Margin    int64           `json:"margin,omitempty"`  // by how much: see merge.Verdict
 	Against   string          `json:"against,omitempty"`
 	Mismatch  bool            `json:"mismatch,omitempty"` // the rule has no use for it: see merge.Verdict
 
@@ -96,7 +97,7 @@ func (a *About) Exclude(rec *history.Record) bool {
 		}
 		a.left.Store(true)
 	}
-	if rec.Region == "" || rec.Region == string(rec.Node) {
+	if rec.Kind != history.Write || rec.Region == "" || rec.Region == string(rec.Node) {
 		return true
 	}
 	a.mu.Lock()
@@ -242,7 +243,7 @@ func (c *cell) story() FieldStory {
 			Name: names[c.op[i]], ID: strings.Clone(claim.Op.ID), Place: k.place(o), Kind: claim.Kind.String(), Value: own(claim.Value),
 			Version: o.version, Time: o.time(), Node: k.writer(o), Knowledge: k.stand[c.op[i]].source.String(),
 			Saw: []string{}, Perhaps: []string{},
-			Outcome: fates[i].outcome.String(), Unsure: fates[i].perhaps, Mismatch: v.Mismatch,
+			Outcome: fates[i].outcome.String(), Unsure: fates[i].perhaps, OrLost: fates[i].orLost, Mismatch: v.Mismatch,
 		}
 		for _, j := range order {
 			if j == i {
