@@ -128,6 +128,9 @@ func untried(r *replay.Report, kind string) string {
 		if c.Tried > 0 {
 			return ""
 		}
+		if c.TwoKinds > 0 {
+			return "the values that a " + kind + " line compares are of different kinds"
+		}
 		why = "no record has what a " + kind + " line of the table asks for"
 	}
 	return why

@@ -262,10 +262,11 @@ func (c *command) rehearse(d *rehearsal) (int, error) {
 		for _, u := range r.Untried() {
 			c.note("%s: untried", u)
 		}
+		exceeded, unmeasured := c.exceededIn(d.bounds, r)
 		switch {
-		case c.exceededIn(d.bounds, r) || r.Broken():
+		case exceeded || r.Broken():
 			status = exitFound
-		case !r.Passed && status == exitDone:
+		case (unmeasured || !r.Passed) && status == exitDone:
 			status = exitTrouble
 		}
 	}
@@ -360,18 +361,19 @@ func (d *rehearsal) calmly() string {
 	return d.command(words, d.script)
 }
 
-// exceededIn reports, and says, which bounds a drill is beyond.
-func (c *command) exceededIn(bounds []bound, r *drill.Result) bool {
-	found := false
+// exceededIn reports, and says, which bounds a drill is beyond, and whether it says nothing of some.
+func (c *command) exceededIn(bounds []bound, r *drill.Result) (exceeded, unmeasured bool) {
 	for _, b := range bounds {
 		n, _ := r.Count(b.word) // a finding that there is none of is not known
-		if n <= b.limit {
-			continue
+		if n > b.limit {
+			exceeded = true
+			c.note("-fail-on %s: %s", b.text, drill.Measure(b.word).Text(n))
+		} else if why := r.Unmeasured(b.word); why != "" {
+			unmeasured = true
+			c.note("-fail-on %s: not measured: %s", b.text, why)
 		}
-		found = true
-		c.note("-fail-on %s: %s", b.text, drill.Measure(b.word).Text(n))
 	}
-	return found
+	return exceeded, unmeasured
 }
 
 // findLimit says how much load is too much.

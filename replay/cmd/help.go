@@ -205,9 +205,9 @@ some days, its line says "or idle": check critical split-brain == 0 or idle
 ` + statusHelp + `  0  every check held, every timer was met, and the regions agree at the end; with -find-limit, the links keep pace
      with the load of the history; with -audit, the runbook is up to date
   1  not so, in any of the drills that are compared; or -fail-on matched
-  2  trouble: a check that is untried when nothing failed, a history in which nothing happens, a mistake in the script
-     or the rules, a script that doesn't fit the history, a record was set aside that -tolerate does not name, a file
-     that can't be read
+  2  trouble: a check that is untried, or a bound that is not measured, when nothing failed, a history in which
+     nothing happens, a mistake in the script or the rules, a script that doesn't fit the history, a record was set
+     aside that -tolerate does not name, a file that can't be read
 `,
 	"convert": `tiebreak convert [flags] EXPORT...
 

@@ -72,6 +72,18 @@ func (in *input) continuing(fs *flag.FlagSet) {
 	fs.StringVar(&in.checkpoint, "checkpoint", "", "")
 }
 
+// once reports whether some input can be read only once: the standard input, or what is neither a file nor a directory.
+func (in *input) once() bool {
+	names := slices.Clone(in.names)
+	for _, r := range in.regions {
+		names = append(names, r.name)
+	}
+	return slices.ContainsFunc(names, func(name string) bool {
+		info, err := os.Stat(name)
+		return name == "-" || err == nil && !info.Mode().IsRegular() && !info.IsDir()
+	})
+}
+
 // check reports what is wrong with the flags, and that there is no history.
 func (in *input) check() error {
 	if err := in.checkFlags(); err != nil {
@@ -95,13 +107,15 @@ func (in *input) checkFlags() error {
 	if in.worst < 0 {
 		return fmt.Errorf("-worst %d: how many is never negative", in.worst)
 	}
-	if in.tolerate == "all" {
-		in.tolerates = true
-	} else if in.tolerate != "" {
+	if in.tolerate != "" {
 		var mistakes []error
 		var others []string
 		for text := range strings.SplitSeq(in.tolerate, ",") {
 			code := finding.Code(strings.TrimSpace(text))
+			if code == "all" {
+				in.tolerates = true
+				continue
+			}
 			e, ok := report.Explain(code)
 			switch {
 			case !ok:

@@ -3,7 +3,6 @@ package cmd
 import (
 	"errors"
 	"flag"
-	"slices"
 
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/replay"
@@ -39,7 +38,7 @@ func (c *command) why(args []string) (int, error) {
 		}
 	})
 	about := replay.About{Key: key}
-	once := slices.Contains(in.names, "-")
+	once := in.once()
 	if !once {
 		in.exclude = about.Exclude
 	}

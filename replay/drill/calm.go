@@ -2,15 +2,20 @@ package drill
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tiebreakhq/tiebreak/merge"
 )
 
-// Calm returns the script without its steps, timers and changes of load: the same regions on a day on which nothing
-// happens. What a drill costs shows against it.
+// Calm returns the script without its steps, timers and changes of load, and with checks that are told and roll nothing back: the
+// same regions on a day on which nothing happens. What a drill costs shows against it.
 func (s *Script) Calm() *Script {
 	calm := *s
 	calm.Name, calm.Steps, calm.Timers, calm.Loads = s.Name+" (calm)", nil, nil, nil
+	calm.Checks = slices.Clone(s.Checks)
+	for i := range calm.Checks {
+		calm.Checks[i].Rollback = nil
+	}
 	calm.lines = append([]string{"calm"}, s.lines...)
 	return &calm
 }

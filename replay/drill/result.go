@@ -99,6 +99,8 @@ type Result struct {
 	Recorded *reads.Report `json:"recorded,omitempty"`
 
 	calm   *Result // the calm day; nil when nobody has looked
+
+	asked, critical int64 // reads, and writes to critical keys
 	losses []loss  // all of them
 }
 
@@ -348,6 +350,7 @@ func (w *world) result(table *merge.Table, calm *Result) *Result {
 	r := &Result{
 		Schema: Schema, Name: w.script.Name, Script: ScriptInfo{w.script.File, w.script.Fingerprint()},
 		Table: replay.TableInfo{File: table.File, Fingerprint: table.Fingerprint(), Nodes: table.Nodes},
+		asked: w.total[askedIndex], critical: w.total[criticalIndex],
 		Seed:  w.seed, Load: cmp.Or(w.opt.Load, 1), From: Moment(w.t.first), To: Moment(w.now),
 		Converged: w.converged(len(w.accepted)), Apart: w.apart(), Untimed: w.t.untimed, Vanished: w.total[vanishedIndex],
 		Timeline: w.timeline, Handoffs: w.handoffs, CutDeps: w.hiddenAt,
@@ -495,6 +498,21 @@ func (r *Result) Count(name string) (n int64, known bool) {
 		}
 	}
 	return 0, false
+}
+
+// Unmeasured says why the drill says nothing of a measure, or of what the code of a finding stands for; "" when it does.
+func (r *Result) Unmeasured(name string) string {
+	switch name {
+	case string(Stale), string(Unread), string(Age), string(finding.StaleRead):
+		if r.asked == 0 {
+			return "there was no read"
+		}
+	case string(SplitKeys), string(finding.SplitBrain):
+		if r.critical == 0 {
+			return "there was no write to a critical key"
+		}
+	}
+	return ""
 }
 
 func counts(t *tally) map[Measure]int64 {
