@@ -98,10 +98,10 @@ type Result struct {
 	// Recorded is what the reads of the history were on the day itself; Run leaves it nil.
 	Recorded *reads.Report `json:"recorded,omitempty"`
 
-	calm   *Result // the calm day; nil when nobody has looked
+	calm *Result // the calm day; nil when nobody has looked
 
-	asked, critical int64 // reads, and writes to critical keys
-	losses []loss  // all of them
+	asked, critical int64  // reads, and writes to critical keys
+	losses          []loss // all of them
 }
 
 // loss is a field of a write that was lost, or all of one with a restart, and the line of the rule table that decided it.
@@ -351,7 +351,7 @@ func (w *world) result(table *merge.Table, calm *Result) *Result {
 		Schema: Schema, Name: w.script.Name, Script: ScriptInfo{w.script.File, w.script.Fingerprint()},
 		Table: replay.TableInfo{File: table.File, Fingerprint: table.Fingerprint(), Nodes: table.Nodes},
 		asked: w.total[askedIndex], critical: w.total[criticalIndex],
-		Seed:  w.seed, Load: cmp.Or(w.opt.Load, 1), From: Moment(w.t.first), To: Moment(w.now),
+		Seed: w.seed, Load: cmp.Or(w.opt.Load, 1), From: Moment(w.t.first), To: Moment(w.now),
 		Converged: w.converged(len(w.accepted)), Apart: w.apart(), Untimed: w.t.untimed, Vanished: w.total[vanishedIndex],
 		Timeline: w.timeline, Handoffs: w.handoffs, CutDeps: w.hiddenAt,
 	}
