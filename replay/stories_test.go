@@ -174,6 +174,9 @@ func TestADiffIsWhatSetsTwoRunsApart(t *testing.T) {
 						if step.Outcome == "lost" {
 							end.Lost = plus(end.Lost, once(step))
 						}
+						if step.OrLost {
+							end.Lost.Max++
+						}
 					}
 					ends[i][key+" "+field.Field] = end
 				}
