@@ -218,9 +218,13 @@ func wins(order []clock.Node, a, b claim) bool {
 }
 
 // replaces reports whether b took the place of a: its writer had seen a. What is said of one element of a set takes
-// nothing from another.
+// nothing from another, and an increment nothing from an increment or an element.
 func replaces(b, a claim) bool {
 	element := func(c claim) bool { return c.rec.Op == merge.Insert || c.rec.Op == merge.Remove }
+	part := func(c claim) bool { return element(c) || c.rec.Op == merge.Add }
+	if a.rec.Op == merge.Add || b.rec.Op == merge.Add {
+		return hadSeen(b.write, a.write) && (!part(a) || !part(b))
+	}
 	return hadSeen(b.write, a.write) && (!element(a) || !element(b) || a.value == b.value)
 }
 
