@@ -1,7 +1,6 @@
 package merge
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -154,7 +153,7 @@ func ParseTable(file string, text []byte, custom ...Custom) (*Table, error) {
 	t := &Table{File: file, custom: slices.Clone(custom)}
 	checkCustom(ms, custom)
 	first := make(map[string]int) // the line of each directive that may stand once
-	if isHistory(text) {
+	if lex.IsHistory(text) {
 		ms.Add(1, "a table is lines of KEY FIELD RULE, as in: * * lww", "this is a history and no rule table")
 		return nil, ms.Err()
 	}
@@ -177,13 +176,6 @@ func ParseTable(file string, text []byte, custom ...Custom) (*Table, error) {
 		return nil, err
 	}
 	return t, nil
-}
-
-// isHistory reports whether a text begins as records do. No key pattern begins like that.
-func isHistory(text []byte) bool {
-	text = bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\ufeff")), " \t\r\n")
-	rest, ok := bytes.CutPrefix(text, []byte("{"))
-	return ok && (bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(`"`)))
 }
 
 // MustParseTable is [ParseTable] for a table in the program's text: it panics with all mistakes.

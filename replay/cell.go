@@ -328,7 +328,7 @@ func (c *cell) isUnsure() bool {
 // replaced reports whether some claim that takes the place of claim i was made by a writer that had seen it: for certain, or
 // perhaps.
 func (c *cell) replaced(i int) (certain, perhaps bool) {
-	list, single := []value.Value(nil), adds(c.rule) || useless(c.rule, c.claim(i))
+	list, single := []value.Value(nil), Adds(c.rule) || useless(c.rule, c.claim(i))
 	var few [1]value.Value
 	if !single {
 		list, single = elements(c.rule, c.claim(i), few[:0])
@@ -388,8 +388,8 @@ func (c *cell) nobodys(n int) []int32 {
 	return c.mayHave
 }
 
-// adds reports whether a rule adds each claim to the others, so that none but a delete takes the place of one.
-func adds(r *merge.Rule) bool { return r.Name == "counter" || r.Name == "append" }
+// Adds reports whether a rule adds each claim to the others, so that none but a delete takes the place of one that its writer had seen.
+func Adds(r *merge.Rule) bool { return r.Name == "counter" || r.Name == "append" }
 
 // useless reports whether a claim is an increment of which the rule has no use. What says the whole of the value takes its place, and no
 // other increment does.
@@ -413,7 +413,7 @@ func elements(r *merge.Rule, claim *merge.Claim, room []value.Value) (list []val
 
 // takesPlace reports whether a claim takes the place of another that its writer had seen: one that is about the same does.
 func takesPlace(r *merge.Rule, by, of *merge.Claim) bool {
-	if adds(r) {
+	if Adds(r) {
 		return by.Kind == merge.Delete
 	}
 	theirs, single := elements(r, of, nil)
@@ -468,10 +468,10 @@ func (c *cell) findLatest() {
 			c.key.room.tick()
 			claim := c.claim(int(i))
 			list, single := elements(c.rule, claim, few[:0])
-			if claim.Kind == merge.Delete || !single && !adds(c.rule) && !useless(c.rule, claim) {
+			if claim.Kind == merge.Delete || !single && !Adds(c.rule) && !useless(c.rule, claim) {
 				l.all[n] = int32(at)
 			}
-			if adds(c.rule) {
+			if Adds(c.rule) {
 				continue
 			}
 			for _, v := range list {
@@ -500,7 +500,7 @@ func (c *cell) fate(i int, v *merge.Verdict) fate {
 	certain, perhaps := c.replaced(i)
 	switch of {
 	case merge.Lost:
-		open := c.isUnsure() && !adds(c.rule) // and so it may have won
+		open := c.isUnsure() && !Adds(c.rule) // and so it may have won
 		switch {
 		case certain:
 			f.outcome, f.perhaps = merge.Overwritten, open && !c.rule.KeepsFrontier()

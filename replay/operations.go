@@ -49,9 +49,6 @@ func (k *KeyOperations) Lost(table *merge.Table) []Count {
 	return of
 }
 
-// Adds reports whether a rule adds each claim to the others, so that none but a delete takes the place of one that its writer had seen.
-func Adds(r *merge.Rule) bool { return adds(r) }
-
 // Operation is one operation and what is known of its writer. Its dot is that of its node and its number among the
 // operations of that node on the key, from 1; Seen is left empty, for Low and High say more.
 type Operation struct {

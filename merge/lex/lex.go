@@ -3,6 +3,7 @@
 package lex
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -92,6 +93,19 @@ func (ms *Mistakes) Err() error {
 
 // List returns the mistakes by line.
 func (ms *Mistakes) List() []Mistake { return ms.list }
+
+// IsHistory reports whether a text begins as records do, or is packed as histories are. No line of a table or a script begins like that.
+func IsHistory(text []byte) bool {
+	begin := bytes.TrimLeft(bytes.TrimPrefix(text[:min(len(text), 1<<10)], []byte("\ufeff")), " \t\r\n")
+	for _, packed := range []string{"\x1f\x8b", "\x28\xb5\x2f\xfd"} {
+		if bytes.HasPrefix(begin, []byte(packed)) {
+			return true
+		}
+	}
+	rest, listed := bytes.CutPrefix(begin, []byte("["))
+	rest, object := bytes.CutPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte("{"))
+	return object && (listed || bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(`"`)))
+}
 
 // MaxTold is how many mistakes an error puts into words. A file with more is probably none of those that people write.
 const MaxTold = 100

@@ -70,7 +70,7 @@ func actionNames() []string {
 // error is then a [*lex.Mistakes]. The package documentation has the language.
 func ParseScript(file string, text []byte) (*Script, error) {
 	p := &parser{ms: &lex.Mistakes{File: file}, s: &Script{File: file}, first: make(map[string]int)}
-	if isHistory(text) {
+	if lex.IsHistory(text) {
 		p.ms.Add(1, "the script comes first: drill SCRIPT HISTORY", "this is a history and no script")
 		return nil, p.ms.Err()
 	}
@@ -84,12 +84,6 @@ func ParseScript(file string, text []byte) (*Script, error) {
 		return nil, err
 	}
 	return p.s, nil
-}
-
-// isHistory reports whether a text begins as records do, or is packed. No line of a script begins like that.
-func isHistory(text []byte) bool {
-	begin := strings.TrimLeft(strings.TrimPrefix(string(text[:min(len(text), 1<<10)]), "\ufeff"), " \t\r\n")
-	return slices.ContainsFunc([]string{"{", "[", "\x1f\x8b", "\x28\xb5\x2f\xfd"}, func(mark string) bool { return strings.HasPrefix(begin, mark) })
 }
 
 // MustParseScript is [ParseScript] for a script in the program's text: it panics with all mistakes.
