@@ -102,7 +102,7 @@ func TestNothingThatACopyAcknowledgedIsLostBelowTheHorizon(t *testing.T) {
 func TestCopiesOfDisksHealOrAreTold(t *testing.T) {
 	n := *clusters
 	if testing.Short() {
-		n = min(n, 20)
+		n = min(n, 8)
 	}
 	tally := make(map[string]int)
 	told, copies := 0, 0

@@ -63,6 +63,9 @@ func TestFormsAreMeasuredBesideEachOther(t *testing.T) {
 }
 
 func TestProfileIsOfAllFormsAndNamesNoFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the command and runs it on every form")
+	}
 	w := small()
 	file := filepath.Join(t.TempDir(), "p")
 	c := comparison{workload: &w, rounds: rounds(2)}
