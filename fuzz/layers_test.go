@@ -34,10 +34,11 @@ replay/history        : clock lww merge merge/finding merge/lex merge/replica me
 replay/whole          : sys
 replay                : clock lww crdt/law merge merge/finding merge/lex merge/value replay/disk replay/history replay/whole compress text
 replay/reads          : merge merge/finding merge/value replay replay/history porcupine
-replay/report         : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/reads text
+replay/layout         : text
+replay/report         : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/reads replay/layout
 replay/redact         : lww merge merge/finding merge/value replay replay/history
-replay/drill          : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/reads replay/report
-replay/cmd            : clock merge merge/finding merge/lex merge/value replay replay/drill replay/history replay/reads replay/redact replay/report replay/whole compress
+replay/drill          : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/reads replay/layout replay/report
+replay/cmd            : clock merge merge/finding merge/lex merge/value replay replay/drill replay/history replay/reads replay/redact replay/layout replay/report replay/whole compress
 replay/cmd/tiebreak   : replay/cmd
 replay/bench          : replay replay/cmd replay/history compress
 examples              : clock lww crdt crdt/law merge merge/finding merge/value merge/replica replay replay/drill replay/history replay/reads replay/cmd compress

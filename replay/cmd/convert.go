@@ -17,7 +17,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/history"
-	"github.com/tiebreakhq/tiebreak/replay/report"
+	"github.com/tiebreakhq/tiebreak/replay/layout"
 )
 
 func (c *command) convert(args []string) (int, error) {
@@ -89,7 +89,7 @@ func (c *command) commitRecords(out *output, file string, written int64, status 
 	if err := out.commit(); err != nil {
 		return fmt.Errorf("convert: %w", err)
 	}
-	c.note("%s: %s written", file, report.Plural(written, "record"))
+	c.note("%s: %s written", file, layout.Plural(written, "record"))
 	return nil
 }
 
@@ -270,14 +270,14 @@ func (v *converter) status(in *input) int {
 		untold += int64(max(n-replay.MaxExamples, 0))
 	}
 	if untold > 0 {
-		v.c.note("%s like these", report.Plural(untold, "more record"))
+		v.c.note("%s like these", layout.Plural(untold, "more record"))
 	}
 	for _, what := range slices.Sorted(maps.Keys(v.left)) {
-		v.c.note("left out: %s", report.Plural(v.left[what], what))
+		v.c.note("left out: %s", layout.Plural(v.left[what], what))
 	}
 	trouble := v.c.aside(in, v.inputs)
 	if v.odd > 0 {
-		v.c.say(hinted{fmt.Errorf("left out: %s that the native form can't hold", report.Plural(v.odd, "record")), "-origin or -region says where a write began"})
+		v.c.say(hinted{fmt.Errorf("left out: %s that the native form can't hold", layout.Plural(v.odd, "record")), "-origin or -region says where a write began"})
 		trouble = true
 	}
 	if trouble {

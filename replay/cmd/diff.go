@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"flag"
+	"io"
 	"slices"
 
 	"github.com/tiebreakhq/tiebreak/merge/finding"
@@ -52,12 +53,10 @@ func (c *command) diff(args []string) (int, error) {
 	if err := h.Err(); err != nil {
 		return 0, err
 	}
-	if in.json {
-		err = report.JSON(c.out, d)
-	} else {
-		err = report.Diff(c.out, d, func(table int, key, field string) string { return in.again(in.tables[table], key, field) })
-	}
-	if err != nil {
+	next := func(table int, key, field string) string { return in.again(in.tables[table], key, field) }
+	if err := in.write(c.out, d,
+		func(w io.Writer) error { return report.Diff(w, d, next) },
+		func(w io.Writer) error { return report.DiffMarkdown(w, d, next) }); err != nil {
 		return 0, err
 	}
 	status := exitDone

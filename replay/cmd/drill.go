@@ -13,6 +13,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/drill"
+	"github.com/tiebreakhq/tiebreak/replay/layout"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
 
@@ -25,7 +26,6 @@ type rehearsal struct {
 	limit        bool
 	runbook      bool
 	audit        string
-	markdown     bool
 	junit, state string
 	failOn       string
 	seed         uint64
@@ -46,7 +46,7 @@ func (c *command) drill(args []string) (int, error) {
 	var d rehearsal
 	fs := flag.NewFlagSet("drill", flag.ContinueOnError)
 	d.replaying(fs)
-	fs.BoolVar(&d.markdown, "markdown", false, "")
+	d.reviewed(fs)
 	fs.StringVar(&d.junit, "junit", "", "")
 	fs.Uint64Var(&d.seed, "seed", 0, "")
 	fs.Float64Var(&d.load, "load", 1, "")
@@ -92,7 +92,6 @@ func (d *rehearsal) check() error {
 		one, other string
 		both       bool
 	}{
-		{"-json", "-markdown", d.json && d.markdown},
 		{"-runbook", "-audit", d.runbook && d.audit != ""},
 		{"-runbook", "-find-limit", d.runbook && d.limit},
 		{"-audit", "-find-limit", d.audit != "" && d.limit},
@@ -338,17 +337,6 @@ func (c *command) writeDrill(d *rehearsal, results []*drill.Result) error {
 	return d.write(c.out, r, text, func(w io.Writer) error { return drill.Markdown(w, r) })
 }
 
-// write writes a report in the form that the flags ask for.
-func (d *rehearsal) write(w io.Writer, data any, text, markdown func(io.Writer) error) error {
-	switch {
-	case d.json:
-		return report.JSON(w, data)
-	case d.markdown:
-		return markdown(w)
-	}
-	return text(w)
-}
-
 // calmly returns the command that compares the drill with a calm day.
 func (d *rehearsal) calmly() string {
 	words := append([]string{"tiebreak", "drill", "-rules", d.tables[0], "-calm"}, d.flags()...)
@@ -403,12 +391,12 @@ func (c *command) auditRunbook(d *rehearsal) (int, error) {
 	}
 	stale := drill.Audit(string(text), d.scripts[0], d.parsed[0])
 	for _, s := range stale {
-		fmt.Fprintf(c.out, "%s: %s\n", report.Printable(d.audit), report.Printable(s))
+		fmt.Fprintf(c.out, "%s: %s\n", layout.Printable(d.audit), layout.Printable(s))
 	}
 	if len(stale) > 0 {
 		fmt.Fprintf(c.out, "\nNext: print it anew\n  %s\n", d.command([]string{"tiebreak", "drill", "-rules", d.tables[0], "-runbook"}, d.script))
 		return exitFound, nil
 	}
-	fmt.Fprintf(c.out, "%s is up to date\n", report.Printable(d.audit))
+	fmt.Fprintf(c.out, "%s is up to date\n", layout.Printable(d.audit))
 	return exitDone, nil
 }

@@ -72,8 +72,12 @@ var replayingHelp = `  -lag DURATION       how long a write takes to be seen by 
   -json               the same for programs
 `
 
-// continuingHelp is of the flag of run and diff.
-const continuingHelp = `  -checkpoint DIR     keep in DIR what is read of each input, and read only what is not there or has changed since
+// reviewedHelp is of the flag of run, diff and drill.
+const reviewedHelp = `  -markdown           the same for where Markdown is read, as in the summary of a pull request
+`
+
+// continuingHelp is of the flags of run and diff.
+const continuingHelp = reviewedHelp + `  -checkpoint DIR     keep in DIR what is read of each input, and read only what is not there or has changed since
 `
 
 // jsonHelp says what -json writes: a type of this module, and the schema that it names.
@@ -182,8 +186,7 @@ runs it takes about 2 KiB of memory for each write, whatever -memory says of the
 
 Flags
   -rules FILE         the rule table; of several, the drill is run under each and they are compared
-` + readingHelp + replayingHelp + `  -markdown           the same for where Markdown is read
-  -junit FILE         write the checks and timers as JUnit has them
+` + readingHelp + replayingHelp + reviewedHelp + `  -junit FILE         write the checks and timers as JUnit has them
   -seed N             of all that is left to chance; the script's when left out or 0, and 0 when that says none
   -load X             how many times the load of the history, as in 2.5; 1 when left out
   -state FILE         write the state of each region at the end: {"region","key","field","value","id","by"}, one a line

@@ -17,6 +17,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/lex"
 	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/history"
+	"github.com/tiebreakhq/tiebreak/replay/layout"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
 
@@ -34,6 +35,7 @@ type input struct {
 	worst    int
 	memory   size
 	json     bool
+	markdown bool
 	names    []string // of the histories
 
 	tolerated []finding.Code
@@ -66,10 +68,25 @@ func (in *input) replaying(fs *flag.FlagSet) {
 	fs.BoolVar(&in.json, "json", false, "")
 }
 
-// continuing adds the flag of commands that an interrupt makes tell what they have, and that can be continued.
+// continuing adds the flags of commands that an interrupt makes tell what they have, and that can be continued.
 func (in *input) continuing(fs *flag.FlagSet) {
 	in.stoppable = true
 	fs.StringVar(&in.checkpoint, "checkpoint", "", "")
+	in.reviewed(fs)
+}
+
+// reviewed adds the flag of commands whose report belongs into a review.
+func (in *input) reviewed(fs *flag.FlagSet) { fs.BoolVar(&in.markdown, "markdown", false, "") }
+
+// write writes a report in the form that the flags ask for.
+func (in *input) write(w io.Writer, data any, text, markdown func(io.Writer) error) error {
+	switch {
+	case in.json:
+		return report.JSON(w, data)
+	case in.markdown:
+		return markdown(w)
+	}
+	return text(w)
 }
 
 // once reports whether some input can be read only once: the standard input, or what is neither a file nor a directory.
@@ -103,6 +120,9 @@ func (in *input) checkFlags() error {
 		if d.value < 0 {
 			return fmt.Errorf("%s %s: a duration is never negative", d.flag, d.value)
 		}
+	}
+	if in.json && in.markdown {
+		return errors.New("-json and -markdown: want one of them")
 	}
 	if in.worst < 0 {
 		return fmt.Errorf("-worst %d: how many is never negative", in.worst)
@@ -390,7 +410,7 @@ func (c *command) aside(in *input, inputs []replay.Input) bool {
 	if read == 0 {
 		hint = "nothing else is there: tiebreak help says which histories are read"
 	}
-	c.say(hinted{fmt.Errorf("%s %s set aside: %s", report.Plural(total, "record"), are, strings.Join(each, ", ")), hint})
+	c.say(hinted{fmt.Errorf("%s %s set aside: %s", layout.Plural(total, "record"), are, strings.Join(each, ", ")), hint})
 	return true
 }
 
@@ -455,7 +475,7 @@ func quoted(word string) string {
 	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
 		return word
 	}
-	if report.Printable(word) == word {
+	if layout.Printable(word) == word {
 		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 	}
 	var b strings.Builder

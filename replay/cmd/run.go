@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -85,12 +86,10 @@ func (c *command) run(args []string) (int, error) {
 		addStale(r, judged)
 	}
 	c.show.done()
-	if in.json {
-		err = report.JSON(c.out, withReads{r, judged})
-	} else {
-		err = report.Run(c.out, r, judged, func(key, field string) string { return in.again(table.File, key, field) })
-	}
-	if err != nil {
+	next := func(key, field string) string { return in.again(table.File, key, field) }
+	if err := in.write(c.out, withReads{r, judged},
+		func(w io.Writer) error { return report.Run(w, r, judged, next) },
+		func(w io.Writer) error { return report.RunMarkdown(w, r, judged, next) }); err != nil {
 		return 0, err
 	}
 	status := exitDone

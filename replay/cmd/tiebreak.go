@@ -18,6 +18,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/lex"
+	"github.com/tiebreakhq/tiebreak/replay/layout"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
 
@@ -181,7 +182,7 @@ func (c *command) unknownCommand(name string) int {
 func (c *command) say(err error) {
 	c.show.done()
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(c.stderr, "tiebreak: %s\n", report.Printable(strings.TrimSuffix(line, "\n")))
+		fmt.Fprintf(c.stderr, "tiebreak: %s\n", layout.Printable(strings.TrimSuffix(line, "\n")))
 	}
 }
 

@@ -70,9 +70,9 @@ func (failing) Read([]byte) (int, error) { return 0, errors.New("the disk is on 
 
 func TestEveryFlagIsInTheHelp(t *testing.T) {
 	flags := map[string]string{
-		"run":  "rules region origin format scan tolerate lag skew max-drift memory json worst state partial want checkpoint fail-on",
+		"run":  "rules region origin format scan tolerate lag skew max-drift memory json markdown worst state partial want checkpoint fail-on",
 		"why":  "rules region origin format scan tolerate lag skew max-drift memory json field",
-		"diff": "rules region origin format scan tolerate lag skew max-drift memory json worst checkpoint fail-on",
+		"diff": "rules region origin format scan tolerate lag skew max-drift memory json markdown worst checkpoint fail-on",
 		"laws": "rules region origin format scan tolerate lag skew max-drift memory json",
 		"drill": "rules region origin format scan tolerate lag skew max-drift memory json markdown junit seed load state compare calm find-limit " +
 			"runbook audit fail-on",

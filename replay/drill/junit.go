@@ -6,7 +6,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/tiebreakhq/tiebreak/replay/report"
+	"github.com/tiebreakhq/tiebreak/replay/layout"
 )
 
 // junitSuites, junitSuite and junitCase are what servers that run checks read of a report of JUnit.
@@ -64,18 +64,18 @@ func JUnit(w io.Writer, results ...*Result) error {
 }
 
 func (r *Result) suite() junitSuite {
-	s := junitSuite{Name: report.Printable(fmt.Sprintf("%s, %s", r.Name, r.Table.File))}
+	s := junitSuite{Name: layout.Printable(fmt.Sprintf("%s, %s", r.Name, r.Table.File))}
 	add := func(name string, line int, took time.Duration, skipped, failure string) {
-		c := junitCase{Name: report.Printable(name), Class: s.Name, File: report.Printable(r.Script.File), Line: line}
+		c := junitCase{Name: layout.Printable(name), Class: s.Name, File: layout.Printable(r.Script.File), Line: line}
 		if took > 0 {
 			c.Time = fmt.Sprintf("%.3f", took.Seconds())
 		}
 		switch {
 		case skipped != "":
-			c.Skipped = &junitSkipped{report.Printable(skipped)}
+			c.Skipped = &junitSkipped{layout.Printable(skipped)}
 			s.Skipped++
 		case failure != "":
-			failure = report.Printable(failure)
+			failure = layout.Printable(failure)
 			c.Failure = &junitFailure{failure, failure}
 			s.Failures++
 		}
@@ -110,7 +110,7 @@ func (r *Result) suite() junitSuite {
 	case !r.Converged:
 		failure = "some accepted writes are not in every region"
 	case r.Apart > 0:
-		failure = fmt.Sprintf("%s fields differ between regions that have all writes", number(r.Apart))
+		failure = fmt.Sprintf("%s fields differ between regions that have all writes", layout.Number(r.Apart))
 	}
 	add("the regions agree at the end", 0, 0, "", failure)
 	return s

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/replay/layout"
 )
 
 // Limit is the load at which the links of a drill no longer keep pace.
@@ -184,17 +185,17 @@ func (l *Limit) Text(w io.Writer) error { return l.write(w, false) }
 func (l *Limit) Markdown(w io.Writer) error { return l.write(w, true) }
 
 func (l *Limit) write(w io.Writer, markdown bool) error {
-	p := &page{markdown: markdown}
-	p.heading(l.String())
-	p.title("Tried")
+	p := newPage(markdown)
+	p.Heading(l.String())
+	p.Title("Tried")
 	var rows [][]string
 	for _, t := range l.Runs {
 		outcome := "keeps pace"
 		if !t.Keeps {
 			outcome = "DOES NOT"
 		}
-		rows = append(rows, []string{fmt.Sprintf("x%.4g", t.Load), outcome, number(t.Peak), dashed(t.Stuck)})
+		rows = append(rows, []string{fmt.Sprintf("x%.4g", t.Load), outcome, layout.Number(t.Peak), layout.Dashed(t.Stuck)})
 	}
 	p.table([]string{">load", "outcome", ">most on one link", ">stuck"}, rows)
-	return p.to(w)
+	return p.To(w)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/replay/layout"
 )
 
 // Proposal is what to do about a gap that a drill has shown.
@@ -73,7 +74,7 @@ func (w *world) propose(r *Result) {
 	}
 	if held > 0 {
 		add(0, "bring the table to every region within the time for which writes may be stuck, and stop the writes of critical classes meanwhile",
-			"up to %s writes were held back between two regions with different rule tables", number(held))
+			"up to %s writes were held back between two regions with different rule tables", layout.Number(held))
 	}
 	if n := r.Totals[Unknown]; n > 0 {
 		add(0, "let the callers try again under the same id, or read before they do: the write may be in force",

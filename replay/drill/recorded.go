@@ -28,16 +28,16 @@ func (p *page) recorded(r *reads.Report) {
 	if r == nil || r.Reads == 0 {
 		return
 	}
-	p.title("Reads, as recorded")
-	p.table(report.ReadsTable(r))
-	p.line("")
+	p.Title("Reads, as recorded")
+	p.Table(report.ReadsTable(r))
+	p.Line("")
 	for _, text := range append(report.ReadsNotes(r), report.ReadsUntold(r)...) {
-		p.item(text)
+		p.Item(text)
 	}
 	if len(r.Worst) > 0 {
-		p.line("")
+		p.Line("")
 		for _, text := range report.ReadStory(&r.Worst[0]) {
-			p.item(text)
+			p.Item(text)
 		}
 	}
 }

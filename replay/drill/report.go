@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tiebreakhq/tiebreak/replay/layout"
 	"github.com/tiebreakhq/tiebreak/replay/reads"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
@@ -23,8 +24,8 @@ func Markdown(w io.Writer, r *Result) error { return writeReport(w, r, true) }
 func JSON(w io.Writer, r *Result) error { return report.JSON(w, r) }
 
 func writeReport(w io.Writer, r *Result, markdown bool) error {
-	p := &page{markdown: markdown}
-	p.heading(r.Name)
+	p := newPage(markdown)
+	p.Heading(r.Name)
 	p.opening(r)
 	p.outcomes(r)
 	p.timeline(r)
@@ -35,7 +36,7 @@ func writeReport(w io.Writer, r *Result, markdown bool) error {
 	p.recorded(r.Recorded)
 	p.losses(r)
 	p.closing(r)
-	return p.to(w)
+	return p.To(w)
 }
 
 func (p *page) opening(r *Result) {
@@ -46,24 +47,24 @@ func (p *page) opening(r *Result) {
 	case !r.Passed:
 		verdict = "UNTRIED"
 	}
-	p.item(fmt.Sprintf("%s: script %s (%.8s), table %s (%.8s), seed %d", verdict, r.Script.File, r.Script.Fingerprint,
+	p.Item(fmt.Sprintf("%s: script %s (%.8s), table %s (%.8s), seed %d", verdict, r.Script.File, r.Script.Fingerprint,
 		r.Table.File, r.Table.Fingerprint, r.Seed))
-	p.item(fmt.Sprintf("from %s to %s", r.From, r.To))
+	p.Item(fmt.Sprintf("from %s to %s", r.From, r.To))
 	if r.Load != 1 {
-		p.item(fmt.Sprintf("%g times the load of the history", r.Load))
+		p.Item(fmt.Sprintf("%g times the load of the history", r.Load))
 	}
 	switch {
 	case r.Mixed:
-		p.item("AT ODDS: regions end under different rule tables, and refuse to mix")
+		p.Item("AT ODDS: regions end under different rule tables, and refuse to mix")
 	case !r.Converged:
-		p.item("NOT CONVERGED: some accepted writes are not in every region at the end")
+		p.Item("NOT CONVERGED: some accepted writes are not in every region at the end")
 	case r.Apart > 0:
-		p.item(fmt.Sprintf("DIVERGED: %s fields differ between regions that have all writes", number(r.Apart)))
+		p.Item(fmt.Sprintf("DIVERGED: %s fields differ between regions that have all writes", layout.Number(r.Apart)))
 	default:
-		p.item("the regions agree at the end")
+		p.Item("the regions agree at the end")
 	}
 	for _, n := range r.notes() {
-		p.item(n)
+		p.Item(n)
 	}
 }
 
@@ -71,7 +72,7 @@ func (p *page) outcomes(r *Result) {
 	if len(r.Checks)+len(r.Timers) == 0 {
 		return
 	}
-	p.title("Checks and timers")
+	p.Title("Checks and timers")
 	var rows [][]string
 	for i := range r.Checks {
 		c := &r.Checks[i]
@@ -93,7 +94,7 @@ func (p *page) outcomes(r *Result) {
 	for _, t := range r.Timers {
 		outcome, value := "met", "after "+durationOf(int64(t.Took))
 		if t.Later > 0 {
-			value += fmt.Sprintf(", %s later on the way", number(t.Later))
+			value += fmt.Sprintf(", %s later on the way", layout.Number(t.Later))
 		}
 		switch {
 		case !t.Ran:
@@ -116,7 +117,7 @@ func (p *page) timeline(r *Result) {
 	if len(r.Timeline) == 0 {
 		return
 	}
-	p.title("Timeline")
+	p.Title("Timeline")
 	var rows [][]string
 	for _, e := range r.Timeline {
 		who := e.Owner
@@ -129,7 +130,7 @@ func (p *page) timeline(r *Result) {
 }
 
 func (p *page) totals(r *Result) {
-	p.title("Counts")
+	p.Title("Counts")
 	var rows [][]string
 	heads := []string{"", ">", ">without the incidents", ""}
 	for _, m := range measures {
@@ -140,7 +141,7 @@ func (p *page) totals(r *Result) {
 		rows = append(rows, []string{string(m), figure(m, v), figure(m, calm), meanings[m]})
 	}
 	if r.Waiting > 0 {
-		rows = append(rows, []string{"waiting", number(r.Waiting), "", "throttled writes that never found room"})
+		rows = append(rows, []string{"waiting", layout.Number(r.Waiting), "", "throttled writes that never found room"})
 	}
 	if r.Calm == nil {
 		heads = slices.Delete(heads, 2, 3)
@@ -156,7 +157,7 @@ func figure(m Measure, v int64) string {
 	if m.Timed() {
 		return durationOf(v)
 	}
-	return number(v)
+	return layout.Number(v)
 }
 
 // meanings says the measures in words.
@@ -172,23 +173,23 @@ var meanings = map[Measure]string{
 }
 
 func (p *page) classes(r *Result) {
-	p.title("Classes")
+	p.Title("Classes")
 	var rows [][]string
 	for _, c := range r.Classes {
-		rows = append(rows, []string{c.Class, c.Writes, number(c.Counts[Writes]), dashed(c.Counts[Refused]),
-			dashed(c.Counts[Unavailable]), dashed(c.Counts[Unknown]), spreadText(c.WriteLatency), dashed(c.Counts[Lost]), dashed(c.Prevented)})
+		rows = append(rows, []string{c.Class, c.Writes, layout.Number(c.Counts[Writes]), layout.Dashed(c.Counts[Refused]),
+			layout.Dashed(c.Counts[Unavailable]), layout.Dashed(c.Counts[Unknown]), spreadText(c.WriteLatency), layout.Dashed(c.Counts[Lost]), layout.Dashed(c.Prevented)})
 	}
 	p.table([]string{"class", "writes", ">accepted", ">refused", ">unavailable", ">unknown", "latency p50/p99/max", ">lost",
 		">prevented"}, rows)
 	rows = nil
 	for _, c := range r.Classes {
 		if c.ReadsAll > 0 {
-			rows = append(rows, []string{c.Class, c.Reads, number(c.ReadsAll), dashed(c.Counts[Unread]), spreadText(c.ReadLatency),
-				dashed(c.Counts[Stale]), spreadText(c.Ages), dashed(c.Doomed), dashed(c.PreventedReads)})
+			rows = append(rows, []string{c.Class, c.Reads, layout.Number(c.ReadsAll), layout.Dashed(c.Counts[Unread]), spreadText(c.ReadLatency),
+				layout.Dashed(c.Counts[Stale]), spreadText(c.Ages), layout.Dashed(c.Doomed), layout.Dashed(c.PreventedReads)})
 		}
 	}
 	if rows != nil {
-		p.line("")
+		p.Line("")
 		p.table([]string{"class", "reads", ">all", ">unanswered", "latency p50/p99/max", ">stale", "behind p50/p99/max",
 			">of lost writes", ">prevented"}, rows)
 	}
@@ -204,7 +205,7 @@ func spreadText(s reads.Spread) string {
 
 func (p *page) brains(r *Result) {
 	if len(r.SplitBrain) > 0 {
-		p.title(fmt.Sprintf("Split brain: %d keys%s", len(r.SplitBrain), r.without(SplitKeys)))
+		p.Title(fmt.Sprintf("Split brain: %d keys%s", len(r.SplitBrain), r.without(SplitKeys)))
 		var rows [][]string
 		for _, s := range r.SplitBrain[:min(len(r.SplitBrain), maxListed)] {
 			what := strings.Join(s.Sides, ", ")
@@ -216,28 +217,28 @@ func (p *page) brains(r *Result) {
 		p.table([]string{"key", "sides", ">writes", "began", "first shown", "by", "over"}, rows)
 	}
 	if len(r.AtOdds) > 0 {
-		p.title("Rule tables that differed")
+		p.Title("Rule tables that differed")
 		var rows [][]string
 		for _, o := range r.AtOdds[:min(len(r.AtOdds), maxListed)] {
 			rows = append(rows, []string{strings.Join(o.Sides, ", "), fmt.Sprintf("%s (%.8s)", o.Tables[0], o.Fingerprints[0]),
-				fmt.Sprintf("%s (%.8s)", o.Tables[1], o.Fingerprints[1]), r.hours(o.From), r.hours(o.To), dashed(o.Held)})
+				fmt.Sprintf("%s (%.8s)", o.Tables[1], o.Fingerprints[1]), r.hours(o.From), r.hours(o.To), layout.Dashed(o.Held)})
 		}
 		p.table([]string{"between", "table", "and", "from", "to", ">writes held back"}, rows)
 	}
 	if len(r.Quorums) > 0 {
-		p.title("Quorums lost")
+		p.Title("Quorums lost")
 		var rows [][]string
 		for _, q := range r.Quorums {
 			rows = append(rows, []string{q.Region, q.Class + " " + q.Of, strconv.Itoa(q.Needs), r.hours(q.From), r.hours(q.Shown), r.hours(q.To),
-				number(q.Refused), keysText(q.Keys)})
+				layout.Number(q.Refused), keysText(q.Keys)})
 		}
 		p.table([]string{"region", "of", ">needs", "from", "first shown", "over", ">refused", "keys"}, rows)
 	}
 	if len(r.Stuck) > 0 {
-		p.title("Writes that were stuck")
+		p.Title("Writes that were stuck")
 		var rows [][]string
 		for _, s := range r.Stuck {
-			rows = append(rows, []string{s.Region, number(s.Writes), r.hours(s.From), r.hours(s.Shown), r.hours(s.To),
+			rows = append(rows, []string{s.Region, layout.Number(s.Writes), r.hours(s.From), r.hours(s.Shown), r.hours(s.To),
 				keysText(s.Keys)})
 		}
 		p.table([]string{"region", ">writes", "from", "first shown", "over", "keys"}, rows)
@@ -248,15 +249,15 @@ func (p *page) brains(r *Result) {
 func keysText(keys []string) string { return strings.Join(keys[:min(3, len(keys))], " ") }
 
 func (p *page) traffic(r *Result) {
-	p.title("Regions")
+	p.Title("Regions")
 	var rows [][]string
 	for _, g := range r.Regions {
 		name := g.Region
 		if g.Replicas > 1 {
 			name = fmt.Sprintf("%s, %d replicas", name, g.Replicas)
 		}
-		rows = append(rows, []string{name, number(g.Accepted), dashed(g.Refused), dashed(g.Unavailable),
-			dashed(g.Reads), dashed(g.Stale), dashed(g.Lost)})
+		rows = append(rows, []string{name, layout.Number(g.Accepted), layout.Dashed(g.Refused), layout.Dashed(g.Unavailable),
+			layout.Dashed(g.Reads), layout.Dashed(g.Stale), layout.Dashed(g.Lost)})
 	}
 	p.table([]string{"region", ">accepted", ">refused", ">unavailable", ">reads", ">stale", ">lost"}, rows)
 	rows = nil
@@ -265,20 +266,20 @@ func (p *page) traffic(r *Result) {
 		if l.Drain > 0 {
 			drain = durationOf(int64(l.Drain))
 		}
-		rows = append(rows, []string{l.name(), number(l.Sent), dashed(l.Resent), dashed(l.Duplicates),
-			dashed(l.Late), number(l.Peak), r.hours(l.PeakAt), drain, dashed(l.Left)})
+		rows = append(rows, []string{l.name(), layout.Number(l.Sent), layout.Dashed(l.Resent), layout.Dashed(l.Duplicates),
+			layout.Dashed(l.Late), layout.Number(l.Peak), r.hours(l.PeakAt), drain, layout.Dashed(l.Left)})
 	}
 	if rows != nil {
-		p.title("Links")
+		p.Title("Links")
 		p.table([]string{"link", ">sent", ">resent", ">twice", ">late", ">most at once", "at", "drained in", ">left"}, rows)
 	}
 	p.backlogs(r)
 	if len(r.Throttled) > 0 {
 		rows = nil
 		for _, s := range r.Throttled[:min(len(r.Throttled), maxListed)] {
-			rows = append(rows, []string{string(s.Node), dashed(s.Waited), dashed(s.Refused)})
+			rows = append(rows, []string{string(s.Node), layout.Dashed(s.Waited), layout.Dashed(s.Refused)})
 		}
-		p.title("Who found no room in a queue")
+		p.Title("Who found no room in a queue")
 		p.table([]string{"node", ">waited", ">refused"}, rows)
 	}
 }
@@ -329,7 +330,7 @@ func (p *page) backlogs(r *Result) {
 					most = max(most, point.Backlog)
 				}
 			}
-			row = append(row, dashed(most))
+			row = append(row, layout.Dashed(most))
 		}
 		rows = append(rows, row)
 	}
@@ -337,7 +338,7 @@ func (p *page) backlogs(r *Result) {
 	for _, l := range links {
 		heads = append(heads, ">"+l.name())
 	}
-	p.title("Backlog over time")
+	p.Title("Backlog over time")
 	p.table(heads, rows)
 }
 
@@ -353,10 +354,10 @@ func (p *page) losses(r *Result) {
 	if len(r.Lost) == 0 {
 		return
 	}
-	p.title(fmt.Sprintf("Lost: the first %d of %s%s", len(r.Lost), number(r.Totals[Lost]), r.without(Lost)))
+	p.Title(fmt.Sprintf("Lost: the first %d of %s%s", len(r.Lost), layout.Number(r.Totals[Lost]), r.without(Lost)))
 	var rows [][]string
 	for _, l := range r.Lost {
-		rows = append(rows, []string{l.Key, l.Field, report.Clip(string(l.Value), 24), l.Region, r.hours(l.At), l.By, l.Against,
+		rows = append(rows, []string{l.Key, l.Field, layout.Clip(string(l.Value), 24), l.Region, r.hours(l.At), l.By, l.Against,
 			l.Place.String()})
 	}
 	p.table([]string{"key", "field", "value", "region", "at", "by", "against", "place"}, rows)
@@ -364,29 +365,29 @@ func (p *page) losses(r *Result) {
 
 func (p *page) closing(r *Result) {
 	if len(r.Handoffs) > 0 {
-		p.title("Handed over")
+		p.Title("Handed over")
 		for _, h := range r.Handoffs {
-			p.item(fmt.Sprintf("%s to %s: %s", r.hours(h.At), orNobody(h.Owner), h.What))
+			p.Item(fmt.Sprintf("%s to %s: %s", r.hours(h.At), orNobody(h.Owner), h.What))
 		}
 	}
 	if len(r.Findings) > 0 {
-		p.title("Findings")
+		p.Title("Findings")
 		for _, f := range r.Findings {
-			p.item(fmt.Sprintf("%s, %s: %s", f.Code, plural(int(f.Count), "time"), report.Meaning(f.Code)))
+			p.Item(fmt.Sprintf("%s, %s: %s", f.Code, plural(int(f.Count), "time"), report.Meaning(f.Code)))
 			for _, x := range f.Examples[:min(len(f.Examples), 2)] {
-				p.item("  " + x.String())
+				p.Under(x.String())
 			}
 		}
 	}
 	if len(r.Proposals) > 0 {
-		p.title("Proposed")
+		p.Title("Proposed")
 		for _, pr := range r.Proposals {
 			where := ""
 			if pr.Line > 0 {
 				where = fmt.Sprintf("line %d: ", pr.Line)
 			}
-			p.item(where + pr.Gap)
-			p.item("  " + pr.Do)
+			p.Item(where + pr.Gap)
+			p.Under(pr.Do)
 		}
 	}
 }
@@ -431,13 +432,13 @@ func (c *Comparison) Text(w io.Writer) error { return c.write(w, false) }
 func (c *Comparison) Markdown(w io.Writer) error { return c.write(w, true) }
 
 func (c *Comparison) write(w io.Writer, markdown bool) error {
-	p := &page{markdown: markdown}
+	p := newPage(markdown)
 	lettered := func(i int, text string) {
-		mark := ""
-		if markdown {
-			mark = "- "
+		if text = string('A'+rune(i%26)) + "  " + text; markdown {
+			p.Item(text)
+		} else {
+			p.Line(text)
 		}
-		p.line("%s%c  %s", mark, 'A'+rune(i%26), p.safe(text))
 	}
 	heads := []string{""}
 	for i, r := range c.Results {
@@ -448,7 +449,7 @@ func (c *Comparison) write(w io.Writer, markdown bool) error {
 		lettered(i, fmt.Sprintf("%s%s (%.8s), %s (%.8s)", name, r.Script.File, r.Script.Fingerprint, r.Table.File, r.Table.Fingerprint))
 		heads = append(heads, ">"+string('A'+rune(i%26)))
 	}
-	p.line("")
+	p.Line("")
 	row := func(name string, of func(*Result) string) []string {
 		cells := []string{name}
 		for _, r := range c.Results {
@@ -462,16 +463,16 @@ func (c *Comparison) write(w io.Writer, markdown bool) error {
 			rows = append(rows, row(string(m), func(r *Result) string { return figure(m, r.Totals[m]) }))
 		}
 	}
-	rows = append(rows, row("failed", func(r *Result) string { return number(int64(len(r.Failed()))) }))
+	rows = append(rows, row("failed", func(r *Result) string { return layout.Number(int64(len(r.Failed()))) }))
 	if slices.ContainsFunc(c.Results, func(r *Result) bool { return len(r.Untried()) > 0 }) {
-		rows = append(rows, row("untried", func(r *Result) string { return number(int64(len(r.Untried()))) }))
+		rows = append(rows, row("untried", func(r *Result) string { return layout.Number(int64(len(r.Untried()))) }))
 	}
 	p.table(heads, rows)
 	for i, r := range c.Results {
 		for _, text := range slices.Concat(r.Failed(), r.Untried(), r.notes()) {
-			p.line("")
+			p.Line("")
 			lettered(i, text)
 		}
 	}
-	return p.to(w)
+	return p.To(w)
 }

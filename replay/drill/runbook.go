@@ -18,10 +18,10 @@ const (
 // Runbook writes a drill as steps for people, in Markdown: who does what and when, what must hold, by when, and what to do
 // when it does not. It ends with the fingerprints of the script, the table and the topology, for [Audit].
 func Runbook(w io.Writer, s *Script, table *merge.Table) error {
-	p := &page{markdown: true}
-	p.heading("Runbook: " + s.Name)
-	p.line("The times are those of the drill. In an incident, count from the first step.")
-	p.title("Where")
+	p := newPage(true)
+	p.Heading("Runbook: " + s.Name)
+	p.Line("The times are those of the drill. In an incident, count from the first step.")
+	p.Title("Where")
 	for _, r := range s.Regions {
 		nodes := make([]string, len(r.Nodes))
 		for i, n := range r.Nodes {
@@ -31,17 +31,17 @@ func Runbook(w io.Writer, s *Script, table *merge.Table) error {
 		if r.Apart {
 			apart = ", each with a replica of its own, " + r.Local.String() + " from the others"
 		}
-		p.item(r.Name + ": " + strings.Join(nodes, ", ") + apart)
+		p.Item(r.Name + ": " + strings.Join(nodes, ", ") + apart)
 	}
 	if len(s.Classes) > 0 {
-		p.title("Promised")
+		p.Title("Promised")
 	}
 	for _, c := range s.Classes {
 		keys := make([]string, len(c.Keys))
 		for i, k := range c.Keys {
 			keys[i] = string(k)
 		}
-		p.item(fmt.Sprintf("%s (%s): reads %s, writes %s", c.Name, strings.Join(keys, " "), c.Reads, c.Writes))
+		p.Item(fmt.Sprintf("%s (%s): reads %s, writes %s", c.Name, strings.Join(keys, " "), c.Reads, c.Writes))
 	}
 	var rows [][]string
 	for i, st := range s.Steps {
@@ -60,11 +60,11 @@ func Runbook(w io.Writer, s *Script, table *merge.Table) error {
 		rows = append(rows, []string{fmt.Sprint(i + 1), st.At.String(), who, what, rollback, "[ ]"})
 	}
 	if len(rows) > 0 {
-		p.title("Steps")
+		p.Title("Steps")
 		p.filled([]string{">step", "time", "who", "what", "if it fails", "done"}, rows)
 	}
 	if len(s.Checks)+len(s.Timers) > 0 {
-		p.title("Must hold")
+		p.Title("Must hold")
 		rows = nil
 		add := func(what string, rollback *Action, owner string) {
 			otherwise := ""
@@ -83,11 +83,11 @@ func Runbook(w io.Writer, s *Script, table *merge.Table) error {
 		}
 		p.filled([]string{"what", "who watches", "otherwise"}, rows)
 	}
-	p.title("Made from")
-	p.item(fmt.Sprintf("%s, %s%s", s.File, runbookScript, s.Fingerprint()))
-	p.item(fmt.Sprintf("%s, %s%s", table.File, runbookTable, table.Fingerprint()))
-	p.item(runbookTopology + s.topology())
-	return p.to(w)
+	p.Title("Made from")
+	p.Item(fmt.Sprintf("%s, %s%s", s.File, runbookScript, s.Fingerprint()))
+	p.Item(fmt.Sprintf("%s, %s%s", table.File, runbookTable, table.Fingerprint()))
+	p.Item(runbookTopology + s.topology())
+	return p.To(w)
 }
 
 // topology returns a fingerprint of the regions, links and classes alone.

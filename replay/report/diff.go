@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -8,23 +9,38 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay"
+	"github.com/tiebreakhq/tiebreak/replay/layout"
 )
 
 // Diff writes what other tables would change against the first, for people: the lines that differ, and those that matched
 // nothing; side by side the totals, what is lost by which line, and what is not found equally often; the fields that end
 // differently. next is called with the number of a table, from 0, too.
 func Diff(w io.Writer, d *replay.Diff, next func(table int, key, field string) string) error {
-	p := &page{}
+	return diff(&layout.Page{}, w, d, next)
+}
+
+// DiffMarkdown writes the same as [Diff] for where Markdown is read, as in the summary of a pull request.
+func DiffMarkdown(w io.Writer, d *replay.Diff, next func(table int, key, field string) string) error {
+	p := &layout.Page{Markdown: true}
+	var others []string
+	for i := range d.Others {
+		others = append(others, name(d.Others[i].Report.Table.File))
+	}
+	p.Heading(list(others, "and") + " instead of " + name(d.Base.Table.File))
+	return diff(p, w, d, next)
+}
+
+func diff(p *layout.Page, w io.Writer, d *replay.Diff, next func(table int, key, field string) string) error {
 	partial(p, d.Base)
 	for i, c := range d.Others {
 		if i > 0 {
-			p.line("")
+			p.Line("")
 		}
-		lines(p, d.Base, &c)
+		p.Verbatim("diff", lines(d.Base, &c)...)
 	}
 	if d.Base.Totals.Writes == 0 {
-		p.title(noWrite)
-		return p.to(w)
+		p.Title(noWrite)
+		return p.To(w)
 	}
 	matchedNothing(p, d)
 	totals(p, d)
@@ -39,16 +55,16 @@ func Diff(w io.Writer, d *replay.Diff, next func(table int, key, field string) s
 		}
 	}
 	if last != "" {
-		p.line("\nNext: %s", last)
+		nextCommand(p, last)
 	}
-	return p.to(w)
+	return p.To(w)
 }
 
-func lines(p *page, base *replay.Report, c *replay.Changes) {
-	p.line("--- %s", name(base.Table.File))
-	p.line("+++ %s", name(c.Report.Table.File))
+// lines returns the lines in which two tables differ.
+func lines(base *replay.Report, c *replay.Changes) []string {
+	all := []string{"--- " + name(base.Table.File), "+++ " + name(c.Report.Table.File)}
 	if len(c.Lines) == 0 {
-		p.line("    the two say the same")
+		all = append(all, "    the two say the same")
 	}
 	for _, l := range c.Lines {
 		sign, at := "-", ""
@@ -58,12 +74,13 @@ func lines(p *page, base *replay.Report, c *replay.Changes) {
 		if l.Line > 0 {
 			at = strconv.Itoa(l.Line)
 		}
-		p.line("%s%3s  %s", sign, at, Printable(l.Rule))
+		all = append(all, fmt.Sprintf("%s%3s  %s", sign, at, l.Rule))
 	}
+	return all
 }
 
 // matchedNothing says which lines of the tables did.
-func matchedNothing(p *page, d *replay.Diff) {
+func matchedNothing(p *layout.Page, d *replay.Diff) {
 	first := true
 	for _, r := range reports(d) {
 		text := idle(r, name(r.Table.File))
@@ -71,10 +88,14 @@ func matchedNothing(p *page, d *replay.Diff) {
 			continue
 		}
 		if first {
-			p.line("")
+			p.Line("")
 			first = false
 		}
-		p.wrapped("  ", "  ", text)
+		if p.Markdown {
+			p.Note(text)
+		} else {
+			p.Wrapped("  ", "  ", text)
+		}
 	}
 }
 
@@ -88,44 +109,43 @@ func reports(d *replay.Diff) []*replay.Report {
 }
 
 // beside returns an empty table that has a column for each of the rule tables, after one of labels.
-func beside(d *replay.Diff, label column) table {
-	label.left = true
-	tab := table{columns: []column{label}}
+func beside(d *replay.Diff, label layout.Column) layout.Table {
+	tab := layout.Table{Columns: []layout.Column{label}}
 	for _, r := range reports(d) {
-		tab.columns = append(tab.columns, column{head: name(r.Table.File), least: 16})
+		tab.Columns = append(tab.Columns, layout.Column{Head: ">" + name(r.Table.File), Least: 16})
 	}
 	return tab
 }
 
-func totals(p *page, d *replay.Diff) {
-	tab := beside(d, column{})
+func totals(p *layout.Page, d *replay.Diff) {
+	tab := beside(d, layout.Column{})
 	row := func(label string, of func(t *replay.Totals) string) {
 		cells := []string{label}
 		for _, r := range reports(d) {
 			cells = append(cells, of(&r.Totals))
 		}
-		tab.row(cells...)
+		tab.Row(cells...)
 	}
 	row("conflicts", func(t *replay.Totals) string { return short(t.Conflicts) })
-	row("kept", func(t *replay.Totals) string { return dashed(t.Kept) })
-	row("combined", func(t *replay.Totals) string { return dashed(t.Combined) })
+	row("kept", func(t *replay.Totals) string { return layout.Dashed(t.Kept) })
+	row("combined", func(t *replay.Totals) string { return layout.Dashed(t.Combined) })
 	row("overwritten", func(t *replay.Totals) string { return short(t.Overwritten) })
 	row("LOST", func(t *replay.Totals) string { return short(t.Lost) })
 	row("REFUSED", func(t *replay.Totals) string { return short(t.Refused) })
-	row("not known", func(t *replay.Totals) string { return dashed(t.Unknown) })
-	row("inversions", func(t *replay.Totals) string { return dashed(t.Inversions) })
+	row("not known", func(t *replay.Totals) string { return layout.Dashed(t.Unknown) })
+	row("inversions", func(t *replay.Totals) string { return layout.Dashed(t.Inversions) })
 	changed, refused := []string{"fields that end as another value", ""}, []string{"fields refused by one of the two", ""}
 	for _, c := range d.Others {
-		changed, refused = append(changed, dashed(c.Cells)), append(refused, dashed(c.Refused))
+		changed, refused = append(changed, layout.Dashed(c.Cells)), append(refused, layout.Dashed(c.Refused))
 	}
-	tab.row(changed...)
-	tab.row(refused...)
-	p.line("")
-	tab.write(p, "  ")
+	tab.Row(changed...)
+	tab.Row(refused...)
+	p.Line("")
+	p.Table(&tab)
 }
 
 // losses writes what each line of the tables loses, or refuses, where that is not the same under all.
-func losses(p *page, d *replay.Diff, title string, of func(*replay.RuleSum) replay.Count) {
+func losses(p *layout.Page, d *replay.Diff, title string, of func(*replay.RuleSum) replay.Count) {
 	var rules []string
 	for i := range d.Others {
 		for _, l := range d.Others[i].Losses {
@@ -134,9 +154,9 @@ func losses(p *page, d *replay.Diff, title string, of func(*replay.RuleSum) repl
 			}
 		}
 	}
-	tab := beside(d, column{head: title, least: 16})
+	tab := beside(d, layout.Column{Head: title, Least: 16})
 	for _, rule := range rules {
-		cells, counts := []string{Printable(rule)}, []replay.Count{}
+		cells, counts := []string{rule}, []replay.Count{}
 		for _, r := range reports(d) {
 			if sum := r.Line(rule); sum == nil {
 				cells, counts = append(cells, "no line"), append(counts, replay.Count{})
@@ -145,17 +165,17 @@ func losses(p *page, d *replay.Diff, title string, of func(*replay.RuleSum) repl
 			}
 		}
 		if len(slices.Compact(counts)) > 1 {
-			tab.row(cells...)
+			tab.Row(cells...)
 		}
 	}
-	if len(tab.rows) > 0 {
-		p.line("")
-		tab.write(p, "  ")
+	if len(tab.Rows) > 0 {
+		p.Line("")
+		p.Table(&tab)
 	}
 }
 
 // found writes how often was found what is not found equally often under all tables.
-func found(p *page, d *replay.Diff) {
+func found(p *layout.Page, d *replay.Diff) {
 	var codes []finding.Code
 	for i := range d.Others {
 		for _, f := range d.Others[i].Findings {
@@ -163,37 +183,37 @@ func found(p *page, d *replay.Diff) {
 		}
 	}
 	slices.SortFunc(codes, byImportance)
-	tab := beside(d, column{head: "Findings"})
+	tab := beside(d, layout.Column{Head: "Findings"})
 	for _, code := range slices.Compact(codes) {
-		cells := []string{Printable(string(code))}
+		cells := []string{string(code)}
 		for _, r := range reports(d) {
-			cells = append(cells, dashed(r.Found(code)))
+			cells = append(cells, layout.Dashed(r.Found(code)))
 		}
-		tab.row(cells...)
+		tab.Row(cells...)
 	}
-	if len(tab.rows) > 0 {
-		p.line("")
-		tab.write(p, "  ")
+	if len(tab.Rows) > 0 {
+		p.Line("")
+		p.Table(&tab)
 	}
 }
 
-func endings(p *page, base *replay.Report, c *replay.Changes) {
+func endings(p *layout.Page, base *replay.Report, c *replay.Changes) {
 	switch {
 	case c.Differ == 0:
-		p.title("Nothing ends differently under " + name(c.Report.Table.File))
+		p.Title("Nothing ends differently under " + name(c.Report.Table.File))
 		return
 	case len(c.Largest) == 0: // none are asked for, and the totals say how many there are
 		return
 	}
-	p.title("Ends differently under " + name(c.Report.Table.File))
-	tab := table{columns: []column{{head: "key", left: true, least: 16}, {head: "field", left: true, least: 10},
-		{head: name(base.Table.File), left: true, least: 16}, {head: name(c.Report.Table.File), left: true, least: 16}}}
+	p.Title("Ends differently under " + name(c.Report.Table.File))
+	tab := layout.Table{Columns: []layout.Column{{Head: "key", Least: 16}, {Head: "field", Least: 10},
+		{Head: name(base.Table.File), Least: 16}, {Head: name(c.Report.Table.File), Least: 16}}}
 	for _, d := range c.Largest {
-		tab.row(name(d.Key), fieldName(d.Field), ending(&d.Base), ending(&d.Other))
+		tab.Row(name(d.Key), fieldName(d.Field), ending(&d.Base), ending(&d.Other))
 	}
-	tab.write(p, "  ")
+	p.Table(&tab)
 	if more := c.Differ - int64(len(c.Largest)); more > 0 {
-		p.line("  and %s more", number(more))
+		p.Item("and " + layout.Number(more) + " more")
 	}
 }
 

@@ -4,37 +4,39 @@ import (
 	"io"
 
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/replay/layout"
 )
 
 // CodeList writes all codes in a line each, for people.
 func CodeList(w io.Writer) error {
-	p := &page{}
-	p.wrapped("", "", "The codes of findings, those first that a reader should see first. One that reading tells sets the record "+
+	p := &layout.Page{}
+	p.Wrapped("", "", "The codes of findings, those first that a reader should see first. One that reading tells sets the record "+
 		"aside: -tolerate takes those. A code never changes its meaning.")
-	p.line("")
-	tab := table{columns: []column{{head: "code", left: true}, {head: "told by", left: true}, {head: "meaning", left: true}}}
+	p.Line("")
+	tab := layout.Table{Columns: []layout.Column{{Head: "code"}, {Head: "told by"}, {Head: "meaning"}}}
 	for _, e := range explained {
 		by := e.By.String()
 		if by == "" {
 			by = "-"
 		}
-		tab.row(string(e.Code), by, e.Meaning)
+		tab.Row(string(e.Code), by, e.Meaning)
 	}
-	tab.write(p, "  ")
-	p.line("\nWhat to do about one of them: tiebreak help %s", finding.Inversion)
-	return p.to(w)
+	p.Table(&tab)
+	p.Title("What to do about one of them: tiebreak help " + string(finding.Inversion))
+	return p.To(w)
 }
 
 // Text writes what there is to say of a code, for people.
 func (e Explained) Text(w io.Writer) error {
-	p := &page{}
-	p.line("%s: %s\n", e.Code, e.Meaning)
+	p := &layout.Page{}
+	p.Line(string(e.Code) + ": " + e.Meaning)
+	p.Line("")
 	if e.By != 0 {
-		p.line("Told by: %s", e.By)
+		p.Line("Told by: " + e.By.String())
 	}
 	if e.By&ByReading != 0 {
-		p.wrapped("", "", "The record is set aside: nothing else counts it, and the exit status is 2 unless -tolerate names the code.")
+		p.Wrapped("", "", "The record is set aside: nothing else counts it, and the exit status is 2 unless -tolerate names the code.")
 	}
-	p.wrapped("", "", e.Advice)
-	return p.to(w)
+	p.Wrapped("", "", e.Advice)
+	return p.To(w)
 }

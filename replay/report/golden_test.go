@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/history"
+	"github.com/tiebreakhq/tiebreak/replay/layout"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
 
@@ -104,13 +106,16 @@ func (c *testCase) text(command string, h *replay.History, workers int) string {
 	case "run":
 		r := h.Run(c.tables["shop.tb"], opt)
 		data, err = r, report.Run(&b, r, nil, next)
+		marked(c.t, func(w io.Writer) error { return report.RunMarkdown(w, r, nil, next) })
 	case "why":
 		s, whyErr := h.Why(c.tables["shop.tb"], words[1], nil, opt)
 		require.NoError(c.t, whyErr)
 		data, err = s, report.Why(&b, s, "tiebreak diff")
 	case "diff":
 		d := h.Diff([]*merge.Table{c.tables["shop.tb"], c.tables[words[1]+".tb"]}, opt)
-		data, err = d, report.Diff(&b, d, func(_ int, key, field string) string { return next(key, field) })
+		then := func(_ int, key, field string) string { return next(key, field) }
+		data, err = d, report.Diff(&b, d, then)
+		marked(c.t, func(w io.Writer) error { return report.DiffMarkdown(w, d, then) })
 	case "laws":
 		l := h.Laws(c.tables["shop.tb"], opt)
 		data, err = l, report.Laws(&b, l)
@@ -127,8 +132,36 @@ func (c *testCase) text(command string, h *replay.History, workers int) string {
 func wide(t *testing.T, text string) {
 	text, _, _ = strings.Cut(text, "\nNext: ")
 	for line := range strings.Lines(text) {
-		require.LessOrEqual(t, report.Columns(strings.TrimSuffix(line, "\n")), report.Width, line)
+		require.LessOrEqual(t, layout.Columns(strings.TrimSuffix(line, "\n")), layout.Width, line)
 	}
+}
+
+// marked fails if a text in Markdown has a table whose rows are not as long as its head, a line that is taken for a row of the table
+// above it, or code that does not end.
+func marked(t *testing.T, write func(io.Writer) error) {
+	var b bytes.Buffer
+	require.NoError(t, write(&b))
+	cells, fence := 0, ""
+	for line := range strings.Lines(b.String()) {
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case fence != "":
+			if line == fence {
+				fence = ""
+			}
+		case strings.HasPrefix(line, "```"):
+			fence = strings.TrimRight(line, "abcdefghijklmnopqrstuvwxyz")
+			cells = 0
+		case strings.HasPrefix(line, "|"):
+			n := strings.Count(line, "|") - strings.Count(line, `\|`)
+			require.True(t, cells == 0 || n == cells, line)
+			cells = n
+		default:
+			require.True(t, cells == 0 || line == "" || strings.HasPrefix(line, "- "), line)
+			cells = 0
+		}
+	}
+	require.Empty(t, fence)
 }
 
 // readable fails if the JSON of a report does not read back as the same.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+
+	"github.com/tiebreakhq/tiebreak/replay/layout"
 )
 
 // JSON writes a report, story, diff or the like for programs: indented, with a line break at the end. What is not
@@ -18,7 +20,7 @@ func JSON(w io.Writer, report any) error {
 		return fmt.Errorf("write report: %w", err)
 	}
 	for line := range bytes.Lines(b.Bytes()) {
-		text := Printable(string(line[:len(line)-1]))
+		text := layout.Printable(string(line[:len(line)-1]))
 		if _, err := io.WriteString(w, text+"\n"); err != nil {
 			return err
 		}

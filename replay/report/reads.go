@@ -10,39 +10,39 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay"
+	"github.com/tiebreakhq/tiebreak/replay/layout"
 	"github.com/tiebreakhq/tiebreak/replay/reads"
 )
 
 // readsOf writes what the reads of a history were: by level, what is remarkable, and the worst of them as a story.
-func readsOf(p *page, r *reads.Report, next Next) {
+func readsOf(p *layout.Page, r *reads.Report, next Next) {
 	if r == nil || r.Reads == 0 {
 		return
 	}
-	p.title("Reads, as recorded")
-	heads, rows := ReadsTable(r)
-	tab := table{}
-	for _, h := range heads {
-		text, right := strings.CutPrefix(h, ">")
-		tab.columns = append(tab.columns, column{head: text, left: !right})
-	}
-	for _, row := range rows {
-		tab.row(row...)
-	}
-	tab.write(p, "  ")
-	for _, text := range ReadsNotes(r) {
-		p.wrapped("  - ", "    ", text)
+	p.Title("Reads, as recorded")
+	p.Table(ReadsTable(r))
+	for i, text := range ReadsNotes(r) {
+		if i == 0 && p.Markdown {
+			p.Line("")
+		}
+		p.Note(text)
 	}
 	if len(r.Worst) == 0 {
 		return
 	}
-	p.line("")
-	for _, l := range ReadStory(&r.Worst[0]) {
+	p.Line("")
+	story := ReadStory(&r.Worst[0])
+	if p.Markdown {
+		p.Verbatim("", story...)
+		story = nil
+	}
+	for _, l := range story {
 		text := strings.TrimLeft(l, " ")
 		indent := "  " + l[:len(l)-len(text)]
-		p.wrapped(indent, indent+"    ", text)
+		p.Wrapped(indent, indent+"    ", text)
 	}
 	if next != nil {
-		p.line("  Its writes: %s", next(r.Worst[0].Key, r.Worst[0].Field))
+		p.Command("  ", "Its writes", next(r.Worst[0].Key, r.Worst[0].Field))
 	}
 }
 
@@ -60,7 +60,7 @@ func StaleReads(r *reads.Report) *replay.Finding {
 			detail += ", answered by " + strconv.Quote(c.Read.Replica) + ","
 		}
 		if c.Age > 0 {
-			detail += " was " + about(c.Age) + " and " + plural(c.Behind, "version") + " behind"
+			detail += " was " + about(c.Age) + " and " + layout.Plural(c.Behind, "version") + " behind"
 		} else {
 			detail += " was behind"
 		}
@@ -72,18 +72,18 @@ func StaleReads(r *reads.Report) *replay.Finding {
 	return f
 }
 
-// ReadsTable returns the counts of reads by level, as rows under heads; columns whose head begins with ">" stand right.
-func ReadsTable(r *reads.Report) (heads []string, rows [][]string) {
-	heads = []string{"level", ">reads", ">fine", ">STALE", ">cannot tell", ">behind", ">p50 / p99 / max", ">versions"}
+// ReadsTable returns the counts of reads by level.
+func ReadsTable(r *reads.Report) *layout.Table {
+	tab := &layout.Table{Columns: layout.Heads("level", ">reads", ">fine", ">STALE", ">cannot tell", ">behind", ">p50 / p99 / max", ">versions")}
 	for _, l := range r.Levels {
 		age := "-"
 		if l.Behind > 0 {
 			age = about(l.Age.P50) + " / " + about(l.Age.P99) + " / " + about(l.Age.Max)
 		}
-		rows = append(rows, []string{Printable(l.Level), number(l.Reads), dashed(l.Fine), dashed(l.Stale), dashed(l.CannotTell),
-			dashed(l.Behind), age, dashed(l.Versions)})
+		tab.Row(l.Level, layout.Number(l.Reads), layout.Dashed(l.Fine), layout.Dashed(l.Stale), layout.Dashed(l.CannotTell),
+			layout.Dashed(l.Behind), age, layout.Dashed(l.Versions))
 	}
-	return heads, rows
+	return tab
 }
 
 // about writes a duration to three digits or so.
@@ -104,7 +104,7 @@ func ReadsNotes(r *reads.Report) []string {
 	for _, f := range told {
 		split := ""
 		if f.Split > 0 {
-			split = " " + plural(f.Split, "key") + " of them " + wasOrWere(f.Split) + " written on both sides meanwhile: a split brain."
+			split = " " + layout.Plural(f.Split, "key") + " of them " + wasOrWere(f.Split) + " written on both sides meanwhile: a split brain."
 		}
 		showed := "It showed nothing new of " + namesOf(f.Missed) + "."
 		if len(f.Wrote) > 0 {
@@ -116,27 +116,27 @@ func ReadsNotes(r *reads.Report) []string {
 				" went on writing: this is what a service does that prefers its own replica under a cut."
 		}
 		note("%s answered %s from its own replica %s that %s promised better, and %s of them %s stale, by up to %s. %s%s",
-			name(f.Replica), plural(f.Reads, "read"), between(f.From, f.To), wasOrWere(f.Reads), number(f.Stale), wasOrWere(f.Stale),
+			name(f.Replica), layout.Plural(f.Reads, "read"), between(f.From, f.To), wasOrWere(f.Reads), layout.Number(f.Stale), wasOrWere(f.Stale),
 			about(f.Age), showed, split)
 	}
 	if more := int64(len(r.Preferred) - len(told)); more > 0 {
-		note("%s more like that, with no more stale reads each: -json tells all.", plural(more, "time"))
+		note("%s more like that, with no more stale reads each: -json tells all.", layout.Plural(more, "time"))
 	}
 	if r.OneIn > 0 {
-		note("Replicas that answered by themselves were looked for in the reads of one key in %s, for there are more than are kept at once (-memory keeps more).", number(r.OneIn))
+		note("Replicas that answered by themselves were looked for in the reads of one key in %s, for there are more than are kept at once (-memory keeps more).", layout.Number(r.OneIn))
 	}
 	if n := r.Registers; n.NoOrder > 0 {
-		note("%s with strong reads: %s not linearizable.", capital(plural(n.Ordered+n.NoOrder+n.TooHard, "key")), number(n.NoOrder))
+		note("%s with strong reads: %s not linearizable.", capital(layout.Plural(n.Ordered+n.NoOrder+n.TooHard, "key")), layout.Number(n.NoOrder))
 	}
 	if r.Lost.Max > 0 {
 		note("Reads of writes that are lost in the end: %s.", Between(r.Lost))
 	}
 	if n := r.Sessions; n.OutOfOrder > 0 {
 		note("%s of the %s that sessions made after they had read or written the key lose to what they had made or seen: %s.",
-			number(n.OutOfOrder), plural(n.Checked, "write"), Printable(r.Unordered.Place.String())+" is the first")
+			layout.Number(n.OutOfOrder), layout.Plural(n.Checked, "write"), r.Unordered.Place.String()+" is the first")
 	}
 	if r.Alone > 0 {
-		note("%s asked for a quorum and %s answered by no majority of the replicas that the reads name.", capital(plural(r.Alone, "read")), wasOrWere(r.Alone))
+		note("%s asked for a quorum and %s answered by no majority of the replicas that the reads name.", capital(layout.Plural(r.Alone, "read")), wasOrWere(r.Alone))
 	}
 	return notes
 }
@@ -178,10 +178,10 @@ func ReadsUntold(r *reads.Report) []string {
 		at := ""
 		for i := range r.Examples {
 			if e := &r.Examples[i]; e.Reason == u.Reason {
-				at = "; the first is at " + Printable(e.Read.Place.String())
+				at = "; the first is at " + e.Read.Place.String()
 			}
 		}
-		notes = append(notes, fmt.Sprintf("Of %s nobody can tell whether %s stale: %s%s.", plural(u.Reads, "read"), itOrThey(u.Reads), reasons[u.Reason], at))
+		notes = append(notes, fmt.Sprintf("Of %s nobody can tell whether %s stale: %s%s.", layout.Plural(u.Reads, "read"), itOrThey(u.Reads), reasons[u.Reason], at))
 	}
 	if r.Skew > 0 {
 		notes = append(notes, "Times of reads and writes are compared with a tolerance of "+about(r.Skew)+": that far the clocks may differ.")
@@ -244,7 +244,7 @@ func ReadStory(c *reads.Case) []string {
 		}
 		line("  %s = %s", missed, writeText(c.Missed))
 	}
-	read := fmt.Sprintf("  R = %s: read of %s, %s", Printable(c.Read.Place.String()), cellName(c.Key, c.Field), Printable(c.Level))
+	read := fmt.Sprintf("  R = %s: read of %s, %s", c.Read.Place.String(), cellName(c.Key, c.Field), c.Level)
 	if !c.Read.Start.IsZero() {
 		read += ", began " + moment(c.Read.Start)
 	}
@@ -265,9 +265,9 @@ func ReadStory(c *reads.Case) []string {
 	case c.How == reads.OwnWrite:
 		then += "the session of R had made " + missed + " before. "
 	case c.How == reads.OwnRead:
-		then += "the session of R had seen " + missed + " before, at " + Printable(s.Place.String()) + ". "
+		then += "the session of R had seen " + missed + " before, at " + s.Place.String() + ". "
 	case strings.HasPrefix(c.Level, "bounded:"):
-		then += missed + " was acknowledged longer than " + Printable(strings.TrimPrefix(c.Level, "bounded:")) + " before R began. "
+		then += missed + " was acknowledged longer than " + strings.TrimPrefix(c.Level, "bounded:") + " before R began. "
 	default:
 		then += missed + " was in place before R began: " + shownText(s, missed) + ". "
 	}
@@ -283,14 +283,14 @@ func ReadStory(c *reads.Case) []string {
 	}
 	behind := ""
 	if c.Age > 0 {
-		behind = ", " + about(c.Age) + " and " + plural(c.Behind, "version") + " behind"
+		behind = ", " + about(c.Age) + " and " + layout.Plural(c.Behind, "version") + " behind"
 	}
 	line("%sR is stale%s.", then, behind)
 	return lines
 }
 
 func writeText(w *reads.WriteRef) string {
-	text := Printable(w.Place.String()) + ": "
+	text := w.Place.String() + ": "
 	if w.ID != "" {
 		text += name(w.ID) + ", "
 	}
@@ -325,7 +325,7 @@ func shownText(s *reads.Shown, of string) string {
 	case "itself":
 		return "it was acknowledged" + ended
 	case "read":
-		return "the read at " + Printable(s.Place.String()) + " saw it and ended" + ended
+		return "the read at " + s.Place.String() + " saw it and ended" + ended
 	}
-	return "the writer of " + Printable(s.Place.String()) + " had seen it, and that was in place" + ended
+	return "the writer of " + s.Place.String() + " had seen it, and that was in place" + ended
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay"
+	"github.com/tiebreakhq/tiebreak/replay/layout"
 	"github.com/tiebreakhq/tiebreak/replay/reads"
 )
 
@@ -18,15 +19,24 @@ type Next func(key, field string) string
 // Run writes what a rule table would have done to a history, for people: counts first, then the rules, the worst cells,
 // what was found, the reads, what is not known, and the next command. Reads that were not judged are nil.
 func Run(w io.Writer, r *replay.Report, judged *reads.Report, next Next) error {
-	p := &page{}
+	return run(&layout.Page{}, w, r, judged, next)
+}
+
+// RunMarkdown writes the same as [Run] for where Markdown is read.
+func RunMarkdown(w io.Writer, r *replay.Report, judged *reads.Report, next Next) error {
+	return run(&layout.Page{Markdown: true}, w, r, judged, next)
+}
+
+func run(p *layout.Page, w io.Writer, r *replay.Report, judged *reads.Report, next Next) error {
 	partial(p, r)
 	records := int64(0)
 	for _, in := range r.Inputs {
 		records += in.Records()
 	}
-	p.line("%s (%.8s) over %s of %s", name(r.Table.File), r.Table.Fingerprint, plural(records, "record"), plural(int64(len(r.Inputs)), "input"))
+	p.Heading(fmt.Sprintf("%s (%.8s) over %s of %s", name(r.Table.File), r.Table.Fingerprint, layout.Plural(records, "record"),
+		layout.Plural(int64(len(r.Inputs)), "input")))
 	if r.Totals.Writes == 0 {
-		p.title(noWrite)
+		p.Title(noWrite)
 	} else {
 		counts(p, r)
 		decisions(p, r)
@@ -37,16 +47,24 @@ func Run(w io.Writer, r *replay.Report, judged *reads.Report, next Next) error {
 	readsOf(p, judged, next)
 	notKnown(p, r, judged)
 	if next != nil && len(r.Worst) > 0 {
-		p.line("\nNext: %s", next(r.Worst[0].Key, r.Worst[0].Field))
+		nextCommand(p, next(r.Worst[0].Key, r.Worst[0].Field))
 	}
-	return p.to(w)
+	return p.To(w)
+}
+
+// nextCommand writes the command to run next, which ends a page.
+func nextCommand(p *layout.Page, command string) {
+	if !p.Markdown {
+		p.Line("")
+	}
+	p.Command("", "Next", command)
 }
 
 // noWrite stands in place of counts that say nothing: they would look like those of a day without a loss.
 const noWrite = "No write was replayed: nothing is known of what the rules would do."
 
 // partial says first of all that reading was interrupted, and how far it came.
-func partial(p *page, r *replay.Report) {
+func partial(p *layout.Page, r *replay.Report) {
 	if !r.Partial {
 		return
 	}
@@ -63,55 +81,57 @@ func partial(p *page, r *replay.Report) {
 	if part > 0 {
 		more = fmt.Sprintf(" and a part of %d more", part)
 	}
-	p.line("PARTIAL: interrupted after %d of %s%s: what follows is of what was read, and no more\n", whole, plural(int64(len(r.Inputs)), "input"), more)
+	p.Line(fmt.Sprintf("PARTIAL: interrupted after %d of %s%s: what follows is of what was read, and no more", whole,
+		layout.Plural(int64(len(r.Inputs)), "input"), more))
+	p.Line("")
 }
 
-func counts(p *page, r *replay.Report) {
+func counts(p *layout.Page, r *replay.Report) {
 	t := &r.Totals
-	tab := table{columns: []column{{left: true}, {}, {left: true}}}
+	tab := layout.Table{Columns: []layout.Column{{}, {Head: ">"}, {}}}
 	if t.FieldWrites == t.Writes {
-		tab.row("writes", number(t.Writes), "to "+plural(t.Keys, "key")+", "+plural(t.Cells, "field")+" in all")
+		tab.Row("writes", layout.Number(t.Writes), "to "+layout.Plural(t.Keys, "key")+", "+layout.Plural(t.Cells, "field")+" in all")
 	} else {
-		tab.row("writes", number(t.Writes), "to "+plural(t.Keys, "key"))
-		tab.row("field writes", number(t.FieldWrites), "to "+plural(t.Cells, "field")+": what follows counts these")
+		tab.Row("writes", layout.Number(t.Writes), "to "+layout.Plural(t.Keys, "key"))
+		tab.Row("field writes", layout.Number(t.FieldWrites), "to "+layout.Plural(t.Cells, "field")+": what follows counts these")
 	}
 	some := func(label string, n int64, what string) {
 		if n > 0 {
-			tab.row(label, number(n), what)
+			tab.Row(label, layout.Number(n), what)
 		}
 	}
 	some("delivered again", t.Duplicates, "and counted once")
 	some("echoes", t.Echoes, "of the same writes in the exports of other regions")
-	tab.row("conflicts", Between(t.Conflicts), "pairs of writes, neither of which had seen the other")
+	tab.Row("conflicts", Between(t.Conflicts), "pairs of writes, neither of which had seen the other")
 	if t.Conflicts.Max > 0 {
-		tab.row("in conflict", Between(t.Conflicting), "of the writes")
+		tab.Row("in conflict", Between(t.Conflicting), "of the writes")
 	}
-	tab.row("kept", number(t.Kept), "all replicas show them")
+	tab.Row("kept", layout.Number(t.Kept), "all replicas show them")
 	some("combined", t.Combined, "live on together in the result")
-	tab.row("overwritten", Between(t.Overwritten), "by writes that had seen them: no loss")
-	tab.row("LOST", Between(t.Lost), "acknowledged, seen by nobody who replaced them, and gone")
+	tab.Row("overwritten", Between(t.Overwritten), "by writes that had seen them: no loss")
+	tab.Row("LOST", Between(t.Lost), "acknowledged, seen by nobody who replaced them, and gone")
 	if t.Refused.Max > 0 {
-		tab.row("REFUSED", Between(t.Refused), "writes to critical keys that a quorum must decide between")
+		tab.Row("REFUSED", Between(t.Refused), "writes to critical keys that a quorum must decide between")
 	}
 	some("not known", t.Unknown, "in no least count above: nothing says which row has them")
 	some("inversions", t.Inversions, "later writes that lost to one their writers had seen")
 	some("diverged", t.Diverged, "fields end differently in the exports of two regions")
-	p.line("")
-	tab.write(p, "  ")
+	p.Line("")
+	p.Table(&tab)
 }
 
 // decisions says what decided against the losers, and how far that can be relied on.
-func decisions(p *page, r *replay.Report) {
+func decisions(p *layout.Page, r *replay.Report) {
 	d := r.Decided
 	all := d.Rule + d.Version + d.Time + d.Node + d.Kind + d.Value
 	if all == 0 {
 		return
 	}
-	p.title("Decided against what is lost, or perhaps lost, by")
-	tab := table{columns: []column{{left: true}, {}, {left: true}}}
+	p.Title("Decided against what is lost, or perhaps lost, by")
+	tab := layout.Table{Columns: []layout.Column{{}, {Head: ">"}, {}}}
 	some := func(label string, n int64, what string) {
 		if n > 0 {
-			tab.row(label, number(n), what)
+			tab.Row(label, layout.Number(n), what)
 		}
 	}
 	some("the rule", d.Rule, "its own order, before the ladder")
@@ -124,69 +144,82 @@ func decisions(p *page, r *replay.Report) {
 	some("version", d.Version, tie(lww.Version, "a tie up to the version"))
 	toss := ""
 	if d.Tosses > 0 {
-		toss = plural(d.Tosses, "coin toss") + ": closer than the clocks of the two nodes differ, or at one time"
+		toss = layout.Plural(d.Tosses, "coin toss") + ": closer than the clocks of the two nodes differ, or at one time"
 	}
 	some("time", d.Time, toss)
 	some("node", d.Node, tie(lww.Node, "a tie up to the declared order"))
 	some("kind", d.Kind, "a tie: a delete beat a set")
 	some("value", d.Value, "a tie up to the values themselves")
-	tab.write(p, "  ")
+	p.Table(&tab)
 	for _, s := range r.Skew[:min(len(r.Skew), 3)] {
-		p.line("  clock of %s seen %s ahead of %s (%s)", name(s.Ahead), duration(s.Nanos), name(s.Behind), plural(s.Seen, "time"))
+		p.Item(fmt.Sprintf("clock of %s seen %s ahead of %s (%s)", name(s.Ahead), duration(s.Nanos), name(s.Behind), layout.Plural(s.Seen, "time")))
 	}
 }
 
-func rules(p *page, r *replay.Report) {
-	p.title("Rules")
-	tab := table{columns: []column{{head: "line"}, {head: "rule", left: true, least: 16}, {head: "fields"}, {head: "writes"},
-		{head: "conflicts"}, {head: "combined", spare: true}, {head: "lost"}, {head: "refused", spare: true}}}
+func rules(p *layout.Page, r *replay.Report) {
+	p.Title("Rules")
+	tab := layout.Table{Columns: []layout.Column{{Head: ">line"}, {Head: "rule", Least: 16}, {Head: ">fields"}, {Head: ">writes"},
+		{Head: ">conflicts"}, {Head: ">combined", Spare: true}, {Head: ">lost"}, {Head: ">refused", Spare: true}}}
 	for _, s := range r.Rules {
-		tab.row(strconv.Itoa(s.Line), Printable(s.Rule), dashed(s.Cells), dashed(s.Writes),
-			short(s.Conflicts), dashed(s.Combined), short(s.Lost), short(s.Refused))
+		tab.Row(strconv.Itoa(s.Line), s.Rule, layout.Dashed(s.Cells), layout.Dashed(s.Writes),
+			short(s.Conflicts), layout.Dashed(s.Combined), short(s.Lost), short(s.Refused))
 	}
-	tab.write(p, "  ")
+	p.Table(&tab)
 }
 
-func worst(p *page, r *replay.Report) {
+func worst(p *layout.Page, r *replay.Report) {
 	if len(r.Worst) == 0 {
 		return
 	}
-	p.title("Worst")
-	tab := table{columns: []column{{head: "key", left: true, least: 16}, {head: "field", left: true, least: 10}, {head: "rule", left: true, least: 8},
-		{head: "writes"}, {head: "conflicts"}, {head: "lost"}, {head: "refused", spare: true}, {head: "ends as", left: true, least: 12}}}
+	p.Title("Worst")
+	tab := layout.Table{Columns: []layout.Column{{Head: "key", Least: 16}, {Head: "field", Least: 10}, {Head: "rule", Least: 8},
+		{Head: ">writes"}, {Head: ">conflicts"}, {Head: ">lost"}, {Head: ">refused", Spare: true}, {Head: "ends as", Least: 12}}}
 	for _, c := range r.Worst {
-		ends := shown(c.Value, Width)
+		ends := shown(c.Value, layout.Width)
 		if c.By != "" {
 			ends += " by " + name(c.By)
 		}
-		tab.row(name(c.Key), fieldName(c.Field), Printable(c.Rule), number(c.Writes), short(c.Conflicts), short(c.Lost), short(c.Refused), ends)
+		tab.Row(name(c.Key), fieldName(c.Field), c.Rule, layout.Number(c.Writes), short(c.Conflicts), short(c.Lost), short(c.Refused), ends)
 	}
-	tab.write(p, "  ")
+	p.Table(&tab)
 }
 
 // findings writes each code with its first example, those first that a reader should see first.
-func findings(p *page, r *replay.Report) {
+func findings(p *layout.Page, r *replay.Report) {
 	if len(r.Findings) == 0 {
 		return
 	}
-	p.title("Findings")
+	p.Title("Findings")
 	list := slices.SortedFunc(slices.Values(r.Findings), func(a, b replay.Finding) int { return byImportance(a.Code, b.Code) })
+	if p.Markdown {
+		tab := layout.Table{Columns: []layout.Column{{Head: ">times"}, {Head: "code"}, {Head: "meaning"}, {Head: "the first", Spare: true}}}
+		for _, f := range list {
+			first := ""
+			if !Normal(f.Code) && len(f.Examples) > 0 {
+				first = example(f.Examples[0])
+			}
+			tab.Row(layout.Number(f.Count), string(f.Code), Meaning(f.Code), first)
+		}
+		p.Table(&tab)
+		return
+	}
 	wide, digits := 0, 0
 	for _, f := range list {
-		wide, digits = max(wide, len(f.Code)), max(digits, len(number(f.Count)))
+		wide, digits = max(wide, len(f.Code)), max(digits, len(layout.Number(f.Count)))
 	}
 	for _, f := range list {
-		p.line("  %*s  %-*s  %s", digits, number(f.Count), wide, Printable(string(f.Code)), Meaning(f.Code))
+		p.Line(fmt.Sprintf("  %*s  %-*s  %s", digits, layout.Number(f.Count), wide, f.Code, Meaning(f.Code)))
 		if !Normal(f.Code) && len(f.Examples) > 0 {
-			example(p, f.Examples[0])
+			p.Wrapped("      ", "        ", example(f.Examples[0]))
 		}
 	}
 }
 
-func example(p *page, f finding.Finding) {
+// example says where something was found, and what.
+func example(f finding.Finding) string {
 	text := ""
 	if f.Place != (finding.Place{}) {
-		text = Printable(f.Place.String()) + ": "
+		text = f.Place.String() + ": "
 	}
 	if f.Key != "" {
 		text += cellName(f.Key, f.Field)
@@ -194,12 +227,12 @@ func example(p *page, f finding.Finding) {
 			text += ": "
 		}
 	}
-	text += Printable(f.Detail)
-	p.wrapped("      ", "        ", Clip(text, 3*Width))
+	text += f.Detail
+	return layout.Clip(layout.Printable(text), 3*layout.Width)
 }
 
 // notKnown says what the numbers can't tell.
-func notKnown(p *page, r *replay.Report, judged *reads.Report) {
+func notKnown(p *layout.Page, r *replay.Report, judged *reads.Report) {
 	var notes []string
 	note := func(text string) { notes = append(notes, text) }
 	var told, untold int64
@@ -219,7 +252,7 @@ func notKnown(p *page, r *replay.Report, judged *reads.Report) {
 		if delete(regions, ""); len(regions) > 1 {
 			advice = "An export in which no writes of another region stand doesn't say when they arrived: state the replication lag with -lag."
 		}
-		note("Nothing says what the writers of " + number(untold) + " of the " + plural(told+untold, "write") + " to keys of several or unnamed nodes had seen: " +
+		note("Nothing says what the writers of " + layout.Number(untold) + " of the " + layout.Plural(told+untold, "write") + " to keys of several or unnamed nodes had seen: " +
 			"what turns on it is given as a range. " + advice)
 		if len(regions) > 1 && r.Totals.Echoes == 0 {
 			note("No write stands in the exports of two regions. Where each export holds its own region's writes alone, that is as it should be. Where it holds those of " +
@@ -229,7 +262,7 @@ func notKnown(p *page, r *replay.Report, judged *reads.Report) {
 	}
 	for _, k := range r.Causality {
 		if k.Source == replay.Lag.String() && k.Writes > 0 {
-			note("What " + plural(k.Writes, "writer") + " had seen is taken from the stated lag, which is a guess about each.")
+			note("What " + layout.Plural(k.Writes, "writer") + " had seen is taken from the stated lag, which is a guess about each.")
 		}
 	}
 	var aside, snapshots, unjudged int64
@@ -240,18 +273,18 @@ func notKnown(p *page, r *replay.Report, judged *reads.Report) {
 		unjudged -= judged.Reads
 	}
 	if aside > 0 {
-		note(plural(aside, "record") + " could not be read and " + wasOrWere(aside) + " set aside: nothing here counts them.")
+		note(layout.Plural(aside, "record") + " could not be read and " + wasOrWere(aside) + " set aside: nothing here counts them.")
 	}
 	if snapshots > 0 {
-		note(plural(snapshots, "snapshot row") + choose(snapshots == 1, " tells a state and not who wrote it: it was", " tell a state and not who wrote it: they were") + " not replayed.")
+		note(layout.Plural(snapshots, "snapshot row") + choose(snapshots == 1, " tells a state and not who wrote it: it was", " tell a state and not who wrote it: they were") + " not replayed.")
 	}
 	for _, f := range r.Findings {
 		if f.Code == finding.CompactedWindow {
-			note("An export tells the last write of a window only (" + plural(f.Count, "time") + "): what it replaced there is not known.")
+			note("An export tells the last write of a window only (" + layout.Plural(f.Count, "time") + "): what it replaced there is not known.")
 		}
 	}
 	if unjudged > 0 {
-		note(plural(unjudged, "read") + " " + wasOrWere(unjudged) + " counted and not judged.")
+		note(layout.Plural(unjudged, "read") + " " + wasOrWere(unjudged) + " counted and not judged.")
 	}
 	if judged != nil {
 		for _, text := range ReadsUntold(judged) {
@@ -259,7 +292,7 @@ func notKnown(p *page, r *replay.Report, judged *reads.Report) {
 		}
 	}
 	if ties := r.Decided.Kind + r.Decided.Value; ties > 0 && len(r.Table.Nodes) == 0 {
-		note("The table has no nodes line, so " + plural(ties, "tie") + " went to what was written and not to a node: begin it with nodes A < B < C, the last one wins.")
+		note("The table has no nodes line, so " + layout.Plural(ties, "tie") + " went to what was written and not to a node: begin it with nodes A < B < C, the last one wins.")
 	}
 	if text := idle(r, "the table"); text != "" && r.Totals.Writes > 0 {
 		note(text)
@@ -270,7 +303,7 @@ func notKnown(p *page, r *replay.Report, judged *reads.Report) {
 		}
 		switch text := "Line " + strconv.Itoa(c.Line) + " of the table, " + c.Check + ", "; {
 		case c.TwoKinds > 0:
-			note(text + "could not be tried " + plural(c.TwoKinds, "time") + ", for the values are of different kinds: a number in quotes is a text.")
+			note(text + "could not be tried " + layout.Plural(c.TwoKinds, "time") + ", for the values are of different kinds: a number in quotes is a text.")
 		case c.Tried == 0:
 			note(text + "was never tried: no record has what it asks for.")
 		}
@@ -278,9 +311,9 @@ func notKnown(p *page, r *replay.Report, judged *reads.Report) {
 	if len(notes) == 0 {
 		return
 	}
-	p.title("Not known")
+	p.Title("Not known")
 	for _, text := range notes {
-		p.wrapped("  - ", "    ", text)
+		p.Note(text)
 	}
 }
 

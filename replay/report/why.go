@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -13,34 +14,35 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 	"github.com/tiebreakhq/tiebreak/replay"
+	"github.com/tiebreakhq/tiebreak/replay/layout"
 )
 
 // Why writes why a key ended as it did, for people: of each field, what was written, and what became of it and by which
 // reason. Runs of writes that share a fate are told as one. next, when not empty, is the command to run next.
 func Why(w io.Writer, s *replay.Story, next string) error {
-	p := &page{}
+	p := &layout.Page{}
 	for i := range s.Fields {
 		if i > 0 {
-			p.line("")
+			p.Line("")
 		}
 		newPlot(&s.Fields[i]).tell(p, s)
 	}
 	if len(s.Findings) > 0 {
-		p.title("Findings")
+		p.Title("Findings")
 		for rest := s.Findings; len(rest) > 0; {
 			f, alike := rest[0], 1
 			for alike < len(rest) && rest[alike].Code == f.Code && rest[alike].Field == f.Field && rest[alike].Detail == f.Detail {
 				alike++
 			}
 			rest = rest[alike:]
-			place, text := Printable(f.Place.String()), Printable(string(f.Code))+": "
+			place, text := f.Place.String(), string(f.Code)+": "
 			if alike > 1 {
 				place += " and others"
 			}
 			if f.Field != "" && len(s.Fields) > 1 {
 				text += name(f.Field) + ": "
 			}
-			p.wrapped("  ", "    ", place+": "+text+Printable(f.Detail))
+			p.Wrapped("  ", "    ", place+": "+text+f.Detail)
 		}
 	}
 	if next != "" {
@@ -48,9 +50,10 @@ func Why(w io.Writer, s *replay.Story, next string) error {
 		for _, f := range s.Fields {
 			lines = append(lines, strconv.Itoa(f.Line))
 		}
-		p.line("\nNext: change line %s in a copy of the table and see what that alters\n  %s", list(slices.Compact(lines), "or"), next)
+		p.Title("Next: change line " + list(slices.Compact(lines), "or") + " in a copy of the table and see what that alters")
+		p.Item(next)
 	}
-	return p.to(w)
+	return p.To(w)
 }
 
 // few is up to how many writes that share a fate are told one by one.
@@ -183,21 +186,21 @@ func (p *plot) between(s *replay.Step) string {
 	return "Neither writer had seen the other's."
 }
 
-func (p *plot) tell(to *page, s *replay.Story) {
+func (p *plot) tell(to *layout.Page, s *replay.Story) {
 	f := p.field
 	total := int64(len(f.Writes) + f.Untold)
 	ends := cellName(s.Key, f.Field) + " ends as "
-	to.line("%s%s", ends, shown(f.Value, max(Width-Columns(ends), few)))
-	to.line("  %s:%d: %s", name(s.Table.File), f.Line, Printable(f.Rule))
+	to.Line(ends + shown(f.Value, max(layout.Width-layout.Columns(ends), few)))
+	to.Line(fmt.Sprintf("  %s:%d: %s", name(s.Table.File), f.Line, f.Rule))
 	conflicts := "no conflict"
 	if f.Conflicts.Max > 0 {
-		conflicts = Between(f.Conflicts) + " " + strings.TrimPrefix(plural(f.Conflicts.Max, "conflict"), number(f.Conflicts.Max)+" ")
+		conflicts = Between(f.Conflicts) + " " + strings.TrimPrefix(layout.Plural(f.Conflicts.Max, "conflict"), layout.Number(f.Conflicts.Max)+" ")
 	}
-	to.line("  %s, %s%s", plural(total, "write"), conflicts, map[bool]string{true: "; all on " + p.day + " (UTC)"}[p.day != ""])
+	to.Line("  " + layout.Plural(total, "write") + ", " + conflicts + map[bool]string{true: "; all on " + p.day + " (UTC)"}[p.day != ""])
 	if known := p.known(); known != "" {
-		to.line("  what writers had seen: %s", known)
+		to.Line("  what writers had seen: " + known)
 	}
-	to.line("")
+	to.Line("")
 	p.let(to)
 	p.then(to)
 }
@@ -219,21 +222,21 @@ func (p *plot) known() string {
 	if len(sources) > 1 {
 		slices.Sort(sources)
 		for i, source := range sources {
-			sources[i] = source + " of " + plural(counts[source], "write")
+			sources[i] = source + " of " + layout.Plural(counts[source], "write")
 		}
 	}
 	return list(sources, "and")
 }
 
 // let writes the writes, in the order of their stamps.
-func (p *plot) let(to *page) {
+func (p *plot) let(to *layout.Page) {
 	begin := "Let:  "
 	say := func(text string) {
-		to.wrapped(begin, strings.Repeat(" ", 11), text)
+		to.Wrapped(begin, strings.Repeat(" ", 11), text)
 		begin = strings.Repeat(" ", 6)
 	}
 	if n := p.field.Untold; n > 0 {
-		say("left out: " + plural(int64(n), "earlier write"))
+		say("left out: " + layout.Plural(int64(n), "earlier write"))
 	}
 	done := make(map[*crowd]bool)
 	for i := range p.field.Writes {
@@ -252,7 +255,7 @@ func (p *plot) let(to *page) {
 // write tells one write.
 func (p *plot) write(s *replay.Step) string {
 	text := s.Name + " = " + p.who(s) + " " + does(s) + p.when(s)
-	at := Printable(s.Place.String())
+	at := s.Place.String()
 	if s.ID != "" {
 		at = name(s.ID) + ", " + at
 	}
@@ -350,20 +353,20 @@ func (p *plot) lastOfEach(s *replay.Step, seen []string) []string {
 // many tells a crowd in one line.
 func (p *plot) many(c *crowd) string {
 	first, last := c.steps[0], c.steps[len(c.steps)-1]
-	return first.Name + " ... " + last.Name + " = " + plural(int64(len(c.steps)), "write") + " of " + p.who(first) + p.when(first) + " to" +
-		strings.TrimPrefix(p.when(last), " at") + " (" + Printable(first.Place.String()) + " and others)"
+	return first.Name + " ... " + last.Name + " = " + layout.Plural(int64(len(c.steps)), "write") + " of " + p.who(first) + p.when(first) + " to" +
+		strings.TrimPrefix(p.when(last), " at") + " (" + first.Place.String() + " and others)"
 }
 
 // then writes what became of them.
-func (p *plot) then(to *page) {
+func (p *plot) then(to *layout.Page) {
 	begin := "Then: "
 	say := func(text string) {
-		to.wrapped(begin, strings.Repeat(" ", 8), text)
+		to.Wrapped(begin, strings.Repeat(" ", 8), text)
 		begin = strings.Repeat(" ", 6)
 	}
 	for _, c := range p.lost {
 		if c.closest != nil {
-			say(p.loses(c.closest) + " So are " + plural(int64(len(c.steps)), "more write") + " of " + p.who(c.closest) + ".")
+			say(p.loses(c.closest) + " So are " + layout.Plural(int64(len(c.steps)), "more write") + " of " + p.who(c.closest) + ".")
 			continue
 		}
 		for _, s := range c.steps {
@@ -374,7 +377,7 @@ func (p *plot) then(to *page) {
 		if by := p.overwriter(c.steps[0]); by != nil && c.told {
 			say(by.Name + " overwrites " + list(names(c.steps), "and") + ", which its writer had seen: no loss.")
 		} else if by != nil {
-			say(plural(int64(len(c.steps)), "earlier write") + " of " + p.who(c.steps[0]) + " were overwritten by " + by.Name + ", whose writer had seen them: no loss.")
+			say(layout.Plural(int64(len(c.steps)), "earlier write") + " of " + p.who(c.steps[0]) + " were overwritten by " + by.Name + ", whose writer had seen them: no loss.")
 		} else {
 			say(p.either(c) + " was overwritten by a write that had seen it: no loss.")
 		}
@@ -420,7 +423,7 @@ func reason(s, to *replay.Step) string {
 	case lww.Rank.String():
 		return "the rule's own order"
 	case lww.Version.String():
-		return "version: " + plural(s.Margin, "version") + choose(to.Version > s.Version, " higher", " lower")
+		return "version: " + layout.Plural(s.Margin, "version") + choose(to.Version > s.Version, " higher", " lower")
 	case lww.Time.String():
 		which := choose(s.Time.Before(to.Time), " later", " earlier")
 		if s.Margin == 0 {
@@ -428,7 +431,7 @@ func reason(s, to *replay.Step) string {
 		}
 		return "time: " + duration(s.Margin) + which
 	case lww.Node.String():
-		return "node: " + plural(s.Margin, "place") + " away in the order of nodes"
+		return "node: " + layout.Plural(s.Margin, "place") + " away in the order of nodes"
 	case lww.Kind.String():
 		return "kind: a tie, and one of them is a delete"
 	case lww.Value.String():
@@ -481,7 +484,7 @@ func (p *plot) either(c *crowd) string {
 	if c.told {
 		return list(names(c.steps), "and")
 	}
-	return plural(int64(len(c.steps)), "write") + " of " + p.who(c.steps[0])
+	return layout.Plural(int64(len(c.steps)), "write") + " of " + p.who(c.steps[0])
 }
 
 // refuse tells of the writes that are refused.
@@ -500,7 +503,7 @@ func (p *plot) refuse(say func(string)) {
 func (p *plot) keep(say func(string)) {
 	kept := names(p.kept)
 	if len(kept) > 2*few {
-		kept = append(kept[:few:few], plural(int64(len(p.kept)-few), "more write"))
+		kept = append(kept[:few:few], layout.Plural(int64(len(p.kept)-few), "more write"))
 	}
 	switch {
 	case len(kept) == 1 && p.field.Value == (value.Value("")):

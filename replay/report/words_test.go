@@ -20,6 +20,7 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay"
+	"github.com/tiebreakhq/tiebreak/replay/layout"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
 
@@ -91,31 +92,6 @@ func TestCodesAreToldByWhoNamesThem(t *testing.T) {
 	}
 }
 
-func TestPrintableEscapesWhatMovesACursor(t *testing.T) {
-	for text, want := range map[string]string{
-		"plain ünïcödé 東京": "plain ünïcödé 東京",
-		"\x1b[2J":          `\u001b[2J`,
-		"\u009b2J":         `\u009b2J`, // one character that begins a sequence
-		"a\r\nb\tc":        `a\u000d\u000ab\u0009c`,
-		"\u202eevil":       `\u202eevil`,
-		"zero\u200bwidth":  `zero\u200bwidth`,
-		"\U000e0041":       `\udb40\udc41`, // as JSON writes it
-		"\xff":             `\xff`,
-		"\ufffd":           `\ufffd`,
-	} {
-		require.Equal(t, want, report.Printable(text))
-	}
-}
-
-func FuzzPrintable(f *testing.F) {
-	f.Add("\x1b[2J\u202e\xff")
-	f.Fuzz(func(t *testing.T, text string) {
-		for _, r := range report.Printable(text) {
-			require.True(t, unicode.IsPrint(r))
-		}
-	})
-}
-
 func TestJSONIsPrintableAndTheSame(t *testing.T) {
 	hostile := "\x1b[2J\u009b\u202e\n<&>\U000e0041"
 	var b bytes.Buffer
@@ -151,15 +127,6 @@ func TestNotesAreInTheNumberOfWhatTheyTell(t *testing.T) {
 	require.Contains(t, b.String(), "2 snapshot rows tell a state and not who wrote it: they were not replayed.")
 }
 
-func TestColumnsAreThoseOfATerminal(t *testing.T) {
-	for text, want := range map[string]int{
-		"": 0, "abc": 3, "ünïcödé": 7, "u\u0308": 1, "東京": 4, "ｆｕｌｌ": 8, "ﾊﾝｶｸ": 4, "한글": 4, "\u1112\u1161\u11ab": 2, "👩": 2, "❤\ufe0f": 1,
-		report.Printable("👩\u200d👧"): 2 + len(`\u200d`) + 2, "e\u20dd": 1, "…": 1, "שלום": 4,
-	} {
-		require.Equal(t, want, report.Columns(text), "%q", text)
-	}
-}
-
 // Columns below a wide text stood further to the left than those below a narrow one.
 func TestTablesAlignWideCharacters(t *testing.T) {
 	r := &replay.Report{Totals: replay.Totals{Writes: 1}, Worst: []replay.Cell{{Key: "cities/東京", Field: "f", Rule: "lww", Value: `1`},
@@ -168,9 +135,9 @@ func TestTablesAlignWideCharacters(t *testing.T) {
 	require.NoError(t, report.Run(&b, r, nil, nil))
 	var at []int
 	for line := range strings.Lines(b.String()) {
-		require.LessOrEqual(t, report.Columns(strings.TrimSuffix(line, "\n")), report.Width)
+		require.LessOrEqual(t, layout.Columns(strings.TrimSuffix(line, "\n")), layout.Width)
 		if before, _, ok := strings.Cut(line, "  lww "); ok {
-			at = append(at, report.Columns(before))
+			at = append(at, layout.Columns(before))
 		}
 	}
 	require.Len(t, at, 3)
