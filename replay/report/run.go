@@ -35,6 +35,7 @@ func run(p *layout.Page, w io.Writer, r *replay.Report, judged *reads.Report, ne
 	}
 	p.Heading(fmt.Sprintf("%s (%.8s) over %s of %s", name(r.Table.File), r.Table.Fingerprint, layout.Plural(records, "record"),
 		layout.Plural(int64(len(r.Inputs)), "input")))
+	inputs(p, r)
 	if r.Totals.Writes == 0 {
 		p.Title(noWrite)
 	} else {
@@ -84,6 +85,38 @@ func partial(p *layout.Page, r *replay.Report) {
 	p.Line(fmt.Sprintf("PARTIAL: interrupted after %d of %s%s: what follows is of what was read, and no more", whole,
 		layout.Plural(int64(len(r.Inputs)), "input"), more))
 	p.Line("")
+}
+
+// mostInputs is of how many inputs a text says what each held.
+const mostInputs = 10
+
+// inputs says what was read from where, when there are several: whether that is all of it should be looked at before the figures.
+func inputs(p *layout.Page, r *replay.Report) {
+	if len(r.Inputs) < 2 {
+		return
+	}
+	p.Title("Inputs")
+	tab := layout.Table{Columns: []layout.Column{{Head: "input", Least: 16}, {Head: "region", Least: 8, Spare: true}, {Head: ">writes"},
+		{Head: ">reads", Spare: true}, {Head: ">snapshot rows", Spare: true}, {Head: ">repeated", Spare: true}, {Head: ">set aside", Spare: true},
+		{Head: ">without origin", Spare: true}, {Head: "interrupted", Spare: true}}}
+	for _, in := range r.Inputs[:min(len(r.Inputs), mostInputs)] {
+		region, unread := "", ""
+		if in.Region != "" {
+			region = name(in.Region)
+		}
+		switch in.Unread {
+		case "all":
+			unread = "before it"
+		case "rest":
+			unread = "in it"
+		}
+		tab.Row(name(in.Name), region, layout.Dashed(in.Writes), layout.Dashed(in.Reads), layout.Dashed(in.Snapshots), layout.Dashed(in.Repeated),
+			layout.Dashed(in.SetAside), layout.Dashed(in.NoOrigin), unread)
+	}
+	p.Table(&tab)
+	if more := int64(len(r.Inputs) - mostInputs); more > 0 {
+		p.Item("and " + layout.Number(more) + " more")
+	}
 }
 
 func counts(p *layout.Page, r *replay.Report) {
