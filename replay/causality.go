@@ -507,6 +507,9 @@ func (k *key) seenDeliveries(opt *Options, i int, lo, hi []int32) Source {
 			lo[n], hi[n] = 0, int32(len(k.inOrder[n]))
 		}
 	}
+	if k.part.history.renamed { // a row that arrived shows what those had seen who wrote it
+		k.stand[i].names, k.stand[i].namesOwn = true, true
+	}
 	if k.delivered == nil {
 		k.delivered = make([][]arrivals, len(k.nodes))
 	}
@@ -515,10 +518,14 @@ func (k *key) seenDeliveries(opt *Options, i int, lo, hi []int32) Source {
 		came = k.room.arrivals.raw(len(k.nodes))
 		for n := range k.nodes {
 			came[n] = k.room.arrive(k.inOrder[n], true, func(o int32) (int64, bool) {
-				if at := k.arrived(&k.ops[o], home); at > 0 {
+				switch at := k.arrived(&k.ops[o], home); at {
+				case 0:
+					return math.MaxInt64, true // never
+				case unsure:
+					return 0, false
+				default:
 					return at, true
 				}
-				return math.MaxInt64, true // never
 			})
 		}
 		k.delivered[node] = came

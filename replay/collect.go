@@ -33,6 +33,8 @@ type History struct {
 	reads  int64 // that are kept
 	keeps  bool  // reads, and when writes were called
 
+	renamed bool // writes that arrived were named anew
+
 	lengths lengths
 
 	mu     sync.Mutex // held to take what was collected
@@ -64,6 +66,9 @@ type Input struct {
 	Origins  int64 `json:"origins,omitempty"`
 	NoOrigin int64 `json:"no_origin,omitempty"`
 
+	// Arrivals are writes that are at home in the export of another region and were named anew here: see [history.Arrival].
+	Arrivals int64 `json:"arrivals,omitempty"`
+
 	// Codes counts what was set aside by the reason.
 	Codes map[finding.Code]int64 `json:"set_aside_codes,omitempty"`
 
@@ -73,7 +78,7 @@ type Input struct {
 
 // Records returns how many records the input held.
 func (in Input) Records() int64 {
-	return in.Writes + in.Reads + in.Snapshots + in.Watermarks + in.Repeated + in.SetAside + in.Excluded
+	return in.Writes + in.Reads + in.Snapshots + in.Watermarks + in.Repeated + in.SetAside + in.Excluded + in.Arrivals
 }
 
 func (in *Input) aside(code finding.Code, n int64) {
@@ -260,6 +265,7 @@ func (g *group) add(h *History, shelves []shelf) error {
 	}
 	h.reads += g.reads
 	copy(h.inputs[g.first:], g.inputs)
+	h.renamed = h.renamed || slices.ContainsFunc(g.inputs, renames)
 	for _, c := range g.all {
 		h.links.join(&c.links)
 		h.came.join(c.came)
@@ -268,6 +274,8 @@ func (g *group) add(h *History, shelves []shelf) error {
 	runs, err := g.seqs.close()
 	return cmp.Or(err, h.seqs.join(runs))
 }
+
+func renames(in collected) bool { return in.Arrivals > 0 }
 
 func (in *collected) add(o *collected) {
 	in.begun, in.calls = in.begun || o.begun, in.calls || o.calls
@@ -282,6 +290,7 @@ func (in *collected) add(o *collected) {
 	in.Excluded += o.Excluded
 	in.Origins += o.Origins
 	in.NoOrigin += o.NoOrigin
+	in.Arrivals += o.Arrivals
 	in.told.join(&o.told)
 }
 
@@ -436,8 +445,11 @@ func (c *collector) add(b *history.Batch) {
 		case history.Watermark:
 			in.Watermarks++
 			continue
+		case history.Arrival:
+			in.Arrivals++
+		default:
+			in.Writes++
 		}
-		in.Writes++
 		c.put(rec, int64(b.Chunk)<<positionBits|int64(i)+1)
 	}
 	in.Writes += int64(len(b.Plain))
@@ -459,10 +471,13 @@ func (s *writes) put(rec *history.Record, at int64) {
 	}
 	s.record = appendRecord(s.record[:0], &s.names, rec, seq, at)
 	s.filler.put(partition(rec.Key), s.record)
-	s.links.note(rec, seq)
 	if rec.Region != "" {
 		s.came.note(&s.names, rec)
 	}
+	if rec.Kind == history.Arrival {
+		return // it is not the write itself
+	}
+	s.links.note(rec, seq)
 	if seq > 0 {
 		s.seqs = append(s.seqs, noted{s.names.of(string(rec.Node)), seq})
 	}

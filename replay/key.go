@@ -106,7 +106,8 @@ func (c *context) take(rec *history.Record, up []clock.Dot) {
 	c.ids, c.up, c.whole = append(c.ids, rec.Seen...), append(c.up, up...), rec.Whole
 }
 
-// arrived returns the position of an operation in the export of a region, from 1; 0 when it isn't there.
+// arrived returns the position of an operation in the export of a region, from 1; 0 when it isn't there, and [unsure] when nobody
+// knows whether and where it is.
 func (k *key) arrived(o *op, region uint32) int64 {
 	if o.region == region && region > 0 {
 		return o.at
@@ -204,14 +205,18 @@ func (k *key) set(p *payload, rec *history.Record) {
 // add takes a record that the reader read, and its slot; it stands at a position of its export.
 func (k *key) add(r *reader, rec *history.Record, slot int32, at int64) {
 	room := k.room
-	k.ops = append(k.ops, op{
+	to := &k.ops
+	if rec.Kind == history.Arrival {
+		to = &room.came
+	}
+	*to = append(*to, op{
 		wall: rec.Time.Wall, logical: rec.Time.Logical, version: rec.Version, writer: r.node, number: r.number,
 		base: rec.Base, hasBase: rec.HasBase,
 		file: r.file, line: rec.Place.Line, item: int32(rec.Place.Item),
 		region: r.region, at: at,
 		kind: rec.Op, precision: rec.Precision, slot: slot, hash: room.ids.hash(rec.ID),
 	})
-	o := &k.ops[len(k.ops)-1]
+	o := &(*to)[len(*to)-1]
 	if rec.Region == "" {
 		o.region, o.at = 0, 0
 	}
@@ -398,6 +403,7 @@ func (h *opHeap) next() *op {
 func (k *key) settle(sum *Totals, t *tally) {
 	if len(k.ops) == 1 {
 		sum.Writes++
+		k.match(sum, t)
 		return
 	}
 	runs := k.sort()
@@ -462,6 +468,7 @@ func (k *key) settle(sum *Totals, t *tally) {
 		}
 	}
 	sum.Writes += int64(len(k.ops))
+	k.match(sum, t)
 	if k.room.far != nil && k.kept == nil {
 		k.lineUp()
 	}

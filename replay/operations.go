@@ -83,8 +83,10 @@ func (h *History) Operations(opt Options, each func(*KeyOperations)) {
 		slices.SortFunc(inOrder, func(i, j int) int { return strings.Compare(f.part.keys[i].name, f.part.keys[j].name) })
 		for _, i := range inOrder {
 			f.room.built = nil // as above
-			f.operations(f.part.key(i, &f.room), &ops)
-			each(&ops)
+			if k := f.part.key(i, &f.room); len(k.ops) > 0 {
+				f.operations(k, &ops)
+				each(&ops)
+			}
 		}
 	}
 }

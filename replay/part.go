@@ -336,12 +336,12 @@ func (p *part) key(i int, room *room) *key {
 			position |= p.ranks[room.rec.Place.File] << fileBits
 		}
 		if k.kept != nil {
-			spot = int32(len(k.ops))
+			spot = int32(len(k.ops) + len(room.came))
 		} else {
 			room.built = room.built[:0]
 		}
 		k.add(&r, &room.rec, spot, position)
-		if run := p.history.lengths.run; room.far != nil && len(k.ops)%run == 0 {
+		if run := p.history.lengths.run; room.far != nil && len(k.ops)%run == 0 && room.rec.Kind == history.Write {
 			k.sortRun(len(k.ops) - run) // while they are at hand
 		}
 		room.tick()
@@ -383,6 +383,9 @@ func (p *part) tellConfusable(room *room, t *tally) {
 		first := p.keys[list[0]].name
 		for _, i := range list[1:] {
 			k := p.key(i, room)
+			if len(k.ops) == 0 {
+				continue // nothing of it is replayed
+			}
 			place := k.place(&k.ops[0])
 			for i := range k.ops {
 				if other := k.place(&k.ops[i]); other.Compare(place) < 0 {

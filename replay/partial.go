@@ -37,7 +37,7 @@ import (
 
 const (
 	partialForm  = "tiebreak.partial/"
-	partialMagic = partialForm + "v8\n"
+	partialMagic = partialForm + "v9\n"
 )
 
 // packing is how the inside of a partial is packed.
@@ -554,6 +554,7 @@ func (l *loader) into(err error) error {
 	}
 	h.reads += l.readings.reads
 	h.inputs = append(h.inputs, l.inputs...)
+	h.renamed = h.renamed || slices.ContainsFunc(l.inputs, renames)
 	h.links.join(&l.links)
 	h.came.join(l.came)
 	runs, err := l.sequences.close()

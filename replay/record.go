@@ -30,8 +30,12 @@ const (
 	hasNumber // the id is the node and this number, and is not written out
 )
 
-// opBits is how many bits of the byte behind the flags are the op; the rest is the precision.
-const opBits = 4
+// opBits is how many bits of the byte behind the flags are the op; the rest is the precision. The last of them says of a record that is
+// no plain one that it is of a write that arrived.
+const (
+	opBits     = 4
+	arrivedBit = 1 << (opBits - 1)
+)
 
 // appendRecord appends a write in compact form. seq is the number of its id: see [number].
 func appendRecord(b []byte, n *numbers, rec *history.Record, seq uint64, at int64) []byte {
@@ -39,7 +43,11 @@ func appendRecord(b []byte, n *numbers, rec *history.Record, seq uint64, at int6
 	b = append(b, 0, 0) // the length
 	b = appendText(b, rec.Key)
 	flags := flagsOf(rec, seq)
-	b = append(b, flags, byte(rec.Op)|byte(rec.Precision)<<opBits)
+	kind := byte(rec.Op) | byte(rec.Precision)<<opBits
+	if rec.Kind == history.Arrival {
+		kind |= arrivedBit
+	}
+	b = append(b, flags, kind)
 	b = appendUint(b, n.of(string(rec.Node)))
 	b = appendUint(b, rec.Version)
 	b = binary.LittleEndian.AppendUint64(b, uint64(rec.Time.Wall))
@@ -778,6 +786,9 @@ func (r *reader) write(rec *history.Record) (at int64) {
 	if kind&fixedBit != 0 {
 		r.fixed(rec)
 		return 0
+	}
+	if kind&arrivedBit != 0 {
+		rec.Kind, rec.Op = history.Arrival, rec.Op&^arrivedBit
 	}
 	node := r.uint()
 	rec.Node, r.node = clock.Node(r.nameOf(node)), uint32(node)

@@ -116,7 +116,7 @@ func (c *Count) add(d Count) {
 type Totals struct {
 	Writes      int64 `json:"writes"`     // distinct operations
 	Duplicates  int64 `json:"duplicates"` // redelivered operations, counted once
-	Echoes      int64 `json:"echoes"`     // the same operation in the export of another region
+	Echoes      int64 `json:"echoes"`     // operations in the export of another region, where they arrived
 	Keys        int64 `json:"keys"`
 	Cells       int64 `json:"cells"` // keys and fields
 	Conflicts   Count `json:"conflicts"`

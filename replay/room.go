@@ -24,6 +24,8 @@ type room struct {
 	stand    slab[standing]
 	ranks    slab[ranked]
 	echoes   []echo
+	came     []op // what arrived of the key
+	matches  matches
 	kept     slab[payload]
 	scratch  [2]scratch
 	contexts slab[context]
@@ -75,7 +77,8 @@ func (r *room) inFar(f *far, ops int) *room {
 	n.ops.far, n.stand.far, n.ranks.far, n.flags.far, n.counts.far, n.times.far = f, f, f, f, f, f
 	n.indexes.far = f
 	if f != nil {
-		n.echoes = listOf[echo](f, ops)[:0] // it has no more
+		n.echoes = listOf[echo](f, 2*ops)[:0] // few have more
+		n.came = listOf[op](f, ops)[:0]
 	}
 	return n
 }
@@ -95,7 +98,7 @@ func (r *room) begin(name string, ops int, p *part) *key {
 	r.ops.reset()
 	r.stand.reset()
 	r.ranks.reset()
-	r.echoes = r.echoes[:0]
+	r.echoes, r.came = r.echoes[:0], r.came[:0]
 	r.kept.reset()
 	r.scratch[0].slot, r.scratch[1].slot = -1, -1
 	r.contexts.reset()

@@ -244,6 +244,10 @@ func (f *folder) foldSplit(from, then *shelf, level int) error {
 
 // fold merges all that happened to one key, under each table, and counts it.
 func (f *folder) fold(k *key) {
+	if len(k.ops) == 0 { // it arrived, and was written before the history begins
+		k.settle(&f.common.totals, &f.common.told)
+		return
+	}
 	k.know(f.opt, f.common)
 	for t, table := range f.tables {
 		cells := k.fold(table, f.sums[t])

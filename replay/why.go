@@ -97,7 +97,7 @@ func (a *About) Exclude(rec *history.Record) bool {
 		}
 		a.left.Store(true)
 	}
-	if rec.Kind != history.Write || rec.Region == "" || rec.Region == string(rec.Node) {
+	if rec.Kind != history.Write && rec.Kind != history.Arrival || rec.Region == "" || rec.Region == string(rec.Node) {
 		return true
 	}
 	a.mu.Lock()
@@ -134,6 +134,9 @@ func (h *History) Why(table *merge.Table, name string, field *string, opt Option
 	others := newSums(table, &opt, h) // of the fields that are not asked for
 	var names []string
 	err := f.pick(&h.store.parts[partition(name)], name, nil, nil, func(k *key) error {
+		if len(k.ops) == 0 {
+			return nil
+		}
 		k.know(&opt, s)
 		cells := k.foldTo(table, s, func(c *cell) *sums {
 			if asked(c) {

@@ -59,6 +59,7 @@ const (
 	ProbableDuplicate Code = "probable_duplicate" // equal in all but an id, which both lack
 	BelowGCHorizon    Code = "below_gc_horizon"   // older than what was compacted
 	SourceMismatch    Code = "source_mismatch"    // an operation that did not come from where it says
+	UnmatchedArrival  Code = "unmatched_arrival"  // a row of another region whose export does not have it
 	EpochMismatch     Code = "epoch_mismatch"     // two replicas, two memberships
 	SplitBrain        Code = "split_brain"        // two sides accepted writes to one critical key
 	StaleRead         Code = "stale_read"         // a read older than it asked for

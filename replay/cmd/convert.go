@@ -233,6 +233,9 @@ func (v *converter) write(w *history.Writer, b *history.Batch) error {
 		case history.Watermark:
 			v.left["watermark"]++
 			continue
+		case history.Arrival:
+			v.left["repeat"]++
+			continue
 		}
 		if v.each != nil {
 			v.each(rec)

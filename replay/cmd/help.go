@@ -57,7 +57,7 @@ const readingHelp = `  -region NAME=FILE   read FILE as the export of a region: 
                       they did, so that a write has seen what stands before it; one in which none arrive says nothing
                       of that; where a record names no node it began there; may be given several times
   -origin COLUMN      the column in which the application wrote where a write began: for feeds of which each has the
-                      writes of all regions as its own; when a write arrived is then not known, but for -lag
+                      writes of all regions as its own; a row that arrived tells which write it is, and when it came
   -format NAME        native, msgpack, cockroachdb, dynamodb or spanner; found out for each file when left out
   -scan TIME          rows of a CockroachDB feed with this time are its initial scan; may be given several times
   -tolerate LIST      go on without the records set aside for these codes, as in bad_time,too_large; or all: which

@@ -43,8 +43,8 @@ import (
 // HAZARD: no envelope tells on which cluster a row was written first. Logical replication gives a row a new
 // mvcc_timestamp on the cluster that receives it, so that each write turns up in the feed of every cluster as a write of
 // its own, unless the application keeps the origin in a column and -origin names it, and the feed of the origin is read with
-// -region, in the same run. When it arrived can't be told then, for it is named anew where it arrives: without -lag, what writers
-// had seen is unknown. Feeds that are read one by one, to be converted or kept in partials, keep what arrived as writes. A delete
+// -region, in the same run. Then the row that arrived tells which write of its origin it is, and so what writers there had
+// seen. Feeds that are read one by one, to be converted, keep what arrived as writes. A delete
 // has no such column: with the feeds of several regions it counts in each, made by nobody knows whom (unknown_node); with that
 // of one, in that.
 //
@@ -290,10 +290,6 @@ func (c *change) read(at finding.Place, opt *Options, out *Batch) *problem {
 		return bad
 	}
 
-	if opt.arrived(origin, out.region) {
-		out.count(finding.DuplicateOp)
-		return nil
-	}
 	rec := out.record(at)
 	rec.Kind, rec.Key = c.kind(scanned, out), key
 	rec.began(origin, opt)

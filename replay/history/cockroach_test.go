@@ -91,7 +91,8 @@ func TestCloudStorageFileNamesItsTopic(t *testing.T) {
 	}
 }
 
-// A row that was written in us and replicated to eu is in the feeds of both, under two times: it is one write where both are read.
+// A row that was written in us and replicated to eu is in the feeds of both, under two times: it is one write where both are read, and
+// where it stands in the second says when it arrived.
 func TestAnArrivalIsNoWriteOfItsOwn(t *testing.T) {
 	row := func(wall int64) string {
 		return fmt.Sprintf(`{"after":{"id":1,"v":1,"o":"us"},"before":null,"key":[1],"topic":"t","updated":"%d.0000000000","mvcc_timestamp":"%d.0000000000"}`, wall, wall)
@@ -106,7 +107,7 @@ func TestAnArrivalIsNoWriteOfItsOwn(t *testing.T) {
 		return fmt.Sprintf(`{"commitTimestamp":{"seconds":1701102296,"nanos":%d},"recordSequence":"00000001","serverTransactionId":"tx%d","tableName":"t","modType":"INSERT",`+
 			`"mods":[{"keysJson":"{\"id\":\"1\"}","newValuesJson":"{\"o\":\"us\"}","oldValuesJson":"{}"}],"valueCaptureType":"NEW_ROW"}`, nanos, nanos)
 	}
-	for _, texts := range [][2]string{{mods(1000), mods(2000)}, {row(1701102296662969401), row(1701102296662969402)}, {item("e1", 1701102296, ""), item("e2", 1701102297, "")},
+	for i, texts := range [][2]string{{mods(1000), mods(2000)}, {row(1701102296662969401), row(1701102296662969402)}, {item("e1", 1701102296, ""), item("e2", 1701102297, "")},
 		{item("e1", 1701102296, ""), item("e2", 1701102297, stamp)}} {
 		read := func(region, text string, regions ...string) told {
 			source := Reader(region, strings.NewReader(text))
@@ -115,10 +116,20 @@ func TestAnArrivalIsNoWriteOfItsOwn(t *testing.T) {
 		}
 		us, eu := read("us", texts[0], "us", "eu"), read("eu", texts[1], "eu", "us")
 		assert.Len(t, us.records, 1, "at home")
-		assert.Empty(t, eu.records)
-		assert.EqualValues(t, 1, eu.counts[finding.DuplicateOp])
+		assert.Equal(t, Write, us.records[0].Kind)
+		if i == 0 { // nothing follows from where it stands
+			assert.Empty(t, eu.records)
+			assert.EqualValues(t, 1, eu.counts[finding.DuplicateOp])
+		} else {
+			assert.Equal(t, "us", us.records[0].Region)
+			require.Len(t, eu.records, 1)
+			assert.Equal(t, Arrival, eu.records[0].Kind)
+			assert.Equal(t, "eu", eu.records[0].Region)
+			assert.EqualValues(t, "us", eu.records[0].Node)
+		}
 		alone := read("eu", texts[1], "eu")
 		require.Len(t, alone.records, 1, "nobody else has it")
+		assert.Equal(t, Write, alone.records[0].Kind)
 		assert.EqualValues(t, "us", alone.records[0].Node)
 	}
 }

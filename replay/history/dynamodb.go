@@ -40,9 +40,9 @@ import (
 //
 // HAZARD: the current version of global tables says nowhere in which region a write began, and names the write anew in
 // each region's stream. Each write turns up in the stream of every region as a write of its own, unless the
-// application keeps the origin in an attribute and -origin names it, and the stream of the origin is read with -region. When it
-// arrived can't be told then: without -lag, what writers had seen is unknown. A REMOVE has no such attribute: with the streams of
-// several regions it counts in each, made by nobody knows whom (unknown_node).
+// application keeps the origin in an attribute and -origin names it, and the stream of the origin is read with -region. Then the item
+// that arrived tells which write of its origin it is, and so what writers there had seen. A REMOVE has no such attribute: with the
+// streams of several regions it counts in each, made by nobody knows whom (unknown_node).
 //
 // HAZARD: Streams tell of a write in whole seconds, and the SequenceNumbers of two regions say nothing to each other: of writes
 // within one second that two regions made, a rule that goes by time keeps one by chance, and it counts as a coin toss. In
@@ -52,7 +52,8 @@ import (
 // rule that goes by time decides by their values, whichever came first.
 //
 // HAZARD: Kinesis, Firehose and incremental exports keep no order. Of their records nothing follows from what stands before
-// what, so they tell nothing of what writers had seen, and what several regions have of one write is a duplicate.
+// what, so they tell nothing of what writers had seen (without -lag it is unknown), and what several regions have of one write is a
+// duplicate.
 //
 // HAZARD: in the region where a write to a table of version 2017.11.29 began, its first record has no name yet: it counts there
 // besides the named one that the other regions have, unless -origin tells where each began, as above.

@@ -97,8 +97,8 @@ func (w *itemWrite) append(r *dynamoReader) *problem {
 		fields = w.primary // an item that is nothing but its key
 	}
 
-	if r.opt.arrived(node, r.out.region) {
-		r.out.count(finding.DuplicateOp)
+	if w.unordered && r.opt.arrived(node, r.out.region) {
+		r.out.count(finding.DuplicateOp) // nothing follows from where it stands
 		return nil
 	}
 	if w.event == "MODIFY" && !w.hasBefore && !deleted {

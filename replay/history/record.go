@@ -17,6 +17,7 @@ const (
 	Read                  // what a reader saw
 	Snapshot              // a row of state as of some moment: counted, never replayed as a write
 	Watermark             // "nothing older will follow": resolved timestamps, heartbeats, partition ends
+	Arrival               // a write of another region where it arrived and was named anew: see [Options.Regions]
 )
 
 // Record is one record of a history: a write or a read and where it was found. Its strings point into the chunk of

@@ -126,25 +126,29 @@ func (columns image) unchanged() bool {
 }
 
 // arrived reports whether a record of a region's export is of a write that began elsewhere and stands in the export of that
-// region.
+// region too.
 func (o *Options) arrived(origin clock.Node, region string) bool {
 	return origin != "" && region != "" && string(origin) != region && slices.Contains(o.Regions, string(origin))
 }
 
-// exchanged reports whether the exports of several regions are read of which each has the writes of all: what arrives is left to
-// the export in which it is at home. Then nothing follows from where a record stands, nor from what is not there; and of a record
+// exchanged reports whether the exports of several regions are read of which each has the writes of all. Then of a record
 // without an origin nobody knows whether it arrived.
 func (o *Options) exchanged() bool {
 	return o.Origin != "" && slices.ContainsFunc(o.Regions, func(r string) bool { return r != o.Regions[0] })
 }
 
-// began says of a record, which is in the export of a region, where it began. What nothing says is "".
+// began says of a record, which is in the export of a region, where it began: of a write that is at home in another one of which the
+// export is read, that it arrived. What nothing says is "", and of what is neither at home nor arrived nothing follows from where it
+// stands.
 func (rec *Record) began(origin clock.Node, opt *Options) {
 	exchanged := opt.exchanged()
 	if rec.Node = origin; origin == "" && !exchanged {
 		rec.Node = clock.Node(rec.Region)
 	}
-	if exchanged {
+	switch {
+	case rec.Kind == Write && opt.arrived(origin, rec.Region):
+		rec.Kind = Arrival
+	case exchanged && string(origin) != rec.Region:
 		rec.Region = ""
 	}
 }

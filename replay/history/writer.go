@@ -339,6 +339,8 @@ func unwritable(rec *Record) string {
 		return "a snapshot row is not a write"
 	case rec.Kind == Watermark:
 		return "a watermark is not a write"
+	case rec.Kind == Arrival:
+		return "a write that arrived is one of another export"
 	case rec.Key == "":
 		return "no key"
 	case len(rec.Seen) > 0 && len(rec.SeenUp) > 0:

@@ -147,6 +147,9 @@ var explained = []Explained{
 		"Records may be nested 64 deep."},
 	{finding.TooLarge, "longer than the limit", ByReading,
 		"A record may take 8 MiB."},
+	{finding.UnmatchedArrival, "a row of another region whose export does not have it: not replayed", ByRun,
+		"At the beginning of a history there are some: they were written before it, and arrived in it. Elsewhere the row was changed where it " +
+			"arrived, or a write there did not set the column that -origin names. What it may have shown is a range."},
 	{finding.SnapshotRow, "state as of some moment, not a write: not replayed", ByRun,
 		"Nothing: it is a count. A history is of writes, and the rows of a scan are none."},
 	{finding.DuplicateOp, "an operation delivered again: counted once", ByRun,

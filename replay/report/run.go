@@ -97,7 +97,7 @@ func inputs(p *layout.Page, r *replay.Report) {
 	}
 	p.Title("Inputs")
 	tab := layout.Table{Columns: []layout.Column{{Head: "input", Least: 16}, {Head: "region", Least: 8, Spare: true}, {Head: ">writes"},
-		{Head: ">reads", Spare: true}, {Head: ">snapshot rows", Spare: true}, {Head: ">repeated", Spare: true}, {Head: ">set aside", Spare: true},
+		{Head: ">reads", Spare: true}, {Head: ">snapshot rows", Spare: true}, {Head: ">arrivals", Spare: true}, {Head: ">repeated", Spare: true}, {Head: ">set aside", Spare: true},
 		{Head: ">without origin", Spare: true}, {Head: "interrupted", Spare: true}}}
 	for _, in := range r.Inputs[:min(len(r.Inputs), mostInputs)] {
 		region, unread := "", ""
@@ -110,8 +110,8 @@ func inputs(p *layout.Page, r *replay.Report) {
 		case "rest":
 			unread = "in it"
 		}
-		tab.Row(name(in.Name), region, layout.Dashed(in.Writes), layout.Dashed(in.Reads), layout.Dashed(in.Snapshots), layout.Dashed(in.Repeated),
-			layout.Dashed(in.SetAside), layout.Dashed(in.NoOrigin), unread)
+		tab.Row(name(in.Name), region, layout.Dashed(in.Writes), layout.Dashed(in.Reads), layout.Dashed(in.Snapshots), layout.Dashed(in.Arrivals),
+			layout.Dashed(in.Repeated), layout.Dashed(in.SetAside), layout.Dashed(in.NoOrigin), unread)
 	}
 	p.Table(&tab)
 	if more := int64(len(r.Inputs) - mostInputs); more > 0 {
@@ -134,7 +134,7 @@ func counts(p *layout.Page, r *replay.Report) {
 		}
 	}
 	some("delivered again", t.Duplicates, "and counted once")
-	some("echoes", t.Echoes, "of the same writes in the exports of other regions")
+	some("arrivals", t.Echoes, "of these writes in the exports of other regions")
 	tab.Row("conflicts", Between(t.Conflicts), "pairs of writes, neither of which had seen the other")
 	if t.Conflicts.Max > 0 {
 		tab.Row("in conflict", Between(t.Conflicting), "of the writes")
@@ -278,16 +278,20 @@ func notKnown(p *layout.Page, r *replay.Report, judged *reads.Report) {
 	}
 	if untold > 0 {
 		advice := "Name the region of each export with -region, or state the replication lag with -lag."
-		regions := make(map[string]bool)
+		regions, origins := make(map[string]bool), int64(0)
 		for _, in := range r.Inputs {
-			regions[in.Region] = true
+			regions[in.Region], origins = true, origins+in.Origins
 		}
-		if delete(regions, ""); len(regions) > 1 {
+		switch delete(regions, ""); {
+		case len(regions) < 2:
+		case origins > 0:
+			advice = "Nothing says when the writes to these keys arrived in other regions: state the replication lag with -lag."
+		default:
 			advice = "An export in which no writes of another region stand doesn't say when they arrived: state the replication lag with -lag."
 		}
 		note("Nothing says what the writers of " + layout.Number(untold) + " of the " + layout.Plural(told+untold, "write") + " to keys of several or unnamed nodes had seen: " +
 			"what turns on it is given as a range. " + advice)
-		if len(regions) > 1 && r.Totals.Echoes == 0 {
+		if len(regions) > 1 && r.Totals.Echoes == 0 && origins == 0 {
 			note("No write stands in the exports of two regions. Where each export holds its own region's writes alone, that is as it should be. Where it holds those of " +
 				"all, as the feeds of CockroachDB's logical replication and the streams of a global table of DynamoDB do, each write counts once in each: " +
 				"name the column that tells where a write began with -origin.")

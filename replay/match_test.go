@@ -1,0 +1,243 @@
+package replay
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tiebreakhq/tiebreak/merge"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/replay/history"
+)
+
+// rowSite is a region of a database that replicates whole rows and gives those that arrive new times.
+type rowSite struct {
+	name string
+	rows map[int]rowOf
+	feed []string
+	at   []int64 // of each line
+}
+
+type rowOf struct {
+	columns string // but the origin
+	origin  string
+	wall    int64
+}
+
+// rowWrite is what a simulation knows of a write: which writes of its row each region had applied when it was made, as the number of
+// the last one of each other region.
+type rowWrite struct {
+	row, site, index int
+	wall             int64
+	seen             []int
+}
+
+// rowWorld lets sites write rows and replicate them, the later write winning row by row.
+type rowWorld struct {
+	sites  []*rowSite
+	writes []rowWrite
+	count  map[[2]int]int // of the writes to a row in a site
+	shown  map[[3]int]int // of a row in a site, up to which write of another it was shown
+	cuts   []int64        // pairs of times
+}
+
+func newRowWorld(r *rand.Rand, sites, rows, writes, values int, cut bool) *rowWorld {
+	w := &rowWorld{count: map[[2]int]int{}, shown: map[[3]int]int{}}
+	for s := range sites {
+		w.sites = append(w.sites, &rowSite{name: []string{"eu", "us", "ap"}[s], rows: map[int]rowOf{}})
+	}
+	type event struct {
+		at int64
+		do func(at int64)
+	}
+	var events []event
+	const start, span = int64(1_700_000_000_000_000_000), int64(1_000_000_000_000)
+	plan := func(at int64, do func(at int64)) {
+		i, _ := slices.BinarySearchFunc(events, at, func(e event, at int64) int { return cmp.Compare(e.at, at) })
+		events = slices.Insert(events, i, event{at, do})
+	}
+	for s := range sites {
+		for range writes {
+			plan(start+r.Int64N(span), func(at int64) {
+				row := r.IntN(rows)
+				index := w.write(r, s, row, values, at)
+				now := w.sites[s].rows[row]
+				for other := range sites {
+					if other == s {
+						continue
+					}
+					arrives := at + 1 + r.Int64N(span/100)
+					if cut && at > start+span/3 && at < start+span/2 {
+						arrives = start + span/2 + r.Int64N(span/100)
+					}
+					plan(arrives, func(at int64) { w.arrive(other, s, row, index, now, at) })
+				}
+			})
+		}
+	}
+	for len(events) > 0 {
+		e := events[0]
+		events = events[1:]
+		e.do(e.at)
+	}
+	return w
+}
+
+func (w *rowWorld) write(r *rand.Rand, s, row, values int, at int64) int {
+	site := w.sites[s]
+	w.count[[2]int{row, s}]++
+	write := rowWrite{row: row, site: s, index: w.count[[2]int{row, s}], wall: at}
+	for other := range w.sites {
+		write.seen = append(write.seen, w.shown[[3]int{row, s, other}])
+	}
+	write.seen[s] = write.index - 1
+	w.writes = append(w.writes, write)
+	columns := fmt.Sprintf(`"a":%d,"b":%d`, r.IntN(values), r.IntN(values))
+	if r.IntN(4) == 0 {
+		columns += `,"c":null`
+	}
+	w.put(site, row, rowOf{columns, site.name, at}, at)
+	return write.index
+}
+
+func (w *rowWorld) put(site *rowSite, row int, now rowOf, at int64) {
+	text := func(o rowOf) string {
+		if o.origin == "" {
+			return "null"
+		}
+		return fmt.Sprintf(`{"id":%d,%s,"origin":%q}`, row, o.columns, o.origin)
+	}
+	site.feed = append(site.feed, fmt.Sprintf(`{"after":%s,"before":%s,"key":[%d],"mvcc_timestamp":"%d.0000000000","topic":"t","updated":"%d.0000000000"}`,
+		text(now), text(site.rows[row]), row, at, at))
+	site.at = append(site.at, at)
+	site.rows[row] = now
+}
+
+// arrive applies a row unless there is a newer one. Who is shown it had seen all that its origin had written before, and what that
+// one had been shown.
+func (w *rowWorld) arrive(s, from, row, index int, now rowOf, at int64) {
+	if w.sites[s].rows[row].wall > now.wall {
+		return
+	}
+	w.put(w.sites[s], row, now, at)
+	mine := [3]int{row, s, from}
+	w.shown[mine] = max(w.shown[mine], index)
+	for _, write := range w.writes {
+		if write.row == row && write.site == from && write.index == index {
+			for other, up := range write.seen {
+				if other != s && other != from {
+					mine := [3]int{row, s, other}
+					w.shown[mine] = max(w.shown[mine], up)
+				}
+			}
+		}
+	}
+}
+
+// collect reads the feeds from a time on, some of whose lines come twice.
+func (w *rowWorld) collect(t *testing.T, r *rand.Rand, from int64, opt history.Options) *History {
+	var sources []history.Source
+	opt.Origin = "origin"
+	for _, site := range w.sites {
+		opt.Regions = append(opt.Regions, site.name)
+	}
+	for _, site := range w.sites {
+		begin, _ := slices.BinarySearch(site.at, from)
+		lines := slices.Clone(site.feed[begin:])
+		for range len(lines) / 10 { // a feed that starts again repeats itself
+			at := r.IntN(len(lines))
+			lines = slices.Insert(lines, min(at+1+r.IntN(20), len(lines)), lines[at])
+		}
+		s := history.Reader(site.name+".json", strings.NewReader(strings.Join(lines, "\n")))
+		s.Region = site.name
+		sources = append(sources, s)
+	}
+	h, err := Collect(sources, opt)
+	require.NoError(t, err)
+	return h
+}
+
+// What writers had seen is told by the rows that arrived: exactly where no two are alike, and else within bounds.
+func TestRowsThatArrivedTellWhatWritersHadSeen(t *testing.T) {
+	strays := int64(0)
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		sites, unique := 2+int(seed%2), seed%3 > 0
+		values := 2
+		if unique {
+			values = 1_000_000_000
+		}
+		w := newRowWorld(r, sites, 1+r.IntN(4), 30, values, seed%4 > 0)
+		from := int64(0)
+		if seed%6 > 3 { // the exports begin in the middle of the day
+			from = w.writes[len(w.writes)/4].wall
+		}
+		truth, first := map[int64]*rowWrite{}, map[[2]int]int{}
+		for i := range w.writes {
+			write := &w.writes[i]
+			if write.wall >= from {
+				truth[write.wall] = write
+			} else {
+				first[[2]int{write.row, write.site}] = write.index
+			}
+		}
+		opt := history.Options{}
+		if seed%5 == 0 {
+			opt.Memory = 1 << 16
+		}
+		h := w.collect(t, r, from, opt)
+		if seed%7 == 0 {
+			h.lengths.keep = 8 // payloads are read again
+		}
+		seen, exact, open := 0, 0, 0
+		h.Operations(Options{}, func(k *KeyOperations) {
+			for i := range k.Ops {
+				o := &k.Ops[i]
+				seen++
+				write := truth[o.Stamp.Time.Wall]
+				require.NotNil(t, write, "seed %d: a row that arrived was taken for a write", seed)
+				require.Equal(t, w.sites[write.site].name, string(o.Stamp.Node))
+				require.Equal(t, Deliveries, o.Known)
+				for n, node := range k.Nodes {
+					of := slices.IndexFunc(w.sites, func(s *rowSite) bool { return s.name == string(node) })
+					had := int32(max(write.seen[of]-first[[2]int{write.row, of}], 0))
+					require.LessOrEqual(t, o.Low[n], had, "seed %d: %s of %s, of %s", seed, o.ID, o.Stamp.Node, node)
+					require.GreaterOrEqual(t, o.High[n], had, "seed %d: %s of %s, of %s", seed, o.ID, o.Stamp.Node, node)
+					if o.Low[n] == o.High[n] {
+						exact++
+					} else {
+						open++
+					}
+				}
+			}
+		})
+		require.NoError(t, h.Err())
+		require.Len(t, truth, seen, "seed %d", seed)
+		if unique && from == 0 {
+			require.Zero(t, open, "seed %d: of rows that differ all is known", seed)
+		}
+		require.Greater(t, exact, open, "seed %d", seed)
+		report := h.Run(merge.MustParseTable("* * lww"), Options{})
+		require.Len(t, truth, int(report.Totals.Writes))
+		require.Zero(t, report.Totals.Diverged)
+		if from == 0 {
+			require.Zero(t, report.Found(finding.UnmatchedArrival), "seed %d", seed)
+		}
+		strays += report.Found(finding.UnmatchedArrival)
+
+		var kept bytes.Buffer
+		require.NoError(t, h.Save(&kept))
+		again, err := Load(&kept, history.Options{})
+		require.NoError(t, err)
+		require.Equal(t, report, again.Run(merge.MustParseTable("* * lww"), Options{}))
+		require.NoError(t, again.Close())
+		require.NoError(t, h.Close())
+	}
+	require.NotZero(t, strays)
+}
