@@ -66,6 +66,9 @@ type Input struct {
 	Origins  int64 `json:"origins,omitempty"`
 	NoOrigin int64 `json:"no_origin,omitempty"`
 
+	// Strange is how many of Origins name no region of which the export is read.
+	Strange int64 `json:"strange_origin,omitempty"`
+
 	// Arrivals are writes that are at home in the export of another region and were named anew here: see [history.Arrival].
 	Arrivals int64 `json:"arrivals,omitempty"`
 
@@ -290,6 +293,7 @@ func (in *collected) add(o *collected) {
 	in.Excluded += o.Excluded
 	in.Origins += o.Origins
 	in.NoOrigin += o.NoOrigin
+	in.Strange += o.Strange
 	in.Arrivals += o.Arrivals
 	in.told.join(&o.told)
 }
@@ -415,6 +419,7 @@ func (c *collector) add(b *history.Batch) {
 	in.Excluded += b.Excluded
 	in.Origins += b.Origins
 	in.NoOrigin += b.NoOrigin
+	in.Strange += b.Strange
 	for _, f := range b.Aside {
 		in.aside(f.Code, 1)
 		in.told.tell(f)

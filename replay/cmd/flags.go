@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,6 +92,17 @@ func (r *regions) String() string {
 		all = append(all, in.region+"="+in.name)
 	}
 	return strings.Join(all, ",")
+}
+
+// names returns the regions, each once, for a message.
+func (r *regions) names() string {
+	var names []string
+	for _, in := range *r {
+		if !slices.Contains(names, in.region) {
+			names = append(names, in.region)
+		}
+	}
+	return strings.Join(names, " or ")
 }
 
 func (r *regions) Set(text string) error {

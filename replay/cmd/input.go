@@ -333,10 +333,16 @@ func (c *command) collect(in *input, histories, partials []history.Source) (*rep
 		}
 	}
 	var rows history.Stats
+	strange := int64(0)
 	for _, i := range h.Inputs() {
-		rows.Origins, rows.NoOrigin = rows.Origins+i.Origins, rows.NoOrigin+i.NoOrigin
+		rows.Origins, rows.NoOrigin, strange = rows.Origins+i.Origins, rows.NoOrigin+i.NoOrigin, strange+i.Strange
 	}
-	if err := in.checkOrigin(rows); err != nil {
+	err = in.checkOrigin(rows)
+	if err == nil && len(in.regions) > 1 && rows.Origins > 0 && strange == rows.Origins {
+		err = hinted{fmt.Errorf("none of %d rows says in column %q that it was written in %s", rows.Origins, in.origin, in.regions.names()),
+			"-region names a region as that column spells it"}
+	}
+	if err != nil {
 		_ = h.Close()
 		return nil, err
 	}

@@ -25,6 +25,7 @@ type Batch struct {
 	Excluded int64 // records that [Options.Exclude] left out
 	Origins  int64 // rows that say in the column of [Options.Origin] where they were written
 	NoOrigin int64 // those that do not
+	Strange  int64 // those of Origins that name none of [Options.Regions], where there are some
 	Lines    int64 // lines that end in the chunk; frames of a msgpack stream
 	Bytes    int64 // of the chunk, unpacked
 

@@ -174,6 +174,9 @@ func (b *Batch) origin(columns image, opt *Options) (clock.Node, *problem) {
 		return "", newProblem(finding.UnknownNode, "origin in column %q: %v", opt.Origin, err)
 	}
 	b.Origins++
+	if len(opt.Regions) > 0 && !slices.Contains(opt.Regions, name) {
+		b.Strange++
+	}
 	return node, nil
 }
 

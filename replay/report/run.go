@@ -98,7 +98,7 @@ func inputs(p *layout.Page, r *replay.Report) {
 	p.Title("Inputs")
 	tab := layout.Table{Columns: []layout.Column{{Head: "input", Least: 16}, {Head: "region", Least: 8, Spare: true}, {Head: ">writes"},
 		{Head: ">reads", Spare: true}, {Head: ">snapshot rows", Spare: true}, {Head: ">arrivals", Spare: true}, {Head: ">repeated", Spare: true}, {Head: ">set aside", Spare: true},
-		{Head: ">without origin", Spare: true}, {Head: "interrupted", Spare: true}}}
+		{Head: ">without origin", Spare: true}, {Head: ">of other regions", Spare: true}, {Head: "interrupted", Spare: true}}}
 	for _, in := range r.Inputs[:min(len(r.Inputs), mostInputs)] {
 		region, unread := "", ""
 		if in.Region != "" {
@@ -111,7 +111,7 @@ func inputs(p *layout.Page, r *replay.Report) {
 			unread = "in it"
 		}
 		tab.Row(name(in.Name), region, layout.Dashed(in.Writes), layout.Dashed(in.Reads), layout.Dashed(in.Snapshots), layout.Dashed(in.Arrivals),
-			layout.Dashed(in.Repeated), layout.Dashed(in.SetAside), layout.Dashed(in.NoOrigin), unread)
+			layout.Dashed(in.Repeated), layout.Dashed(in.SetAside), layout.Dashed(in.NoOrigin), layout.Dashed(in.Strange), unread)
 	}
 	p.Table(&tab)
 	if more := int64(len(r.Inputs) - mostInputs); more > 0 {
