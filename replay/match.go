@@ -33,6 +33,12 @@ type matches struct {
 	hashes []uint64 // of the arrivals
 }
 
+// late is how long after it was written a write of one node arrived in a region, by its time in the one and in the other.
+type late struct {
+	from, in uint32
+	nanos    int64
+}
+
 // image is the hash of a row, and the place of what wrote it among the operations of its origin.
 type image struct {
 	hash uint64
@@ -149,6 +155,9 @@ func (k *key) matchFrom(came []op, m *matches, sum *Totals, t *tally) {
 			sum.Echoes++
 			m.sure[m.first[j]] = min(m.sure[m.first[j]], o.at)
 			m.may[m.last[j]] = min(m.may[m.last[j]], o.at)
+			if own := &k.ops[m.own[m.first[j]]]; m.first[j] == m.last[j] && !own.time().IsZero() && !o.time().IsZero() {
+				k.room.late = append(k.room.late, late{writer, region, o.wall - own.wall})
+			}
 			continue
 		}
 		// It may show anything that its origin had written by then.

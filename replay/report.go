@@ -25,13 +25,14 @@ type Report struct {
 	Partial bool `json:"partial,omitempty"`
 
 	Totals    Totals     `json:"totals"`
-	Causality []Known    `json:"causality"` // how much is known of what writers had seen
-	Decided   Decisions  `json:"decided"`   // which rung decided against the losers
-	Skew      []Skew     `json:"skew"`      // between the clocks of two nodes, as the history shows it
-	Rules     []RuleSum  `json:"rules"`     // in the order of the table
-	Checks    []CheckSum `json:"checks"`    // of checks and unique fields, in the order of the table
-	Worst     []Cell     `json:"worst"`     // the cells that lose most
-	Findings  []Finding  `json:"findings"`  // by code
+	Causality []Known    `json:"causality"`      // how much is known of what writers had seen
+	Decided   Decisions  `json:"decided"`        // which rung decided against the losers
+	Skew      []Skew     `json:"skew"`           // between the clocks of two nodes, as the history shows it
+	Late      []Lateness `json:"late,omitempty"` // how long writes took to arrive, where the exports show it
+	Rules     []RuleSum  `json:"rules"`          // in the order of the table
+	Checks    []CheckSum `json:"checks"`         // of checks and unique fields, in the order of the table
+	Worst     []Cell     `json:"worst"`          // the cells that lose most
+	Findings  []Finding  `json:"findings"`       // by code
 }
 
 // CheckSum is how often a check or a unique line of the table was tried: one that never was says nothing.
@@ -239,6 +240,18 @@ type Skew struct {
 	Behind string `json:"behind"`
 	Nanos  int64  `json:"nanos"`
 	Seen   int64  `json:"seen"` // how many writes show it
+}
+
+// Lateness is how long after they were written the writes of a node arrived in a region, by the time that each of the two exports has
+// of them, in nanoseconds and to three digits: the middle, the 99th of a hundred, and the greatest. Where a clock is behind the other's
+// it may be less than nothing. What did not arrive, for a newer row was there, is in none.
+type Lateness struct {
+	From   string `json:"from"`
+	In     string `json:"in"`
+	Writes int64  `json:"writes"`
+	P50    int64  `json:"p50"`
+	P99    int64  `json:"p99"`
+	Max    int64  `json:"max"`
 }
 
 // RuleSum is what one line of the table did.

@@ -25,6 +25,7 @@ type room struct {
 	ranks    slab[ranked]
 	echoes   []echo
 	came     []op // what arrived of the key
+	late     []late
 	matches  matches
 	kept     slab[payload]
 	scratch  [2]scratch
@@ -98,7 +99,7 @@ func (r *room) begin(name string, ops int, p *part) *key {
 	r.ops.reset()
 	r.stand.reset()
 	r.ranks.reset()
-	r.echoes, r.came = r.echoes[:0], r.came[:0]
+	r.echoes, r.came, r.late = r.echoes[:0], r.came[:0], r.late[:0]
 	r.kept.reset()
 	r.scratch[0].slot, r.scratch[1].slot = -1, -1
 	r.contexts.reset()

@@ -270,6 +270,7 @@ func (f *folder) fold(k *key) {
 // know works out all that doesn't depend on a table: the operations, each once, and what their writers had seen.
 func (k *key) know(opt *Options, s *sums) {
 	k.settle(&s.totals, &s.told)
+	s.arrived(k.room.late)
 	s.totals.Keys++
 	k.arrange(opt, &s.told)
 	s.known(k)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -19,8 +20,9 @@ type sums struct {
 	totals  Totals
 	sources [numSources]int64
 	decided Decisions
-	margins *filler        // of decisions by time: see close
-	skew    map[pair]*Skew // ahead, behind
+	margins *filler                  // of decisions by time: see close
+	skew    map[pair]*Skew           // ahead, behind
+	late    map[pair]map[int64]int64 // of a node, in a region: how many arrived so long after they were written, to three digits
 	rules   []RuleSum
 	worst   worst
 	told    tally
@@ -79,6 +81,11 @@ func (s *sums) join(o *sums) {
 		}
 		known.Nanos, known.Seen = max(known.Nanos, k.Nanos), known.Seen+k.Seen
 	}
+	for p, n := range o.late {
+		for nanos, count := range n {
+			s.arrivedAfter(p, nanos, count)
+		}
+	}
 	for i := range o.rules {
 		s.rules[i].add(&o.rules[i])
 	}
@@ -95,6 +102,53 @@ func (s *sums) join(o *sums) {
 
 // pair is two nodes, by the numbers of their names.
 type pair [2]uint32
+
+// arrived notes how long after they were written writes arrived.
+func (s *sums) arrived(all []late) {
+	for _, l := range all {
+		low := max(bits.Len64(uint64(max(l.nanos, -l.nanos)))-10, 0)
+		s.arrivedAfter(pair{l.from, l.in}, l.nanos>>low<<low, 1)
+	}
+}
+
+func (s *sums) arrivedAfter(p pair, nanos, count int64) {
+	of := s.late[p]
+	if of == nil {
+		if s.late == nil {
+			s.late = make(map[pair]map[int64]int64)
+		}
+		of = make(map[int64]int64)
+		s.late[p] = of
+	}
+	of[nanos] += count
+}
+
+// lateness returns what was noted by arrived, by node and region.
+func (s *sums) lateness(names []string) []Lateness {
+	var all []Lateness
+	for p, of := range s.late {
+		l := Lateness{From: names[p[0]], In: names[p[1]]}
+		for _, n := range of {
+			l.Writes += n
+		}
+		before := int64(0)
+		for _, nanos := range slices.Sorted(maps.Keys(of)) {
+			until := before + of[nanos]
+			for _, rank := range []struct {
+				part int64
+				at   *int64
+			}{{50, &l.P50}, {99, &l.P99}, {100, &l.Max}} {
+				if nth := (l.Writes*rank.part + 99) / 100; before < nth && nth <= until {
+					*rank.at = nanos
+				}
+			}
+			before = until
+		}
+		all = append(all, l)
+	}
+	slices.SortFunc(all, func(a, b Lateness) int { return cmp.Or(strings.Compare(a.From, b.From), strings.Compare(a.In, b.In)) })
+	return all
+}
 
 const marginSize = 4 + 4 + 8
 
@@ -237,6 +291,7 @@ func (h *History) report(table *merge.Table, s *sums, opt *Options) *Report {
 	slices.SortFunc(r.Skew, func(a, b Skew) int {
 		return cmp.Or(cmp.Compare(b.Nanos, a.Nanos), strings.Compare(a.Ahead, b.Ahead), strings.Compare(a.Behind, b.Behind))
 	})
+	r.Late = s.lateness(h.names.texts)
 	told := tally{}
 	for i := range h.inputs {
 		told.join(&h.inputs[i].told)

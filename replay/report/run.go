@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
@@ -41,6 +42,7 @@ func run(p *layout.Page, w io.Writer, r *replay.Report, judged *reads.Report, ne
 	} else {
 		counts(p, r)
 		decisions(p, r)
+		late(p, r)
 		rules(p, r)
 		worst(p, r)
 	}
@@ -187,6 +189,22 @@ func decisions(p *layout.Page, r *replay.Report) {
 	for _, s := range r.Skew[:min(len(r.Skew), 3)] {
 		p.Item(fmt.Sprintf("clock of %s seen %s ahead of %s (%s)", name(s.Ahead), duration(s.Nanos), name(s.Behind), layout.Plural(s.Seen, "time")))
 	}
+}
+
+// late says how long writes took to arrive.
+func late(p *layout.Page, r *replay.Report) {
+	if len(r.Late) == 0 {
+		return
+	}
+	p.Title("Arrived, after they were written")
+	tab := layout.Table{Columns: []layout.Column{{Head: "of", Least: 16}, {Head: "in", Least: 16}, {Head: ">writes"}, {Head: ">p50"}, {Head: ">p99"}, {Head: ">at most"}}}
+	about := func(nanos int64) string {
+		return duration(time.Duration(nanos).Round(100 * time.Microsecond).Nanoseconds())
+	}
+	for _, l := range r.Late {
+		tab.Row(name(l.From), name(l.In), layout.Number(l.Writes), about(l.P50), about(l.P99), about(l.Max))
+	}
+	p.Table(&tab)
 }
 
 func rules(p *layout.Page, r *replay.Report) {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -100,6 +101,13 @@ func TestFeedsTellWhatHappened(t *testing.T) {
 		require.LessOrEqual(t, r.Totals.Lost.Min, lost)
 		require.GreaterOrEqual(t, r.Totals.Lost.Max, lost)
 		require.LessOrEqual(t, r.Totals.Conflicts.Max-r.Totals.Conflicts.Min, int64(2), "what can't be told apart is little")
+		require.Len(t, r.Late, 2)
+		for _, l := range r.Late { // as long as the cut, and as the link takes
+			require.Greater(t, l.P50, (80 * time.Millisecond).Nanoseconds())
+			require.Less(t, l.P50, (200 * time.Millisecond).Nanoseconds())
+			require.Greater(t, l.Max, (10 * time.Minute).Nanoseconds())
+			require.Less(t, l.Max, (13 * time.Minute).Nanoseconds())
+		}
 		require.NoError(t, all.Close())
 	}
 }
