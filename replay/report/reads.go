@@ -89,7 +89,7 @@ func ReadsTable(r *reads.Report) *layout.Table {
 // about writes a duration to three digits or so.
 func about(d time.Duration) string {
 	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
-		if d >= 10*unit {
+		if d >= 10*unit || d <= -10*unit {
 			return d.Round(unit / 10).String()
 		}
 	}

@@ -198,11 +198,8 @@ func late(p *layout.Page, r *replay.Report) {
 	}
 	p.Title("Arrived, after they were written")
 	tab := layout.Table{Columns: []layout.Column{{Head: "of", Least: 16}, {Head: "in", Least: 16}, {Head: ">writes"}, {Head: ">p50"}, {Head: ">p99"}, {Head: ">at most"}}}
-	about := func(nanos int64) string {
-		return duration(time.Duration(nanos).Round(100 * time.Microsecond).Nanoseconds())
-	}
 	for _, l := range r.Late {
-		tab.Row(name(l.From), name(l.In), layout.Number(l.Writes), about(l.P50), about(l.P99), about(l.Max))
+		tab.Row(name(l.From), name(l.In), layout.Number(l.Writes), about(time.Duration(l.P50)), about(time.Duration(l.P99)), about(time.Duration(l.Max)))
 	}
 	p.Table(&tab)
 }
