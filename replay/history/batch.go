@@ -38,9 +38,11 @@ type Batch struct {
 	dots     slab[clock.Dot]
 	readings slab[Reading]
 
-	change change     // the message at hand
-	mods   dataChange // the record of a change stream at hand
-	types  columnCache
+	change  change       // the message at hand
+	mods    dataChange   // the record of a change stream at hand
+	message kafkaMessage // the message of Debezium at hand
+	types   columnCache
+	schemas schemaCache
 }
 
 var batches = sync.Pool{New: func() any { return new(Batch) }}
@@ -58,7 +60,8 @@ func (b *Batch) Release() {
 }
 
 func (b *Batch) free() {
-	*b = Batch{Records: b.Records[:0], Plain: b.Plain[:0], text: b.text[:0], fields: b.fields, ids: b.ids, dots: b.dots, readings: b.readings, types: b.types}
+	*b = Batch{Records: b.Records[:0], Plain: b.Plain[:0], text: b.text[:0], fields: b.fields, ids: b.ids, dots: b.dots, readings: b.readings, types: b.types,
+		schemas: b.schemas}
 	batches.Put(b)
 }
 

@@ -3,6 +3,7 @@ package history
 import (
 	"bytes"
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 
@@ -74,8 +75,11 @@ func isChangefeed(doc value.Ref) bool {
 }
 
 // isEnvelope reports whether a message has what the wrapped, key_only and enriched envelopes have, and nothing else.
-// The envelopes of Debezium have more.
+// The envelopes of Debezium have more, and name their connector.
 func isEnvelope(message value.Ref) bool {
+	if !message.Get("source").Get("connector").IsAbsent() {
+		return false
+	}
 	if !onlyMembers(message, "after", "before", "key", "topic", "updated", "mvcc_timestamp", "resolved", "op", "source", "ts_ns") {
 		return false
 	}
@@ -273,8 +277,10 @@ func (c *change) read(at finding.Place, opt *Options, out *Batch) *problem {
 	if bad := c.images(out); bad != nil {
 		return bad
 	}
-	if bad := c.checkOp(); bad != nil {
-		return bad
+	if c.op != "" {
+		if bad := checkOp(c.op, c.deleted); bad != nil {
+			return bad
+		}
 	}
 	key, bad := c.rowKey(at, out)
 	if bad != nil {
@@ -322,8 +328,7 @@ func (c *change) images(out *Batch) (bad *problem) {
 		return newProblem(finding.BadField, "\"after\" is a row or null, not %s", article(k))
 	}
 	if isAvro(c.row) {
-		return newProblem(finding.BadField, "Avro spelled as JSON: its values are wrapped in the names of their types; "+
-			"write the changefeed with format=json")
+		return newProblem(finding.BadField, avroText, "the changefeed with format=json")
 	}
 	if c.columns, bad = imageOf(c.row, out, asWritten); bad != nil {
 		return bad
@@ -379,20 +384,6 @@ func (c *change) maybeDeleted() bool {
 	return len(rest) == 0
 }
 
-// checkOp holds the op of an enriched message against its images.
-func (c *change) checkOp() *problem {
-	switch c.op {
-	case "":
-		return nil
-	case "c", "u", "d", "r":
-		if (c.op == "d") == c.deleted {
-			return nil
-		}
-		return newProblem(finding.BadField, "op %q, and \"after\" says otherwise", c.op)
-	}
-	return newProblem(finding.BadField, "op %q is none of c, u, d and r", clip(c.op))
-}
-
 // kind tells a write from a snapshot row, and completes the columns of a write with what they were before.
 func (c *change) kind(scanned bool, out *Batch) Kind {
 	was := c.before.Kind()
@@ -439,14 +430,14 @@ func (c *change) rowKey(at finding.Place, out *Batch) (string, *problem) {
 		}
 		key = row.values() // in the order of their names
 		if c.primaryKey.Len() > 0 {
-			key, bad = c.primaryKeyOf(row)
+			key, bad = row.primaryKey(texts(c.primaryKey), key[:0])
 		}
 	case value.KindAbsent:
 		row := c.columns
 		if c.deleted {
 			row = c.columnsBefore
 		}
-		key, bad = c.primaryKeyOf(row)
+		key, bad = row.primaryKey(texts(c.primaryKey), key[:0])
 	default:
 		bad = newProblem(finding.BadField, "\"key\" is an array or an object, not %s", article(k))
 	}
@@ -460,17 +451,15 @@ func (c *change) rowKey(at finding.Place, out *Batch) (string, *problem) {
 	return out.rowKey(table, key), nil
 }
 
-// primaryKeyOf returns the columns of a row that the message names as its primary key.
-func (c *change) primaryKeyOf(row image) ([]value.Value, *problem) {
-	var key []value.Value
-	for name := range c.primaryKey.Elements() {
-		v := row.get(textOf(name))
-		if v.IsAbsent() {
-			return nil, newProblem(finding.MissingField, "no value of column %q of the primary key", clip(textOf(name)))
+// texts yields the strings of an array.
+func texts(array value.Ref) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for element := range array.Elements() {
+			if !yield(textOf(element)) {
+				return
+			}
 		}
-		key = append(key, v)
 	}
-	return key, nil
 }
 
 // time returns when the row was written, zero when the message doesn't say, and whether the message was sent for

@@ -15,9 +15,10 @@ const (
 	inSeconds      unit = 9
 	inMilliseconds unit = 6
 	inMicroseconds unit = 3
+	inNanoseconds  unit = 0
 )
 
-var unitNames = map[unit]string{inSeconds: "seconds", inMilliseconds: "milliseconds", inMicroseconds: "microseconds"}
+var unitNames = map[unit]string{inSeconds: "seconds", inMilliseconds: "milliseconds", inMicroseconds: "microseconds", inNanoseconds: "nanoseconds"}
 
 // epochTime reads a time that an export counts in a unit which is known from its form. The number may have a fraction
 // and an exponent (1.479499740E9); it is read exactly. A time that only makes sense in another unit is refused.

@@ -55,6 +55,7 @@ func detect(name string, data []byte, end bool, opt *Options) (Format, error) {
 	done := split.cut(&c, data, end)
 	var doc value.Doc
 	strange := "" // what the first is that is valid and of no known shape
+	help := ""    // where it is known, and not read
 	for i, d := range c.documents.all() {
 		if i == probed {
 			break
@@ -71,12 +72,14 @@ func detect(name string, data []byte, end bool, opt *Options) (Format, error) {
 		case len(formats) > 1:
 			return "", fmt.Errorf("%s: %w: it may be %s: name the right one with -format", name, ErrFormat, join(formats))
 		case strange == "":
-			strange = outline(ref)
+			strange, help = outline(ref), flattened(ref)
 		}
 	}
 	switch {
 	case strange == "" && isCSV(data):
 		return "", fmt.Errorf("%s: %w: it is CSV: write the export as JSON", name, ErrFormat)
+	case help != "":
+		return "", fmt.Errorf("%s: %w: its first document is %s", name, ErrFormat, help)
 	case strange != "":
 		return "", fmt.Errorf("%s: %w: its first document is %s: if it is one of %s, name it with -format",
 			name, ErrFormat, strange, join(Formats))
@@ -145,6 +148,9 @@ func isNative(doc value.Ref) bool {
 	if doc.Get("__crdb__").Kind() == value.KindObject {
 		return false // the columns of a row may have any name
 	}
+	if isKafka(doc) || isDebezium(doc) { // whose key is that of a message
+		return false
+	}
 	switch doc.Get("key").Kind() {
 	case value.KindAbsent:
 		return doc.Get("node").Kind() == value.KindString
@@ -189,5 +195,5 @@ func splitterOf(f Format, opt *Options) splitter {
 	case Msgpack:
 		return &frameSplitter{limit: opt.bytes()}
 	}
-	return &documentSplitter{limit: opt.bytes(), limits: opt.Limits}
+	return &documentSplitter{limit: opt.bytes(), limits: opt.Limits, nulls: f == Debezium}
 }

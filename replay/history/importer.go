@@ -19,4 +19,4 @@ type importer struct {
 }
 
 // importers are all there are beside the native forms, in the order in which an ambiguity names them.
-var importers = []importer{cockroachdb, dynamodb, spanner}
+var importers = []importer{cockroachdb, dynamodb, spanner, debezium}

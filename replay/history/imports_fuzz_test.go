@@ -33,7 +33,7 @@ func fixtures(t testing.TB, format Format) [][]byte {
 
 func TestNoExportIsTakenForAnother(t *testing.T) {
 	var doc value.Doc
-	for _, format := range []Format{CockroachDB, DynamoDB, Spanner} {
+	for _, format := range []Format{CockroachDB, DynamoDB, Spanner, Debezium} {
 		taken := 0
 		for _, text := range fixtures(t, format) {
 			ref, err := doc.Parse(text, value.Limits{})
@@ -52,8 +52,9 @@ func TestNoExportIsTakenForAnother(t *testing.T) {
 	}
 	for _, text := range []string{
 		`{"key": "users/1", "node": "eu", "fields": {"after": 1}, "before": {"after": 0}, "time": "2022-09-27T12:30:00Z"}`,
-		`{"before": null, "after": {"id": 1}, "source": {"connector": "postgresql", "ts_ms": 1}, "op": "c", "ts_ms": 1}`,
-		`{"payload": {"before": null, "after": {"id": 1}, "source": {"connector": "mysql"}, "op": "c", "ts_ms": 1, "transaction": null}}`,
+		`{"key": "k", "node": "eu", "value": {"before": null, "after": {"id": 1}, "source": {"connector": "mysql"}, "op": "c"}}`,
+		`{"topic": "t", "partition": 0, "offset": 1, "key": "{\"id\": 1}", "payload": null}`,
+		`{"topic": "t", "partition": 0, "offset": 1, "key": "k", "payload": "{\"ts_ms\": 1}"}`,
 		`{"data": {"id": 1}, "type": "insert", "ts": 1, "xid": 7}`,
 		`{"Item": {"id": 1}, "more": true}`,
 		`{"Records": [{"s3": {}}]}`,
@@ -68,9 +69,29 @@ func TestNoExportIsTakenForAnother(t *testing.T) {
 	}
 }
 
+// An envelope of CockroachDB is modelled on Debezium's, and the key of a message has the name of that of a native record.
+func TestAChangeOfDebeziumIsOfNoOtherFormat(t *testing.T) {
+	for _, text := range []string{
+		`{"before": null, "after": {"id": 1}, "source": {"connector": "postgresql", "ts_ms": 1}, "op": "c", "ts_ms": 1}`,
+		`{"payload": {"before": null, "after": {"id": 1}, "source": {"connector": "mysql"}, "op": "c", "ts_ms": 1, "transaction": null}}`,
+		`{"after": {"id": 1}, "source": {"connector": "postgresql"}, "op": "c", "ts_ns": 1}`,
+		`{"schema": {}, "payload": {"after": {"id": 1}, "source": {"connector": "mongodb"}, "op": "c", "ts_ns": 1}}`,
+		`{"key": {"id": 1}, "value": {"after": {"id": 1}, "source": {"connector": "postgresql"}, "op": "c"}, "topic": "t"}`,
+		`{"key": null, "value": {"after": {"id": 1}, "source": {"connector": "postgresql"}, "op": "c"}}`,
+		`{"key": "{\"id\":1}", "payload": "{\"after\":{\"id\":1},\"op\":\"c\",\"source\":{\"connector\":\"x\"}}"}`,
+		`{"source": {"connector": "mysql"}, "databaseName": "d", "ddl": "DROP TABLE t"}`,
+	} {
+		var doc value.Doc
+		ref, err := doc.Parse([]byte(text), value.Limits{})
+		require.NoError(t, err)
+		assert.Equal(t, []Format{Debezium}, formatsOf(ref), text)
+	}
+}
+
 func FuzzCockroachDB(f *testing.F) { fuzzImporter(f, &cockroachdb) }
 func FuzzDynamoDB(f *testing.F)    { fuzzImporter(f, &dynamodb) }
 func FuzzSpanner(f *testing.F)     { fuzzImporter(f, &spanner) }
+func FuzzDebezium(f *testing.F)    { fuzzImporter(f, &debezium) }
 
 // fuzzImporter holds what is so of every importer and document: it does not panic, it tells of every document something
 // unless that is an empty list of records, it tells the same twice, and it leaves the text alone.
@@ -78,7 +99,10 @@ func fuzzImporter(f *testing.F, imp *importer) {
 	for _, text := range fixtures(f, imp.name) {
 		f.Add(text)
 	}
-	opt := Options{Origin: "origin"}
+	opt := Options{Origin: "origin", PrimaryKeys: map[string][]string{"flagged": {"id"}}}
+	if imp.name == Debezium {
+		opt.Origin = "source.origin"
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		before := bytes.Clone(text)
 		var doc value.Doc

@@ -121,7 +121,7 @@ func recordText(rec Record) string {
 // beside it. An export is read with the format named, in the region and with the origin column that its first lines'
 // neighbour, NAME.options, gives; most have none.
 func TestImportersTellWhatTheyToldBefore(t *testing.T) {
-	for _, format := range []Format{CockroachDB, DynamoDB, Spanner} {
+	for _, format := range []Format{CockroachDB, DynamoDB, Spanner, Debezium} {
 		files, err := filepath.Glob(filepath.Join("testdata", string(format), "*json*"))
 		require.NoError(t, err)
 		exports := 0

@@ -15,13 +15,14 @@ const (
 	CockroachDB Format = "cockroachdb"
 	DynamoDB    Format = "dynamodb"
 	Spanner     Format = "spanner"
+	Debezium    Format = "debezium"
 )
 
 // Replica is the format of a directory that a replica writes, and never that of a file: [Find] and [Directory] name it.
 const Replica Format = "replica"
 
 // Formats are all formats of files.
-var Formats = []Format{Native, Msgpack, CockroachDB, DynamoDB, Spanner}
+var Formats = []Format{Native, Msgpack, CockroachDB, DynamoDB, Spanner, Debezium}
 
 // Options says how to read. The zero value reads every format within the default limits.
 type Options struct {
@@ -29,8 +30,12 @@ type Options struct {
 	Format Format
 
 	// Origin names the column or attribute of an export in which the application wrote where a write began; "" when it
-	// wrote none.
+	// wrote none. Of changes of Debezium "source.NAME" is a member of their source.
 	Origin string
+
+	// PrimaryKeys are the columns of the primary key, in order, by table as keys begin with it: of changes of Debezium that were written
+	// down without the keys of their messages, or have others.
+	PrimaryKeys map[string][]string
 
 	// Scans are the moments of initial scans: a CockroachDB changefeed without mvcc_timestamp stamps every row of its scan
 	// with one, and such a row looks like a write. Rows of these moments are snapshot rows.

@@ -2,6 +2,7 @@ package history
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 
@@ -70,6 +71,18 @@ func (columns image) get(name string) value.Value {
 	return ""
 }
 
+// primaryKey appends the values of the columns that a primary key names.
+func (columns image) primaryKey(names iter.Seq[string], key []value.Value) ([]value.Value, *problem) {
+	for name := range names {
+		v := columns.get(name)
+		if v.IsAbsent() {
+			return nil, newProblem(finding.MissingField, "no value of column %q of the primary key", clip(name))
+		}
+		key = append(key, v)
+	}
+	return key, nil
+}
+
 // values returns the values of all columns.
 func (columns image) values() []value.Value {
 	values := make([]value.Value, len(columns))
@@ -125,6 +138,21 @@ func (columns image) unchanged() bool {
 	return true
 }
 
+// checkOp holds what a message says that it did, in one letter, against whether it has a row after it.
+func checkOp(op string, deleted bool) *problem {
+	switch op {
+	case "c", "u", "d", "r":
+		if (op == "d") == deleted {
+			return nil
+		}
+		return newProblem(finding.BadField, "op %q, and \"after\" says otherwise", op)
+	}
+	return newProblem(finding.BadField, "op %q is none of c, u, d and r", clip(op))
+}
+
+// avroText is the problem of a row that a tool wrote in the JSON of Avro, with what to write instead.
+const avroText = "Avro spelled as JSON: its values are wrapped in the names of their types; write %s"
+
 // arrived reports whether a record of a region's export is of a write that began elsewhere and stands in the export of that
 // region too.
 func (o *Options) arrived(origin clock.Node, region string) bool {
@@ -165,6 +193,11 @@ func (b *Batch) origin(columns image, opt *Options) (clock.Node, *problem) {
 		}
 		return "", nil
 	}
+	return b.originOf(v, opt)
+}
+
+// originOf returns where a row was written of what says so.
+func (b *Batch) originOf(v value.Value, opt *Options) (clock.Node, *problem) {
 	name, isText := v.Text()
 	if !isText {
 		name = string(v)

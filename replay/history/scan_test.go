@@ -272,7 +272,7 @@ func TestAFormatIsToldNotGuessed(t *testing.T) {
 	assert.EqualError(t, err, "h: unknown format: it may be echo, other: name the right one with -format")
 	_, err = detect("h", []byte(`{"table":"t","op":"c"}`), true, &Options{})
 	assert.EqualError(t, err, `h: unknown format: its first document is an object of "table", "op": `+
-		"if it is one of native, msgpack, cockroachdb, dynamodb, spanner, name it with -format")
+		"if it is one of native, msgpack, cockroachdb, dynamodb, spanner, debezium, name it with -format")
 
 	_, err = Scan(nil, Options{Format: "csv"}, nil)
 	assert.ErrorIs(t, err, ErrFormat)

@@ -92,6 +92,7 @@ type documentSplitter struct {
 	lost   bool
 	array  bool // what comes are the elements of one
 	most   int  // documents of one chunk so far, for that many are to be expected of the next
+	nulls  bool // null is a document: a message without a value
 	items  int  // documents that began on the last line so far: a place names all but the first by their number
 }
 
@@ -115,11 +116,19 @@ func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
 			at += next
 			s.lost = false
 		}
+		if s.nulls && !end && len(data)-at < len("null") && bytes.HasPrefix([]byte("null"), data[at:]) {
+			break // the rest of it has not been read yet
+		}
 		switch b := data[at]; {
 		case b == '\n':
 			at++
 			line++
 			s.items = 0
+			continue
+		case b == 'n' && s.nulls && bytes.HasPrefix(data[at:], []byte("null")):
+			s.expect(c, data)
+			c.documents.list = append(c.documents.list, document{start: at, end: at + len("null"), line: line, item: s.item()})
+			at += len("null")
 			continue
 		case b == ' ' || b == '\t' || b == '\r' || b == ',' && s.array:
 			at++
@@ -134,9 +143,7 @@ func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
 			continue
 		}
 		window := data[at:min(len(data), at+s.limit+1)] // what lies beyond must not matter: it may not have been read
-		if c.documents == nil {
-			c.documents = newDocuments(min(s.most, len(data)/len("{}")) + 1)
-		}
+		s.expect(c, data)
 		size, whole, fit := s.shapes.Extent(window, s.limits, &c.documents.fits)
 		switch {
 		case whole == value.Whole:
@@ -182,6 +189,13 @@ func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
 		c.lines++ // the last line, which nothing breaks
 	}
 	return at
+}
+
+// expect makes room for the documents of a chunk.
+func (s *documentSplitter) expect(c *chunk, data []byte) {
+	if c.documents == nil {
+		c.documents = newDocuments(min(s.most, len(data)/len("{}")) + 1)
+	}
 }
 
 // close tells of an array that is open at the end of the input.

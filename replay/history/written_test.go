@@ -439,10 +439,77 @@ func spannerForms() []form {
 	return forms
 }
 
+func debeziumForms() []form {
+	op := func(e *edit) string {
+		switch {
+		case e.after == nil:
+			return "d"
+		case e.inserted:
+			return "c"
+		}
+		return "u"
+	}
+	key := func(e *edit) string { return e.columns(nil, true, plain) }
+	change := func(e *edit, before string, source string) string {
+		return fmt.Sprintf(`{"before": %s, "after": %s, "source": %s, "op": %q, "ts_ms": 1}`, before, e.object(e.after, true, plain), source, op(e))
+	}
+	postgres := func(e *edit) string {
+		return fmt.Sprintf(`{"connector": "postgresql", "name": "shop", "ts_ns": %d, "schema": "public", "table": %q, "txId": %d, "lsn": %d}`,
+			e.Time.Wall, e.table, e.sequence/2, e.sequence)
+	}
+	wantPostgres := func(withBefore bool) func(e *edit) {
+		return func(e *edit) {
+			e.Time = clock.Timestamp{Wall: e.Time.Wall / 1000 * 1000, Logical: uint32(e.sequence)}
+			e.Precision = Microsecond
+			e.Tx = fmt.Sprintf("shop/%d", e.sequence/2)
+			e.ID = fmt.Sprintf("%s@%s@%s/%d", e.Key, e.Time, e.Tx, e.sequence)
+			e.Fields = e.fields(withBefore, true, true)
+		}
+	}
+	return []form{
+		{
+			name: "kcat, PostgreSQL with the whole row before", want: wantPostgres(true),
+			holds: func(e *edit) bool { // a row before that is more than a key
+				return e.before == nil || slices.ContainsFunc(e.before, func(f Field) bool { return f.Value != value.Null })
+			},
+			write: func(e *edit) string {
+				return fmt.Sprintf(`{"topic": "t", "partition": 0, "offset": %d, "key": %s, "payload": %s}`,
+					e.sequence, value.Text(key(e)), value.Text(change(e, e.object(e.before, true, plain), postgres(e))))
+			},
+		},
+		{
+			name: "with schemas, PostgreSQL without the row before", want: wantPostgres(false),
+			write: func(e *edit) string {
+				return fmt.Sprintf(`{"key": {"schema": {"fields": []}, "payload": %s}, "value": {"schema": {"fields": []}, "payload": %s}}`,
+					key(e), change(e, "null", postgres(e)))
+			},
+		},
+		{
+			name: "array over lines, MySQL",
+			want: func(e *edit) {
+				e.Time = clock.Timestamp{Wall: e.Time.Wall / 1e9 * 1e9, Logical: uint32(e.sequence)}
+				e.Precision = Second
+				e.Key = rowKey("db."+e.table, e.key)
+				e.ID = fmt.Sprintf("%s@%s@shop/1/bin.1/%d/0", e.Key, e.Time, e.sequence)
+				e.Fields = e.fields(true, true, true)
+			},
+			holds: func(e *edit) bool {
+				return e.before == nil || slices.ContainsFunc(e.before, func(f Field) bool { return f.Value != value.Null })
+			},
+			write: func(e *edit) string {
+				source := fmt.Sprintf(`{"connector": "mysql", "name": "shop", "ts_ms": "%d", "db": "db", "table": %q, "server_id": 1, "file": "bin.1", "pos": %d, "row": 0}`,
+					e.Time.Wall/1e6, e.table, e.sequence)
+				return fmt.Sprintf(`{"key": %s, "payload": %s}`, key(e), change(e, e.object(e.before, true, plain), source))
+			},
+			join: func(lines []string) string { return "[\n" + strings.Join(lines, ",\n") + "\n]" },
+		},
+	}
+}
+
 // TestHistoryWrittenAsAnExportReadsBackEqual writes generated histories out in every form of export and reads them
 // back; and once more through the native form, which must hold all that was read.
 func TestHistoryWrittenAsAnExportReadsBackEqual(t *testing.T) {
-	formats := map[Format][]form{CockroachDB: cockroachForms(), DynamoDB: dynamoForms(), Spanner: spannerForms()}
+	formats := map[Format][]form{CockroachDB: cockroachForms(), DynamoDB: dynamoForms(), Spanner: spannerForms(), Debezium: debeziumForms()}
 	for format, forms := range formats {
 		for _, f := range forms {
 			t.Run(string(format)+"/"+f.name, func(t *testing.T) {
@@ -507,7 +574,7 @@ func checkWrittenExport(t *testing.T, format Format, f form, seed uint64) {
 
 // The figure of each importer beside that of parsing alone, which is most of it.
 func BenchmarkImport(b *testing.B) {
-	for format, forms := range map[Format][]form{CockroachDB: cockroachForms(), DynamoDB: dynamoForms(), Spanner: spannerForms()} {
+	for format, forms := range map[Format][]form{CockroachDB: cockroachForms(), DynamoDB: dynamoForms(), Spanner: spannerForms(), Debezium: debeziumForms()} {
 		for _, f := range forms {
 			b.Run(string(format)+"/"+f.name, func(b *testing.B) {
 				edits := generate(1, 5000)
