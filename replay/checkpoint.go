@@ -175,10 +175,11 @@ func how(s *history.Source, opt *history.Options) string {
 		Origin              string
 		Regions             []string
 		Scans               []clock.Timestamp
+		PrimaryKeys         map[string][]string
 		Limits              value.Limits
 		MaxBytes, MaxRatio  int64
 		Positions, FileBits int
-	}{partialMagic, version(), opt.Format, s.Format, opt.Origin, regions, opt.Scans, opt.Limits, opt.MaxBytes, opt.MaxRatio, positionBits, fileBits}) // such a struct is always JSON
+	}{partialMagic, version(), opt.Format, s.Format, opt.Origin, regions, opt.Scans, opt.PrimaryKeys, opt.Limits, opt.MaxBytes, opt.MaxRatio, positionBits, fileBits}) // such a struct is always JSON
 	return hash(text)
 }
 

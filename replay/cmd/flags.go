@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -125,6 +126,40 @@ func (s *scans) Set(text string) error {
 		return errors.New("want the time that the rows of the scan share, as in 1701102296662969433.0000000000")
 	}
 	*s = append(*s, t)
+	return nil
+}
+
+// primaryKeys is the flag -primary-key TABLE=COLUMN,..., which may be given several times.
+type primaryKeys map[string][]string
+
+func (k *primaryKeys) String() string { return strings.Join(k.words(), " ") }
+
+// words returns what was given, in the order of the tables.
+func (k *primaryKeys) words() []string {
+	var words []string
+	for _, table := range slices.Sorted(maps.Keys(*k)) {
+		words = append(words, table+"="+strings.Join((*k)[table], ","))
+	}
+	return words
+}
+
+func (k *primaryKeys) Set(text string) error {
+	table, list, ok := strings.Cut(text, "=")
+	columns := strings.Split(list, ",")
+	for i, column := range columns {
+		columns[i] = strings.TrimSpace(column)
+		ok = ok && columns[i] != "" && !slices.Contains(columns[:i], columns[i])
+	}
+	switch _, twice := (*k)[table]; {
+	case !ok || table == "":
+		return errors.New("want TABLE=COLUMN,..., as in -primary-key lines=order_id,line_no")
+	case twice:
+		return fmt.Errorf("table %s has one primary key", table)
+	}
+	if *k == nil {
+		*k = make(primaryKeys)
+	}
+	(*k)[table] = columns
 	return nil
 }
 

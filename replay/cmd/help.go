@@ -19,9 +19,10 @@ const usage = `tiebreak says, of a recorded history, which writes a merge rule w
   tiebreak convert -o orders.ndjson.zst export/             an export of a database as a native history
   tiebreak run -rules rules.tb -fail-on 'lost>10' -         a check for a pipeline, reading standard input
 
-A history is a native file (one JSON record a line, or msgpack) or an export of CockroachDB, DynamoDB or Spanner,
-plain, .gz or .zst, or the directory of a replica, which may be in use. Any other directory stands for the files
-in it. Flags may stand before and after other arguments.
+A history is a native file (one JSON record a line, or msgpack) or an export of CockroachDB, DynamoDB, Spanner or
+Debezium (PostgreSQL, MySQL, MariaDB, SQL Server, Oracle, Db2), plain, .gz or .zst, or the directory of a replica,
+which may be in use. Any other directory stands for the files in it. Flags may stand before and after other
+arguments.
 
   tiebreak help run     the flags and exit statuses of a command
   tiebreak help rules   the rules of a table
@@ -57,9 +58,13 @@ const readingHelp = `  -region NAME=FILE   read FILE as the export of a region: 
                       they did, so that a write has seen what stands before it; one in which none arrive says nothing
                       of that; where a record names no node it began there; may be given several times
   -origin COLUMN      the column in which the application wrote where a write began: for feeds of which each has the
-                      writes of all regions as its own; a row that arrived tells which write it is, and when it came
-  -format NAME        native, msgpack, cockroachdb, dynamodb or spanner; found out for each file when left out
+                      writes of all regions as its own; a row that arrived tells which write it is, and when it came;
+                      of Debezium also a member of source, as in source.server_id
+  -format NAME        native, msgpack, cockroachdb, dynamodb, spanner or debezium; found out for each file when left
+                      out
   -scan TIME          rows of a CockroachDB feed with this time are its initial scan; may be given several times
+  -primary-key T=A,B  the columns of the primary key of table T, for changes of Debezium that stand without the keys of
+                      their messages; may be given several times
   -tolerate LIST      go on without the records set aside for these codes, as in bad_time,too_large; or all: which
                       there are says tiebreak help codes
 `

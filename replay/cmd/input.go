@@ -28,6 +28,7 @@ type input struct {
 	origin   string
 	format   format
 	scans    scans
+	keys     primaryKeys
 	tolerate string
 	lag      time.Duration
 	skew     time.Duration
@@ -54,6 +55,7 @@ func (in *input) reading(fs *flag.FlagSet) {
 	fs.StringVar(&in.origin, "origin", "", "")
 	fs.Var(&in.format, "format", "")
 	fs.Var(&in.scans, "scan", "")
+	fs.Var(&in.keys, "primary-key", "")
 	fs.StringVar(&in.tolerate, "tolerate", "", "")
 }
 
@@ -363,8 +365,8 @@ func (in *input) scan(show *progress) history.Options {
 		regions = append(regions, r.region)
 	}
 	keep := in.reads || in.checkpoint != "" // what is kept of an input is the same whoever wants it
-	return history.Options{Format: history.Format(in.format), Origin: in.origin, Regions: regions, Scans: in.scans, Memory: in.memory.history(), Exclude: in.exclude,
-		Reads: keep, Progress: show.read, Finished: show.finished}
+	return history.Options{Format: history.Format(in.format), Origin: in.origin, Regions: regions, Scans: in.scans, PrimaryKeys: in.keys,
+		Memory: in.memory.history(), Exclude: in.exclude, Reads: keep, Progress: show.read, Finished: show.finished}
 }
 
 // read finds and reads all inputs. The caller erases the progress, when all that takes time is done.
@@ -446,6 +448,9 @@ func (in *input) flags() []string {
 	text("-format", string(in.format))
 	for _, t := range in.scans {
 		text("-scan", t.String())
+	}
+	for _, k := range in.keys.words() {
+		text("-primary-key", k)
 	}
 	text("-tolerate", in.tolerate)
 	for _, d := range []struct {

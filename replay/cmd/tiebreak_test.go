@@ -70,13 +70,13 @@ func (failing) Read([]byte) (int, error) { return 0, errors.New("the disk is on 
 
 func TestEveryFlagIsInTheHelp(t *testing.T) {
 	flags := map[string]string{
-		"run":  "rules region origin format scan tolerate lag skew max-drift memory json markdown worst state partial want checkpoint fail-on",
-		"why":  "rules region origin format scan tolerate lag skew max-drift memory json field",
-		"diff": "rules region origin format scan tolerate lag skew max-drift memory json markdown worst checkpoint fail-on",
-		"laws": "rules region origin format scan tolerate lag skew max-drift memory json",
-		"drill": "rules region origin format scan tolerate lag skew max-drift memory json markdown junit seed load state compare calm find-limit " +
+		"run":  "rules region origin format scan primary-key tolerate lag skew max-drift memory json markdown worst state partial want checkpoint fail-on",
+		"why":  "rules region origin format scan primary-key tolerate lag skew max-drift memory json field",
+		"diff": "rules region origin format scan primary-key tolerate lag skew max-drift memory json markdown worst checkpoint fail-on",
+		"laws": "rules region origin format scan primary-key tolerate lag skew max-drift memory json",
+		"drill": "rules region origin format scan primary-key tolerate lag skew max-drift memory json markdown junit seed load state compare calm find-limit " +
 			"runbook audit fail-on",
-		"convert": "region origin format scan tolerate o to redact rules memory",
+		"convert": "region origin format scan primary-key tolerate o to redact rules memory",
 	}
 	for command, names := range flags {
 		var help bytes.Buffer

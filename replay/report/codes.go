@@ -62,7 +62,7 @@ var explained = []Explained{
 	{finding.CounterOverflow, "a sum left the range of its type", 0,
 		"No rule of this version tells it: sums are exact to any size."},
 	{finding.MissingBeforeImage, "an absolute value, and nothing to take a difference from", ByRun,
-		"Switch the before-images of the export on (diff, NEW_AND_OLD_IMAGES, OLD_AND_NEW_VALUES), or record increments: op add."},
+		"Switch the before-images of the export on (diff, NEW_AND_OLD_IMAGES, OLD_AND_NEW_VALUES, REPLICA IDENTITY FULL), or record increments: op add."},
 	{finding.OpMismatch, "an operation that the rule of its field has no use for", ByRun,
 		"The rule and what is written do not fit, as lww and op add: see which line of the table matches the key."},
 	{finding.UnlistedValue, "a value that its prefer line does not list: it loses to all that are", ByRun,
