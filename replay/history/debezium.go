@@ -620,9 +620,13 @@ func (m *kafkaMessage) origin(columns image) (origin clock.Node, local bool, bad
 		return origin, false, bad
 	}
 	v := m.source.Get(name)
-	if v.IsAbsent() || v.Kind() == value.KindNull {
+	switch {
+	case v.Kind() == value.KindNull && name == m.local:
+		m.out.Origins++
+		return "", true, nil
+	case v.IsAbsent() || v.Kind() == value.KindNull:
 		m.out.NoOrigin++
-		return "", !v.IsAbsent() && name == m.local, nil
+		return "", false, nil
 	}
 	origin, bad = m.out.originOf(v.Value(), m.opt)
 	return origin, false, bad

@@ -521,11 +521,17 @@ func TestHistoryWrittenAsAnExportReadsBackEqual(t *testing.T) {
 	}
 }
 
-func checkWrittenExport(t *testing.T, format Format, f form, seed uint64) {
-	edits := generate(seed, 60)
+// edits returns generated changes, those that the form can tell.
+func (f *form) edits(seed uint64, n int) []edit {
+	edits := generate(seed, n)
 	if f.holds != nil {
 		edits = slices.DeleteFunc(edits, func(e edit) bool { return !f.holds(&e) })
 	}
+	return edits
+}
+
+func checkWrittenExport(t *testing.T, format Format, f form, seed uint64) {
+	edits := f.edits(seed, 60)
 	lines := make([]string, len(edits))
 	want := make([]Record, len(edits))
 	for i := range edits {
@@ -577,7 +583,7 @@ func BenchmarkImport(b *testing.B) {
 	for format, forms := range map[Format][]form{CockroachDB: cockroachForms(), DynamoDB: dynamoForms(), Spanner: spannerForms(), Debezium: debeziumForms()} {
 		for _, f := range forms {
 			b.Run(string(format)+"/"+f.name, func(b *testing.B) {
-				edits := generate(1, 5000)
+				edits := f.edits(1, 5000)
 				lines := make([]string, len(edits))
 				for i := range edits {
 					f.want(&edits[i])

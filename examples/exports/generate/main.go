@@ -1,10 +1,11 @@
-// Command generate makes the exports in examples/exports: half an hour of orders that two regions write, as CockroachDB would
-// have told it, a feed for each region.
+// Command generate makes the exports in examples/exports: half an hour of orders that two regions write, as CockroachDB and
+// PostgreSQL would have told it, a feed for each region: a changefeed of clusters that replicate logically, and Debezium beside an extension as
+// Spock that replicates both ways.
 //
 //	go run ./examples/exports/generate
 //
-// Logical replication keeps of two versions of a row the one written last, and gives each write a new time and position where it
-// arrives: only the column "region", which the application writes, says where a write began. From 12:08 to 12:20 the regions
+// Both keep of two versions of a row the one written last, and a write that arrives has a new name in the feed: in that of CockroachDB
+// only the column "region", which the application writes, says where it began, and in that of PostgreSQL its source. From 12:08 to 12:20 the regions
 // do not reach each other.
 package main
 
