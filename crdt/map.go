@@ -15,7 +15,7 @@ type Nestable interface {
 //   - [Map.Remove] takes back what it has seen of the value (observed remove). A write to the value elsewhere that it had not
 //     seen survives, and only that: of a counter at 5, removed while eu adds 4, there remains 4, not 9.
 //   - [Map.Delete] beats every write to the value that has not seen it (delete wins). A key that was ever deleted leaves
-//     behind one number per node that deleted it.
+//     behind one number per node that deleted it. A delete within a nested map is a write to the value of the outer key.
 //
 // The zero Map is empty and ready. A copy made by assignment shares memory with the original: change only one of the two, or
 // [Map.Clone] first. Many goroutines may read a Map, or one may change it.
@@ -24,6 +24,10 @@ type Nestable interface {
 // Baquero, "Delta State Replicated Data Types", 2018.)
 type Map[K comparable, V Nestable] struct {
 	state causal[keyed[K, field[V], *field[V]], *keyed[K, field[V], *field[V]]]
+
+	// The map that an operation made elsewhere is meant for, while it is applied to an empty one first; else nil. Its deletes are
+	// those that a write may have seen.
+	here *Map[K, V]
 }
 
 // Write changes the value under k by a mutator of its type, and returns the delta: change gets the value, empty if the
@@ -126,21 +130,36 @@ func (m *Map[K, V]) WriteAt(k K, d clock.Dot, seen clock.Vector, apply func(v *V
 	}
 	var delta Map[K, V]
 	var f field[V]
+	to := m
+	if m.here != nil {
+		to = m.here
+	}
+	if here := to.state.body.held.get(k); here != nil && hasSeenDeletes(&seen, &here.deleted) {
+		f.deleted = here.deleted
+		meantFor(&f.value, &here.value)
+	}
 	apply(&f.value)
+	meantFor(&f.value, nil)
 	// What the value says it has seen is meant for this key alone.
 	ofValue, body := parts(&f.value)
 	delta.state.seen.Add(d)
 	replaced := ofValue.Minus(delta.state.seen)
 	*ofValue = clock.Vector{}
 	if !body.isEmpty() {
-		if here := m.state.body.held.get(k); here != nil && hasSeenDeletes(&seen, &here.deleted) {
-			f.deleted = here.deleted
-		}
 		*delta.state.body.held.add(k) = f
 	}
 	delta.state.body.wait(k, &replaced, &delta.state.seen, &nothing)
 	return m.Merge(delta), nil
 }
+
+// meantFor tells an empty value that is a map which one an operation on it is meant for.
+func meantFor[V Nestable](empty, here *V) {
+	if m, ok := any(empty).(interface{ meantFor(here any) }); ok {
+		m.meantFor(here)
+	}
+}
+
+func (m *Map[K, V]) meantFor(here any) { m.here = here.(*Map[K, V]) }
 
 // hasSeenDeletes reports whether the last delete of every node is in seen: each had seen the earlier ones.
 func hasSeenDeletes(seen, deletes *clock.Vector) bool {
@@ -154,7 +173,7 @@ func hasSeenDeletes(seen, deletes *clock.Vector) bool {
 
 // Remove takes back what m has seen of the value under k, and returns the delta. It leaves no dot of its own.
 func (m *Map[K, V]) Remove(k K) Map[K, V] {
-	return Map[K, V]{writeKey(&m.state, k, clock.Dot{}, nil)}
+	return Map[K, V]{state: writeKey(&m.state, k, clock.Dot{}, nil)}
 }
 
 // RemoveAt applies a remove that was made elsewhere: it takes back what is in seen of the value under k, also what arrives
@@ -199,7 +218,7 @@ func deleteOf[K comparable, V Nestable](d clock.Dot, k K) (delta Map[K, V]) {
 }
 
 // Clear removes all keys, as [Map.Remove] does each, and returns the delta.
-func (m *Map[K, V]) Clear() Map[K, V] { return Map[K, V]{m.state.clear()} }
+func (m *Map[K, V]) Clear() Map[K, V] { return Map[K, V]{state: m.state.clear()} }
 
 // Get returns the value under k to be read, and false if the key is not there. It shares memory with m: change the value
 // through [Map.Write] alone.
@@ -257,7 +276,7 @@ func (m *Map[K, V]) Reused(other Map[K, V]) clock.Vector {
 func (m *Map[K, V]) Equal(other Map[K, V]) bool { return m.state.equal(&other.state) }
 
 // Clone returns a copy that shares no memory with m.
-func (m *Map[K, V]) Clone() Map[K, V] { return Map[K, V]{m.state.clone()} }
+func (m *Map[K, V]) Clone() Map[K, V] { return Map[K, V]{state: m.state.clone()} }
 
 // Encode appends m to b as one frame; equal states have equal bytes. The error is [ErrTooLarge], or says
 // which node has a name that can't be one.

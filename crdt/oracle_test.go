@@ -455,6 +455,64 @@ var nestedMapKind = kind[nestedMap, do]{
 
 type nestedMap = Map[string, Map[int, ORSet[string]]]
 
+// The same with deletes in place of removes. A delete of the inner key is a write to the value of the outer one, so a delete of the
+// outer key takes it back, or beats it.
+var deletedNestedMapKind = kind[nestedMap, do]{
+	alphabet: []do{{"add", "x"}, {"inner", ""}, {"outer", ""}},
+	awaits: func(op, seen do) bool {
+		return op.verb != "outer" && seen.verb == "outer" || op.verb == "add" && seen.verb == "inner"
+	},
+	local: func(m *nestedMap, node clock.Node, op do) nestedMap {
+		if op.verb == "outer" {
+			return must(m.Delete(node, "a"))
+		}
+		return must(m.Write("a", func(v *Map[int, ORSet[string]]) (Map[int, ORSet[string]], error) {
+			if op.verb == "inner" {
+				return v.Delete(node, 1)
+			}
+			return v.Write(1, func(s *ORSet[string]) (ORSet[string], error) { return s.Add(node, op.arg) })
+		}))
+	},
+	apply: func(m *nestedMap, e event[do], seen clock.Vector) bool {
+		if e.op.verb == "outer" {
+			return must(m.DeleteAt(e.dot, "a"))
+		}
+		return must(m.WriteAt("a", e.dot, seen, func(v *Map[int, ORSet[string]]) {
+			if e.op.verb == "inner" {
+				must(v.DeleteAt(e.dot, 1))
+			} else {
+				must(v.WriteAt(1, e.dot, seen, func(s *ORSet[string]) { must(s.AddAt(e.dot, e.op.arg, seen)) }))
+			}
+		}))
+	},
+	merge:  nestedMapKind.merge,
+	equal:  nestedMapKind.equal,
+	clone:  nestedMapKind.clone,
+	encode: nestedMapKind.encode,
+	decode: nestedMapKind.decode,
+	read:   nestedMapKind.read,
+	oracle: func(h history[do], among mask) string {
+		counts := func(i int) bool {
+			for j, e := range h {
+				if among.has(j) && e.op.verb == "outer" && !h[i].past.has(j) {
+					return false
+				}
+			}
+			return true
+		}
+		for i, e := range h {
+			there := among.has(i) && e.op.verb == "add" && counts(i)
+			for j, other := range h {
+				there = there && !(among.has(j) && other.op.verb == "inner" && counts(j) && !e.past.has(j))
+			}
+			if there {
+				return "x"
+			}
+		}
+		return ""
+	},
+}
+
 // The sum of all increments.
 func sumOf(h history[do], among mask) string {
 	var sum Decimal
@@ -721,6 +779,14 @@ func TestEveryDeliveryOrderAgreesWithTheOracle(t *testing.T) {
 		t.Parallel()
 		k.deliveries(t, plain, explored)
 	})
+}
+
+// A write that had seen a delete of its inner key was beaten by it when it came through a log.
+func TestDeletesWithinAMapAgreeWithTheOracle(t *testing.T) {
+	t.Parallel()
+	plain, explored := depth()
+	deletedNestedMapKind.deliveries(t, plain, max(3, explored-1))
+	deletedNestedMapKind.stateMerges(t, plain, max(3, explored-1))
 }
 
 func TestEveryMergeOfStatesAgreesWithTheOracle(t *testing.T) {
