@@ -17,7 +17,7 @@ func FuzzDecode(f *testing.F) {
 	for _, text := range []string{
 		"us-east:1", "10.0.0.1:26257:7", "eu:01", "eu:18446744073709551615", ":",
 		"0", "1701102296662969433.0000000007", "5.4294967295", "9214646399000000000.1", "-1", "1e9",
-		"ap-south < eu-west < us-east", "a<a", "", "123456789012",
+		"ap-south < eu-west < us-east", "a<a", "", "123456789012", "{eu:1-3 us:1-2,5-5}", "{}",
 	} {
 		f.Add([]byte(text))
 	}
@@ -87,6 +87,13 @@ func fuzzTimestamp(t *testing.T, b []byte) {
 }
 
 func fuzzVector(t *testing.T, b []byte) {
+	if v, err := clock.ParseVector(string(b)); err == nil {
+		require.Equal(t, string(b), v.String())
+		requireVectorRoundTrips(t, v)
+	} else {
+		require.ErrorIs(t, err, clock.ErrVector)
+		require.True(t, v.IsEmpty())
+	}
 	kept := clock.Up("kept", 3)
 	v := kept.Clone()
 	if v.DecodeMsgpack(msgpack.NewDecoder(bytes.NewReader(b))) != nil {

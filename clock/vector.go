@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -325,8 +326,60 @@ func (v Vector) String() string {
 	return b.String()
 }
 
-// ErrVector is returned by [Vector.DecodeMsgpack] for what isn't a vector in the one form that a vector has, and by
-// [Vector.EncodeMsgpack] for a vector of something that can't be a node.
+// ParseVector is the inverse of [Vector.String], and takes nothing that it does not write. The error wraps [ErrVector].
+func ParseVector(text string) (Vector, error) {
+	inside, isOpen := strings.CutPrefix(text, "{")
+	inside, isClosed := strings.CutSuffix(inside, "}")
+	if !isOpen || !isClosed {
+		return Vector{}, fmt.Errorf("%w: %s", ErrVector, quote(text))
+	}
+	var runs []Run
+	for inside != "" {
+		var of string
+		of, inside, _ = strings.Cut(inside, " ")
+		at := strings.LastIndexByte(of, ':')
+		if at < 0 {
+			return Vector{}, fmt.Errorf("%w: %s", ErrVector, quote(text))
+		}
+		node := Node(of[:at])
+		if err := node.Check(); err != nil {
+			return Vector{}, fmt.Errorf("%w: %w", ErrVector, err)
+		}
+		for run := range strings.SplitSeq(of[at+1:], ",") {
+			first, last, _ := strings.Cut(run, "-")
+			r := Run{Node: node}
+			r.First, _ = strconv.ParseUint(first, 10, 64) // what is no number is 0, which begins no run
+			r.Last, _ = strconv.ParseUint(last, 10, 64)
+			runs = append(runs, r)
+		}
+	}
+	if v, ok := VectorOf(runs); ok && v.String() == text {
+		return v, nil
+	}
+	return Vector{}, fmt.Errorf("%w: %s", ErrVector, quote(text))
+}
+
+// MarshalText returns [Vector.String]. It is the form in JSON too: a string, so that no reader rounds a number.
+func (v Vector) MarshalText() ([]byte, error) {
+	for _, e := range v.entries {
+		if err := e.node.Check(); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrVector, err)
+		}
+	}
+	return []byte(v.String()), nil
+}
+
+// UnmarshalText is [ParseVector]. On an error v is as it was.
+func (v *Vector) UnmarshalText(text []byte) error {
+	parsed, err := ParseVector(string(text))
+	if err == nil {
+		*v = parsed
+	}
+	return err
+}
+
+// ErrVector is returned by [ParseVector] and [Vector.DecodeMsgpack] for what isn't a vector in the one form that a vector has
+// there, and where a vector of something that can't be a node is to be written.
 var ErrVector = errors.New("not a vector")
 
 // EncodeMsgpack writes v as an array with one array for each node, by spelling: the node, then the first and the last

@@ -2,6 +2,7 @@ package clock_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand"
@@ -463,6 +464,41 @@ func TestRangeAndVectorText(t *testing.T) {
 	assert.Equal(t, "{eu:1-3 us:1-2,5-5,7-7}", more.String())
 	assert.Equal(t, "5-5", clock.Range{First: 5, Last: 5}.String())
 	assert.Equal(t, 1, strings.Count(v.String(), ","))
+}
+
+// Encoded as JSON, a vector was {} whatever it held: an operation lost what its writer had seen, and nobody was told.
+func TestVectorSurvivesJSON(t *testing.T) {
+	type operation struct {
+		Dot  clock.Dot
+		Seen clock.Vector
+	}
+	seen := clock.Up("eu:1}", 3)
+	seen.AddRange("us", clock.Range{First: 5, Last: math.MaxUint64})
+	seen.Add(clock.Dot{Node: "us", Seq: 2})
+	for _, seen := range []clock.Vector{{}, clock.Up("eu", 1), seen} {
+		text, err := json.Marshal(operation{clock.Dot{Node: "us", Seq: 6}, seen})
+		require.NoError(t, err)
+		read := operation{Seen: clock.Up("x", 1)}
+		require.NoError(t, json.Unmarshal(text, &read))
+		assert.True(t, read.Seen.Equal(seen), "%s", text)
+	}
+	text, err := json.Marshal(seen)
+	require.NoError(t, err)
+	assert.Equal(t, `"{eu:1}:1-3 us:2-2,5-18446744073709551615}"`, string(text))
+	_, err = json.Marshal(clock.Up("e u", 1))
+	assert.ErrorIs(t, err, clock.ErrVector, "what could not be read is not written")
+}
+
+func TestParseVectorTakesOneFormAlone(t *testing.T) {
+	for _, text := range []string{
+		"", "{", "}", "eu:1-3", "{eu:1-3", "{eu}", "{eu:}", "{eu:1}", "{eu:1-}", "{eu:-3}", "{eu:0-3}", "{eu:3-1}", "{eu:01-3}", "{eu:+1-3}",
+		"{eu:1-3,}", "{eu:1-3,4-5}", "{eu:1-3,3-5}", "{eu:7-9,1-3}", "{eu:1-3 eu:5-6}", "{us:1-3 eu:1-3}", "{eu:1-3  us:1-3}", "{eu:1-3 }",
+		"{ eu:1-3}", "{:1-3}", "{e<u:1-3}", "{eu:1-18446744073709551616}", "{eu:1-3-5}", "{eu:1-3}\n", "{eu:1-3}}",
+	} {
+		kept := clock.Up("x", 1)
+		require.ErrorIs(t, kept.UnmarshalText([]byte(text)), clock.ErrVector, text)
+		assert.True(t, kept.Equal(clock.Up("x", 1)), text)
+	}
 }
 
 // A vector is made of runs in its own order alone: of any others neither a new vector nor one that is used again holds anything.
