@@ -39,7 +39,8 @@ func ParseKind(name string) (Kind, bool) {
 	return 0, false
 }
 
-// Op is one operation: one atomic change to one key, made by one node. It is a plain value that nothing here changes.
+// Op is one operation: one atomic change to one key, made by one node. It is a plain value that nothing here changes. It
+// survives JSON where its texts are UTF-8, for logs; the form that replicas send and sign is that of [Op.AppendBinary].
 type Op struct {
 	Key    string
 	Kind   Kind
@@ -62,11 +63,11 @@ type Op struct {
 type Field struct {
 	// Name of the field; "" is the whole record, of keys whose value has no fields.
 	Name  string
-	Value value.Value
+	Value value.Value `json:",omitempty"` // absent is not null, in JSON either
 
 	// Before is what the op replaced, absent when nobody recorded it. A counter takes its increment from it, and a set
 	// its insertions and removals.
-	Before value.Value
+	Before value.Value `json:",omitempty"`
 }
 
 // unchanged reports whether the field only completes the image of a row of which the op changed other fields.

@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"encoding/json"
 	"math/rand/v2"
 	"testing"
 
@@ -43,6 +44,19 @@ func TestOperationsRoundTrip(t *testing.T) {
 		want := op
 		want.Fields = byName(op.Fields, nil)
 		require.Empty(t, cmp.Diff(want, got, compareOps))
+	}
+}
+
+// An operation that went through JSON had seen nothing, and had replaced null where nobody knew what it replaced: a counter
+// then took the whole of an absolute value for an increment.
+func TestOperationsSurviveJSON(t *testing.T) {
+	unknown := Op{Key: "k", Fields: []Field{{Name: "n", Value: "5"}, {Name: "was null", Value: "null", Before: "null"}}}
+	for _, op := range append(operations(rand.New(rand.NewPCG(2, 2)), 300), typicalOp(), unknown) {
+		text, err := json.Marshal(op)
+		require.NoError(t, err)
+		var got Op
+		require.NoError(t, json.Unmarshal(text, &got))
+		require.Empty(t, cmp.Diff(op, got, compareOps), "%s", text)
 	}
 }
 
