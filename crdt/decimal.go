@@ -215,6 +215,24 @@ func (d Decimal) String() string {
 	return string(d.append(room[:0]))
 }
 
+// MarshalText returns [Decimal.String]. It is the form in JSON too: a string, so that no reader rounds it. The error is
+// [ErrTooLarge] for a number that [ParseDecimal] would not read.
+func (d Decimal) MarshalText() ([]byte, error) {
+	if !d.isWithinLimits() {
+		return nil, ErrTooLarge
+	}
+	return d.append(nil), nil
+}
+
+// UnmarshalText is [ParseDecimal]. On an error d is as it was.
+func (d *Decimal) UnmarshalText(text []byte) error {
+	parsed, err := ParseDecimal(string(text))
+	if err == nil {
+		*d = parsed
+	}
+	return err
+}
+
 func (d Decimal) append(b []byte) []byte {
 	if d.scale == 0 && d.wide == nil {
 		return strconv.AppendInt(b, d.small, 10)

@@ -1,6 +1,7 @@
 package crdt
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/big"
@@ -185,6 +186,27 @@ func TestARefusedNumberIsQuotedAsFarAsItSaysAnything(t *testing.T) {
 		_, err := ParseDecimal(text)
 		assert.EqualError(t, err, "not a number: "+want)
 	}
+}
+
+// In JSON, every number was {}.
+func TestDecimalSurvivesJSON(t *testing.T) {
+	for _, number := range []string{"0", "-1.5", "9223372036854775808", "0.1", "-123456789012345678901234567890.125"} {
+		price := struct{ Net Decimal }{must(ParseDecimal(number))}
+		text, err := json.Marshal(price)
+		require.NoError(t, err)
+		assert.Equal(t, `{"Net":"`+number+`"}`, string(text))
+		read := struct{ Net Decimal }{DecimalOf(7)}
+		require.NoError(t, json.Unmarshal(text, &read))
+		assert.True(t, read.Net.Equal(price.Net), number)
+	}
+	kept := DecimalOf(7)
+	require.ErrorIs(t, kept.UnmarshalText([]byte("1e99999")), ErrNumber)
+	assert.True(t, kept.Equal(DecimalOf(7)))
+	widest := must(ParseDecimal(strings.Repeat("9", MaxDigits)))
+	_, err := widest.MarshalText()
+	require.NoError(t, err)
+	_, err = widest.Add(DecimalOf(1)).MarshalText()
+	require.ErrorIs(t, err, ErrTooLarge, "what could not be read is not written")
 }
 
 func TestDecimalInt64(t *testing.T) {
