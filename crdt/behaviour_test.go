@@ -156,7 +156,20 @@ func TestElementsThatOnlyOneProcessCanOrderPanicWithAdvice(t *testing.T) {
 	var s GSet[*int]
 	must(s.Add(new(int)))
 	must(s.Add(new(int)))
-	assert.Panics(t, func() { s.Elements() })
+	const advice = "crdt: values of type %s have no order that all replicas share; keep plain data such as strings, numbers and structs of them"
+	assert.PanicsWithValue(t, fmt.Sprintf(advice, "*int"), func() { s.Elements() })
+	var mixed GSet[any] // it panicked for what it found inside, and not with advice
+	must(mixed.Add(1))
+	must(mixed.Add("one"))
+	assert.PanicsWithValue(t, fmt.Sprintf(advice, "interface {}"), func() { mixed.Elements() })
+}
+
+func TestAValueOfAMapEncodedByItselfPanicsWithAdvice(t *testing.T) {
+	var m Map[string, ORSet[string]]
+	must(m.Write("k", func(s *ORSet[string]) (ORSet[string], error) { return s.Add("us", "x") }))
+	s, _ := m.Get("k")
+	assert.PanicsWithValue(t, "crdt: content of a dot that was never seen; a value from Map.Get can't be encoded by itself: encode the map",
+		func() { _, _ = s.Encode(nil, Text[string]()) })
 }
 
 func TestElementsAreListedInTheirOrder(t *testing.T) {

@@ -53,7 +53,9 @@
 // # Deltas and gaps
 //
 // A delta names exactly the dots it is about, or whole totals. One that arrives before an earlier one is applied for what
-// it is, and never taken for all that came before it.
+// it is, and never taken for all that came before it. So what a lost delta took away is still there, beside what later ones
+// brought, until that delta or the whole state comes: of a register written three times, the second time in vain, both the
+// first and the third value; of an element added twice and removed, the second add in vain, the first.
 //
 // # Cost
 //
@@ -106,20 +108,22 @@
 // Encode writes a state or a delta as one msgpack value: name of the type, version, body, CRC-32C. Equal states have equal
 // bytes. Decode takes nothing else, checks every length against the bytes that are left, and leaves things as they were if
 // there is an error. The layout is laid down to the byte at the head of wire.go, for readers in other languages; frames
-// written by a release are kept in testdata/frozen and read the same for ever.
+// written by a release are kept in testdata/frozen and read the same for ever. To encoding/json and its like a state is empty.
 //
 // # What it assumes
 //
 // HAZARD: a node name is one writer. Two processes under one name, or one restored from an old copy that writes before it
 // has merged with the others, give one dot to two writes. Replicas still converge. [MVRegister] and [AppendLog] keep both
 // writes, [ResetCounter] and the other counters the greater amount; a set or a map may keep neither, and [ORSet.Reused] and
-// its like on [RWSet] and [Map] tell of it before a merge. In a flag it can't be told: both writes look the same.
+// its like on [RWSet] and [Map] tell of it before a merge. In a flag it can't be told: both writes look the same. An empty name
+// panics; one that [clock.Node.Check] refuses is written under, and found only by Encode: check names where they come from.
 //
 // HAZARD: a replica that writes to another's account can't be told from it. What comes from outside passes through the gate
 // of package merge first.
 //
 // HAZARD: a NaN is not equal to itself, and pointers are equal here alone. The first is an error wherever it would be kept.
-// The second has no order that two replicas share, and listing such elements panics.
+// The second has no order that two replicas share, no more than values of several types in an interface, and listing such
+// elements panics.
 //
 // States are for one goroutine to change, or for many to read; only [IDs] has a lock. Assignment copies share memory, as those
 // of slices do; Clone does not.

@@ -221,7 +221,8 @@ func deleteOf[K comparable, V Nestable](d clock.Dot, k K) (delta Map[K, V]) {
 func (m *Map[K, V]) Clear() Map[K, V] { return Map[K, V]{state: m.state.clear()} }
 
 // Get returns the value under k to be read, and false if the key is not there. It shares memory with m: change the value
-// through [Map.Write] alone.
+// through [Map.Write] alone, not in a copy either. What it has seen is in m alone: Seen of m, and not of the value, is what an
+// operation on it had seen, and to encode the value by itself panics.
 func (m *Map[K, V]) Get(k K) (V, bool) {
 	f := m.state.body.held.get(k)
 	if f == nil || f.len() == 0 {

@@ -8,7 +8,8 @@ import (
 )
 
 // MVRegister keeps every value that no other write had seen (multi-value register): one after writes that knew of each
-// other, siblings after concurrent ones, never more than there were concurrent writers. A write replaces all it has seen.
+// other, siblings after concurrent ones, never more than there were concurrent writers, once no delta is missing. A write
+// replaces all it has seen.
 //
 //	us: a (seen nothing)   eu: b (seen nothing)   both: a and b
 //	us: c (seen both)                             both: c

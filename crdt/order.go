@@ -15,13 +15,21 @@ func compare[T comparable](a, b T) int {
 	}
 	switch a := any(a).(type) {
 	case string:
-		return cmp.Compare(a, any(b).(string))
+		if b, ok := any(b).(string); ok {
+			return cmp.Compare(a, b)
+		}
 	case int:
-		return cmp.Compare(a, any(b).(int))
+		if b, ok := any(b).(int); ok {
+			return cmp.Compare(a, b)
+		}
 	case int64:
-		return cmp.Compare(a, any(b).(int64))
+		if b, ok := any(b).(int64); ok {
+			return cmp.Compare(a, b)
+		}
 	case uint64:
-		return cmp.Compare(a, any(b).(uint64))
+		if b, ok := any(b).(uint64); ok {
+			return cmp.Compare(a, b)
+		}
 	}
 	return compareValues(reflect.ValueOf(&a).Elem(), reflect.ValueOf(&b).Elem())
 }

@@ -86,7 +86,8 @@ func (c *ResetCounter) Seen() clock.Vector { return c.state.seen.Clone() }
 func (c *ResetCounter) Note(delivered clock.Vector) { c.state.seen.Merge(delivered) }
 
 // Settle folds the increments of each node in stable, as far as it has no holes, into one sum, so that they take the room
-// of one. The counter still merges with replicas that have not settled, or not as far.
+// of one. The counter still merges with replicas that have not settled, or not as far. A sum of more than [MaxDigits] digits
+// can't be encoded, so who takes increments from outside bounds them by [Decimal.Fits] to fewer.
 //
 // HAZARD: stable must be causally stable: every operation that has not arrived here yet has seen all of it. The least of
 // what all nodes have acknowledged is. Otherwise a reset that had seen a part of the sum can't undo that part, and

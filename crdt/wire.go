@@ -212,7 +212,7 @@ func (w *writer) place(node clock.Node) int {
 			return i
 		}
 	}
-	panic("crdt: content of a dot that was never seen") // broken by the package itself
+	panic("crdt: content of a dot that was never seen; a value from Map.Get can't be encoded by itself: encode the map")
 }
 
 func (w *writer) time(t clock.Timestamp) {
