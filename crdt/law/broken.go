@@ -67,11 +67,19 @@ func (b *Broken) Error() string {
 	case MutatesInput:
 		fmt.Fprintf(&story, ". Then: %s changes %s from %s to %s.", left, right, b.Left, b.Right)
 	case WrongResult:
-		fmt.Fprintf(&story, ". Then: %s = %s, but %s is wanted.", left, show(b.Left), show(b.Right))
+		fmt.Fprintf(&story, ". Then: %s = %s, but %s is wanted%s.", left, show(b.Left), show(b.Right), b.alike())
 	default:
-		fmt.Fprintf(&story, ". Then: %s = %s, but %s = %s.", left, show(b.Left), right, show(b.Right))
+		fmt.Fprintf(&story, ". Then: %s = %s, but %s = %s%s.", left, show(b.Left), right, show(b.Right), b.alike())
 	}
 	return story.String()
+}
+
+// alike tells who reads the same text twice that it stands for two values: two pointers, NaN, or texts that were cut short.
+func (b *Broken) alike() string {
+	if show(b.Left) != show(b.Right) {
+		return ""
+	}
+	return ", which reads the same here and is not equal"
 }
 
 // variables stand for the witness in the formulas of a Broken.

@@ -346,6 +346,19 @@ func TestLargeValuesAreCutShortInTheStory(t *testing.T) {
 	assert.Less(t, len(err.Error()), 2000)
 }
 
+// The two sides of a story read the same, and nothing said why that was a finding.
+func TestSidesThatReadTheSameAreSaidToDiffer(t *testing.T) {
+	left := func(a, _ *int) *int { return a }
+	err := law.Check(left, func(a, b *int) bool { return a == b }, new(int), new(int))
+	require.EqualError(t, err, "not_commutative: Let: a = &0, b = &0. Then: merge(a, b) = &0, but merge(b, a) = &0, which reads the same here and is not equal.")
+	long := strings.Repeat("x", 1000)
+	err = law.Check(func(a, _ string) string { return a }, func(a, b string) bool { return a == b }, long+"1", long+"2")
+	require.ErrorContains(t, err, "..., which reads")
+	err = law.Converge(law.System[*int, int]{Apply: func(s *int, _ int) *int { return s }, Equal: func(a, b *int) bool { return a == b },
+		New: func() *int { return new(int) }, Want: func([]int) *int { return new(int) }}, 1)
+	require.ErrorContains(t, err, "which reads the same here and is not equal")
+}
+
 func TestBrokenCanBeUnwrappedFromAWrappedError(t *testing.T) {
 	err := fmt.Errorf("stock: %w", law.Check(func(a, b int) int { return a - b }, equal, 1, 2))
 	var broken *law.Broken
