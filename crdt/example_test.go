@@ -1,6 +1,7 @@
 package crdt_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 
 	"github.com/tiebreakhq/tiebreak/clock"
@@ -294,4 +295,57 @@ func ExampleCustom() {
 	data, _ := s.Encode(nil, points)
 	fmt.Println(read.Decode(data, points, crdt.Limits{}), read.Elements())
 	// Output: <nil> [{3 4}]
+}
+
+// Operations that come late, twice, or before what their writer had seen go through a log, and out of it into a state, each once
+// and in an order that makes sense. Here an add of eu was made after a delete by us, and comes first.
+func ExampleLog() {
+	type change struct {
+		verb, room, guest string
+	}
+	var log crdt.Log[change]
+	var rooms crdt.Map[string, crdt.ORSet[string]]
+	deliver := func(source clock.Node, op crdt.Operation[change]) {
+		arrival, ready := log.Apply(source, op)
+		fmt.Println(op.Dot, arrival)
+		for _, op := range ready {
+			seen := op.After.Clone()
+			seen.AddUp(op.Dot.Node, op.Dot.Seq-1) // a node has seen its own earlier operations
+			switch c := op.Payload; c.verb {
+			case "delete":
+				_, _ = rooms.DeleteAt(op.Dot, c.room)
+			case "enter":
+				_, _ = rooms.WriteAt(c.room, op.Dot, seen, func(s *crdt.ORSet[string]) { _, _ = s.AddAt(op.Dot, c.guest, seen) })
+			}
+		}
+	}
+	deleted := crdt.Operation[change]{Dot: clock.Dot{Node: "us", Seq: 1}, Payload: change{verb: "delete", room: "blue"}}
+	entered := crdt.Operation[change]{Dot: clock.Dot{Node: "eu", Seq: 1}, After: clock.Up("us", 1), Payload: change{"enter", "blue", "ann"}}
+	for _, op := range []*crdt.Operation[change]{&deleted, &entered} {
+		op.Sum = sha256Of(op)
+	}
+	deliver("eu", entered)
+	fmt.Println("missing:", log.Waiting().Missing)
+	deliver("us", deleted)
+	deliver("us", deleted)
+	guests, _ := rooms.Get("blue")
+	fmt.Println(guests.Elements())
+
+	peer := clock.Up("us", 1) // what a peer has: send it the rest
+	for op := range log.Since(peer) {
+		fmt.Println("send", op.Dot)
+	}
+	// Output:
+	// eu:1 held
+	// missing: {us:1-1}
+	// us:1 delivered
+	// us:1 duplicate
+	// [ann]
+	// send eu:1
+}
+
+// sha256Of stands for the checksum of whatever bytes an operation has on the wire.
+func sha256Of(op any) (sum [16]byte) {
+	full := sha256.Sum256(fmt.Appendf(nil, "%v", op))
+	return [16]byte(full[:16])
 }
