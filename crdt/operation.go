@@ -13,7 +13,8 @@ type Operation[P any] struct {
 	Dot clock.Dot
 
 	// After is what must be delivered before it: what its writer had seen. The earlier operations of its own node are
-	// waited for in any case, so it is often empty. A log keeps it and shares its memory.
+	// waited for in any case, so it is often empty; what the methods that end in At want is After and these. A log keeps it and
+	// shares its memory.
 	After clock.Vector
 
 	// Sum stands for all that the operation says, its dot and causes included: two operations of one dot are taken for the

@@ -54,8 +54,8 @@ type Op struct {
 	// or count (see [Rule.NeedsDots]) require it.
 	Dot clock.Dot
 
-	// Seen holds the dots of the operations on this key that the writer had seen. It need not hold the op's own, nor
-	// those of its node before it: a node has always seen its own writes.
+	// Seen holds the dots of the operations on this key that the writer had seen, not the op's own. Those of its own node before it
+	// belong here too, for what is not here counts as unseen: Seen.AddUp(Dot.Node, Dot.Seq-1).
 	Seen clock.Vector
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
@@ -25,6 +26,29 @@ func TestKindsReadBackByTheirNames(t *testing.T) {
 	got, ok := ParseKind("kind(5)")
 	assert.False(t, ok)
 	assert.Zero(t, got)
+}
+
+// A node has seen its own writes, but it is the operation that says so: the fold does not add them, for it is told of some
+// histories only what a record holds.
+func TestAnOperationHasSeenOfItsOwnNodeWhatItSays(t *testing.T) {
+	for rule, want := range map[string][2]value.Value{"keep-all": {"[2,1]", "[2]"}, "union": {"[1,2]", "[2]"}, "delete-wins": {"2", "2"}, "refuse": {"2", "2"}} {
+		for i, seen := range []clock.Vector{{}, clock.Up("us", 1)} {
+			s := NewState(MustParseTable("* * " + rule))
+			for n := range uint64(2) {
+				op := Op{Key: "k", Fields: []Field{{Name: "f", Value: value.Int(int64(n) + 1)}}, Dot: clock.Dot{Node: "us", Seq: n + 1}}
+				if op.Stamp.Version = n; rule == "union" {
+					op.Fields[0].Value = value.Array(op.Fields[0].Value)
+				}
+				if n == 1 {
+					op.Seen = seen
+				}
+				verdicts, err := s.Apply(op)
+				require.NoError(t, err)
+				assert.Equal(t, n == 1 && i == 0 && rule == "refuse", verdicts[0].Outcome == Refused, rule)
+			}
+			assert.Equal(t, want[i], s.Get("k", "f"), rule)
+		}
+	}
 }
 
 // Operations of one reader keep their fields to themselves, until the reader is told that their room may be used again.
