@@ -694,6 +694,29 @@ func TestADeleteTravelsThroughALog(t *testing.T) {
 	require.ErrorIs(t, err, ErrNaN)
 }
 
+// A node that came back without its first write heard that it had been removed, and wrote again under the same dot: its map showed
+// what every merge took away, even one with itself.
+func TestADotThatAMapWaitsForIsGoneWhenItIsUsedAgain(t *testing.T) {
+	add := func(s *ORSet[string]) (ORSet[string], error) { return s.Add("us", "x") }
+	var us, back Map[string, ORSet[string]]
+	must(us.Write("k", add))
+	back.Merge(us.Remove("k"))
+	delta := must(back.Write("k", add))
+	assert.False(t, back.Has("k"))
+	assert.False(t, back.Merge(back))
+	assert.False(t, back.Merge(delta))
+	assert.False(t, us.Merge(back))
+	must(back.Write("k", add)) // under the second dot
+	assert.True(t, back.Has("k"))
+
+	var outer, again Map[string, Map[string, ORSet[string]]]
+	within := func(m *Map[string, ORSet[string]]) (Map[string, ORSet[string]], error) { return m.Write("k", add) }
+	must(outer.Write("a", within))
+	again.Merge(outer.Remove("a"))
+	must(again.Write("a", within))
+	assert.False(t, again.Has("a") || again.Merge(again))
+}
+
 func TestAFailedWriteChangesNothing(t *testing.T) {
 	var m Map[string, ORSet[float64]]
 	must(m.Write("k", func(s *ORSet[float64]) (ORSet[float64], error) { return s.Add("us", 1) }))

@@ -79,7 +79,7 @@
 //	make the delta of a write to a register
 //	in a map                                                0.6 us, 5 allocations
 //	merge it                                                0.6 us, 2 allocations
-//	add to a ResetCounter of two million
+//	AddAt on a ResetCounter of two million
 //	increments that nobody settles                          1.2-2.0 us, none but growth
 //
 // and of the wire form, for elements, keys and values of 49 bytes (values of a register: 20), added in no order:

@@ -74,6 +74,11 @@ func (m *Map[K, V]) Write(k K, change func(v *V) (V, error)) (Map[K, V], error) 
 	if !replaced.IsEmpty() {
 		*delta.state.body.waiting.add(k) = replaced
 	}
+	for node, run := range delta.state.seen.Runs() {
+		if m.state.body.awaits(k, clock.Dot{Node: node, Seq: run.First}) { // it was given before, by another writer of this name
+			f.drop(m.state.body.waiting.get(k))
+		}
+	}
 	switch {
 	case isNew && !f.isEmpty():
 		*m.state.body.held.add(k) = *f
