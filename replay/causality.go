@@ -217,9 +217,22 @@ func (k *key) collide(a, b *op) bool {
 		return false
 	}
 	x, y := k.payloadOf(a.slot, 0).Fields, k.payloadOf(b.slot, 1).Fields
-	return len(x) == 0 || len(y) == 0 || slices.ContainsFunc(x, func(f merge.Field) bool {
-		return slices.ContainsFunc(y, func(g merge.Field) bool { return f.Name == g.Name })
-	})
+	return len(x) == 0 || len(y) == 0 || shareField(x, y)
+}
+
+// shareField reports whether two lists of fields, which are in the order of their names, name one in common.
+func shareField(x, y []merge.Field) bool {
+	for len(x) > 0 && len(y) > 0 {
+		switch strings.Compare(x[0].Name, y[0].Name) {
+		case -1:
+			x = x[1:]
+		case 1:
+			y = y[1:]
+		default:
+			return true
+		}
+	}
+	return false
 }
 
 // claimsStamp reports whether no two writes of a node should have such a stamp: by a coarse clock they may.

@@ -20,7 +20,7 @@ type cell struct {
 	rule   *merge.Rule
 	claims []merge.Claim // nil when the payloads are not kept: see claim
 	op     []int32       // of each claim, its operation
-	nth    []int32       // and, when claims is nil, which of the operation's claims it is; -1 for a delete of the whole record
+	nth    []int32       // and, when claims is nil, which of the operation's claims it is: see ofRecord and alone
 
 	count   int  // how many claims there are room for, but for the deletes of the whole record
 	partial bool // some claims are not on all fields that are decided together
@@ -75,23 +75,39 @@ func (c *cell) claim(i int) *merge.Claim { return c.claimOf(i, 0) }
 
 // claimOf returns a claim: two can be looked at beside each other, as number 0 and 1.
 func (c *cell) claimOf(i, number int) *merge.Claim {
-	if c.claims != nil {
-		return &c.claims[i]
-	}
 	k := c.key
-	at := int(c.op[i])
-	op := &k.payloadOf(k.ops[at].slot, number).Op
+	if c.claims != nil {
+		claim := &c.claims[i]
+		k.room.far.touch(len(claim.Value) + len(claim.Before))
+		return claim
+	}
+	at, n := int(c.op[i]), c.nth[i]
+	slot := k.ops[at].slot
 	s := &k.room.scratch[number]
-	if n := c.nth[i]; n < 0 {
-		s.claims = append(s.claims[:0], k.table.Delete(op, c.rule, c.name))
-	} else {
-		s.claims = k.table.Claims(op, s.claims[:0])
+	s.claims = s.claims[:0]
+	switch {
+	case n < ofRecord:
+		op := &k.fieldOf(slot, alone(n), number).Op
+		f := &op.Fields[0]
+		s.claims = append(s.claims, merge.Claim{Op: op, Rule: c.rule, Cell: c.name, Kind: op.Kind, Value: f.Value, Before: f.Before})
+	case n == ofRecord:
+		s.claims = append(s.claims, k.table.Delete(&k.payloadOf(slot, number).Op, c.rule, c.name))
+	default:
+		s.claims = k.table.Claims(&k.payloadOf(slot, number).Op, s.claims)
 		s.claims = s.claims[n : n+1]
 	}
 	claim := &s.claims[0]
+	k.room.far.touch(len(claim.Value) + len(claim.Before))
 	c.complete(claim, at)
 	return claim
 }
+
+// ofRecord stands for the claim of a delete of the whole record, and what is below it for one on a field alone, by where that
+// stands in the record.
+const ofRecord = -1
+
+// alone returns what stands for a place, and the place that it stands for.
+func alone(n int32) int32 { return ofRecord - n }
 
 // complete says of a claim's operation what a service knows of its own: its dot and, for the rules that look at it, what
 // its writer had seen.

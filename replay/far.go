@@ -26,6 +26,7 @@ type far struct {
 	// How much is held is not asked at every tick, but so often that it can't grow to much more than most in between.
 	ticks int   // until it is asked
 	every int   // how many there were
+	bytes int   // that may be touched until it is asked
 	held  int64 // when it was asked last
 }
 
@@ -75,10 +76,21 @@ func (f *far) tick() {
 	}
 }
 
+// touch is to be called by all that reads or writes many bytes in one step, with how many.
+func (f *far) touch(n int) {
+	if f == nil {
+		return
+	}
+	if f.bytes -= n; f.bytes <= 0 {
+		f.look()
+	}
+}
+
 // look lets go of what is held when it is too much, and says when to look again: when at the pace of late half of what is
 // left would be held.
 func (f *far) look() {
-	const least, most = 1 << 8, 1 << 12
+	// The pace may be another from one step to the next, and to touch a byte may be to hold sixteen pages.
+	const least, most = 1, 1 << 9
 	held := f.usage.bytes()
 	pace := max(held-f.held, 1<<12) / int64(max(f.every, 1))
 	if held > f.most {
@@ -88,6 +100,7 @@ func (f *far) look() {
 	f.held = held
 	f.every = int(min(max((f.most-held)/2/max(pace, 1), least), most))
 	f.ticks = f.every
+	f.bytes = int(max((f.most-held)/2, 1<<16))
 }
 
 // close gives memory and disk space back.

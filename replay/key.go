@@ -157,6 +157,7 @@ type scratch struct {
 	payload
 	slot   int32 // whose it is; -1 for none
 	rec    history.Record
+	wide   wide
 	own    context
 	claims []merge.Claim
 }
@@ -175,6 +176,27 @@ func (k *key) payloadOf(slot int32, number int) *payload {
 	}
 	k.part.record(slot, &s.rec)
 	s.slot = slot
+	s.Op = merge.Op{Fields: s.Fields[:0]}
+	k.set(&s.payload, &s.rec)
+	return &s.payload
+}
+
+// fieldsOf returns the payload of a slot, which is not kept, and where each of its fields stands, for fieldOf.
+func (k *key) fieldsOf(slot int32) (*merge.Op, []int32) {
+	s := &k.room.scratch[0]
+	k.part.fields(slot, &s.rec, &s.wide)
+	s.slot = slot
+	s.Op = merge.Op{Fields: s.Fields[:0]}
+	k.set(&s.payload, &s.rec)
+	return &s.Op, s.wide.fields
+}
+
+// fieldOf is payloadOf of one that is not kept, with one field alone: to look at each field of a row by itself, and to read all of
+// the row for that, would take time by the square.
+func (k *key) fieldOf(slot, at int32, number int) *payload {
+	s := &k.room.scratch[number]
+	k.part.field(slot, at, &s.rec, &s.wide)
+	s.slot = -1 // whoever wants all of it has to read it again
 	s.Op = merge.Op{Fields: s.Fields[:0]}
 	k.set(&s.payload, &s.rec)
 	return &s.payload

@@ -155,6 +155,7 @@ func (p *part) keep(record []byte, size int, memory *far) {
 	}
 	p.spots = append(p.spots, spot{block: int32(last), offset: uint32(len(p.at[last]))})
 	p.at[last] = append(p.at[last], record...)
+	memory.touch(len(record))
 }
 
 // lineUp copies the records of the operations, which stand in the order in which they were read, to where they stand in the

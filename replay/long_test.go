@@ -31,7 +31,15 @@ func commonHistory(seed uint64) (us, eu string) {
 		case 0:
 			line = fmt.Sprintf(`{%s,"op":"delete","id":%q}`, who, o.id())
 		case 1:
-			line = fmt.Sprintf(`{%s,"op":"set","fields":{"f":%d,"g":%d,"items":["x"]},"before":{"f":1,"g":2}}`, who, r.IntN(3), r.IntN(3))
+			row := fmt.Sprintf(`"f":%d,"g":%d,"items":["x"]`, r.IntN(3), r.IntN(3))
+			before := `{"f":1,"g":2}`
+			if i%2 == 0 { // a wide one
+				before = `{"f":1,"g":2,"h3":1,"h4":2}`
+				for n := range fewFields {
+					row += fmt.Sprintf(`,"h%d":%d`, n, r.IntN(3))
+				}
+			}
+			line = fmt.Sprintf(`{%s,"op":"set","fields":{%s},"before":%s}`, who, row, before)
 		case 2:
 			line = fmt.Sprintf(`{%s,"field":"items","op":%q,"value":"e%d","id":"x%d"}`, who, []string{"insert", "remove"}[r.IntN(2)], r.IntN(4), r.IntN(i+1))
 		case 3:
@@ -78,6 +86,7 @@ func TestLongCommonKeysAreFoldedLikeShortOnes(t *testing.T) {
 			return h
 		}
 		short, long, bounded := read(-1, usualLengths), read(-1, lengths{many: 3, run: 5}), read(16<<10, lengths{many: 3, run: 5})
+		wide := read(-1, lengths{keep: usualLengths.keep, fields: 20, many: usualLengths.many})
 		require.Zero(t, short.Inputs()[0].SetAside, "%v", short.inputs[0].told.list())
 		for i, rules := range tables {
 			table := merge.MustParseTable(rules)
@@ -99,6 +108,7 @@ func TestLongCommonKeysAreFoldedLikeShortOnes(t *testing.T) {
 			want := says(short)
 			requireSame(t, want, says(long), seed, rules)
 			requireSame(t, want, says(bounded), seed, rules)
+			requireSame(t, want, says(wide), seed, rules)
 		}
 		if bounded.store.parts[partition("k/hot")].size > bounded.store.fold(2) {
 			far++
@@ -106,6 +116,63 @@ func TestLongCommonKeysAreFoldedLikeShortOnes(t *testing.T) {
 		require.NoError(t, bounded.Close())
 	}
 	require.Greater(t, far, int(seeds)*2/3)
+}
+
+// The payloads of a few wide rows take more memory than those of many narrow ones, and to read a whole row again for each of its
+// fields takes time by the square of their number.
+func TestWideRowsAreReadFieldByField(t *testing.T) {
+	const rows, fields = 20, 4000
+	var lines strings.Builder
+	for i := range rows {
+		fmt.Fprintf(&lines, `{"key":"k","node":"n%d","time":%d,"fields":{"f0":%d`, i%2, i+1, i)
+		for n := range fields - 1 {
+			fmt.Fprintf(&lines, `,"f%d":%d`, n+1, i)
+		}
+		lines.WriteString("}}\n")
+	}
+	h, err := Collect([]history.Source{sourceOf("h", lines.String())}, history.Options{})
+	require.NoError(t, err)
+	require.Greater(t, rows*fields, usualLengths.fields)
+	f := h.newFolder(&work{tables: []*merge.Table{lwwTable}, opt: &Options{}}, maphash.MakeSeed())
+	require.NoError(t, f.part.read(&h.store.parts[partition("k")]))
+	require.False(t, f.foldPlain(0))
+	k := f.part.key(0, &f.room)
+	require.Nil(t, k.kept)
+	k.know(&Options{}, f.common)
+	cells := k.fold(lwwTable, f.sums[0])
+	require.Len(t, cells, fields)
+	for i := range cells {
+		c := &cells[i]
+		require.Len(t, c.op, rows)
+		claim := c.claim(rows / 2)
+		require.Equal(t, c.name, claim.Op.Fields[0].Name)
+		require.Len(t, claim.Op.Fields, 1)
+		require.EqualValues(t, "19", c.shown)
+	}
+}
+
+// Far memory looks at how much it holds after many bytes as well as after many steps: a value may be of megabytes.
+func TestFarMemoryLetsGoOfLongValues(t *testing.T) {
+	const most, piece = 8 << 20, 1 << 20
+	f, err := newFar(t.TempDir(), most)
+	require.NoError(t, err)
+	if f == nil {
+		t.Skip("there is none")
+	}
+	defer func() { require.NoError(t, f.close()) }()
+	all := listOf[byte](f, 64*piece)
+	for range 1 << 10 { // short steps, after which nobody would look for a while
+		f.tick()
+	}
+	before := f.usage.bytes()
+	for at := 0; at < len(all); at += piece {
+		f.tick()
+		f.touch(piece)
+		for i := at; i < at+piece; i += 1 << 12 {
+			all[i] = 1
+		}
+		require.Less(t, f.usage.bytes()-before, int64(2*most))
+	}
 }
 
 // requireSame shows the first line in which two long texts differ.

@@ -323,8 +323,19 @@ func (p *part) find(name string) (int, bool) {
 
 // key reads key number i into a room.
 func (p *part) key(i int, room *room) *key {
+	if p.keys[i].count <= p.history.lengths.keep {
+		if k := p.keyOf(i, room, true); k != nil {
+			return k
+		}
+	}
+	return p.keyOf(i, room, false)
+}
+
+// keyOf is key, of which the payloads are kept or not. It returns nil when they are too many fields to be kept.
+func (p *part) keyOf(i int, room *room, keep bool) *key {
 	from := &p.keys[i]
-	k := room.begin(from.name, from.count, p)
+	k := room.begin(from.name, from.count, p, keep)
+	fields := 0
 	r := reader{names: k.texts, ids: &room.built}
 	for at := from.last; at > 0; {
 		spot := at - 1
@@ -332,6 +343,10 @@ func (p *part) key(i int, room *room) *key {
 		at = s.before
 		r.b, r.at = p.at[s.block], int(s.offset)
 		position := r.record(&room.rec)
+		room.far.touch(r.at - int(s.offset))
+		if fields += len(room.rec.Fields); keep && fields > p.history.lengths.fields {
+			return nil
+		}
 		if position > 0 {
 			position |= p.ranks[room.rec.Place.File] << fileBits
 		}
@@ -353,6 +368,24 @@ func (p *part) key(i int, room *room) *key {
 func (p *part) record(spot int32, rec *history.Record) {
 	s := &p.spots[spot]
 	r := reader{b: p.at[s.block], at: int(s.offset), names: p.history.names.texts}
+	r.record(rec)
+}
+
+// fields reads the record at a spot, and where each of its fields stands.
+func (p *part) fields(spot int32, rec *history.Record, w *wide) {
+	w.only, w.fields = 0, w.fields[:0]
+	p.wide(spot, rec, w)
+}
+
+// field reads the record at a spot, of its fields only the one that stands there, and nothing of what comes behind them.
+func (p *part) field(spot, at int32, rec *history.Record, w *wide) {
+	w.only = at
+	p.wide(spot, rec, w)
+}
+
+func (p *part) wide(spot int32, rec *history.Record, w *wide) {
+	s := &p.spots[spot]
+	r := reader{b: p.at[s.block], at: int(s.offset), names: p.history.names.texts, wide: w}
 	r.record(rec)
 }
 

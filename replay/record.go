@@ -444,10 +444,35 @@ type reader struct {
 	names []string
 	ids   *[]byte // where ids are put together; the reader's own memory when nil
 	bad   bool
+	wide  *wide // nil where nobody asks for the places of fields
 
 	// Of the last record: the numbers of its node's, file's and region's names, and that of its id, when it is its node's.
 	node, file, region uint32
 	number             uint64
+}
+
+// wide is where the fields of a record stand, from where the record begins.
+type wide struct {
+	start  int
+	only   int32   // the one that is read; 0 for all
+	fields []int32 // of each that was read
+}
+
+// list reads how many fields follow. Where only one of them is wanted, it goes there and says 1.
+func (r *reader) list() int {
+	n := r.count()
+	if r.wide != nil && r.wide.only > 0 {
+		r.at = r.wide.start + int(r.wide.only)
+		return 1
+	}
+	return n
+}
+
+// note notes where the next field stands, where somebody asks for it.
+func (r *reader) note() {
+	if w := r.wide; w != nil && w.only == 0 {
+		w.fields = append(w.fields, int32(r.at-w.start))
+	}
 }
 
 func (r *reader) more() bool { return r.at < len(r.b) && !r.bad }
@@ -554,7 +579,7 @@ func (r *reader) nameOf(n uint64) string {
 // next takes the next record off and returns a reader of it alone.
 func (r *reader) next() reader {
 	n := r.count()
-	one := reader{b: r.b[:r.at+n], at: r.at, names: r.names, ids: r.ids, bad: r.bad}
+	one := reader{b: r.b[:r.at+n], at: r.at, names: r.names, ids: r.ids, bad: r.bad, wide: r.wide}
 	r.at += n
 	return one
 }
@@ -596,8 +621,11 @@ func skim(b []byte, at int) (key string, end int) {
 
 // record reads the next write into rec, which keeps the room of its lists, and returns its position in its region.
 func (r *reader) record(rec *history.Record) (at int64) {
+	if r.wide != nil {
+		r.wide.start = r.at
+	}
 	one := r.next()
-	if at = one.write(rec); one.bad || one.at < len(one.b) {
+	if at = one.write(rec); one.bad || one.at < len(one.b) && (one.wide == nil || one.wide.only == 0) {
 		r.fail()
 	}
 	r.node, r.file, r.region, r.number = one.node, one.file, one.region, one.number
@@ -766,7 +794,8 @@ func (r *reader) fixed(rec *history.Record) {
 		rec.Fields = append(rec.Fields, history.Field{Name: r.text(), Value: value.Value(r.text())})
 		return
 	}
-	for n := r.count(); n > 0; n-- {
+	for n := r.list(); n > 0; n-- {
+		r.note()
 		f := history.Field{Name: r.text(), Value: value.Value(r.text())}
 		switch r.byte() {
 		case replacedText:
@@ -814,12 +843,16 @@ func (r *reader) write(rec *history.Record) (at int64) {
 		rec.Region, r.region = r.nameOf(region), uint32(region)
 		at = int64(r.uint())
 	}
-	for n := r.count(); n > 0; n-- {
+	for n := r.list(); n > 0; n-- {
+		r.note()
 		f := history.Field{Name: r.text(), Value: value.Value(r.text())}
 		if flags&hasBefore != 0 {
 			f.Before = value.Value(r.text())
 		}
 		rec.Fields = append(rec.Fields, f)
+	}
+	if r.wide != nil && r.wide.only > 0 {
+		return at
 	}
 	if rec.Knows = flags&hasSeen != 0; rec.Knows {
 		told := r.uint()

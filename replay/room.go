@@ -57,9 +57,9 @@ type room struct {
 
 // lengths says from how many operations on a key is a long one, and how much is folded at once.
 type lengths struct {
-	// keep is up to how many the payloads are kept. Of a longer key they are read again whenever they are wanted: that they
-	// take more memory than all else is the greater evil then.
-	keep int
+	// keep is up to how many the payloads are kept, and fields up to how many fields of theirs. Of a longer key they are read
+	// again whenever they are wanted: that they take more memory than all else is the greater evil then.
+	keep, fields int
 
 	// many is from how many on ids that stand alone are not looked for (see [ids]), and from how many on the memory of a key is
 	// given back when it is done: the next such key may never come.
@@ -70,7 +70,7 @@ type lengths struct {
 	bite int // bytes of records, with what it takes to find one's way in them, that a processor's own cache holds
 }
 
-var usualLengths = lengths{keep: 1 << 10, many: 1 << 15, run: 1 << 15, bite: 512 << 10}
+var usualLengths = lengths{keep: 1 << 10, fields: 1 << 16, many: 1 << 15, run: 1 << 15, bite: 512 << 10}
 
 // inFar returns a room for one long key of so many operations: lists that may be long are in far memory.
 func (r *room) inFar(f *far, ops int) *room {
@@ -91,8 +91,9 @@ func (r *room) tick() {
 	}
 }
 
-// begin takes all memory back and returns the key of that name, empty, with room for so many operations.
-func (r *room) begin(name string, ops int, p *part) *key {
+// begin takes all memory back and returns the key of that name, empty, with room for so many operations, and for their payloads
+// if those are kept.
+func (r *room) begin(name string, ops int, p *part, keep bool) *key {
 	if cap(r.key.ops) > p.history.lengths.many {
 		*r = room{slots: r.slots, ids: ids{seed: r.ids.seed}, plain: r.plain, far: r.far}
 	}
@@ -114,7 +115,7 @@ func (r *room) begin(name string, ops int, p *part) *key {
 	r.times.reset()
 	r.arrivals.reset()
 	r.key = key{name: name, room: r, part: p, texts: p.history.names.texts, ops: r.ops.raw(ops)[:0]}
-	if ops <= p.history.lengths.keep {
+	if keep {
 		r.key.kept = r.kept.raw(ops)
 		r.fields.reserve(ops)
 	}

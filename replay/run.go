@@ -424,6 +424,9 @@ func (k *key) deal() {
 	}
 }
 
+// fewFields is up to how many fields reading all of a record is as quick as reading one.
+const fewFields = 8
+
 // dealAgain tells the cells of which claims of the operations they are, when there are too many to keep them.
 func (k *key) dealAgain(cellOf func(*merge.Claim) int) {
 	r := k.room
@@ -433,14 +436,26 @@ func (k *key) dealAgain(cellOf func(*merge.Claim) int) {
 		if op.WholeDelete() {
 			for j := range r.cells {
 				c := &r.cells[j]
-				c.op, c.nth = append(c.op, int32(i)), append(c.nth, -1)
+				c.op, c.nth = append(c.op, int32(i)), append(c.nth, ofRecord)
 			}
 			continue
 		}
+		var at []int32
+		if len(op.Fields) > fewFields {
+			op, at = k.fieldsOf(k.ops[i].slot)
+		}
 		r.claims = k.table.Claims(op, r.claims[:0])
+		field := 0
 		for j := range r.claims {
-			c := &r.cells[cellOf(&r.claims[j])]
-			c.op, c.nth = append(c.op, int32(i)), append(c.nth, int32(j))
+			claim := &r.claims[j]
+			c, n := &r.cells[cellOf(claim)], int32(j)
+			if at != nil && !claim.Rule.Together {
+				for op.Fields[field].Name != claim.Cell { // those between make no claim, or one together
+					field++
+				}
+				n = alone(at[field])
+			}
+			c.op, c.nth = append(c.op, int32(i)), append(c.nth, n)
 		}
 	}
 }
