@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/tiebreakhq/tiebreak/crdt/law"
 	"github.com/tiebreakhq/tiebreak/merge"
@@ -52,12 +53,18 @@ const (
 	maxLawSamples = 6
 )
 
+// Cells are gathered before the richest of them are chosen: so many times as many, or as many bytes of all rules together.
+const (
+	lawCellsTimes = 20
+	lawBytes      = 16 << 20
+)
+
 // Laws tries the laws on the rules of a table with the values of the history: each single write of a cell is a state, and
 // merging any of them must not depend on order, grouping or repetition. A user's own function is tried on the bare values
 // as well, for that is what it was written for.
 func (h *History) Laws(table *merge.Table, opt Options) *Laws {
 	opt.State = nil
-	candidates := make([][]lawCell, len(table.Rules))
+	candidates := lawCandidates{byRule: make([][]lawCell, len(table.Rules))}
 	counts := make([]int64, len(table.Rules))
 	lock := make(chan struct{}, 1)
 	visit := func(cells []cell) {
@@ -70,10 +77,7 @@ func (h *History) Laws(table *merge.Table, opt Options) *Laws {
 			at := c.rule.Index()
 			lock <- struct{}{}
 			counts[at]++
-			candidates[at] = append(candidates[at], lc)
-			if len(candidates[at]) > 20*maxLawCells {
-				candidates[at] = richest(candidates[at])
-			}
+			candidates.add(at, lc)
 			<-lock
 		}
 	}
@@ -81,7 +85,7 @@ func (h *History) Laws(table *merge.Table, opt Options) *Laws {
 	l := &Laws{Schema: "tiebreak.laws/v1", Table: infoOf(table)}
 	for i, rule := range table.Rules {
 		r := LawRule{Line: rule.Line, Rule: rule.String(), Promised: rule.Laws().String(), Cells: counts[i]}
-		tried := richest(candidates[i])
+		tried := richest(candidates.byRule[i])
 		slices.SortFunc(tried, func(a, b lawCell) int {
 			return cmp.Or(strings.Compare(a.key, b.key), strings.Compare(a.field, b.field))
 		})
@@ -97,10 +101,42 @@ func (h *History) Laws(table *merge.Table, opt Options) *Laws {
 	return l
 }
 
+// lawCandidates are the cells, by rule, of which the richest are to be tried.
+type lawCandidates struct {
+	byRule [][]lawCell
+	held   int // bytes of all
+}
+
+// add adds a cell, and drops those that can't be among the richest when they are many.
+func (c *lawCandidates) add(rule int, lc lawCell) {
+	all := append(c.byRule[rule], lc)
+	c.held += lc.bytes()
+	if len(all) > lawCellsTimes*maxLawCells || len(all) > maxLawCells && c.held > lawBytes {
+		kept := richest(all)
+		poor := all[len(kept):]
+		for i := range poor {
+			c.held -= poor[i].bytes()
+		}
+		clear(poor) // what they hold is given up
+		all = kept
+	}
+	c.byRule[rule] = all
+}
+
 // lawCell is what is tried of one cell.
 type lawCell struct {
 	key, field string
 	claims     []merge.Claim
+}
+
+// bytes returns about how much memory the cell takes.
+func (lc *lawCell) bytes() int {
+	n := len(lc.key) + len(lc.field)
+	for i := range lc.claims {
+		c := &lc.claims[i]
+		n += int(unsafe.Sizeof(*c)+unsafe.Sizeof(*c.Op)) + len(c.Op.ID) + len(c.Cell) + len(c.Value) + len(c.Before)
+	}
+	return n
 }
 
 // sample takes the writes of a cell that differ: of each change the last, from the end of the cell's history.
@@ -116,19 +152,19 @@ func (c *cell) sample() lawCell {
 		ch := change{claim.Kind, claim.Value}
 		if !changes[ch] {
 			changes[ch] = true
-			lc.claims = append(lc.claims, ownClaim(claim))
+			lc.claims = append(lc.claims, ownClaim(claim, lc.key, lc.field))
 		}
 	}
 	slices.Reverse(lc.claims)
 	return lc
 }
 
-// ownClaim copies a claim and its operation with all their texts, for their memory is the next key's. What rules never
-// look at is left out.
-func ownClaim(c *merge.Claim) merge.Claim {
+// ownClaim copies a claim and its operation with all their texts, for their memory is the next key's: those of its key and its
+// cell are copied already. What rules never look at is left out.
+func ownClaim(c *merge.Claim, key, cell string) merge.Claim {
 	claim, op := *c, *c.Op
-	op.Key, op.ID, op.Fields = strings.Clone(op.Key), strings.Clone(op.ID), nil
-	claim.Op, claim.Cell = &op, strings.Clone(claim.Cell)
+	op.Key, op.ID, op.Fields = key, strings.Clone(op.ID), nil
+	claim.Op, claim.Cell = &op, cell
 	claim.Value, claim.Before = own(claim.Value), own(claim.Before)
 	return claim
 }

@@ -56,6 +56,7 @@ func (c *command) convert(args []string) (int, error) {
 		}
 		return 0, hinted{errors.New("one output can't hold the exports of several regions"), "convert each into a file of its own, and name the regions again when you run"}
 	}
+	in.memory.limit()
 	if secret != "" {
 		return c.redact(&in, secret, histories, form, file)
 	}
@@ -208,7 +209,7 @@ func (q *chunks) add(b *history.Batch) error {
 		if err := q.each(b); err != nil {
 			return err
 		}
-		b.Release()
+		b.Recycle() // what was written of it are bytes of their own
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -47,4 +48,21 @@ func TestADrillRunsWithoutTheLimitOfTheReading(t *testing.T) {
 	require.EqualValues(t, 256<<20*7/8, debug.SetMemoryLimit(-1))
 	require.Equal(t, exitDone, Tiebreak(strings.NewReader(""), io.Discard, io.Discard, []string{"drill", "-rules", table, script, day, read}))
 	require.EqualValues(t, int64(math.MaxInt64), debug.SetMemoryLimit(-1))
+}
+
+// What convert reads goes back to be read into: where records are long, nine hundred megabytes of them took as much memory, for the
+// lists of few records pointed into many chunks of the input.
+func TestConvertReadsIntoTheSameMemory(t *testing.T) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	const records, long = 1000, 60 << 10
+	line := `{"key":"k","field":"f","value":"` + strings.Repeat("x", long) + `","node":"n"}` + "\n"
+	day := filepath.Join(t.TempDir(), "h.ndjson")
+	require.NoError(t, os.WriteFile(day, []byte(strings.Repeat(line, records)), 0o600))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	require.Equal(t, exitDone, Tiebreak(strings.NewReader(""), io.Discard, io.Discard, []string{"convert", day}))
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(records*long/2))
+	require.EqualValues(t, 256<<20*3/4, debug.SetMemoryLimit(-1))
 }
