@@ -30,6 +30,7 @@ type matches struct {
 	last   []int32  // the latest
 	sure   []int64  // of each of own, from which position on it has arrived for certain
 	may    []int64  // from which on it may have
+	walls  []int64  // of each of own, the least time of it and those after it; empty while nobody has asked
 	hashes []uint64 // of the arrivals
 }
 
@@ -122,7 +123,7 @@ func (k *key) matchFrom(came []op, m *matches, sum *Totals, t *tally) {
 	}
 	slices.SortFunc(m.images, func(a, b image) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.at, b.at)) })
 
-	m.first, m.last, m.hashes = m.first[:0], m.last[:0], m.hashes[:0]
+	m.first, m.last, m.hashes, m.walls = m.first[:0], m.last[:0], m.hashes[:0], m.walls[:0]
 	next := int32(0)
 	for j := range came {
 		k.room.tick()
@@ -160,12 +161,8 @@ func (k *key) matchFrom(came []op, m *matches, sum *Totals, t *tally) {
 			}
 			continue
 		}
-		// It may show anything that its origin had written by then.
-		for i := n - 1; i >= 0; i-- {
-			if own := &k.ops[m.own[i]]; own.time().IsZero() || o.time().IsZero() || own.wall <= o.wall+int64(clock.DefaultMaxDrift) {
-				m.may[i] = min(m.may[i], o.at)
-				break
-			}
+		if i := k.writtenBy(o, m); i > 0 { // it may show anything of that
+			m.may[i-1] = min(m.may[i-1], o.at)
 		}
 		if t.wants(finding.UnmatchedArrival, k.place(o)) {
 			t.keep(finding.Finding{Code: finding.UnmatchedArrival, Place: k.place(o), Key: k.name,
@@ -187,6 +184,22 @@ func (k *key) matchFrom(came []op, m *matches, sum *Totals, t *tally) {
 		k.room.echoes = append(k.room.echoes, echo{at, region, o.echo})
 		o.echo = int32(len(k.room.echoes))
 	}
+}
+
+// writtenBy returns how many of the operations of its origin may have been made when a row arrived, as far as clocks tell.
+func (k *key) writtenBy(o *op, m *matches) int {
+	if o.time().IsZero() {
+		return len(m.own)
+	}
+	if len(m.walls) == 0 {
+		m.walls = resized(m.walls, len(m.own))
+		least := int64(math.MaxInt64)
+		for i, at := range slices.Backward(m.own) {
+			least = min(least, k.ops[at].wall) // 0 without a time
+			m.walls[i] = least
+		}
+	}
+	return sortedCount(m.walls, func(wall int64) bool { return wall <= o.wall+int64(clock.DefaultMaxDrift) })
 }
 
 // image returns a hash of what a row is after a write. A column that is null may as well be none.
