@@ -49,6 +49,21 @@ func Clip(s string, limit int) string {
 	return s
 }
 
+// ClipStart is [Clip], but what it leaves out is the beginning.
+func ClipStart(s string, limit int) string {
+	n := Columns(s)
+	if n <= limit {
+		return s
+	}
+	for i, r := range s {
+		if n < limit {
+			return "…" + s[i:]
+		}
+		n -= columnsOf(r)
+	}
+	return "…"
+}
+
 // Columns returns how many columns of a terminal a printable text takes: two for each wide character of East Asia and each emoji,
 // none for a mark that stands on the character before it.
 func Columns(s string) int {

@@ -42,3 +42,12 @@ func TestColumnsAreThoseOfATerminal(t *testing.T) {
 		require.Equal(t, want, layout.Columns(text), "%q", text)
 	}
 }
+
+func TestTextsAreClippedAtEitherEnd(t *testing.T) {
+	for text, want := range map[string][2]string{
+		"abc": {"abc", "abc"}, "abcd": {"abcd", "abcd"}, "abcde": {"abc…", "…cde"}, "東京都": {"東…", "…都"}, "a東京": {"a東…", "…京"}, "": {"", ""},
+	} {
+		require.Equal(t, want, [2]string{layout.Clip(text, 4), layout.ClipStart(text, 4)}, text)
+	}
+	require.Equal(t, "…", layout.ClipStart("東京", 1))
+}

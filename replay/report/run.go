@@ -89,8 +89,12 @@ func partial(p *layout.Page, r *replay.Report) {
 	p.Line("")
 }
 
-// mostInputs is of how many inputs a text says what each held.
-const mostInputs = 10
+// mostInputs is of how many inputs a text says what each held, and mostOfName how many columns of their names it shows: the last, for
+// those tell apart.
+const (
+	mostInputs = 10
+	mostOfName = 48
+)
 
 // inputs says what was read from where, when there are several: whether that is all of it should be looked at before the figures.
 func inputs(p *layout.Page, r *replay.Report) {
@@ -112,7 +116,7 @@ func inputs(p *layout.Page, r *replay.Report) {
 		case "rest":
 			unread = "in it"
 		}
-		tab.Row(name(in.Name), region, layout.Dashed(in.Writes), layout.Dashed(in.Reads), layout.Dashed(in.Snapshots), layout.Dashed(in.Arrivals),
+		tab.Row(layout.ClipStart(name(in.Name), mostOfName), region, layout.Dashed(in.Writes), layout.Dashed(in.Reads), layout.Dashed(in.Snapshots), layout.Dashed(in.Arrivals),
 			layout.Dashed(in.Repeated), layout.Dashed(in.SetAside), layout.Dashed(in.NoOrigin), layout.Dashed(in.Strange), unread)
 	}
 	p.Table(&tab)
