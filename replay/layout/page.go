@@ -35,12 +35,12 @@ func (p *Page) write(parts ...string) {
 // safe escapes a text for where it is written.
 func (p *Page) safe(s string) string {
 	s = Printable(s)
-	if !p.Markdown || !strings.ContainsAny(s, special) {
+	if !p.Markdown || !strings.ContainsAny(s, special+".:") {
 		return s
 	}
 	var b strings.Builder
-	for _, r := range s {
-		if strings.ContainsRune(special, r) {
+	for i, r := range s {
+		if strings.ContainsRune(special, r) || strings.HasPrefix(s[i:], "://") || r == '.' && strings.HasSuffix(strings.ToLower(s[:i]), "www") {
 			b.WriteByte('\\')
 		}
 		b.WriteRune(r)
@@ -48,8 +48,9 @@ func (p *Page) safe(s string) string {
 	return b.String()
 }
 
-// special means something in Markdown, as GitHub has it, or in HTML.
-const special = "\\`*_[]<>|#~&!"
+// special means something in Markdown, as GitHub has it with formulas between dollars, or in HTML. Addresses are links there as they
+// stand.
+const special = "\\`*_[]<>|#~&!$"
 
 // Heading writes the title of the page.
 func (p *Page) Heading(text string) {
@@ -60,7 +61,7 @@ func (p *Page) Heading(text string) {
 	p.write(p.safe(text))
 }
 
-// Title begins a section.
+// Title begins a section, or stands for one of which there is no more to say.
 func (p *Page) Title(text string) {
 	if p.Markdown {
 		p.write("\n## ", p.safe(text), "\n")
@@ -99,8 +100,8 @@ func (p *Page) Note(text string) {
 	p.Wrapped("  - ", "    ", text)
 }
 
-// Wrapped writes a text after a first indent, and goes on under another where it is longer than a line. In Markdown it is a
-// paragraph.
+// Wrapped writes a text after a first indent, and goes on under another where it is longer than a line. In Markdown it is wrapped
+// by whoever shows it.
 func (p *Page) Wrapped(first, next, text string) {
 	if p.Markdown {
 		p.write(p.safe(text))

@@ -80,3 +80,35 @@ func TestTextsAreWrappedAndTablesClipped(t *testing.T) {
 	require.Equal(t, layout.Width, layout.Columns(lines[5]))
 	require.Contains(t, lines[5], strings.Repeat("c", 20)) // it may not be clipped
 }
+
+// The lines of a text are as full as they can be, and the widest of the columns that may be clipped give way, the first of two alike.
+func TestLinesAndColumnsAreFilled(t *testing.T) {
+	p := &layout.Page{}
+	p.Wrapped("", "  ", strings.Repeat("a", 49)+" "+strings.Repeat("b", 50)+" "+strings.Repeat("c", 50)+" "+strings.Repeat("d", 48))
+	require.Equal(t, strings.Repeat("a", 49)+" "+strings.Repeat("b", 50)+"\n  "+strings.Repeat("c", 50)+"\n  "+strings.Repeat("d", 48)+"\n", p.String())
+
+	p = &layout.Page{}
+	p.Table(&layout.Table{
+		Columns: []layout.Column{{Least: 10}, {Least: 10}, {Least: 10}},
+		Rows:    [][]string{{strings.Repeat("a", 19), strings.Repeat("b", 60), strings.Repeat("c", 61)}},
+	})
+	require.Equal(t, "  "+strings.Repeat("a", 19)+"  "+strings.Repeat("b", 36)+"…  "+strings.Repeat("c", 37)+"…\n", p.String())
+}
+
+func TestWhatMarkdownWrapsIsOneLine(t *testing.T) {
+	p := &layout.Page{Markdown: true}
+	p.Line("a line")
+	p.Line("")
+	p.Wrapped("Let:  ", "      ", strings.Repeat("word ", 50))
+	require.Equal(t, "a line\n\n"+strings.Repeat("word ", 50)+"\n", p.String())
+}
+
+// A key that is an address became a link, and one with dollars a formula.
+func TestNoNameIsALinkOrAFormula(t *testing.T) {
+	p := &layout.Page{Markdown: true}
+	p.Item("https://a.example www.a.example Www.b $x$ a: b.c")
+	require.Equal(t, "- https\\://a.example www\\.a.example Www\\.b \\$x\\$ a: b.c\n", p.String())
+	p = &layout.Page{}
+	p.Item("https://a.example $x$")
+	require.Equal(t, "  https://a.example $x$\n", p.String())
+}

@@ -51,3 +51,23 @@ func TestTextsAreClippedAtEitherEnd(t *testing.T) {
 	}
 	require.Equal(t, "…", layout.ClipStart("東京", 1))
 }
+
+func TestClipKeepsWhatFits(t *testing.T) {
+	require.Equal(t, "abc", layout.Clip("abc", 3))
+	require.Equal(t, "ab…", layout.Clip("abcd", 3))
+	require.Equal(t, "東…", layout.Clip("東京都", 4)) // half a character is none
+	require.Equal(t, "…", layout.Clip("abc", 1))
+}
+
+func TestNumbersAndNouns(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -100: "-100", -1000: "-1,000",
+		-9223372036854775808: "-9,223,372,036,854,775,808"} {
+		require.Equal(t, want, layout.Number(n))
+	}
+	require.Equal(t, "-", layout.Dashed(0))
+	require.Equal(t, "1,000", layout.Dashed(1000))
+	require.Equal(t, "1 write", layout.Plural(1, "write"))
+	require.Equal(t, "0 writes", layout.Plural(0, "write"))
+	require.Equal(t, "2,000 writes", layout.Plural(2000, "write"))
+	require.Equal(t, "2 losses", layout.Plural(2, "loss"))
+}
