@@ -33,7 +33,8 @@
 // positions of both writes in the export of the writer's region (where writes of the other's node stand in it at all: an export may hold
 // those of its own region alone), a stated replication lag. With none of them the answer
 // is unknown, and every count that depends on it is a range: at least, at most. A node is sequential: each of its writes
-// has seen its earlier ones. Ids of the form "node:seq" are followed over all keys, other ids within their key. A context names
+// has seen its earlier ones. A write that was named anew where it arrived is a [history.Arrival] there: the row that it left tells
+// which write it is, and where two writes of its origin left the row alike, it is one of these, and what turns on it a range. Ids of the form "node:seq" are followed over all keys, other ids within their key. A context names
 // all that its writer had seen, a list without what those writes had seen and its node had written: where one of them, or of its node's own, on the same key
 // does not say what it had seen, the writer may have seen that too; on another key it counts as having seen nothing else.
 //
@@ -59,7 +60,8 @@
 //
 // Any number of keys, and a key of any length, keep within the limit. A key that doesn't fit is folded in runs when it is a
 // plain one, and else in a temporary file that is mapped, in half as much time again. What its cell remembers is in memory all the
-// same, and that may be much: a set of its elements, a keep-all of its siblings.
+// same, and that may be much: a set of its elements, a keep-all of its siblings. So are the names of nodes and of the fields of a
+// key, and those records and values that are at hand.
 //
 // HAZARD: one key is folded by one goroutine: where a key holds half of a history's writes, the other processors have nothing
 // to do meanwhile. Where there is no mapping of files (on systems other than Linux), the writes of a long key that is not plain

@@ -45,9 +45,8 @@ import (
 // mvcc_timestamp on the cluster that receives it, so that each write turns up in the feed of every cluster as a write of
 // its own, unless the application keeps the origin in a column and -origin names it, and the feed of the origin is read with
 // -region, in the same run. Then the row that arrived tells which write of its origin it is, and so what writers there had
-// seen. Feeds that are read one by one, to be converted, keep what arrived as writes. A delete
-// has no such column: with the feeds of several regions it counts in each, made by nobody knows whom (unknown_node); with that
-// of one, in that.
+// seen. Feeds that are read one by one, to be converted or kept in partials, keep what arrived as writes. A delete has no such
+// column: with the feeds of several regions it counts in each, made by nobody knows whom (unknown_node); with that of one, in that.
 //
 // HAZARD: tables of one name in two databases are one, but where the topic is the full name of a table (full_table_name).
 var cockroachdb = importer{name: CockroachDB, detect: isChangefeed, decode: readChangefeed}

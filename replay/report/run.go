@@ -287,6 +287,11 @@ func example(f finding.Finding) string {
 func notKnown(p *layout.Page, r *replay.Report, judged *reads.Report) {
 	var notes []string
 	note := func(text string) { notes = append(notes, text) }
+	regions, origins, strange := make(map[string]bool), int64(0), int64(0)
+	for _, in := range r.Inputs {
+		regions[in.Region], origins, strange = true, origins+in.Origins, strange+in.Strange
+	}
+	delete(regions, "")
 	var told, untold int64
 	for _, k := range r.Causality {
 		if k.Source == replay.Unknown.String() {
@@ -297,11 +302,7 @@ func notKnown(p *layout.Page, r *replay.Report, judged *reads.Report) {
 	}
 	if untold > 0 {
 		advice := "Name the region of each export with -region, or state the replication lag with -lag."
-		regions, origins := make(map[string]bool), int64(0)
-		for _, in := range r.Inputs {
-			regions[in.Region], origins = true, origins+in.Origins
-		}
-		switch delete(regions, ""); {
+		switch {
 		case len(regions) < 2:
 		case origins > 0:
 			advice = "Nothing says when the writes to these keys arrived in other regions: state the replication lag with -lag."
@@ -312,9 +313,13 @@ func notKnown(p *layout.Page, r *replay.Report, judged *reads.Report) {
 			"what turns on it is given as a range. " + advice)
 		if len(regions) > 1 && r.Totals.Echoes == 0 && origins == 0 {
 			note("No write stands in the exports of two regions. Where each export holds its own region's writes alone, that is as it should be. Where it holds those of " +
-				"all, as the feeds of CockroachDB's logical replication and the streams of a global table of DynamoDB do, each write counts once in each: " +
+				"all, as where a database replicates rows and names what arrives anew (CockroachDB, DynamoDB, PostgreSQL, MySQL), each write counts once in each: " +
 				"name the column that tells where a write began with -origin.")
 		}
+	}
+	if len(regions) > 1 && strange > 0 {
+		note(layout.Plural(strange, "row") + choose(strange == 1, " says that it was", " say that they were") + " written in a region whose export was not read in the " +
+			"same run: such a write counts wherever it arrived, and so perhaps more than once. Read the exports of all regions together, each with -region.")
 	}
 	for _, k := range r.Causality {
 		if k.Source == replay.Lag.String() && k.Writes > 0 {
