@@ -832,3 +832,20 @@ func TestRangesOfUselessOperationsHoldTheTruth(t *testing.T) {
 		}
 	}
 }
+
+func TestFieldsInCommonAreFoundInBothOrders(t *testing.T) {
+	fields := func(names string) (list []merge.Field) {
+		for _, name := range strings.Fields(names) {
+			list = append(list, merge.Field{Name: name})
+		}
+		return list
+	}
+	for _, c := range []struct {
+		a, b  string
+		share bool
+	}{{"", "", false}, {"a", "", false}, {"a", "b", false}, {"a c e", "b d f", false}, {"a c e", "b d e", true}, {"c", "a b c", true}, {"a", "a b", true},
+		{"x y", "a b c", false}} {
+		require.Equal(t, c.share, shareField(fields(c.a), fields(c.b)), c)
+		require.Equal(t, c.share, shareField(fields(c.b), fields(c.a)), c)
+	}
+}

@@ -77,7 +77,7 @@ func (in *input) continuing(fs *flag.FlagSet) {
 	in.reviewed(fs)
 }
 
-// reviewed adds the flag of commands whose report belongs into a review.
+// reviewed adds the flag of commands whose report belongs in a review.
 func (in *input) reviewed(fs *flag.FlagSet) { fs.BoolVar(&in.markdown, "markdown", false, "") }
 
 // write writes a report in the form that the flags ask for.

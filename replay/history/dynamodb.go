@@ -56,7 +56,8 @@ import (
 // duplicate.
 //
 // HAZARD: in the region where a write to a table of version 2017.11.29 began, its first record has no name yet: it counts there
-// besides the named one that the other regions have, unless -origin tells where each began, as above.
+// besides the named one that the other regions have, unless the streams of both are read with -region, in the same run: then what arrived
+// is told by the item, as above, and its own attributes say where it began.
 //
 // HAZARD: without the old image nothing tells whether aws:rep attributes are left over. They are believed, and two
 // writes of one name will be found out by their payloads.

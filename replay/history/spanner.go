@@ -31,7 +31,8 @@ import (
 //   - Heartbeats, child partitions and the starts, ends and moves of partitions are watermarks.
 //
 // A region can't be told from the data: a Spanner database has one history, and no two of its writes are concurrent. Of databases
-// that an application keeps alike, -origin tells where a row was written, as of the clusters of CockroachDB.
+// that an application keeps alike, -origin tells where a row was written, as of the clusters of CockroachDB; but a change stream keeps no
+// order, so that what arrived from a region whose export is read too is a duplicate, and nothing tells when it came.
 var spanner = importer{name: Spanner, detect: isChangeStream, decode: readChangeStream}
 
 // spelling gives the names of members in one of the two forms.

@@ -1,12 +1,12 @@
 // Command generate makes the exports in examples/exports: half an hour of orders that two regions write, as CockroachDB and
-// PostgreSQL would have told it, a feed for each region: a changefeed of clusters that replicate logically, and Debezium beside an extension as
-// Spock that replicates both ways.
+// PostgreSQL would have told it, a feed for each region: a changefeed of clusters that replicate logically, and Debezium beside an
+// extension like Spock that replicates both ways.
 //
 //	go run ./examples/exports/generate
 //
 // Both keep of two versions of a row the one written last, and a write that arrives has a new name in the feed: in that of CockroachDB
-// only the column "region", which the application writes, says where it began, and in that of PostgreSQL its source. From 12:08 to 12:20 the regions
-// do not reach each other.
+// only the column "region", which the application writes, says where it began, and in that of PostgreSQL its source too. From 12:08 to
+// 12:20 the regions do not reach each other.
 package main
 
 import (
@@ -109,13 +109,12 @@ func simulate() *halfHour {
 	r := rand.New(rand.NewPCG(20260520, 12))
 	h := &halfHour{sites: [2]*site{{name: "us-east", rows: map[int]*row{}}, {name: "eu-west", rows: map[int]*row{}}}}
 	type event struct {
-		at   moment
-		do   func()
-		rank int
+		at moment
+		do func()
 	}
 	var events []event
 	plan := func(at moment, do func()) {
-		e := event{at, do, len(events)}
+		e := event{at, do}
 		i, _ := slices.BinarySearchFunc(events, e, func(a, b event) int { return int(a.at - b.at) })
 		events = slices.Insert(events, i, e)
 	}
