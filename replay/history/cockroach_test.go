@@ -125,6 +125,9 @@ func TestAnArrivalIsNoWriteOfItsOwn(t *testing.T) {
 			require.Len(t, eu.records, 1)
 			assert.Equal(t, Arrival, eu.records[0].Kind)
 			assert.Equal(t, "eu", eu.records[0].Region)
+			if i > 1 {
+				assert.EqualValues(t, 1701102297e9, eu.records[0].Time.Wall, "when it arrived")
+			}
 			assert.EqualValues(t, "us", eu.records[0].Node)
 		}
 		alone := read("eu", texts[1], "eu")

@@ -117,7 +117,9 @@ func (w *itemWrite) append(r *dynamoReader) *problem {
 		rec.Time, rec.Precision = stamp.time, Microsecond
 		rec.ID = key + "@" + stamp.time.String() + "@" + string(stamp.region)
 	}
-	rec.began(cmp.Or(node, stamp.region), r.opt)
+	if rec.began(cmp.Or(node, stamp.region), r.opt); rec.Kind == Arrival {
+		rec.Time, rec.Precision = w.time, w.precision // of when it did
+	}
 	if w.unordered {
 		rec.Region = ""
 	}
