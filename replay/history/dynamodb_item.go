@@ -97,7 +97,7 @@ func (w *itemWrite) append(r *dynamoReader) *problem {
 		fields = w.primary // an item that is nothing but its key
 	}
 
-	if w.unordered && r.opt.arrived(node, r.out.region) {
+	if w.unordered && r.opt.arrived(cmp.Or(node, stamp.region), r.out.region) {
 		r.out.count(finding.DuplicateOp) // nothing follows from where it stands
 		return nil
 	}
