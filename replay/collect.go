@@ -46,7 +46,8 @@ type collected struct {
 	Input
 	told  tally // of reading
 	begun bool
-	calls bool // records of it say when or in which session something was read or written
+	from  int64 // see [history.Batch.From]
+	calls bool  // records of it say when or in which session something was read or written
 }
 
 // Input says what one source held. Every record of it is in exactly one of the counts.
@@ -282,6 +283,7 @@ func renames(in collected) bool { return in.Arrivals > 0 }
 
 func (in *collected) add(o *collected) {
 	in.begun, in.calls = in.begun || o.begun, in.calls || o.calls
+	in.since(o.from)
 	in.Writes += o.Writes
 	in.Reads += o.Reads
 	in.Snapshots += o.Snapshots
@@ -296,6 +298,26 @@ func (in *collected) add(o *collected) {
 	in.Strange += o.Strange
 	in.Arrivals += o.Arrivals
 	in.told.join(&o.told)
+}
+
+// since notes a time from which on the input may have all that there was.
+func (in *collected) since(from int64) {
+	if in.from == 0 || from != 0 && from < in.from {
+		in.from = from
+	}
+}
+
+// begins returns from which time on there are exports of regions, where that is known.
+func (h *History) begins() map[string]int64 {
+	from := make(map[string]int64)
+	for i := range h.inputs {
+		if in := &h.inputs[i]; in.Region != "" && in.from != 0 {
+			if first, ok := from[in.Region]; !ok || in.from < first {
+				from[in.Region] = in.from
+			}
+		}
+	}
+	return from
 }
 
 // Close gives back the disk space of a history that did not fit into memory. It can't be run after that.
@@ -417,6 +439,7 @@ func (c *collector) add(b *history.Batch) {
 	in := &c.inputs[b.Source-c.first]
 	in.begun = true
 	in.Excluded += b.Excluded
+	in.since(b.From)
 	in.Origins += b.Origins
 	in.NoOrigin += b.NoOrigin
 	in.Strange += b.Strange

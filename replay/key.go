@@ -422,10 +422,10 @@ func (h *opHeap) next() *op {
 
 // settle puts the operations into canonical order and counts every one once: deliveries of one id become one operation.
 // What it can't tell apart for certain it tells.
-func (k *key) settle(sum *Totals, t *tally) {
+func (k *key) settle(opt *Options, sum *Totals, t *tally) {
 	if len(k.ops) == 1 {
 		sum.Writes++
-		k.match(sum, t)
+		k.match(opt, sum, t)
 		return
 	}
 	runs := k.sort()
@@ -490,7 +490,7 @@ func (k *key) settle(sum *Totals, t *tally) {
 		}
 	}
 	sum.Writes += int64(len(k.ops))
-	k.match(sum, t)
+	k.match(opt, sum, t)
 	if k.room.far != nil && k.kept == nil {
 		k.lineUp()
 	}

@@ -2,36 +2,57 @@ package replay
 
 import (
 	"cmp"
+	"encoding/binary"
 	"hash/maphash"
 	"math"
 	"slices"
 	"sort"
+	"time"
 
-	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
+	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
 // Where a database gives a write that arrives a new name and time, the row tells which write it is: the one of its origin that left
 // the row like that. A row shows all that its origin had written to it so far, so whoever was shown it had seen all of that; and a
 // database that replicates rows applies those of one origin in their order or, where a row is newer, not at all. So the rows that
 // arrived are some of those that the origin wrote, in order, and what can't be told apart is one of several.
+//
+// Exports begin at some moment. What was written before that, or so little after it that clocks may have it wrong, may have arrived
+// before it: nothing shows that, nor that it did not. And a row whose write is in no export shows what nobody knows: whatever was
+// written by then, wherever that was.
 
 // unsure is the position in the export of a region of an operation of which nobody knows when it arrived there, or whether it did.
 const unsure = -1
+
+// clocksApart is by how much no two clocks differ: what was written so much later than a row arrived, by both their clocks, that row is not.
+const clocksApart = int64(time.Minute)
 
 // matches is room to find out what arrived.
 type matches struct {
 	seed   maphash.Seed
 	own    []int32  // the operations of one origin, in its order
+	walls  []int64  // of each of own, the least time of it and those that follow: never falls
 	images []image  // of those, by hash and then in that order
-	first  []int32  // of each arrival, the earliest of own that it may be, from 0; -1 for none
+	first  []int32  // of each arrival, the earliest of own that it may be, from 0; -1 for none, and their number where it may be none
 	last   []int32  // the latest
 	sure   []int64  // of each of own, from which position on it has arrived for certain
 	may    []int64  // from which on it may have
-	walls  []int64  // of each of own, the least time of it and those after it; empty while nobody has asked
 	hashes []uint64 // of the arrivals
+	alike  []uint64 // the same, sorted, and of what the row was before all of own
+	timed  bool     // what arrived has the time of its write
+
+	homes  []uint32 // the nodes whose operations on the key are in the export of their region, by name
+	strays []stray  // by region, if there may be others than their origin whose writes they show
+}
+
+// stray is a row that arrived in a region and is of no write that is known.
+type stray struct {
+	region, writer uint32
+	at             int64
+	wall           int64 // MaxInt64 when it has no time
 }
 
 // late is how long after it was written a write of one node arrived in a region, by its time in the one and in the other.
@@ -47,23 +68,64 @@ type image struct {
 }
 
 // match finds out which operation each arrival is, and notes where it stands.
-func (k *key) match(sum *Totals, t *tally) {
-	came := k.room.came
-	if len(came) == 0 {
+func (k *key) match(opt *Options, sum *Totals, t *tally) {
+	if !k.part.history.renamed {
 		return
 	}
 	m := &k.room.matches
 	if m.seed == (maphash.Seed{}) {
 		m.seed = maphash.MakeSeed()
 	}
-	came = k.arrivedOnce(came, sum, t)
-	for len(came) > 0 {
+	came := k.arrivedOnce(k.room.came, sum, t)
+	k.findHomes(m)
+	m.strays = m.strays[:0]
+	elsewhere := func(o op) bool { return !slices.Contains(m.homes, o.writer) }
+	if len(m.homes) > 2 || slices.ContainsFunc(came, elsewhere) {
+		k.each(came, func(came []op, writer, region uint32) {
+			if len(came) > 0 {
+				k.pair(came, writer, m, opt)
+				k.straying(came, m)
+			}
+		})
+	}
+	k.each(came, func(came []op, writer, region uint32) {
+		k.pair(came, writer, m, opt)
+		k.placeFrom(came, writer, region, m, opt, sum, t)
+	})
+}
+
+// findHomes finds the nodes whose operations on the key are at home.
+func (k *key) findHomes(m *matches) {
+	m.homes = m.homes[:0]
+	for i := range k.ops {
+		k.room.tick()
+		if o := &k.ops[i]; (i == 0 || o.writer != k.ops[i-1].writer) && k.atHome(o) && !slices.Contains(m.homes, o.writer) {
+			m.homes = append(m.homes, o.writer)
+		}
+	}
+	slices.SortFunc(m.homes, func(a, b uint32) int { return cmp.Compare(k.texts[a], k.texts[b]) })
+}
+
+// each calls do with what arrived of each node in each region; with nothing where a node and a region have operations on the key, and
+// nothing of the node arrived there.
+func (k *key) each(came []op, do func(came []op, writer, region uint32)) {
+	homes := k.room.matches.homes
+	rest := came
+	for len(rest) > 0 {
 		n := 1
-		for n < len(came) && came[n].writer == came[0].writer && came[n].region == came[0].region {
+		for n < len(rest) && rest[n].writer == rest[0].writer && rest[n].region == rest[0].region {
 			n++
 		}
-		k.matchFrom(came[:n], m, sum, t)
-		came = came[n:]
+		do(rest[:n], rest[0].writer, rest[0].region)
+		rest = rest[n:]
+	}
+	for _, writer := range homes {
+		for _, region := range homes {
+			some := func(o op) bool { return o.writer == writer && o.region == region }
+			if writer != region && k.part.history.came.has(writer, region) && !slices.ContainsFunc(came, some) {
+				do(nil, writer, region)
+			}
+		}
 	}
 }
 
@@ -105,9 +167,8 @@ func (k *key) arrivedOnce(came []op, sum *Totals, t *tally) []op {
 	return kept
 }
 
-// matchFrom finds out which operations of one node arrived in one region.
-func (k *key) matchFrom(came []op, m *matches, sum *Totals, t *tally) {
-	writer, region := came[0].writer, came[0].region
+// pair finds out which operations of one node arrived in one region.
+func (k *key) pair(came []op, writer uint32, m *matches, opt *Options) {
 	m.own = m.own[:0]
 	for i := range k.ops {
 		k.room.tick()
@@ -116,20 +177,51 @@ func (k *key) matchFrom(came []op, m *matches, sum *Totals, t *tally) {
 		}
 	}
 	slices.SortStableFunc(m.own, func(a, b int32) int { return cmp.Compare(k.ops[a].at, k.ops[b].at) })
+	m.walls = resized(m.walls, len(m.own))
+	least := int64(math.MaxInt64)
+	for at, i := range slices.Backward(m.own) {
+		k.room.tick()
+		if o := &k.ops[i]; o.time().IsZero() {
+			least = math.MinInt64
+		} else {
+			least = min(least, o.wall)
+		}
+		m.walls[at] = least
+	}
+	m.images, m.first, m.last, m.hashes = m.images[:0], m.first[:0], m.last[:0], m.hashes[:0]
+	if len(came) == 0 {
+		return
+	}
+	m.timed = came[0].precision == history.NoTime && !came[0].time().IsZero()
+	k.align(came, m)
+	if stray := slices.Contains(m.first, -1); stray || !m.timed && !k.born(writer) {
+		k.loosen(came, m, stray, opt)
+	}
+}
+
+// findImages puts the operations of an origin in the order of what they left.
+func (k *key) findImages(m *matches) {
 	m.images = m.images[:0]
 	for at, i := range m.own {
 		k.room.tick()
 		m.images = append(m.images, image{k.image(&k.ops[i]), int32(at)})
 	}
 	slices.SortFunc(m.images, func(a, b image) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.at, b.at)) })
+}
 
-	m.first, m.last, m.hashes, m.walls = m.first[:0], m.last[:0], m.hashes[:0], m.walls[:0]
+// align finds the earliest and the latest operation that each arrival may be, one after the other in the order in which they were made.
+func (k *key) align(came []op, m *matches) {
+	k.findImages(m)
+	m.first, m.last, m.hashes = m.first[:0], m.last[:0], m.hashes[:0]
 	next := int32(0)
 	for j := range came {
 		k.room.tick()
 		hash := k.image(&came[j])
 		m.hashes = append(m.hashes, hash)
 		at := k.like(&came[j], hash, next)
+		if at >= m.writtenBy(&came[j]) {
+			at = -1
+		}
 		if at >= 0 {
 			next = at + 1
 		}
@@ -139,34 +231,165 @@ func (k *key) matchFrom(came []op, m *matches, sum *Totals, t *tally) {
 	next = int32(len(m.own))
 	for j := len(came) - 1; j >= 0; j-- {
 		k.room.tick()
-		if m.last[j] = k.likeBefore(&came[j], m.hashes[j], next); m.last[j] >= 0 {
+		if m.first[j] >= 0 {
+			m.last[j] = k.likeBefore(&came[j], m.hashes[j], min(next, m.writtenBy(&came[j])))
 			next = m.last[j]
 		}
 	}
+}
 
+// loosen takes back what the order of arrivals told where some may be of no operation that is known: of those that look like others
+// nobody knows which these are, so that it is not sure that any of them arrived, or that what comes before them did. Where none is a
+// stray, there may be some that were written before the export of their origin begins, up to the first that is none for certain.
+func (k *key) loosen(came []op, m *matches, stray bool, opt *Options) {
+	m.alike = append(m.alike[:0], m.hashes...)
+	if !m.timed && len(m.own) > 0 {
+		m.alike = append(m.alike, k.imageBefore(&k.ops[m.own[0]]))
+	}
+	slices.Sort(m.alike)
+	next, passed := int32(0), false
+	for j := range came {
+		k.room.tick()
+		o := &came[j]
+		if m.first[j] < 0 {
+			continue
+		}
+		if passed {
+			if m.first[j] = k.like(o, m.hashes[j], next); m.first[j] < 0 {
+				m.first[j] = int32(len(m.own))
+			} else {
+				next = m.first[j] + 1
+			}
+			continue
+		}
+		m.first[j] = k.like(o, m.hashes[j], 0)
+		if stray {
+			m.last[j] = k.likeBefore(o, m.hashes[j], m.writtenBy(o))
+		}
+		at := m.first[j]
+		own := &k.ops[m.own[at]]
+		switch is := func(h uint64) bool { return h < m.hashes[j] }; {
+		case k.like(o, m.hashes[j], at+1) >= 0,
+			!m.timed && countOf(m.alike, m.hashes[j], is) > 1,
+			!own.time().IsZero() && !o.time().IsZero() && own.wall > o.wall+opt.drift()+precisionNanos[o.precision]:
+			m.first[j] = int32(len(m.own))
+		case !stray:
+			next, passed = at+1, true
+		}
+	}
+}
+
+// countOf returns how often a hash stands in a sorted list, of which is says whether one is less.
+func countOf(sorted []uint64, hash uint64, is func(uint64) bool) int {
+	rest := sorted[sortedCount(sorted, is):]
+	return sortedCount(rest, func(h uint64) bool { return h == hash })
+}
+
+// imageBefore returns the hash of what a row was before a write.
+func (k *key) imageBefore(o *op) uint64 {
+	var h maphash.Hash
+	h.SetSeed(k.room.matches.seed)
+	h.WriteByte(byte(merge.Set))
+	for _, f := range k.payloadOf(o.slot, 0).Fields {
+		if !f.Before.IsAbsent() {
+			column(&h, f.Name, f.Before)
+		}
+	}
+	return h.Sum64()
+}
+
+// column adds a column to the hash of a row. One that is null may as well be none.
+func column(h *maphash.Hash, name string, v value.Value) {
+	if v != value.Null {
+		h.WriteString(name)
+		h.WriteByte(0)
+		h.WriteString(string(v))
+		h.WriteByte(0)
+	}
+}
+
+// matched reports whether an arrival may be an operation of its origin.
+func (m *matches) matched(j int) bool { return m.first[j] >= 0 }
+
+// writtenBy returns how many operations of its origin, from its first, may have been written when a row arrived.
+func (m *matches) writtenBy(o *op) int32 {
+	if o.time().IsZero() {
+		return int32(len(m.own))
+	}
+	return m.writtenTo(o.wall)
+}
+
+func (m *matches) writtenTo(wall int64) int32 {
+	if wall > math.MaxInt64-clocksApart {
+		return int32(len(m.own))
+	}
+	return int32(sortedCount(m.walls, func(least int64) bool { return least <= wall+clocksApart }))
+}
+
+// straying notes what is of no write that is known.
+func (k *key) straying(came []op, m *matches) {
+	for j := range came {
+		k.room.tick()
+		if o := &came[j]; !m.matched(j) {
+			wall := o.wall
+			if o.time().IsZero() {
+				wall = math.MaxInt64
+			}
+			m.strays = append(m.strays, stray{o.region, o.writer, o.at, wall})
+		}
+	}
+}
+
+// placeFrom notes where the operations of one node arrived in one region.
+func (k *key) placeFrom(came []op, writer, region uint32, m *matches, opt *Options, sum *Totals, t *tally) {
 	n := len(m.own)
 	m.sure, m.may = resized(m.sure, n), resized(m.may, n)
 	for i := range n {
 		m.sure[i], m.may[i] = math.MaxInt64, math.MaxInt64
 	}
-	for j := range came {
+	early := int32(n) // of what is below, the export may begin too late to show that it arrived
+	next := int32(n)
+	for j := len(came) - 1; j >= 0; j-- {
 		k.room.tick()
 		o := &came[j]
-		if m.first[j] >= 0 && m.last[j] >= 0 {
+		if m.matched(j) {
+			early, next = m.last[j], min(next, m.last[j])
 			sum.Echoes++
-			m.sure[m.first[j]] = min(m.sure[m.first[j]], o.at)
 			m.may[m.last[j]] = min(m.may[m.last[j]], o.at)
-			if own := &k.ops[m.own[m.first[j]]]; m.first[j] == m.last[j] && !own.time().IsZero() && !o.time().IsZero() {
+			if m.first[j] == int32(n) {
+				continue
+			}
+			m.sure[m.first[j]] = min(m.sure[m.first[j]], o.at)
+			if own := &k.ops[m.own[m.first[j]]]; m.first[j] == m.last[j] && !own.time().IsZero() && o.precision > 0 {
 				k.room.late = append(k.room.late, late{writer, region, o.wall - own.wall})
 			}
 			continue
 		}
-		if i := k.writtenBy(o, m); i > 0 { // it may show anything of that
-			m.may[i-1] = min(m.may[i-1], o.at)
+		// It may show anything that its origin had written by then, and before what arrived later.
+		if i := min(next, m.writtenBy(o)) - 1; i >= 0 {
+			m.may[i] = min(m.may[i], o.at)
 		}
 		if t.wants(finding.UnmatchedArrival, k.place(o)) {
 			t.keep(finding.Finding{Code: finding.UnmatchedArrival, Place: k.place(o), Key: k.name,
 				Detail: "a row that says it was written in " + quote(k.texts[writer]) + ", whose export has no such row in that place"})
+		}
+	}
+	for i := range m.strays { // their writers may have seen what is written here
+		k.room.tick()
+		if s := &m.strays[i]; s.region == region && s.writer != writer {
+			if i := m.writtenTo(s.wall) - 1; i >= 0 {
+				m.may[i] = min(m.may[i], s.at)
+			}
+		}
+	}
+	begin, known := k.part.begins[k.texts[region]]
+	for i := early - 1; i >= 0; i-- {
+		k.room.tick()
+		if o := &k.ops[m.own[i]]; !known || o.time().IsZero() || o.wall <= begin+opt.drift()+precisionNanos[o.precision] {
+			if !k.born(region) {
+				m.may[i] = 0
+			}
+			break
 		}
 	}
 	sure, may := int64(math.MaxInt64), int64(math.MaxInt64)
@@ -186,41 +409,45 @@ func (k *key) matchFrom(came []op, m *matches, sum *Totals, t *tally) {
 	}
 }
 
-// writtenBy returns how many of the operations of its origin may have been made when a row arrived, as far as clocks tell.
-func (k *key) writtenBy(o *op, m *matches) int {
-	if o.time().IsZero() {
-		return len(m.own)
-	}
-	if len(m.walls) == 0 {
-		m.walls = resized(m.walls, len(m.own))
-		least := int64(math.MaxInt64)
-		for i, at := range slices.Backward(m.own) {
-			least = min(least, k.ops[at].wall) // 0 without a time
-			m.walls[i] = least
+// born reports whether the first that the export of a region says of the row is that it came to be: then nothing was shown there before.
+func (k *key) born(region uint32) bool {
+	var first *op
+	for _, ops := range [...][]op{k.ops, k.room.came} {
+		for i := range ops {
+			k.room.tick()
+			if o := &ops[i]; o.region == region && o.at > 0 && (first == nil || o.at < first.at) {
+				first = o
+			}
 		}
 	}
-	return sortedCount(m.walls, func(wall int64) bool { return wall <= o.wall+int64(clock.DefaultMaxDrift) })
+	if first == nil || first.kind != merge.Set {
+		return false
+	}
+	fields := k.payloadOf(first.slot, 0).Fields
+	return len(fields) > 0 && !slices.ContainsFunc(fields, func(f merge.Field) bool { return f.Value != value.Null && f.Before != value.Null })
 }
 
-// image returns a hash of what a row is after a write. A column that is null may as well be none.
+// image returns a hash of what a row is after a write.
 func (k *key) image(o *op) uint64 {
 	var h maphash.Hash
 	h.SetSeed(k.room.matches.seed)
 	h.WriteByte(byte(o.kind))
+	if k.room.matches.timed {
+		var wall [8]byte
+		binary.LittleEndian.PutUint64(wall[:], uint64(o.wall))
+		h.Write(wall[:])
+	}
 	for _, f := range k.payloadOf(o.slot, 0).Fields {
-		if f.Value == value.Null {
-			continue
-		}
-		h.WriteString(f.Name)
-		h.WriteByte(0)
-		h.WriteString(string(f.Value))
-		h.WriteByte(0)
+		column(&h, f.Name, f.Value)
 	}
 	return h.Sum64()
 }
 
 // looks reports whether two writes leave a row alike.
 func (k *key) looks(a, b *op) bool {
+	if k.room.matches.timed && a.wall != b.wall {
+		return false
+	}
 	some := func(f merge.Field) bool { return f.Value != value.Null }
 	x, y := k.payloadOf(a.slot, 0).Fields, k.payloadOf(b.slot, 1).Fields
 	for {

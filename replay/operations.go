@@ -93,7 +93,7 @@ func (h *History) Operations(opt Options, each func(*KeyOperations)) {
 
 // operations takes the operations of a key.
 func (f *folder) operations(k *key, ops *KeyOperations) {
-	k.settle(&f.common.totals, &f.common.told)
+	k.settle(f.opt, &f.common.totals, &f.common.told)
 	k.arrange(f.opt, &f.common.told)
 	ops.Key, ops.Nodes, ops.Ops, ops.key, ops.places = k.name, k.nodes, ops.Ops[:0], k, ops.places[:0]
 	for n, list := range k.inOrder {

@@ -14,6 +14,7 @@ import (
 type part struct {
 	history *History
 	ranks   map[string]int64
+	begins  map[string]int64 // of regions: see [History.begins]
 	seed    maphash.Seed
 
 	blocks [][]byte

@@ -87,13 +87,16 @@ type partialHeader struct {
 type savedInput struct {
 	Input
 	Findings []Finding `json:"findings,omitempty"`
+	From     int64     `json:"from,omitempty"` // see [history.Batch.From]
 	Kept     *identity `json:"kept,omitempty"` // in a checkpoint
 }
 
-func (in *collected) saved() savedInput { return savedInput{Input: in.Input, Findings: in.told.list()} }
+func (in *collected) saved() savedInput {
+	return savedInput{Input: in.Input, Findings: in.told.list(), From: in.from}
+}
 
 func (s *savedInput) collected() collected {
-	in := collected{Input: s.Input}
+	in := collected{Input: s.Input, from: s.From}
 	for _, f := range s.Findings {
 		for _, e := range f.Examples {
 			in.told.add(e, 0)

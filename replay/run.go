@@ -40,6 +40,9 @@ type Options struct {
 	State func(StateLine)
 }
 
+// drift returns how far the clocks of two regions are taken to differ.
+func (o *Options) drift() int64 { return int64(max(cmp.Or(o.MaxDrift, clock.DefaultMaxDrift), o.Skew)) }
+
 func (o *Options) workers() int { return cmp.Or(max(o.Workers, 0), runtime.GOMAXPROCS(0)) }
 
 // StateLine is one cell of the merged state.
@@ -160,7 +163,7 @@ func (h *History) newFolder(w *work, seed maphash.Seed) *folder {
 	h.resolve(w.opt.workers())
 	f := &folder{
 		work:   w,
-		part:   part{history: h, ranks: h.ranks(), seed: seed},
+		part:   part{history: h, ranks: h.ranks(), begins: h.begins(), seed: seed},
 		room:   room{slots: make([]int32, len(h.names.texts)), ids: ids{seed: seed}},
 		common: newSums(&merge.Table{}, w.opt, h),
 	}
@@ -245,7 +248,7 @@ func (f *folder) foldSplit(from, then *shelf, level int) error {
 // fold merges all that happened to one key, under each table, and counts it.
 func (f *folder) fold(k *key) {
 	if len(k.ops) == 0 { // it arrived, and was written before the history begins
-		k.settle(&f.common.totals, &f.common.told)
+		k.settle(f.opt, &f.common.totals, &f.common.told)
 		return
 	}
 	k.know(f.opt, f.common)
@@ -269,7 +272,7 @@ func (f *folder) fold(k *key) {
 
 // know works out all that doesn't depend on a table: the operations, each once, and what their writers had seen.
 func (k *key) know(opt *Options, s *sums) {
-	k.settle(&s.totals, &s.told)
+	k.settle(opt, &s.totals, &s.told)
 	s.arrived(k.room.late)
 	s.totals.Keys++
 	k.arrange(opt, &s.told)

@@ -26,6 +26,7 @@ type Batch struct {
 	Origins  int64 // rows that say in the column of [Options.Origin] where they were written
 	NoOrigin int64 // those that do not
 	Strange  int64 // those of Origins that name none of [Options.Regions], where there are some
+	From     int64 // the earliest time that the export of a region has for what is written or arrives in it, where arrivals are told; 0 for none
 	Lines    int64 // lines that end in the chunk; frames of a msgpack stream
 	Bytes    int64 // of the chunk, unpacked
 

@@ -77,8 +77,8 @@ import (
 //
 // HAZARD: each region's log holds the writes that arrive from others, and names them anew. Each write turns up in the export of every region
 // as a write of its own, unless -origin tells where it began and the export of the origin is read with -region, in the same run. Then the
-// row that arrived tells which write of its origin it is, and so what writers there had seen; not how long it took, for PostgreSQL, MySQL
-// and MariaDB log what arrives with the time at which it began. Regions are named as the origin is
+// row that arrived, and in PostgreSQL, MySQL and MariaDB its time too, which is when the write began, tells which write of its origin it is,
+// and so what writers there had seen; not, in those three, how long it took. Regions are named as the origin is
 // spelled: -region 1=us.json for a server_id of 1. A delete tells no column, but it has a source.
 //
 // HAZARD: topics are ordered by key: nothing but the order of messages of one key is read from where they stand, and a
@@ -413,7 +413,9 @@ func (m *kafkaMessage) change(e *envelope, at finding.Place) *problem {
 		rec.ID, rec.Tx = m.id(rec), m.transaction()
 	}
 	if rec.Kind == Arrival && m.same {
-		rec.Time, rec.Precision = clock.Timestamp{}, NoTime
+		if rec.Precision = NoTime; !m.replicated() {
+			rec.Time = clock.Timestamp{}
+		}
 	}
 	return nil
 }
@@ -630,6 +632,12 @@ func (m *kafkaMessage) origin(columns image) (origin clock.Node, local bool, bad
 	}
 	origin, bad = m.out.originOf(v.Value(), m.opt)
 	return origin, false, bad
+}
+
+// replicated reports whether the log says by itself that it holds a write of another server. What an application copies and marks as
+// another region's has the time of the copy.
+func (m *kafkaMessage) replicated() bool {
+	return strings.HasPrefix(m.opt.Origin, "source.") || m.local != "" && textOf(m.source.Get(m.local)) != ""
 }
 
 // id returns the name of a write, "" when its position does not name it.

@@ -307,7 +307,8 @@ func TestAMemberOfTheSourceMayTellWhereAWriteBegan(t *testing.T) {
 	arrived := read("2", "source.server_id", mysql(1, "d", `{"id": 7}`, "null"), "1", "2") // a delete has a source too
 	require.Len(t, arrived.records, 1)
 	assert.Equal(t, Arrival, arrived.records[0].Kind)
-	assert.True(t, arrived.records[0].Time.IsZero(), "the time is when it was written, and does not say when it arrived")
+	assert.False(t, arrived.records[0].Time.IsZero(), "the time is when it was written, which tells which write it is")
+	assert.Equal(t, NoTime, arrived.records[0].Precision, "and does not say when it arrived")
 
 	// PostgreSQL says nothing of a write that began in it, and who sent it of one that arrived.
 	local := postgres("c", "null", `{"id": 7}`, `"origin": null, `)

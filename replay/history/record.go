@@ -35,7 +35,7 @@ type Record struct {
 
 	Version   uint64 // the application's own version, 0 when it has none
 	Time      clock.Timestamp
-	Precision Precision // of Time, as its source wrote it
+	Precision Precision // of Time, as its source wrote it; NoTime of an [Arrival] whose Time is that of the write where it began
 
 	ID      string      // the idempotency key, "" when it has none
 	Seen    []string    // ids this writer had seen

@@ -181,6 +181,18 @@ func (rec *Record) began(origin clock.Node, opt *Options) {
 	}
 }
 
+// begin notes the earliest time of records of a region's export by the clock of that region.
+func (b *Batch) begin(records []Record) {
+	for i := range records {
+		rec := &records[i]
+		switch {
+		case rec.Time.IsZero(), rec.Precision == NoTime, rec.Kind == Snapshot, rec.Kind == Write && string(rec.Node) != b.region:
+		case b.From == 0, rec.Time.Wall < b.From:
+			b.From = rec.Time.Wall
+		}
+	}
+}
+
 // origin returns where the application says that a row was written, "" when it doesn't.
 func (b *Batch) origin(columns image, opt *Options) (clock.Node, *problem) {
 	if opt.Origin == "" {
