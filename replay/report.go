@@ -243,12 +243,14 @@ type Skew struct {
 }
 
 // Lateness is how long after they were written the writes of a node arrived in a region, by the time that each of the two exports has
-// of them, in nanoseconds and to three digits: the middle, the 99th of a hundred, and the greatest. Where a clock is behind the other's
-// it may be less than nothing. What did not arrive, for a newer row was there, is in none.
+// of them, in nanoseconds and to three digits: the least, the middle, the 99th of a hundred, and the greatest. Where a clock is behind the
+// other's it may be less than nothing; and where a write in the region left the column that tells its origin as it was, so that it counts as
+// one of the origin, which has it when it arrives there. What did not arrive, for a newer row was there, is in none.
 type Lateness struct {
 	From   string `json:"from"`
 	In     string `json:"in"`
 	Writes int64  `json:"writes"`
+	Min    int64  `json:"min"`
 	P50    int64  `json:"p50"`
 	P99    int64  `json:"p99"`
 	Max    int64  `json:"max"`

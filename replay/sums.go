@@ -132,7 +132,9 @@ func (s *sums) lateness(names []string) []Lateness {
 			l.Writes += n
 		}
 		before := int64(0)
-		for _, nanos := range slices.Sorted(maps.Keys(of)) {
+		sorted := slices.Sorted(maps.Keys(of))
+		l.Min = sorted[0]
+		for _, nanos := range sorted {
 			until := before + of[nanos]
 			for _, rank := range []struct {
 				part int64

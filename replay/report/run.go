@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay"
@@ -324,6 +325,22 @@ func notKnown(p *layout.Page, r *replay.Report, judged *reads.Report) {
 	for _, k := range r.Causality {
 		if k.Source == replay.Lag.String() && k.Writes > 0 {
 			note("What " + layout.Plural(k.Writes, "writer") + " had seen is taken from the stated lag, which is a guess about each.")
+		}
+	}
+	exports, strange := make(map[string]bool), int64(0)
+	for _, in := range r.Inputs {
+		exports[in.Region], strange = true, strange+in.Strange
+	}
+	if delete(exports, ""); len(exports) > 1 && strange > 0 {
+		note(layout.Plural(strange, "row") + choose(strange == 1, " says", " say") + " that a region wrote " + choose(strange == 1, "it", "them") +
+			" of which no export is read. Such a write counts once in each export that has it, and what its writer had seen and passed on is not known: " +
+			"read the export of that region too, with -region.")
+	}
+	for _, l := range r.Late {
+		if l.Min < -int64(clock.DefaultMaxDrift) {
+			note("By their clocks, a write of " + name(l.From) + " stands in the export of " + name(l.In) + " up to " + about(time.Duration(-l.Min)) +
+				" before its own has it. Either the clocks differ by that, or a write in " + name(l.In) + " left the column that -origin names as it was: " +
+				"then it counts as one of " + name(l.From) + ", and what is said of who had seen it is wrong.")
 		}
 	}
 	var aside, snapshots, unjudged int64
