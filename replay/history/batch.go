@@ -23,7 +23,7 @@ type Batch struct {
 	Counts  map[finding.Code]int64 // what was read and is no record by design, by code; nil when there is none
 
 	Excluded int64 // records that [Options.Exclude] left out
-	Origins  int64 // rows that say in the column of [Options.Origin] where they were written
+	Origins  int64 // rows, but those of snapshots, that say in the column of [Options.Origin] where they were written
 	NoOrigin int64 // those that do not
 	Strange  int64 // those of Origins that name none of [Options.Regions], where there are some
 	From     int64 // the earliest time that the export of a region has for what is written or arrives in it, where arrivals are told; 0 for none

@@ -290,13 +290,16 @@ func (c *change) read(at finding.Place, opt *Options, out *Batch) *problem {
 		return bad
 	}
 	scanned = scanned || !c.deleted && slices.Contains(opt.Scans, t)
+	counted := out.origins()
 	origin, bad := out.origin(c.columns, opt)
 	if bad != nil {
 		return bad
 	}
 
 	rec := out.record(at)
-	rec.Kind, rec.Key = c.kind(scanned, out), key
+	if rec.Kind, rec.Key = c.kind(scanned, out), key; rec.Kind == Snapshot {
+		out.uncount(counted)
+	}
 	rec.began(origin, opt)
 	if c.deleted {
 		rec.Op = merge.Delete

@@ -378,6 +378,7 @@ func (m *kafkaMessage) change(e *envelope, at finding.Place) *problem {
 	if bad != nil && !scanned {
 		return bad
 	}
+	counted := m.out.origins()
 	origin, local, bad := m.origin(columns)
 	if bad != nil {
 		return bad
@@ -400,6 +401,7 @@ func (m *kafkaMessage) change(e *envelope, at finding.Place) *problem {
 	rec.Time, rec.Precision = t, precision
 	if scanned {
 		rec.Kind = Snapshot
+		m.out.uncount(counted)
 	} else if t.IsZero() {
 		m.out.count(finding.NoTime)
 	}
@@ -518,12 +520,13 @@ func (columns image) holds(names []string, key []value.Value) bool {
 			return false
 		}
 	}
+	some := 0 // no name stands twice
 	for _, f := range columns {
-		if f.Value != value.Null && !slices.Contains(names, f.Name) {
-			return true
+		if f.Value != value.Null {
+			some++
 		}
 	}
-	return false
+	return some > len(names)
 }
 
 // table returns the name of the table as keys begin with it.

@@ -248,11 +248,13 @@ func (r *dynamoReader) item(item value.Ref) *problem {
 	if bad != nil {
 		return bad
 	}
+	counted := r.out.origins()
 	origin, bad := r.out.origin(attributes, r.opt)
 	if bad != nil {
 		return bad
 	}
 	rec := r.out.record(r.at)
+	r.out.uncount(counted)
 	rec.Kind, rec.Fields = Snapshot, attributes
 	rec.Node = clock.Node(rec.Region)
 	if stamp != (replicaStamp{}) {
