@@ -46,8 +46,9 @@ type collected struct {
 	Input
 	told  tally // of reading
 	begun bool
-	from  int64 // see [history.Batch.From]
-	calls bool  // records of it say when or in which session something was read or written
+	from  int64    // see [history.Batch.From]
+	other []string // see [history.Batch.Others]
+	calls bool     // records of it say when or in which session something was read or written
 }
 
 // Input says what one source held. Every record of it is in exactly one of the counts.
@@ -284,6 +285,7 @@ func renames(in collected) bool { return in.Arrivals > 0 }
 func (in *collected) add(o *collected) {
 	in.begun, in.calls = in.begun || o.begun, in.calls || o.calls
 	in.since(o.from)
+	in.others(o.other)
 	in.Writes += o.Writes
 	in.Reads += o.Reads
 	in.Snapshots += o.Snapshots
@@ -305,6 +307,36 @@ func (in *collected) since(from int64) {
 	if in.from == 0 || from != 0 && from < in.from {
 		in.from = from
 	}
+}
+
+// others notes regions of which rows say that they were written there: the first of them by name.
+func (in *collected) others(names []string) {
+	for _, name := range names {
+		if at, known := slices.BinarySearch(in.other, name); !known {
+			in.other = slices.Insert(in.other, at, name)
+		}
+	}
+	in.other = in.other[:min(len(in.other), history.MostOthers)]
+}
+
+// Apart returns an input in which writes of a region stand as if nobody had read an export of that region, while there is one in the
+// history: they were not read together, but each kept and then loaded. Then such a write is in the history twice. It returns
+// "" when there is none.
+func (h *History) Apart() (input, region string) {
+	for _, in := range h.Inputs() {
+		for i := range h.inputs {
+			of := &h.inputs[i]
+			if of.Name != in.Name || of.Region == "" {
+				continue
+			}
+			for _, region := range of.other {
+				if slices.ContainsFunc(h.inputs, func(other collected) bool { return other.Region == region }) {
+					return in.Name, region
+				}
+			}
+		}
+	}
+	return "", ""
 }
 
 // begins returns from which time on there are exports of regions, where that is known.
@@ -440,6 +472,7 @@ func (c *collector) add(b *history.Batch) {
 	in.begun = true
 	in.Excluded += b.Excluded
 	in.since(b.From)
+	in.others(b.Others)
 	in.Origins += b.Origins
 	in.NoOrigin += b.NoOrigin
 	in.Strange += b.Strange

@@ -87,16 +87,17 @@ type partialHeader struct {
 type savedInput struct {
 	Input
 	Findings []Finding `json:"findings,omitempty"`
-	From     int64     `json:"from,omitempty"` // see [history.Batch.From]
+	From     int64     `json:"from,omitempty"`   // see [history.Batch.From]
+	Others   []string  `json:"others,omitempty"` // see [history.Batch.Others]
 	Kept     *identity `json:"kept,omitempty"` // in a checkpoint
 }
 
 func (in *collected) saved() savedInput {
-	return savedInput{Input: in.Input, Findings: in.told.list(), From: in.from}
+	return savedInput{Input: in.Input, Findings: in.told.list(), From: in.from, Others: in.other}
 }
 
 func (s *savedInput) collected() collected {
-	in := collected{Input: s.Input, from: s.From}
+	in := collected{Input: s.Input, from: s.From, other: s.Others}
 	for _, f := range s.Findings {
 		for _, e := range f.Examples {
 			in.told.add(e, 0)

@@ -344,6 +344,10 @@ func (c *command) collect(in *input, histories, partials []history.Source) (*rep
 		err = hinted{fmt.Errorf("none of %d rows says in column %q that it was written in %s", rows.Origins, in.origin, in.regions.names()),
 			"-region names a region as that column spells it"}
 	}
+	if name, region := h.Apart(); err == nil && name != "" {
+		err = hinted{fmt.Errorf("%s holds writes of %s as if of %s no export were read: they would count twice", name, region, region),
+			"what each region has of the others' writes is read together: name all with -region when a -partial is made"}
+	}
 	if err != nil {
 		_ = h.Close()
 		return nil, err

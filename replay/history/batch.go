@@ -2,6 +2,8 @@ package history
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/tiebreakhq/tiebreak/clock"
@@ -22,13 +24,14 @@ type Batch struct {
 	Aside   []finding.Finding      // what could not be read, in the order of reading
 	Counts  map[finding.Code]int64 // what was read and is no record by design, by code; nil when there is none
 
-	Excluded int64 // records that [Options.Exclude] left out
-	Origins  int64 // rows, but those of snapshots, that say in the column of [Options.Origin] where they were written
-	NoOrigin int64 // those that do not
-	Strange  int64 // those of Origins that name none of [Options.Regions], where there are some
-	From     int64 // the earliest time that the export of a region has for what is written or arrives in it, where arrivals are told; 0 for none
-	Lines    int64 // lines that end in the chunk; frames of a msgpack stream
-	Bytes    int64 // of the chunk, unpacked
+	Excluded int64    // records that [Options.Exclude] left out
+	Origins  int64    // rows, but those of snapshots, that say in the column of [Options.Origin] where they were written
+	NoOrigin int64    // those that do not
+	Strange  int64    // those of Origins that name none of [Options.Regions], where there are some
+	Others   []string // some of the regions that those of Strange name: up to [MostOthers], each once
+	From     int64    // the earliest time that the export of a region has for what is written or arrives in it, where arrivals are told; 0 for none
+	Lines    int64    // lines that end in the chunk; frames of a msgpack stream
+	Bytes    int64    // of the chunk, unpacked
 
 	region   string
 	table    string
@@ -44,6 +47,16 @@ type Batch struct {
 	message kafkaMessage // the message of Debezium at hand
 	types   columnCache
 	schemas schemaCache
+}
+
+// MostOthers is up to how many regions are kept of which rows say that they were written there, and of which no export is read.
+const MostOthers = 16
+
+// other notes such a region.
+func (b *Batch) other(name string) {
+	if len(b.Others) < MostOthers && !slices.Contains(b.Others, name) {
+		b.Others = append(b.Others, strings.Clone(name))
+	}
 }
 
 var batches = sync.Pool{New: func() any { return new(Batch) }}

@@ -229,6 +229,7 @@ func (b *Batch) originOf(v value.Value, opt *Options) (clock.Node, *problem) {
 	b.Origins++
 	if len(opt.Regions) > 0 && !slices.Contains(opt.Regions, name) {
 		b.Strange++
+		b.other(name)
 	}
 	return node, nil
 }
