@@ -89,7 +89,7 @@ type savedInput struct {
 	Findings []Finding `json:"findings,omitempty"`
 	From     int64     `json:"from,omitempty"`   // see [history.Batch.From]
 	Others   []string  `json:"others,omitempty"` // see [history.Batch.Others]
-	Kept     *identity `json:"kept,omitempty"` // in a checkpoint
+	Kept     *identity `json:"kept,omitempty"`   // in a checkpoint
 }
 
 func (in *collected) saved() savedInput {

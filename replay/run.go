@@ -622,7 +622,10 @@ func (s *sums) nodesOf(k *key, table *merge.Table) {
 				continue
 			}
 			detail := "nothing says where this write began: name the export's region or the column that holds the origin"
-			if node != "" {
+			switch {
+			case node == "" && o.kind == merge.Delete && k.part.history.renamed:
+				detail = "a delete tells no column, so nothing says where it began: it counts in the export of each region that has it, at the time when it came there"
+			case node != "":
 				detail = "node " + quote(string(node)) + " is not in the table's order, so it stands below all that are"
 			}
 			s.told.keep(finding.Finding{Code: finding.UnknownNode, Place: k.place(o), Key: k.name, Detail: detail})

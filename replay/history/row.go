@@ -199,7 +199,9 @@ type origins struct{ told, untold, strange int64 }
 func (b *Batch) origins() origins { return origins{b.Origins, b.NoOrigin, b.Strange} }
 
 // uncount takes back what was counted of a row that turned out to be of a snapshot: the history is not of it.
-func (b *Batch) uncount(was origins) { b.Origins, b.NoOrigin, b.Strange = was.told, was.untold, was.strange }
+func (b *Batch) uncount(was origins) {
+	b.Origins, b.NoOrigin, b.Strange = was.told, was.untold, was.strange
+}
 
 // origin returns where the application says that a row was written, "" when it doesn't.
 func (b *Batch) origin(columns image, opt *Options) (clock.Node, *problem) {

@@ -108,7 +108,7 @@ var explained = []Explained{
 	{finding.NoTime, "a row without a time, so that nothing puts it in order", ByRun,
 		"Create the feed with updated and mvcc_timestamp."},
 	{finding.UnknownNode, "a node that the table does not declare, or no node at all", ByRun | ByReading | ByReplica,
-		"Add it to the table's nodes line; where an export doesn't say it, -region or -origin does."},
+		"Add it to the table's nodes line; where an export doesn't say it, -region or -origin does; a delete has no column to say it in."},
 	{finding.StaleRead, "a read older than it asked for", ByRun | ByDrill,
 		"The report has the smallest witness: read from where the write was acknowledged, or promise less."},
 	{finding.StuckWrite, "a write not replicated within its bound", ByDrill,
@@ -148,8 +148,9 @@ var explained = []Explained{
 	{finding.TooLarge, "longer than the limit", ByReading,
 		"A record may take 8 MiB."},
 	{finding.UnmatchedArrival, "a row of another region whose export does not have it: not replayed", ByRun,
-		"At the beginning of a history there are some: they were written before it, and arrived in it. Elsewhere the row was changed where it " +
-			"arrived, or a write there did not set the column that -origin names. What it may have shown is a range."},
+		"Where exports begin or end at different times there are some: they were written before the one, and arrived in the other. Elsewhere the row " +
+			"was changed where it arrived, by a trigger or because columns differ, or a write there did not set the column that -origin names. " +
+			"What it may have shown is a range."},
 	{finding.SnapshotRow, "state as of some moment, not a write: not replayed", ByRun,
 		"Nothing: it is a count. A history is of writes, and the rows of a scan are none."},
 	{finding.DuplicateOp, "an operation delivered again: counted once", ByRun,

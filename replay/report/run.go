@@ -318,20 +318,12 @@ func notKnown(p *layout.Page, r *replay.Report, judged *reads.Report) {
 				"name the column that tells where a write began with -origin.")
 		}
 	}
-	if len(regions) > 1 && strange > 0 {
-		note(layout.Plural(strange, "row") + choose(strange == 1, " says that it was", " say that they were") + " written in a region whose export was not read in the " +
-			"same run: such a write counts wherever it arrived, and so perhaps more than once. Read the exports of all regions together, each with -region.")
-	}
 	for _, k := range r.Causality {
 		if k.Source == replay.Lag.String() && k.Writes > 0 {
 			note("What " + layout.Plural(k.Writes, "writer") + " had seen is taken from the stated lag, which is a guess about each.")
 		}
 	}
-	exports, strange := make(map[string]bool), int64(0)
-	for _, in := range r.Inputs {
-		exports[in.Region], strange = true, strange+in.Strange
-	}
-	if delete(exports, ""); len(exports) > 1 && strange > 0 {
+	if len(regions) > 1 && strange > 0 {
 		note(layout.Plural(strange, "row") + choose(strange == 1, " says", " say") + " that a region wrote " + choose(strange == 1, "it", "them") +
 			" of which no export is read. Such a write counts once in each export that has it, and what its writer had seen and passed on is not known: " +
 			"read the export of that region too, with -region.")
