@@ -625,6 +625,8 @@ func (s *sums) nodesOf(k *key, table *merge.Table) {
 			switch {
 			case node == "" && o.kind == merge.Delete && k.part.history.renamed:
 				detail = "a delete tells no column, so nothing says where it began: it counts in the export of each region that has it, at the time when it came there"
+			case node == "" && k.part.history.renamed:
+				detail = "the row has nothing in what -origin names, so nothing says where it was written: it counts in the export of each region that has it"
 			case node != "":
 				detail = "node " + quote(string(node)) + " is not in the table's order, so it stands below all that are"
 			}
