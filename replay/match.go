@@ -409,18 +409,22 @@ func (k *key) placeFrom(came []op, writer, region uint32, m *matches, opt *Optio
 	}
 }
 
-// born reports whether the first that the export of a region says of the row is that it came to be: then nothing was shown there before.
+// born reports whether the first that the export of a region says of the row is that it came to be: then nothing was shown there before. Where
+// a row was ever deleted it may have come to be again.
 func (k *key) born(region uint32) bool {
 	var first *op
 	for _, ops := range [...][]op{k.ops, k.room.came} {
 		for i := range ops {
 			k.room.tick()
+			if ops[i].kind == merge.Delete {
+				return false
+			}
 			if o := &ops[i]; o.region == region && o.at > 0 && (first == nil || o.at < first.at) {
 				first = o
 			}
 		}
 	}
-	if first == nil || first.kind != merge.Set {
+	if first == nil {
 		return false
 	}
 	fields := k.payloadOf(first.slot, 0).Fields
