@@ -447,17 +447,17 @@ func (k *key) lastOf(first int, same []int32) []int32 {
 	return last
 }
 
-// arrivals says when the operations of one node came, in their node's order, so that "which came by then" is two
+// deliveries says when the operations of one node came, in their node's order, so that "which came by then" is two
 // searches: all of the first prefix did, and none after the last suffix.
-type arrivals struct {
+type deliveries struct {
 	latest   []int64 // of the operations up to this one: never falls
 	earliest []int64 // of the operations from this one on: never falls
 }
 
 // arrive takes when each operation came, if that is known. One of which it is not came between those of its node before and after it;
 // where nobody knows which node that is, at any time.
-func (r *room) arrive(list []int32, named bool, when func(o int32) (int64, bool)) arrivals {
-	a := arrivals{latest: r.times.raw(len(list)), earliest: r.times.raw(len(list))}
+func (r *room) arrive(list []int32, named bool, when func(o int32) (int64, bool)) deliveries {
+	a := deliveries{latest: r.times.raw(len(list)), earliest: r.times.raw(len(list))}
 	next := int64(math.MaxInt64)
 	for at := len(list) - 1; at >= 0; at-- {
 		r.tick()
@@ -487,7 +487,7 @@ func (r *room) arrive(list []int32, named bool, when func(o int32) (int64, bool)
 }
 
 // by returns how many operations had certainly come by then as the node's first, and the last that had.
-func (a arrivals) by(then int64) (lo, hi int32) {
+func (a deliveries) by(then int64) (lo, hi int32) {
 	past := func(w int64) int {
 		if w <= then {
 			return -1
@@ -524,11 +524,11 @@ func (k *key) seenDeliveries(opt *Options, i int, lo, hi []int32) Source {
 		k.stand[i].names, k.stand[i].namesOwn = true, true
 	}
 	if k.delivered == nil {
-		k.delivered = make([][]arrivals, len(k.nodes))
+		k.delivered = make([][]deliveries, len(k.nodes))
 	}
 	came := k.delivered[node]
 	if came == nil {
-		came = k.room.arrivals.raw(len(k.nodes))
+		came = k.room.deliveries.raw(len(k.nodes))
 		for n := range k.nodes {
 			came[n] = k.room.arrive(k.inOrder[n], true, func(o int32) (int64, bool) {
 				switch at := k.arrived(&k.ops[o], home); at {
@@ -555,7 +555,7 @@ func (k *key) seenDeliveries(opt *Options, i int, lo, hi []int32) Source {
 // but that it was made between those of its node before and after it that have one.
 func (k *key) seenByLag(o *op, lag time.Duration, lo, hi []int32) {
 	if k.written == nil {
-		k.written = k.room.arrivals.raw(len(k.nodes))
+		k.written = k.room.deliveries.raw(len(k.nodes))
 		for n := range k.nodes {
 			k.written[n] = k.room.arrive(k.inOrder[n], k.nodes[n] != "", func(o int32) (int64, bool) {
 				return k.ops[o].wall, !k.ops[o].time().IsZero()

@@ -152,7 +152,7 @@ func TestDeliveriesInTheOtherRegionsExportTellWhoHadSeenWhat(t *testing.T) {
 	require.NoError(t, err)
 	r := h.Run(merge.MustParseTable(header+"* * lww"), Options{})
 	require.Equal(t, int64(3), r.Totals.Writes)
-	require.Equal(t, int64(3), r.Totals.Echoes)
+	require.Equal(t, int64(3), r.Totals.Arrivals)
 	require.Zero(t, r.Totals.Duplicates)
 	require.Equal(t, Count{1, 1}, r.Totals.Conflicts, "eu wrote b before a had arrived, and c after")
 	require.Equal(t, Count{0, 0}, r.Totals.Lost)
@@ -460,7 +460,7 @@ func TestWhatAWriteReplacedIsWhatItsOwnRegionSays(t *testing.T) {
 			state := ""
 			r := read(sources...).Run(table, Options{State: func(l StateLine) { state += string(l.Value) }})
 			require.Equal(t, "-4", state)
-			require.Equal(t, []int64{3, 3 * int64(len(sources)-1)}, []int64{r.Totals.Writes, r.Totals.Echoes})
+			require.Equal(t, []int64{3, 3 * int64(len(sources)-1)}, []int64{r.Totals.Writes, r.Totals.Arrivals})
 			require.Zero(t, foundCount(r, finding.OpIDReused))
 		}
 	}

@@ -141,8 +141,8 @@ type key struct {
 	byID      *ids // nil while there are few operations
 	byVersion []int32
 	lastBy    map[int][]int32 // see lastOf
-	delivered [][]arrivals    // by node, in the export of its own region; then by node
-	written   []arrivals      // by node
+	delivered [][]deliveries  // by node, in the export of its own region; then by node
+	written   []deliveries    // by node
 	table     *merge.Table    // under which it is folded
 }
 
@@ -475,7 +475,7 @@ func (k *key) settle(opt *Options, sum *Totals, t *tally) {
 			continue
 		}
 		if k.arriveAt(first, o) {
-			sum.Echoes++
+			sum.Arrivals++
 		} else {
 			sum.Duplicates++
 			if t.wants(finding.DuplicateOp, k.place(o)) {

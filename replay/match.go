@@ -354,7 +354,7 @@ func (k *key) placeFrom(came []op, writer, region uint32, m *matches, opt *Optio
 		o := &came[j]
 		if m.matched(j) {
 			early, next = m.last[j], min(next, m.last[j])
-			sum.Echoes++
+			sum.Arrivals++
 			m.may[m.last[j]] = min(m.may[m.last[j]], o.at)
 			if m.first[j] == int32(n) {
 				continue

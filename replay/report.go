@@ -117,7 +117,7 @@ func (c *Count) add(d Count) {
 type Totals struct {
 	Writes      int64 `json:"writes"`     // distinct operations
 	Duplicates  int64 `json:"duplicates"` // redelivered operations, counted once
-	Echoes      int64 `json:"echoes"`     // operations in the export of another region, where they arrived
+	Arrivals    int64 `json:"arrivals"`   // operations in the export of another region, where they arrived
 	Keys        int64 `json:"keys"`
 	Cells       int64 `json:"cells"` // keys and fields
 	Conflicts   Count `json:"conflicts"`
@@ -146,7 +146,7 @@ func (t *Totals) account(rules []RuleSum) {
 func (t *Totals) add(o *Totals) {
 	t.Writes += o.Writes
 	t.Duplicates += o.Duplicates
-	t.Echoes += o.Echoes
+	t.Arrivals += o.Arrivals
 	t.Keys += o.Keys
 	t.Cells += o.Cells
 	t.Conflicts.add(o.Conflicts)

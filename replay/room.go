@@ -20,27 +20,27 @@ type room struct {
 	slots []int32 // by the number of a node's name: its place among the nodes of the key, from 1; 0 when it has none
 	far   *far    // nil but for a key that is too long for ordinary memory
 
-	ops      slab[op]
-	stand    slab[standing]
-	ranks    slab[ranked]
-	echoes   []echo
-	came     []op // what arrived of the key
-	late     []late
-	matches  matches
-	kept     slab[payload]
-	scratch  [2]scratch
-	contexts slab[context]
-	fields   slab[merge.Field]
-	texts    slab[string]
-	built    []byte // ids that are not written out
-	dots     slab[clock.Dot]
-	nodes    []clock.Node
-	numbers  []uint32
-	flags    slab[bool]
-	lists    slab[[]int32]
-	counts   slab[int32]
-	times    slab[int64]
-	arrivals slab[arrivals]
+	ops        slab[op]
+	stand      slab[standing]
+	ranks      slab[ranked]
+	echoes     []echo
+	came       []op // what arrived of the key
+	late       []late
+	matches    matches
+	kept       slab[payload]
+	scratch    [2]scratch
+	contexts   slab[context]
+	fields     slab[merge.Field]
+	texts      slab[string]
+	built      []byte // ids that are not written out
+	dots       slab[clock.Dot]
+	nodes      []clock.Node
+	numbers    []uint32
+	flags      slab[bool]
+	lists      slab[[]int32]
+	counts     slab[int32]
+	times      slab[int64]
+	deliveries slab[deliveries]
 
 	plain plainKey
 
@@ -113,7 +113,7 @@ func (r *room) begin(name string, ops int, p *part, keep bool) *key {
 	r.lists.reset()
 	r.counts.reset()
 	r.times.reset()
-	r.arrivals.reset()
+	r.deliveries.reset()
 	r.key = key{name: name, room: r, part: p, texts: p.history.names.texts, ops: r.ops.raw(ops)[:0]}
 	if keep {
 		r.key.kept = r.kept.raw(ops)

@@ -107,7 +107,7 @@ func unmeasured(b bound, r *replay.Report, in *input, judged *reads.Report) stri
 		switch {
 		case len(regions) < 2:
 			return "it takes the exports of two regions: -region NAME=FILE names them"
-		case r.Totals.Echoes == 0:
+		case r.Totals.Arrivals == 0:
 			return "no write stands in the exports of two regions, so that nothing says what arrived"
 		}
 	case code == finding.InvariantBroken:

@@ -141,7 +141,7 @@ func counts(p *layout.Page, r *replay.Report) {
 		}
 	}
 	some("delivered again", t.Duplicates, "and counted once")
-	some("arrivals", t.Echoes, "of these writes in the exports of other regions")
+	some("arrivals", t.Arrivals, "of these writes in the exports of other regions")
 	tab.Row("conflicts", Between(t.Conflicts), "pairs of writes, neither of which had seen the other")
 	if t.Conflicts.Max > 0 {
 		tab.Row("in conflict", Between(t.Conflicting), "of the writes")
@@ -312,7 +312,7 @@ func notKnown(p *layout.Page, r *replay.Report, judged *reads.Report) {
 		}
 		note("Nothing says what the writers of " + layout.Number(untold) + " of the " + layout.Plural(told+untold, "write") + " to keys of several or unnamed nodes had seen: " +
 			"what turns on it is given as a range. " + advice)
-		if len(regions) > 1 && r.Totals.Echoes == 0 && origins == 0 {
+		if len(regions) > 1 && r.Totals.Arrivals == 0 && origins == 0 {
 			note("No write stands in the exports of two regions. Where each export holds its own region's writes alone, that is as it should be. Where it holds those of " +
 				"all, as where a database replicates rows and names what arrives anew (CockroachDB, DynamoDB, PostgreSQL, MySQL), each write counts once in each: " +
 				"name the column that tells where a write began with -origin.")
