@@ -2,9 +2,7 @@ package history
 
 import (
 	"slices"
-	"strconv"
 	"strings"
-	"unsafe"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
@@ -88,116 +86,6 @@ import (
 // MySQL or MariaDB, and schemas, that have another name in each region have no key in common.
 var debezium = importer{name: Debezium, detect: isDebezium, decode: readDebezium}
 
-// connector is what there is to know of the changes of one database.
-type connector struct {
-	space     string // the member of source that says in which schema or database a table is
-	main      string // the schema that keys leave out
-	precision Precision
-	coarse    bool       // a time of a whole second may be no more than that
-	whole     bool       // the row before an update is whole, where it is more than a key
-	positions [][]string // members of source that name a change, all of them together: the first of these that it has
-	order     string     // the member of source that orders the changes of one time, in decimal or as a log sequence number
-	same      bool       // the time of a write is where it began, so that nothing tells when it arrived elsewhere
-	local     string     // the member of source that is null where a write began in the database itself
-}
-
-var connectors = map[string]*connector{
-	"postgresql": {space: "schema", main: "public", precision: Microsecond, whole: true,
-		positions: [][]string{{"txId", "lsn"}}, order: "lsn", same: true, local: "origin"},
-	"mysql":   &binlog,
-	"mariadb": &binlog,
-	"sqlserver": {space: "schema", main: "dbo", precision: Millisecond, whole: true,
-		positions: [][]string{{"commit_lsn", "change_lsn", "event_serial_no"}}, order: "change_lsn"},
-	"oracle": {space: "schema", precision: Microsecond, coarse: true, whole: true,
-		positions: [][]string{{"lcr_position"}, {"redo_thread", "rs_id", "ssn"}}, order: "scn"},
-	"db2": {space: "schema", precision: Microsecond},
-}
-
-var binlog = connector{space: "db", precision: Microsecond, coarse: true, whole: true,
-	positions: [][]string{{"server_id", "file", "pos", "row"}}, order: "pos", same: true}
-
-// logical returns what orders the changes of one time.
-func (c *connector) logical(source value.Ref) uint32 {
-	position := plainText(source.Get(c.order))
-	file, block, isLSN := strings.Cut(position, ":")
-	if !isLSN {
-		return lastBits(position)
-	}
-	// In hexadecimal "file:block:slot": a block has 60 KiB, so that it has less than 2^12 slots.
-	block, slot, _ := strings.Cut(block, ":")
-	b, badBlock := strconv.ParseUint(block, 16, 32)
-	s, badSlot := strconv.ParseUint(slot, 16, 16)
-	if file == "" || badBlock != nil || badSlot != nil {
-		return 0
-	}
-	return uint32(b)<<16 | uint32(s)&0xfff<<4 | lastBits(plainText(source.Get("event_serial_no")))&0xf
-}
-
-// isDebezium reports whether a document is a message of Debezium: one with a change, or with a change of a schema.
-func isDebezium(doc value.Ref) bool {
-	m := kafkaMessage{opt: &Options{}}
-	defer m.done()
-	if bad := m.unwrap(doc); bad != nil || doc.Get("__crdb__").Kind() == value.KindObject {
-		return false
-	}
-	v := m.value.ref
-	return v.Get("source").Get("connector").Kind() == value.KindString &&
-		(v.Get("op").Kind() == value.KindString || isSchemaChange(v))
-}
-
-func isSchemaChange(v value.Ref) bool {
-	return v.Get("op").IsAbsent() && !(v.Get("ddl").IsAbsent() && v.Get("tableChanges").IsAbsent())
-}
-
-// isKafka reports whether a document is a message of Kafka, in the words of those who write them down.
-func isKafka(doc value.Ref) bool {
-	return doc.Get("topic").Kind() == value.KindString &&
-		doc.Get("partition").Kind() == value.KindNumber && doc.Get("offset").Kind() == value.KindNumber
-}
-
-// flattened says what form of Debezium's a document has that is not read, "" for none.
-func flattened(doc value.Ref) string {
-	m := kafkaMessage{opt: &Options{}}
-	defer m.done()
-	if bad := m.unwrap(doc); bad != nil {
-		return ""
-	}
-	return flattenedRow(m.value.ref)
-}
-
-func flattenedRow(v value.Ref) string {
-	if !v.Get("iodebeziumop").IsAbsent() {
-		return "a change of Debezium as a CloudEvent: write the export as JSON"
-	}
-	for _, name := range [...]string{"__op", "__deleted", "__source_ts_ms", "__source_connector"} {
-		if !v.Get(name).IsAbsent() {
-			return "a row that Debezium flattened, which does not tell what it replaced: write the export without the transformation ExtractNewRecordState"
-		}
-	}
-	return ""
-}
-
-// kafkaMessage is a message of Kafka on its way to a record. It lives in a batch, one at a time.
-type kafkaMessage struct {
-	opt *Options
-	out *Batch
-
-	key, value connected
-	badKey     *problem // of a key that is no JSON; what has no row, or a primary key that is named, does well without
-
-	*connector
-	source value.Ref
-	op     string
-	types  decimals // of the columns at hand
-}
-
-// connected is the key or the value of a message as a converter of Kafka Connect writes it.
-type connected struct {
-	ref    value.Ref
-	schema value.Ref
-	inner  *inner // what a string of JSON was parsed in
-}
-
 // readDebezium reads one message.
 func readDebezium(doc value.Ref, at finding.Place, opt *Options, out *Batch) {
 	m := &out.message
@@ -210,64 +98,6 @@ func readDebezium(doc value.Ref, at finding.Place, opt *Options, out *Batch) {
 	if bad != nil {
 		out.aside(at, bad.code, "%s", bad.detail)
 	}
-}
-
-// done gives back what the message took.
-func (m *kafkaMessage) done() {
-	for _, c := range [...]*connected{&m.key, &m.value} {
-		if c.inner != nil {
-			inners.Put(c.inner)
-		}
-	}
-	*m = kafkaMessage{}
-}
-
-// unwrap takes the key and the value of a message out of what tools and converters put around them.
-func (m *kafkaMessage) unwrap(doc value.Ref) (bad *problem) {
-	m.value.ref = doc
-	if key, v, wrapped := unwrapKafka(doc); wrapped {
-		m.key.ref, m.value.ref = key, v
-		m.badKey = m.key.unwrap("key", m.opt)
-	}
-	return m.value.unwrap("value", m.opt)
-}
-
-// unwrapKafka returns the key and the value of a message that has both, and whether it is one.
-func unwrapKafka(doc value.Ref) (key, v value.Ref, wrapped bool) {
-	payload := value.Ref{}
-	for name, member := range doc.Members() {
-		switch name {
-		case "key":
-			key = member
-		case "value":
-			v = member
-		case "payload":
-			payload = member
-		case "before", "after", "source", "op", "schema", "node":
-			return value.Ref{}, value.Ref{}, false
-		}
-	}
-	if v.IsAbsent() {
-		v = payload
-	} else if !payload.IsAbsent() {
-		return value.Ref{}, value.Ref{}, false
-	}
-	return key, v, isKafka(doc) || !key.IsAbsent() && !v.IsAbsent()
-}
-
-// unwrap parses a string of JSON, and takes the payload out of what has a schema beside it.
-func (c *connected) unwrap(name string, opt *Options) *problem {
-	if text, ok := c.ref.Text(); ok {
-		c.inner = inners.Get().(*inner)
-		var err error
-		if c.ref, err = c.inner.shapes.Parse(&c.inner.doc, unsafe.Slice(unsafe.StringData(text), len(text)), opt.Limits); err != nil {
-			return within("the "+name+" of the message", err)
-		}
-	}
-	if payload := c.ref.Get("payload"); !payload.IsAbsent() && onlyMembers(c.ref, "schema", "payload") {
-		c.schema, c.ref = c.ref.Get("schema"), payload
-	}
-	return nil
 }
 
 // read appends the record of a message, or counts it.
@@ -306,35 +136,8 @@ func (m *kafkaMessage) read(at finding.Place) *problem {
 	return m.change(&e, at)
 }
 
-// isUpkeep reports whether a message is a heartbeat, or the start or the end of a transaction. A row that was flattened may have columns
-// of these names, beside others.
-func isUpkeep(v value.Ref) bool {
-	if !v.Get("event_count").IsAbsent() {
-		status := textOf(v.Get("status"))
-		return (status == "BEGIN" || status == "END") && onlyMembers(v, "status", "id", "event_count", "data_collections", "ts_ms", "ts_us", "ts_ns")
-	}
-	return v.Get("ts_ms").Kind() == value.KindNumber && onlyMembers(v, "ts_ms", "ts_us", "ts_ns")
-}
-
 // watermark appends the record of a message that is of no row.
 func (m *kafkaMessage) watermark(at finding.Place) { m.out.record(at).Kind = Watermark }
-
-// connect finds out what wrote the message.
-func (m *kafkaMessage) connect() *problem {
-	name, ok := m.source.Get("connector").Text()
-	if !ok {
-		return newProblem(finding.MissingField, "source.connector, which says of which database the change is, is no string")
-	}
-	switch m.connector = connectors[name]; {
-	case m.connector != nil:
-		return nil
-	case name == "mongodb":
-		return newProblem(finding.BadField, "a change of MongoDB: its documents are strings of extended JSON, which are not read")
-	case name == "cassandra":
-		return newProblem(finding.BadField, "a change of Cassandra: its rows are of cells with times of their own, which are not read")
-	}
-	return newProblem(finding.BadField, "connector %q is none of postgresql, mysql, mariadb, sqlserver, oracle and db2", clip(name))
-}
 
 // change appends the record of the change of a row.
 func (m *kafkaMessage) change(e *envelope, at finding.Place) *problem {
@@ -420,27 +223,6 @@ func (m *kafkaMessage) change(e *envelope, at finding.Place) *problem {
 		}
 	}
 	return nil
-}
-
-// scanned reports whether the change is a row of a snapshot.
-func (m *kafkaMessage) scanned() (bool, *problem) {
-	if m.op == "r" {
-		return true, nil
-	}
-	mark := m.source.Get("snapshot")
-	switch mark.Kind() {
-	case value.KindAbsent, value.KindNull, value.KindFalse:
-		return false, nil
-	case value.KindObject:
-		return false, newProblem(finding.BadField, avroText, "the messages with the JSON converter")
-	}
-	if textOf(mark) == "false" {
-		return false, nil
-	}
-	if m.op == "c" {
-		return true, nil
-	}
-	return false, newProblem(finding.BadField, "op %q in a snapshot (source.snapshot is %q)", m.op, spelled(mark))
 }
 
 // row reads the columns of a row, those that the message lacks as absent, and reports whether it lacks none.
@@ -529,29 +311,6 @@ func (columns image) holds(names []string, key []value.Value) bool {
 	return some > len(names)
 }
 
-// table returns the name of the table as keys begin with it.
-func (m *kafkaMessage) table() (string, *problem) {
-	table := textOf(m.source.Get("table"))
-	if table == "" {
-		return "", newProblem(finding.MissingField, "source.table does not name the table")
-	}
-	space := textOf(m.source.Get(m.space))
-	if space == "" || space == m.main {
-		return inQuotes(table), nil
-	}
-	space, table = inQuotes(space), inQuotes(table)
-	name := m.out.room(len(space) + len(".") + len(table))
-	return m.out.keep(append(append(append(name, space...), '.'), table...)), nil
-}
-
-// inQuotes returns a name as SQL writes it where it holds a point or a quote.
-func inQuotes(name string) string {
-	if !strings.ContainsAny(name, ".\"") {
-		return name
-	}
-	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
-}
-
 // primaryKey returns the columns of the primary key and their values.
 func (m *kafkaMessage) primaryKey(table string, row image, names []string, key []value.Value) ([]string, []value.Value, *problem) {
 	if named := m.opt.PrimaryKeys[table]; len(named) > 0 {
@@ -587,107 +346,4 @@ func (m *kafkaMessage) primaryKey(table string, row image, names []string, key [
 		return nil, nil, newProblem(finding.MissingField, "the message key has no columns")
 	}
 	return names, key, nil
-}
-
-// time returns when the database has the change, zero when the message doesn't say.
-func (m *kafkaMessage) time() (t clock.Timestamp, precision Precision, bad *problem) {
-	for _, in := range [...]struct {
-		name      string
-		unit      unit
-		precision Precision
-	}{{"ts_ns", inNanoseconds, Nanosecond}, {"ts_us", inMicroseconds, Microsecond}, {"ts_ms", inMilliseconds, Millisecond}} {
-		v := m.source.Get(in.name)
-		if v.IsAbsent() || v.Kind() == value.KindNull {
-			continue
-		}
-		number, ok := numberOf(plainText(v))
-		if !ok {
-			return t, NoTime, newProblem(finding.BadTime, "source.%s is a number of %s since 1970, not %q", in.name, unitNames[in.unit], spelled(v))
-		}
-		if t, bad = epochTime(string(number), in.unit); bad != nil {
-			return clock.Timestamp{}, NoTime, bad
-		}
-		precision = min(in.precision, m.precision)
-		if m.coarse && t.Wall%1_000_000_000 == 0 {
-			precision = Second
-		}
-		t.Logical = m.logical(m.source)
-		return t, precision, nil
-	}
-	return t, NoTime, nil
-}
-
-// origin returns where the write began, "" when nothing says, and whether the database says that it began there.
-func (m *kafkaMessage) origin(columns image) (origin clock.Node, local bool, bad *problem) {
-	name, ofSource := strings.CutPrefix(m.opt.Origin, "source.")
-	if !ofSource {
-		origin, bad = m.out.origin(columns, m.opt)
-		return origin, false, bad
-	}
-	v := m.source.Get(name)
-	switch {
-	case v.Kind() == value.KindNull && name == m.local:
-		m.out.Origins++
-		return "", true, nil
-	case v.IsAbsent() || v.Kind() == value.KindNull:
-		m.out.NoOrigin++
-		return "", false, nil
-	}
-	origin, bad = m.out.originOf(v.Value(), m.opt)
-	return origin, false, bad
-}
-
-// replicated reports whether the log says by itself that it holds a write of another server. What an application copies and marks as
-// another region's has the time of the copy.
-func (m *kafkaMessage) replicated() bool {
-	return strings.HasPrefix(m.opt.Origin, "source.") || m.local != "" && textOf(m.source.Get(m.local)) != ""
-}
-
-// id returns the name of a write, "" when its position does not name it.
-func (m *kafkaMessage) id(rec *Record) string {
-	name := textOf(m.source.Get("name"))
-	for _, members := range m.positions {
-		size := len(rec.Key) + len("@9223372036854775807.4294967295@") + len(name)
-		for _, member := range members {
-			part := plainText(m.source.Get(member))
-			if size += len("/") + len(part); part == "" {
-				size = 0
-				break
-			}
-		}
-		if size == 0 || name == "" {
-			continue
-		}
-		id := append(append(m.out.room(size), rec.Key...), '@')
-		id, _ = rec.Time.AppendText(id)
-		id = append(append(id, '@'), name...)
-		for _, member := range members {
-			id = append(append(id, '/'), plainText(m.source.Get(member))...)
-		}
-		return m.out.keep(id)
-	}
-	return ""
-}
-
-// transaction returns the name of the transaction, "" when it has none.
-func (m *kafkaMessage) transaction() string {
-	if gtid := textOf(m.source.Get("gtid")); gtid != "" {
-		return gtid
-	}
-	name := textOf(m.source.Get("name"))
-	for _, member := range [...]string{"txId", "commit_lsn"} {
-		if id := plainText(m.source.Get(member)); id != "" && name != "" {
-			tx := m.out.room(len(name) + len("/") + len(id))
-			return m.out.keep(append(append(append(tx, name...), '/'), id...))
-		}
-	}
-	return ""
-}
-
-// plainText returns the text of a string, or the digits of a number; "" for all else.
-func plainText(v value.Ref) string {
-	if v.Kind() == value.KindNumber {
-		return shared(v.Raw())
-	}
-	return textOf(v)
 }
