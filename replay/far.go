@@ -89,8 +89,9 @@ func (f *far) touch(n int) {
 // look lets go of what is held when it is too much, and says when to look again: when at the pace of late half of what is
 // left would be held.
 func (f *far) look() {
-	// The pace may be another from one step to the next, and to touch a byte may be to hold sixteen pages.
-	const least, most = 1, 1 << 9
+	// The pace may be another from one step to the next, and to touch a byte may be to hold sixteen pages: 64 KiB. Nor may all time go
+	// into asking.
+	const least, most = 1 << 6, 1 << 9
 	held := f.usage.bytes()
 	pace := max(held-f.held, 1<<12) / int64(max(f.every, 1))
 	if held > f.most {

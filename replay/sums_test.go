@@ -30,9 +30,9 @@ func TestHowLongWritesTookToArriveIsToldByRank(t *testing.T) {
 	note(0, late{from: 1, in: 2, nanos: -1_234_567_890})
 	const low = 1 << (31 - 10) // an error of less than a thousandth, downwards
 	want := []Lateness{
-		{From: "eu", In: "ap", Writes: 2, P50: (-1_234_567_890/low - 1) * low, P99: 1_234_567_890 / low * low, Max: 1_234_567_890 / low * low},
-		{From: "eu", In: "us", Writes: 3, P50: 0, P99: 1, Max: 1},
-		{From: "us", In: "eu", Writes: 200, P50: 100, P99: 198, Max: 200},
+		{From: "eu", In: "ap", Writes: 2, Min: (-1_234_567_890/low - 1) * low, P50: (-1_234_567_890/low - 1) * low, P99: 1_234_567_890 / low * low, Max: 1_234_567_890 / low * low},
+		{From: "eu", In: "us", Writes: 3, Min: -1, P50: 0, P99: 1, Max: 1},
+		{From: "us", In: "eu", Writes: 200, Min: 1, P50: 100, P99: 198, Max: 200},
 	}
 	require.Equal(t, want, whole.lateness(names))
 	halves[0].join(halves[1])
