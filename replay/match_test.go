@@ -45,7 +45,6 @@ type rowWorld struct {
 	writes []rowWrite
 	count  map[[2]int]int // of the writes to a row in a site
 	shown  map[[3]int]int // of a row in a site, up to which write of another it was shown
-	cuts   []int64        // pairs of times
 }
 
 func newRowWorld(r *rand.Rand, sites, rows, writes, values int, cut bool) *rowWorld {
