@@ -72,7 +72,7 @@ func TestLongCommonKeysAreFoldedLikeShortOnes(t *testing.T) {
 	}
 	far, seeds := 0, uint64(12)
 	if testing.Short() {
-		seeds = 6
+		seeds = 3
 	}
 	for seed := range seeds {
 		us, eu := commonHistory(seed)

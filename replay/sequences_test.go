@@ -36,7 +36,11 @@ func requireNumbers(t *testing.T, name string, most int, next func(r *rand.Rand,
 	s, names := newSequences(h), h.names
 	s.most = most
 	var want clock.Vector
-	for i := range 20_000 {
+	writes := 20_000
+	if testing.Short() {
+		writes = 6_000
+	}
+	for i := range writes {
 		n := r.IntN(2)
 		d := clock.Dot{Node: []clock.Node{"eu", "us"}[n], Seq: next(r, i)}
 		s.note(names.of(string(d.Node)), d.Seq)
