@@ -103,11 +103,7 @@ func TestStoriesAddUpToTheReport(t *testing.T) {
 		"* * delete-wins", "* * update-wins", "* f,g lww together\n* * lww", "* * highest g", "n/* * counter\n* f max\n* * min", "* f prefer 2 > 0 > 1\n* * add-wins",
 		"* f remove-wins\n* * grow-only", "* f append\n* * either"}
 	outcomes := make(map[string]int64)
-	seeds := uint64(400)
-	if testing.Short() {
-		seeds = 80
-	}
-	for seed := range seeds {
+	for seed := range uint64(400) {
 		text, keys := storyHistory(seed)
 		h := collect(t, text)
 		for _, rules := range tables {
