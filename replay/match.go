@@ -110,19 +110,20 @@ func (k *key) findHomes(m *matches) {
 // nothing of the node arrived there.
 func (k *key) each(came []op, do func(came []op, writer, region uint32)) {
 	homes := k.room.matches.homes
-	rest := came
-	for len(rest) > 0 {
-		n := 1
-		for n < len(rest) && rest[n].writer == rest[0].writer && rest[n].region == rest[0].region {
+	var few [6]pair
+	done := few[:0]
+	for len(came) > 0 {
+		writer, region, n := came[0].writer, came[0].region, 1
+		for n < len(came) && came[n].writer == writer && came[n].region == region {
+			k.room.tick()
 			n++
 		}
-		do(rest[:n], rest[0].writer, rest[0].region)
-		rest = rest[n:]
+		do(came[:n], writer, region)
+		done, came = append(done, pair{writer, region}), came[n:]
 	}
 	for _, writer := range homes {
 		for _, region := range homes {
-			some := func(o op) bool { return o.writer == writer && o.region == region }
-			if writer != region && k.part.history.came.has(writer, region) && !slices.ContainsFunc(came, some) {
+			if writer != region && k.part.history.came.has(writer, region) && !slices.Contains(done, pair{writer, region}) {
 				do(nil, writer, region)
 			}
 		}
@@ -268,9 +269,9 @@ func (k *key) loosen(came []op, m *matches, stray bool, opt *Options) {
 		}
 		at := m.first[j]
 		own := &k.ops[m.own[at]]
-		switch is := func(h uint64) bool { return h < m.hashes[j] }; {
+		switch {
 		case k.like(o, m.hashes[j], at+1) >= 0,
-			!m.timed && countOf(m.alike, m.hashes[j], is) > 1,
+			!m.timed && countOf(m.alike, m.hashes[j]) > 1,
 			!own.time().IsZero() && !o.time().IsZero() && own.wall > o.wall+opt.drift()+precisionNanos[o.precision]:
 			m.first[j] = int32(len(m.own))
 		case !stray:
@@ -279,9 +280,9 @@ func (k *key) loosen(came []op, m *matches, stray bool, opt *Options) {
 	}
 }
 
-// countOf returns how often a hash stands in a sorted list, of which is says whether one is less.
-func countOf(sorted []uint64, hash uint64, is func(uint64) bool) int {
-	rest := sorted[sortedCount(sorted, is):]
+// countOf returns how often a hash stands in a sorted list.
+func countOf(sorted []uint64, hash uint64) int {
+	rest := sorted[sortedCount(sorted, func(h uint64) bool { return h < hash }):]
 	return sortedCount(rest, func(h uint64) bool { return h == hash })
 }
 

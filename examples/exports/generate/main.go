@@ -170,8 +170,9 @@ func (h *halfHour) write(r *rand.Rand, s, order int, when moment) {
 	}
 	site.rows[order] = &now
 	site.feed = append(site.feed, change{order, before, &now, when})
-	for column, v := range now.columns() {
-		if was[column] != v {
+	is := now.columns()
+	for _, column := range []string{"city", "quantity", "region", "status"} {
+		if v := is[column]; was[column] != v {
 			h.claims = append(h.claims, claim{order, column, v, when, s, never})
 		}
 	}
