@@ -690,12 +690,20 @@ func mixedDetail(a, b history.Precision, margin int64, winner finding.Place) str
 
 // find returns the operation behind a write that the state keeps.
 func (c *cell) find(w *merge.Write) *op {
+	if i := c.indexOf(w); i >= 0 {
+		return &c.key.ops[i]
+	}
+	return nil
+}
+
+// indexOf is find, and returns where the operation stands among those of the key; -1 when there is none.
+func (c *cell) indexOf(w *merge.Write) int32 {
 	k := c.key
 	n, ok := slices.BinarySearch(k.nodes, w.Dot.Node)
 	if !ok || w.Dot.Seq == 0 || w.Dot.Seq > uint64(len(k.inOrder[n])) {
-		return nil
+		return -1
 	}
-	return &k.ops[k.inOrder[n][w.Dot.Seq-1]] // the dots are those that fold gave
+	return k.inOrder[n][w.Dot.Seq-1] // the dots are those that fold gave
 }
 
 // inversions counts the claims that lose by their stamps to one that their writer had seen.

@@ -3,6 +3,7 @@ package replay
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -240,6 +241,32 @@ func TestTableFactsAreToldOfTheMergedRecord(t *testing.T) {
 	require.Equal(t, int64(1), foundCount(r, finding.UniqueViolation))
 	require.Equal(t, int64(1), foundCount(r, finding.ConfusableKeys))
 	require.Equal(t, int64(2), foundCount(r, finding.PartialRow))
+}
+
+// A record that was deleted lives on in parts where a write that had not seen the delete is kept beside it. Whoever had seen it
+// wrote the record anew, with the columns that it has now.
+func TestARecordThatWasWrittenAnewIsNoPartOfTheDeletedOne(t *testing.T) {
+	first := []string{`{"key":"k","fields":{"a":1,"b":1,"c":1},"node":"us","time":1,"id":"us:1"}`, `{"key":"k","op":"delete","node":"us","time":2,"id":"us:2"}`}
+	for _, c := range []struct {
+		what  string
+		lines []string
+		told  int64
+	}{
+		{"by its own node", []string{`{"key":"k","fields":{"a":2,"b":2},"node":"us","time":3,"id":"us:3"}`}, 0},
+		{"by another, which had seen the delete", []string{`{"key":"k","fields":{"a":2,"b":2},"node":"eu","time":3,"id":"eu:1","seen":{"us":2}}`}, 0},
+		{"by one whose list says so", []string{`{"key":"k","fields":{"a":2,"b":2},"node":"eu","time":3,"id":"eu:1","seen":["us:2"]}`}, 0},
+		{"and changed by who had seen that", []string{`{"key":"k","fields":{"a":2,"b":2},"node":"us","time":3,"id":"us:3"}`,
+			`{"key":"k","field":"b","value":3,"node":"eu","time":4,"id":"eu:1","seen":{"us":3}}`}, 0},
+		{"by one that had not seen the delete", []string{`{"key":"k","fields":{"a":2,"b":2},"node":"eu","time":3,"id":"eu:1","seen":{"us":1}}`}, 1},
+		{"by one of whom nobody knows", []string{`{"key":"k","fields":{"a":2,"b":2},"node":"eu","time":3,"id":"eu:1"}`}, 1},
+		{"in one column, and by one that had not seen the delete in another", []string{`{"key":"k","field":"b","value":2,"node":"us","time":3,"id":"us:3"}`,
+			`{"key":"k","field":"a","value":2,"node":"eu","time":3,"id":"eu:1","seen":{"us":1}}`}, 1},
+		{"and deleted once more in between, unseen", []string{`{"key":"k","fields":{"a":2,"b":2},"node":"us","time":5,"id":"us:3"}`,
+			`{"key":"k","op":"delete","node":"eu","time":4,"id":"eu:1","seen":{"us":2}}`}, 1},
+	} {
+		r := run(t, "* * lww", Options{}, append(slices.Clone(first), c.lines...)...)
+		require.Equal(t, c.told, foundCount(r, finding.PartialRow), c.what)
+	}
 }
 
 // A check is of the merged record: it tells when the merge broke it, and not when one write did.

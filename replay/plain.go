@@ -67,10 +67,7 @@ func (f *folder) foldPlain(i int) bool {
 	if !k.divide() || !k.unchecked(f.tables) {
 		return false
 	}
-	k.rows = k.rows[:0]
-	if k.wholes {
-		k.rows = append(k.rows, make([]plainRow, len(f.tables))...)
-	}
+	k.beginRows(len(f.tables))
 	for i := range k.cells {
 		if k.plainCell = &k.cells[i]; !k.plainUnder(f.tables) || !k.counted() {
 			return false
@@ -88,34 +85,69 @@ func (f *folder) foldPlain(i int) bool {
 	return true
 }
 
-// plainRow is what is left of a key of which a write deletes the whole record: of the cells where such a write is kept, and of
-// those where another is that does not delete, the last by name.
-type plainRow struct {
-	gone, alive           *plainOp // nil when there is none
-	goneField, aliveField string
+// plainRow is what is left of a key of which a write deletes the whole record: the cells where such a write is kept, of which one
+// stands for all that keep the same, and those where another is that does not delete.
+type plainRow struct{ gone, alive []plainEnding }
+
+// plainEnding is the write that a cell keeps.
+type plainEnding struct {
+	field string
+	kept  *plainOp
+}
+
+// beginRows makes the rows of a key, one for each table, where one of its writes deletes the whole record.
+func (k *plainKey) beginRows(tables int) {
+	if !k.wholes {
+		tables = 0
+	}
+	k.rows = slices.Grow(k.rows[:0], tables)[:tables]
+	for t := range k.rows {
+		r := &k.rows[t]
+		r.gone, r.alive = r.gone[:0], r.alive[:0]
+	}
 }
 
 // note notes the write that a cell keeps.
 func (r *plainRow) note(field string, kept *plainOp) {
 	switch {
 	case kept.form == noField:
-		if r.gone == nil || field > r.goneField {
-			r.gone, r.goneField = kept, field
+		for i := range r.gone {
+			if g := &r.gone[i]; g.kept.node == kept.node && g.kept.number == kept.number {
+				g.field = max(g.field, field)
+				return
+			}
 		}
+		r.gone = append(r.gone, plainEnding{field, kept})
 	case kept.kind != merge.Delete:
-		if r.alive == nil || field > r.aliveField {
-			r.alive, r.aliveField = kept, field
-		}
+		r.alive = append(r.alive, plainEnding{field, kept})
 	}
 }
 
-// tellPartial tells of a record that was deleted as a whole and lives on in parts.
+// tellPartial tells of a record that was deleted as a whole and lives on in parts, by a write that is not known to have seen that:
+// of the last such field by its name, and of the delete that is kept in the last one.
 func (k *plainKey) tellPartial(r *plainRow, s *sums) {
-	if r.gone == nil || r.alive == nil || !s.told.wants(finding.PartialRow, k.place(r.gone)) {
+	var gone, alive *plainEnding
+	for i := range r.alive {
+		a := &r.alive[i]
+		if alive != nil && a.field < alive.field {
+			continue
+		}
+		var unseen *plainEnding
+		for j := range r.gone {
+			g := &r.gone[j]
+			if (g.kept.node != a.kept.node || g.kept.number > a.kept.number) && (unseen == nil || g.field > unseen.field) {
+				unseen = g
+			}
+		}
+		if unseen != nil {
+			gone, alive = unseen, a
+		}
+	}
+	if gone == nil || !s.told.wants(finding.PartialRow, k.place(gone.kept)) {
 		return
 	}
-	s.told.keep(finding.Finding{Code: finding.PartialRow, Place: k.place(r.gone), Key: k.name, Field: r.aliveField,
-		Detail: livesOnDetail(r.aliveField)})
+	s.told.keep(finding.Finding{Code: finding.PartialRow, Place: k.place(gone.kept), Key: k.name, Field: alive.field,
+		Detail: livesOnDetail(alive.field)})
 }
 
 // begin makes k an empty key.

@@ -561,10 +561,10 @@ func (c *cell) lastPlace() finding.Place {
 	return c.key.place(c.opOf(0))
 }
 
-// partial tells of records that were deleted as a whole and live on in some of their fields, and of groups of fields that
-// were not written whole.
+// partial tells of records that were deleted as a whole and live on in some of their fields by writes that had not seen that, and
+// of groups of fields that were not written whole.
 func (k *key) partial(cells []cell, s *sums) {
-	gone, alive := -1, -1
+	var gone, alive []int32 // the deletes that are kept, each once, and the cells that keep something else
 	for i := range cells {
 		c := &cells[i]
 		if k.deletes == 0 && !c.partial {
@@ -577,9 +577,10 @@ func (k *key) partial(cells []cell, s *sums) {
 		switch o := c.find(&w); {
 		case o == nil:
 		case k.payload(o).WholeDelete():
-			gone = i
+			at := c.indexOf(&w)
+			gone = append(slices.DeleteFunc(gone, func(g int32) bool { return g == at }), at)
 		case !w.Deleted:
-			alive = i
+			alive = append(alive, int32(i))
 			for j := range c.op {
 				if c.opOf(j) == o && c.claim(j).Partial && s.told.wants(finding.PartialRow, k.place(o)) {
 					s.told.keep(c.finding(finding.PartialRow, o, "the write that is kept wrote only some of the fields decided together, and the rest is gone with it"))
@@ -587,10 +588,22 @@ func (k *key) partial(cells []cell, s *sums) {
 			}
 		}
 	}
-	if gone >= 0 && alive >= 0 {
-		w, _ := cells[gone].state.Write()
-		if o := cells[gone].find(&w); s.told.wants(finding.PartialRow, k.place(o)) {
-			s.told.keep(cells[alive].finding(finding.PartialRow, o, livesOnDetail(cells[alive].name)))
+	if len(gone) == 0 {
+		return
+	}
+	for _, i := range slices.Backward(alive) {
+		c := &cells[i]
+		w, _ := c.state.Write()
+		at := int(c.indexOf(&w))
+		for _, g := range slices.Backward(gone) {
+			k.room.tick()
+			if k.relate(int(g), at) == before { // who had seen it wrote the record anew
+				continue
+			}
+			if o := &k.ops[g]; s.told.wants(finding.PartialRow, k.place(o)) {
+				s.told.keep(c.finding(finding.PartialRow, o, livesOnDetail(c.name)))
+			}
+			return
 		}
 	}
 }
