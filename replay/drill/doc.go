@@ -77,7 +77,8 @@
 // Levels of reads and writes are local, quorum, all, "2 of 3"; of reads also "bounded 5s" (another region answers when
 // one's own is further behind) and session (or when it lacks what the session has read). A class is critical when its
 // name is, or its line has the word: two sides that both write one of its keys are a split brain when a cut keeps either
-// from receiving the other's write, also one that was already on its way. "leader KEYS" makes keys critical that say who leads.
+// from receiving the other's write, also one that was already on its way, unless its writer asked others and was shown the
+// other's. "leader KEYS" makes keys critical that say who leads.
 //
 // A check has a measure, and a class or KEYS: writes, refused, unavailable, unknown, throttled, lost, undecided, vanished, stale,
 // unread, age, latency, stuck, split-brain, hidden, backlog; see [Measure]. One with an upper bound holds throughout: it

@@ -861,6 +861,45 @@ func TestAReadThatSeveralReplicasServedIsOfTheFirst(t *testing.T) {
 	require.Equal(t, []int64{1, 2}, []int64{r.Regions[0].Reads, r.Regions[1].Reads})
 }
 
+// A write whose writer was shown another by a quorum is on no other side. Where nobody who can be asked has it, there are two
+// sides, and it is no use to propose a quorum.
+func TestAWriteThatAQuorumShowedIsOfTheSameSide(t *testing.T) {
+	const quorum = "class critical = * writes quorum\n"
+	r := runDrill(t, "region ap = ap\nlink eu us 800ms\n"+two+quorum+"at 00:00:00.200 cut eu for 1s\n",
+		at(0, "eu", 1, "k", "b")+at(300, "us", 1, "k", "c")+at(400, "us", 2, "k", "d"))
+	require.EqualValues(t, 0, r.Totals[SplitKeys], "what is on its way from eu is in ap, which us asks")
+	require.EqualValues(t, 1, r.Classes[0].Prevented)
+
+	r = runDrill(t, "region ap = ap\n"+two+quorum+"at 00:00:00.400 cut ap for 200ms\nat 00:00:00.590 cut eu for 2s\nat 00:00:00.595 restart us from backup 00:00:00.100\n",
+		at(500, "eu", 1, "k", "b")+at(1500, "us", 1, "k", "c"))
+	require.EqualValues(t, 1, r.Totals[SplitKeys], "us has forgotten what eu and it had acknowledged, and ap never had it")
+	require.Equal(t, []string{"let a region that came back from a backup catch up with all others before it is asked: it has forgotten what a quorum had"},
+		proposed(r, "two sides both wrote"))
+
+	r = runDrill(t, "region sa = sa\nregion ap = ap\n"+two+"class critical = * writes 2 of 4\n"+
+		"at 00:00:01.000 cut eu us\nat 00:00:01.000 cut eu ap\nat 00:00:01.000 cut sa us\nat 00:00:01.000 cut sa ap\n",
+		at(1500, "eu", 1, "k", "b")+at(1500, "us", 1, "k", "c"))
+	require.EqualValues(t, 1, r.Totals[SplitKeys])
+	require.Equal(t, []string{"write critical by quorum"}, proposed(r, "two sides both wrote"))
+}
+
+// What a restart has taken away comes from a region that can send it.
+func TestWhatABackupHasNotComesFromWhoIsReached(t *testing.T) {
+	r := runDrill(t, two+"region ap = ap\nat 00:00:00.500 cut eu for 1s\nat 00:00:00.600 restart us from backup 00:00:00.050\nstuck after 300ms\n",
+		at(100, "eu", 1, "k", "v")+at(2000, "us", 1, "k", "w"))
+	require.EqualValues(t, 0, r.Totals[Stuck], "ap has it too")
+}
+
+// proposed returns what a result proposes to do about a gap.
+func proposed(r *Result, gap string) (do []string) {
+	for _, p := range r.Proposals {
+		if strings.Contains(p.Gap, gap) {
+			do = append(do, p.Do)
+		}
+	}
+	return do
+}
+
 // A key that says who leads: the old leader renews its lease while the other side has chosen a new one.
 func TestTwoLeadersAreTold(t *testing.T) {
 	text := at(10, "eu", 1, "lease/1", "eu-a") + at(110, "eu", 2, "lease/1", "eu-a") + at(130, "us", 1, "lease/1", "eu-a") +

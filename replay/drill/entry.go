@@ -156,7 +156,7 @@ func (w *world) accept(i int32, r *replica, due int64, q *request) {
 		w.hidden(i, q)
 	}
 	if w.watch[b.key].critical {
-		w.splitBrain(i, r)
+		w.splitBrain(i, r, q)
 	}
 	w.accepted = append(w.accepted, i)
 	r.region.accepted++

@@ -505,8 +505,8 @@ func (o *oracle) denied(r int, of string) {
 	}
 }
 
-// splitBrain looks whether another side has written the key of a write of now.
-func (o *oracle) splitBrain(i, r int) {
+// splitBrain looks whether another side has written the key of a write of now, whose writer was told what others have, if it asked.
+func (o *oracle) splitBrain(i, r int, told map[int]bool) {
 	key := o.w.t.writes[i].key
 	s := o.splits[key]
 	join := func(play int) {
@@ -520,7 +520,7 @@ func (o *oracle) splitBrain(i, r int) {
 	}
 	var others []int
 	for j, made := range o.made {
-		if _, has := o.has[r][j]; j != i && o.w.t.writes[j].key == key && o.status[j] == "accepted" && !o.everywhere(j) && !has && !o.reaches(r)[o.home[j]] && made <= o.tick {
+		if _, has := o.has[r][j]; j != i && o.w.t.writes[j].key == key && o.status[j] == "accepted" && !o.everywhere(j) && !has && !told[j] && !o.reaches(r)[o.home[j]] && made <= o.tick {
 			others = append(others, j)
 		}
 	}
@@ -616,7 +616,13 @@ func (o *oracle) spread(list []int) {
 		}
 		for r := range o.n {
 			if _, has := o.has[r][play]; !has && !to[r] {
-				o.send(play, holder, r)
+				from := holder
+				for q := o.n - 1; q >= 0; q-- {
+					if _, has := o.has[q][play]; has && !o.down[q*o.n+r] {
+						from = q
+					}
+				}
+				o.send(play, from, r)
 			}
 		}
 	}
@@ -829,7 +835,7 @@ func (o *oracle) make(i, r int, told map[int]bool) {
 	}
 	o.status[i], o.home[i], o.made[i], o.skewed[i], o.waited[i] = "accepted", r, o.tick, o.skew[r], o.tick-o.due(i)
 	if o.class(b.key).Critical {
-		o.splitBrain(i, r)
+		o.splitBrain(i, r, told)
 	}
 	for q := range o.n {
 		if q == r {

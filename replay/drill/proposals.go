@@ -106,7 +106,11 @@ func (w *world) propose(r *Result) {
 func (w *world) proposeForClasses(r *Result, add func(line int, do, gap string, args ...any)) {
 	for _, c := range w.classes {
 		if n := c.tally[splitIndex]; n > 0 {
-			add(c.Line, fmt.Sprintf("write %s by quorum", c.Name), "two sides both wrote %d keys of class %s", n, c.Name)
+			do := fmt.Sprintf("write %s by quorum", c.Name)
+			if c.Writes.Kind == Some && 2*c.Writes.Regions > len(w.script.Regions) { // two sides have a region in common
+				do = "let a region that came back from a backup catch up with all others before it is asked: it has forgotten what a quorum had"
+			}
+			add(c.Line, do, "two sides both wrote %d keys of class %s", n, c.Name)
 		}
 		if n := c.tally[refusedIndex]; n > 0 && c.Writes.Kind == Some {
 			add(c.Line, "tell the callers how they are to wait or degrade, or let fewer regions suffice",

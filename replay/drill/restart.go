@@ -101,8 +101,8 @@ func (w *world) restart(replicas []*replica, backup *Action) {
 	}
 }
 
-// spread sees to it that writes get to every replica that has them not and that nobody sends them to. What nobody has
-// vanishes.
+// spread sees to it that writes get to every replica that has them not and that nobody sends them to, from one that reaches it
+// if there is one. What nobody has vanishes.
 func (w *world) spread(list []int32) {
 	type way struct {
 		play int32
@@ -137,11 +137,20 @@ func (w *world) spread(list []int32) {
 			}
 			continue
 		}
-		from := w.replicas[bits.TrailingZeros64(p.has)]
 		for _, r := range w.replicas {
 			if p.has&r.bit == 0 && !under[way{i, r.index}] {
-				w.send(w.link(from, r), i)
+				w.send(w.linkFrom(p.has, r), i)
 			}
 		}
 	}
+}
+
+// linkFrom returns the link to a replica from the first of several whose link is up; from the first when none is.
+func (w *world) linkFrom(several uint64, to *replica) *link {
+	for left := several; left != 0; left &= left - 1 {
+		if l := w.link(w.replicas[bits.TrailingZeros64(left)], to); !l.down {
+			return l
+		}
+	}
+	return w.link(w.replicas[bits.TrailingZeros64(several)], to)
 }

@@ -24,8 +24,9 @@ type scan struct {
 	upTo []int32
 }
 
-// splitBrain tells of a write to a critical key that another side has written, too, and neither can know.
-func (w *world) splitBrain(i int32, r *replica) {
+// splitBrain tells of a write to a critical key that another side has written, too, and neither can know. What its writer was
+// answered when it asked, in its request q, is of its own side.
+func (w *world) splitBrain(i int32, r *replica, q *request) {
 	b := w.base(i)
 	s := w.splits[b.key]
 	if s != nil {
@@ -45,6 +46,10 @@ func (w *world) splitBrain(i int32, r *replica) {
 	for _, o := range list[from:] {
 		p := &w.plays[o]
 		if p.has&r.bit != 0 || w.reachable(r, w.replicas[p.home]) {
+			continue
+		}
+		if q != nil && slices.Contains(q.know, o) {
+			sc.upTo[r.index] = min(sc.upTo[r.index], p.number) // who writes next may be answered less
 			continue
 		}
 		if s == nil {
