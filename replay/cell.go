@@ -744,15 +744,21 @@ func (c *cell) inversions(t *tally) int64 {
 		count++
 		if first, later := c.opOf(int(worst)), &k.ops[at]; t.wants(finding.Inversion, k.place(later)) {
 			order, by := c.rule.Ladder().Compare(k.stamp(first), k.stamp(later))
-			t.keep(c.finding(finding.Inversion, later, inversionDetail(c.rule.Ladder(), k.place(first), k.stamp(first), k.stamp(later), order, by)))
+			t.keep(c.finding(finding.Inversion, later, inversionDetail(c.rule.Ladder(), k.place(first), k.stamp(first), k.stamp(later), min(first.precision, later.precision), order, by)))
 		}
 	}
 	return count
 }
 
-func inversionDetail(l *lww.Ladder, place finding.Place, first, later lww.Stamp, order int, by lww.Rung) string {
+// inversionDetail says by what the first of two stamps is the greater. Within what the coarser clock tells that is chance between
+// two nodes, as between the numbers of two streams of DynamoDB.
+func inversionDetail(l *lww.Ladder, place finding.Place, first, later lww.Stamp, coarser history.Precision, order int, by lww.Rung) string {
+	detail := "its writer had seen the write at " + place.String() + ", and yet that one's stamp is the greater"
 	v := lww.Judge(l, first, later, order, by)
-	return "its writer had seen the write at " + place.String() + ", and yet that one's stamp is the greater" + strings.TrimPrefix(v.String(), "left")
+	if by == lww.Time && v.Margin == 0 && coarser > 0 && coarser < history.Nanosecond && first.Node != later.Node {
+		return detail + " within one time of clocks that tell whole " + precisionNames[coarser] + ": there the order of two nodes is chance"
+	}
+	return detail + strings.TrimPrefix(v.String(), "left")
 }
 
 // regressions tells of absolute counts that went down from one write of a node to its next, without a before-image that

@@ -243,6 +243,25 @@ func TestTableFactsAreToldOfTheMergedRecord(t *testing.T) {
 	require.Equal(t, int64(2), foundCount(r, finding.PartialRow))
 }
 
+// DynamoDB's Streams tell whole seconds. Within one the numbers of two regions' streams decide, and those say nothing of each other.
+func TestAnInversionWithinWhatTheClocksTellSaysSo(t *testing.T) {
+	record := func(sequence, was, wasIn, is, in string) string {
+		return fmt.Sprintf(`{"eventID":"%s","eventName":"MODIFY","awsRegion":"x","eventSourceARN":"arn:aws:dynamodb:x:1:table/t/stream/y","dynamodb":{"ApproximateCreationDateTime":1793973898,`+
+			`"Keys":{"pk":{"S":"k"}},"SequenceNumber":"%s","OldImage":{"pk":{"S":"k"},"n":{"N":%q},"at":{"S":%q}},"NewImage":{"pk":{"S":"k"},"n":{"N":%q},"at":{"S":%q}}}}`,
+			sequence, sequence, was, wasIn, is, in) + "\n"
+	}
+	h, err := Collect([]history.Source{
+		{Name: "us", Region: "us", Open: sourceOf("", record("100000000000000000900", "0", "us", "1", "us")).Open},
+		{Name: "eu", Region: "eu", Open: sourceOf("", record("100000000000000000100", "0", "us", "1", "us")+record("100000000000000000101", "1", "us", "2", "eu")).Open},
+	}, history.Options{Origin: "at", Regions: []string{"eu", "us"}})
+	require.NoError(t, err)
+	r := h.Run(lwwTable, Options{})
+	require.Equal(t, int64(1), r.Totals.Inversions)
+	require.Equal(t, finding.Inversion, r.Findings[0].Code)
+	require.Equal(t, "its writer had seen the write at us:1, and yet that one's stamp is the greater within one time of clocks that tell whole seconds: "+
+		"there the order of two nodes is chance", r.Findings[0].Examples[0].Detail)
+}
+
 // A record that was deleted lives on in parts where a write that had not seen the delete is kept beside it. Whoever had seen it
 // wrote the record anew, with the columns that it has now.
 func TestARecordThatWasWrittenAnewIsNoPartOfTheDeletedOne(t *testing.T) {

@@ -293,7 +293,7 @@ func (k *plainKey) invert(rule *plainRule, greatest, o *plainOp, s *sums) *plain
 	if order > 0 {
 		s.totals.Inversions++
 		if s.told.wants(finding.Inversion, k.place(o)) {
-			s.told.keep(k.finding(finding.Inversion, o, inversionDetail(ladder, k.place(greatest), k.a.Stamp, k.b.Stamp, order, by)))
+			s.told.keep(k.finding(finding.Inversion, o, inversionDetail(ladder, k.place(greatest), k.a.Stamp, k.b.Stamp, min(greatest.precision, o.precision), order, by)))
 		}
 	}
 	return greatest
