@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"flag"
+	"os"
 
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/replay"
@@ -50,6 +51,11 @@ func (c *command) why(args []string) (int, error) {
 	if errors.Is(err, replay.ErrNoKey) && !once {
 		in.exclude = nil // and read again, to name the nearest key that there is
 		h, story, err = c.story(&in, table, key, only)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		if _, file := os.Stat(key); file == nil {
+			err = hinted{err, "the key stands before the histories: tiebreak why -rules FILE KEY HISTORY..."}
+		}
 	}
 	if err != nil {
 		return 0, err
