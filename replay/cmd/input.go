@@ -335,8 +335,9 @@ func (c *command) collect(in *input, histories, partials []history.Source) (*rep
 		}
 	}
 	var rows history.Stats
-	strange := int64(0)
+	strange, writes := int64(0), int64(0)
 	for _, i := range h.Inputs() {
+		writes += i.Writes
 		rows.Origins, rows.NoOrigin, strange = rows.Origins+i.Origins, rows.NoOrigin+i.NoOrigin, strange+i.Strange
 	}
 	err = in.checkOrigin(rows)
@@ -351,6 +352,9 @@ func (c *command) collect(in *input, histories, partials []history.Source) (*rep
 	if err != nil {
 		_ = h.Close()
 		return nil, err
+	}
+	if in.origin != "" && rows.Origins+rows.NoOrigin == 0 && writes > 0 {
+		c.say(hinted{fmt.Errorf("-origin %s has done nothing: no row of an export was read", in.origin), "a native history names the node of each write itself"})
 	}
 	return h, nil
 }
