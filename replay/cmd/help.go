@@ -240,7 +240,8 @@ stay for that is named.
 Keys, names of fields and nodes, ids, versions, times, transactions and sessions stay: whoever has personal data in
 them has it in the output. Messages about records that are set aside may quote them. Whoever has the secret can try
 which value fits a hash. Inputs are files, for they are read several times. The exports of several regions, each
-redacted by itself, fit together as far as no value has a rank.
+redacted by itself, fit together as far as no value has a rank and no write arrived named anew: those for which
+there is -origin are converted as writes of their own, and would count in each.
 ` + statusHelp + `  0  every write and read is in the output; what an export holds besides is counted
   2  trouble: a record was set aside that -tolerate does not name, or can't be written; a file that can't be read;
      with values hidden something would be decided otherwise

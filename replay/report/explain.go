@@ -34,7 +34,11 @@ func (e Explained) Text(w io.Writer) error {
 	if e.By != 0 {
 		p.Line("Told by: " + e.By.String())
 	}
-	if e.By&ByReading != 0 {
+	switch {
+	case e.By&ByReading != 0 && e.By&ByRun != 0:
+		p.Wrapped("", "", "What a run tells of is counted. A record of which reading tells it is set aside: nothing else counts it, and the exit status is 2 "+
+			"unless -tolerate names the code.")
+	case e.By&ByReading != 0:
 		p.Wrapped("", "", "The record is set aside: nothing else counts it, and the exit status is 2 unless -tolerate names the code.")
 	}
 	p.Wrapped("", "", e.Advice)
