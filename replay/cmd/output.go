@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -52,8 +53,12 @@ func create(name string, inputs []string) (*output, error) {
 	return &output{Writer: bufio.NewWriter(file), file: file}, nil
 }
 
-// apart reports that two outputs would be one file, of which the second to be written would be all that is left.
+// apart reports that two outputs would be one file, of which the second to be written would be all that is left, or that one of
+// them would be in the middle of the report.
 func apart(one, other string) error {
+	if one == "-" || other == "-" {
+		return hinted{errors.New("- is where the report goes"), "name a file to write to, or ./- for one of that name"}
+	}
 	if one == "" || other == "" || resolved(one) != resolved(other) {
 		return nil
 	}
