@@ -79,8 +79,11 @@ func (rs runs) union(other runs) runs {
 	if rs.covers(other) {
 		return rs
 	}
-	if len(other) == 1 {
-		return rs.add(other[0])
+	if len(other) == 1 || len(other) <= len(rs)/8 { // a few cost no walk over all
+		for _, r := range other {
+			rs = rs.add(r)
+		}
+		return rs
 	}
 	both := make(runs, 0, len(rs)+len(other))
 	for len(rs) > 0 || len(other) > 0 {

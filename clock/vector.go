@@ -200,9 +200,20 @@ func ofOne(node Node, r Range) Vector {
 	return Vector{entries: of.entries[:]}
 }
 
-// Merge puts all dots of w into v, which takes time in the order of both, once. The two share no memory afterwards.
+// Merge puts all dots of w into v, which takes time in the order of both, once, or of w where that is far shorter. The two share no
+// memory afterwards.
 func (v *Vector) Merge(w Vector) {
 	known := len(v.entries)
+	if len(w.entries) <= fewNodes && len(w.entries) <= known/8 {
+		for _, e := range w.entries {
+			if i, ok := v.find(e.node); ok {
+				v.entries[i].runs = v.entries[i].runs.union(e.runs)
+			} else {
+				v.entries = slices.Insert(v.entries, i, entry{e.node, slices.Clone(e.runs)})
+			}
+		}
+		return
+	}
 	i := 0
 	for _, e := range w.entries {
 		for i < known && v.entries[i].node < e.node {
