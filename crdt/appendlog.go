@@ -3,9 +3,9 @@ package crdt
 import (
 	"cmp"
 	"fmt"
-	"slices"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/crdt/ordered"
 )
 
 // AppendLog is a log that replicas append to: all entries of all of them, in the order of their time, then of their dot.
@@ -19,7 +19,7 @@ import (
 type AppendLog[V comparable] struct {
 	seen    clock.Vector
 	from    clock.Timestamp
-	entries []Entry[V] // Invariant: ascending, each once, none before from.
+	entries ordered.List[Entry[V]] // Invariant: ascending, each once, none before from.
 }
 
 // Entry is one entry of an [AppendLog].
@@ -29,8 +29,7 @@ type Entry[V comparable] struct {
 	Value V
 }
 
-// Append adds v to the log at a time, as a write of node, and returns the delta. It is cheap at the end of the log; an
-// entry older than others has to move them. The error is [ErrNaN], or wraps [clock.ErrTime] for a time out of range; then
+// Append adds v to the log at a time, as a write of node, and returns the delta. The error is [ErrNaN], or wraps [clock.ErrTime] for a time out of range; then
 // l has not changed.
 func (l *AppendLog[V]) Append(node clock.Node, t clock.Timestamp, v V) (AppendLog[V], error) {
 	d := next(&l.seen, node)
@@ -73,19 +72,25 @@ func (l *AppendLog[V]) Trim(before clock.Timestamp) (AppendLog[V], error) {
 func (l *AppendLog[V]) From() clock.Timestamp { return l.from }
 
 // Entries returns the entries, oldest first.
-func (l *AppendLog[V]) Entries() []Entry[V] { return slices.Clone(l.entries) }
+func (l *AppendLog[V]) Entries() []Entry[V] {
+	entries := make([]Entry[V], 0, l.Len())
+	for e := range l.entries.All {
+		entries = append(entries, *e)
+	}
+	return entries
+}
 
 // Values returns the values, oldest first.
 func (l *AppendLog[V]) Values() []V {
-	values := make([]V, len(l.entries))
-	for i, e := range l.entries {
-		values[i] = e.Value
+	values := make([]V, 0, l.Len())
+	for e := range l.entries.All {
+		values = append(values, e.Value)
 	}
 	return values
 }
 
 // Len returns the number of entries.
-func (l *AppendLog[V]) Len() int { return len(l.entries) }
+func (l *AppendLog[V]) Len() int { return l.entries.Len() }
 
 // Seen returns all dots that l has seen: what an operation made here had seen.
 func (l *AppendLog[V]) Seen() clock.Vector { return l.seen.Clone() }
@@ -98,11 +103,8 @@ func (l *AppendLog[V]) Note(delivered clock.Vector) { l.seen.Merge(delivered) }
 func (l *AppendLog[V]) Merge(other AppendLog[V]) (changed bool) {
 	if l.from.Before(other.from) {
 		l.from = other.from
-		keep := slices.IndexFunc(l.entries, func(e Entry[V]) bool { return !e.Time.Before(l.from) })
-		if keep < 0 {
-			keep = len(l.entries)
-		}
-		l.entries = slices.Clone(l.entries[keep:])
+		isOld := func(e *Entry[V]) bool { return e.Time.Before(l.from) }
+		l.entries.Delete(ordered.Place{}, isOld, isOld)
 		changed = true
 	}
 	if !l.seen.Covers(other.seen) {
@@ -110,27 +112,27 @@ func (l *AppendLog[V]) Merge(other AppendLog[V]) (changed bool) {
 		changed = true
 	}
 	const short = 16
-	if len(other.entries) <= short {
-		for _, e := range other.entries {
-			if l.insert(e) {
+	if n := other.Len(); n <= short || n <= l.Len()/short {
+		for e := range other.entries.All {
+			if l.insert(*e) {
 				changed = true
 			}
 		}
 		return changed
 	}
-	before := len(l.entries)
-	l.entries = union(l.entries, other.entries, l.from)
-	return changed || len(l.entries) > before
+	before := l.Len()
+	l.entries = union(&l.entries, &other.entries, l.from)
+	return changed || l.Len() > before
 }
 
 // Equal reports whether the two logs are the same, so that no merge will ever tell them apart.
 func (l *AppendLog[V]) Equal(other AppendLog[V]) bool {
-	return l.from == other.from && l.seen.Equal(other.seen) && slices.Equal(l.entries, other.entries)
+	return l.from == other.from && l.seen.Equal(other.seen) && ordered.Equal(&l.entries, &other.entries)
 }
 
 // Clone returns a copy that shares no memory with l.
 func (l *AppendLog[V]) Clone() AppendLog[V] {
-	return AppendLog[V]{seen: l.seen.Clone(), from: l.from, entries: slices.Clone(l.entries)}
+	return AppendLog[V]{seen: l.seen.Clone(), from: l.from, entries: l.entries.Clone()}
 }
 
 // Encode appends l to b as one frame; equal states have equal bytes. The error is [ErrTooLarge], or says
@@ -140,8 +142,8 @@ func (l *AppendLog[V]) Encode(b []byte, values Codec[V]) ([]byte, error) {
 		w.array(4)
 		w.nodes = w.vector(&l.seen)
 		w.time(l.from)
-		w.array(5 * len(l.entries))
-		for _, e := range l.entries {
+		w.array(5 * l.Len())
+		for e := range l.entries.All {
 			w.time(e.Time)
 			w.dot(e.Dot)
 			w.b = values.Append(w.b, e.Value)
@@ -158,17 +160,15 @@ func (l *AppendLog[V]) Decode(data []byte, values Codec[V], limits Limits) error
 		read.seen, r.nodes = r.vector()
 		r.seen = &read.seen
 		read.from = r.time()
-		n := r.groups(5)
-		read.entries = make([]Entry[V], 0, r.room(n))
-		for i := range n {
+		for i := range r.groups(5) {
 			e := Entry[V]{r.time(), r.dot(), readValue(r, values)}
-			if e.Time.Before(read.from) || i > 0 && r.err == nil && compareEntries(read.entries[i-1], e) >= 0 {
+			if e.Time.Before(read.from) || i > 0 && r.err == nil && compareEntries(*read.entries.Last(), e) >= 0 {
 				r.fail("entries are not in order")
 			}
 			if r.err != nil {
 				return
 			}
-			read.entries = append(read.entries, e)
+			read.entries.Push(e)
 		}
 	})
 	if err == nil {
@@ -186,35 +186,43 @@ func (l *AppendLog[V]) insert(e Entry[V]) bool {
 	if e.Time.Before(l.from) {
 		return isNew
 	}
-	at := len(l.entries)
-	if at > 0 && compareEntries(l.entries[at-1], e) >= 0 { // not at the end
-		var found bool
-		if at, found = slices.BinarySearchFunc(l.entries, e, compareEntries); found {
-			return isNew
-		}
+	if l.Len() == 0 || compareEntries(*l.entries.Last(), e) < 0 { // mostly
+		l.entries.Push(e)
+		return true
 	}
-	l.entries = slices.Insert(l.entries, at, e)
+	at := l.entries.Search(func(o *Entry[V]) bool { return compareEntries(*o, e) < 0 })
+	if *l.entries.At(at) == e {
+		return isNew
+	}
+	l.entries.Insert(at, e)
 	return true
 }
 
 // union returns the entries of both, those before from left out.
-func union[V comparable](a, b []Entry[V], from clock.Timestamp) []Entry[V] {
-	all := make([]Entry[V], 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		c := compareEntries(a[0], b[0])
+func union[V comparable](a, b *ordered.List[Entry[V]], from clock.Timestamp) (all ordered.List[Entry[V]]) {
+	for mine, theirs := a.Cursor(), b.Cursor(); mine.Item() != nil || theirs.Item() != nil; {
+		x, y := mine.Item(), theirs.Item()
+		c := 0
+		switch {
+		case y == nil:
+			c = -1
+		case x == nil:
+			c = 1
+		default:
+			c = compareEntries(*x, *y)
+		}
 		if c <= 0 {
-			all, a = append(all, a[0]), a[1:]
-		} else {
-			all = append(all, b[0])
+			mine.Next()
 		}
 		if c >= 0 {
-			b = b[1:]
+			theirs.Next()
+		}
+		if c > 0 {
+			x = y
+		}
+		if !x.Time.Before(from) {
+			all.Push(*x)
 		}
 	}
-	all = append(append(all, a...), b...)
-	keep := 0
-	for keep < len(all) && all[keep].Time.Before(from) {
-		keep++
-	}
-	return all[keep:]
+	return all
 }

@@ -1,6 +1,9 @@
 package crdt
 
-import "github.com/tiebreakhq/tiebreak/clock"
+import (
+	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/crdt/ordered"
+)
 
 // slot is content made by dots: what a causal type holds, and what a keyed store holds under one key. S is the type that
 // holds it.
@@ -101,4 +104,23 @@ func named(node clock.Node) {
 	if node == "" {
 		panic("crdt: a write needs the name of its node; two nameless writers would be taken for one")
 	}
+}
+
+// dropFrom removes those of the items, which stand in the order of their dots, whose dots are in seen and of which goes says so. It
+// looks at the dots in seen, or at all items where that are fewer.
+func dropFrom[T any](items *ordered.List[T], dot func(*T) clock.Dot, seen *clock.Vector, goes func(*T) bool) bool {
+	before := items.Len()
+	runs := 0
+	for range seen.Runs() {
+		if runs++; runs > before {
+			items.Delete(ordered.Place{}, func(*T) bool { return true }, goes)
+			return items.Len() < before
+		}
+	}
+	for node, run := range seen.Runs() {
+		first, last := clock.Dot{Node: node, Seq: run.First}, clock.Dot{Node: node, Seq: run.Last}
+		from := items.Search(func(o *T) bool { return dot(o).Compare(first) < 0 })
+		items.Delete(from, func(o *T) bool { return dot(o).Compare(last) <= 0 }, goes)
+	}
+	return items.Len() < before
 }

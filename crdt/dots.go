@@ -1,87 +1,117 @@
 package crdt
 
 import (
-	"slices"
-
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/crdt/ordered"
 )
 
-// dotSet is a small set of dots. Almost always it has one, which costs no allocation. The zero dotSet is empty.
+// dotSet is a set of dots. Almost always it has one, which costs no allocation. The zero dotSet is empty.
 type dotSet struct {
 	first clock.Dot
 
-	// Invariant: ascending, all after first, empty while first is zero. Its array is never changed, so copies may share it.
-	more []clock.Dot
+	// All of them, ascending, if there are several: else nil. Of two sets that share it only one may change.
+	more *ordered.List[clock.Dot]
 }
 
 func (s *dotSet) isEmpty() bool { return s.first.IsZero() }
 
 func (s *dotSet) len() int {
-	if s.isEmpty() {
+	switch {
+	case s.more != nil:
+		return s.more.Len()
+	case s.isEmpty():
 		return 0
 	}
-	return 1 + len(s.more)
+	return 1
 }
 
 func (s *dotSet) least() clock.Dot { return s.first }
 
 func (s *dotSet) counts(*clock.Vector) bool { return !s.isEmpty() }
 
-func (s *dotSet) at(i int) clock.Dot {
-	if i == 0 {
-		return s.first
+// all yields the dots, ascending.
+func (s *dotSet) all(yield func(clock.Dot) bool) {
+	if s.more == nil {
+		if !s.isEmpty() {
+			yield(s.first)
+		}
+		return
 	}
-	return s.more[i-1]
+	s.more.All(func(d *clock.Dot) bool { return yield(*d) })
+}
+
+// find returns the place of a dot if there are several, and whether it is there.
+func (s *dotSet) find(d clock.Dot) (at ordered.Place, found bool) {
+	if s.more == nil {
+		return at, s.first == d
+	}
+	at = s.more.Search(func(o *clock.Dot) bool { return o.Compare(d) < 0 })
+	o := s.more.At(at)
+	return at, o != nil && *o == d
+}
+
+func (s *dotSet) has(d clock.Dot) bool {
+	_, found := s.find(d)
+	return found
 }
 
 // insert adds a dot, which may be there already.
 func (s *dotSet) insert(d clock.Dot) {
-	if s.isEmpty() {
+	at, found := s.find(d)
+	switch {
+	case found:
+	case s.isEmpty():
 		s.first = d
-		return
-	}
-	all := append(make([]clock.Dot, 0, s.len()+1), s.first)
-	all = append(all, s.more...)
-	if i, found := slices.BinarySearchFunc(all, d, clock.Dot.Compare); !found {
-		*s = dotSetOf(slices.Insert(all, i, d))
+	case s.more != nil:
+		s.more.Insert(at, d)
+		s.first = *s.more.First()
+	case s.first.Compare(d) < 0:
+		s.more = ordered.Pair(s.first, d)
+	default:
+		s.more = ordered.Pair(d, s.first)
+		s.first = d
 	}
 }
 
 // drop removes the dots that are in seen.
-func (s *dotSet) drop(seen *clock.Vector) bool {
-	if s.len() == 1 { // the common case
-		if seen.Has(s.first) {
+func (s *dotSet) drop(seen *clock.Vector) bool { return s.remove(seen, &dotSet{}) }
+
+// remove is drop of those that but has not.
+func (s *dotSet) remove(seen *clock.Vector, but *dotSet) bool {
+	if s.more == nil { // the common case
+		if seen.Has(s.first) && !but.has(s.first) {
 			*s = dotSet{}
 			return true
 		}
 		return false
 	}
-	var left []clock.Dot
-	for i := range s.len() {
-		if d := s.at(i); !seen.Has(d) {
-			left = append(left, d)
-		}
-	}
-	if len(left) == s.len() {
+	if !dropFrom(s.more, func(d *clock.Dot) clock.Dot { return *d }, seen, func(d *clock.Dot) bool { return seen.Has(*d) && !but.has(*d) }) {
 		return false
 	}
-	*s = dotSetOf(left)
+	switch s.more.Len() {
+	case 0:
+		*s = dotSet{}
+	case 1:
+		*s = dotSet{first: *s.more.First()}
+	default:
+		s.first = *s.more.First()
+	}
 	return true
 }
 
 // join is the causal join: a dot lives on if both sides have it, or if one side has it and the other has never seen it.
-func (s *dotSet) join(other *dotSet, mine, theirs *clock.Vector) bool {
-	if s.first == other.first && len(s.more) == 0 && len(other.more) == 0 {
+func (s *dotSet) join(other *dotSet, mine, theirs *clock.Vector) (changed bool) {
+	if s.first == other.first && s.more == nil && other.more == nil {
 		return false
 	}
-	if s.isEmpty() && len(other.more) == 0 { // the common case: a new element
+	if s.isEmpty() && other.more == nil { // the common case: a new element
 		if mine.Has(other.first) {
 			return false
 		}
 		s.first = other.first
 		return true
 	}
-	if s.len() <= 1 && len(other.more) == 0 { // the common case: an element added again
+	if s.more == nil && other.more == nil { // the common case: an element added again
 		stays := s.first != clock.Dot{} && !theirs.Has(s.first)
 		comes := other.first != clock.Dot{} && !mine.Has(other.first)
 		if !comes || !stays {
@@ -95,60 +125,33 @@ func (s *dotSet) join(other *dotSet, mine, theirs *clock.Vector) bool {
 			return s.first != was
 		}
 	}
-	var joined []clock.Dot
-	i, j := 0, 0
-	for i < s.len() || j < other.len() {
-		c := -1
-		switch {
-		case i == s.len():
-			c = 1
-		case j < other.len():
-			c = s.at(i).Compare(other.at(j))
-		}
-		switch {
-		case c == 0:
-			joined = append(joined, s.at(i))
-			i, j = i+1, j+1
-		case c < 0:
-			if d := s.at(i); !theirs.Has(d) {
-				joined = append(joined, d)
-			}
-			i++
-		default:
-			if d := other.at(j); !mine.Has(d) {
-				joined = append(joined, d)
-			}
-			j++
+	changed = s.remove(theirs, other)
+	for d := range other.all {
+		if !mine.Has(d) && !s.has(d) {
+			s.insert(d)
+			changed = true
 		}
 	}
-	result := dotSetOf(joined)
-	if result.equal(s, nil) {
-		return false
-	}
-	*s = result
-	return true
+	return changed
 }
 
 func (s *dotSet) equal(other *dotSet, _ *clock.Vector) bool {
-	return s.first == other.first && slices.Equal(s.more, other.more)
+	if s.first != other.first || s.len() != other.len() {
+		return false
+	}
+	for d := range s.all {
+		if !other.has(d) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *dotSet) dots(v clock.Vector) clock.Vector {
-	for i := range s.len() {
-		v.Add(s.at(i))
+	for d := range s.all {
+		v.Add(d)
 	}
 	return v
-}
-
-// dotSetOf takes ascending dots, and keeps them.
-func dotSetOf(dots []clock.Dot) dotSet {
-	switch len(dots) {
-	case 0:
-		return dotSet{}
-	case 1:
-		return dotSet{first: dots[0]}
-	}
-	return dotSet{first: dots[0], more: dots[1:]}
 }
 
 // contest is what is left of a question answered yes and no by writes of which each replaces the answers it had seen.
@@ -167,8 +170,8 @@ func (c *contest) agreed() bool { return !c.yes.isEmpty() && c.no.isEmpty() }
 //
 // Without the no the answer would be yes.
 func (c *contest) forget(stable *clock.Vector) {
-	for i := range c.yes.len() {
-		if !stable.Has(c.yes.at(i)) {
+	for d := range c.yes.all {
+		if !stable.Has(d) {
 			return
 		}
 	}

@@ -37,8 +37,8 @@ func decodeCausal[S any, P slot[S]](data []byte, name string, limits Limits, f f
 var dotsForm = form[dotSet]{
 	write: func(w *writer, s *dotSet) {
 		w.array(2 * s.len())
-		for i := range s.len() {
-			w.dot(s.at(i))
+		for d := range s.all {
+			w.dot(d)
 		}
 	},
 	read: func(r *reader, s *dotSet) {
@@ -49,14 +49,10 @@ var dotsForm = form[dotSet]{
 			if r.err != nil {
 				return
 			}
-			if i == 0 {
-				s.first = d
-			} else {
-				s.more = append(s.more, d)
-			}
 			if i > 0 && last.Compare(d) >= 0 {
 				r.fail("dots are not ascending")
 			}
+			s.insert(d)
 			last = d
 		}
 	},
@@ -78,20 +74,25 @@ var contestForm = form[contest]{
 func siblingsForm[V comparable](values Codec[V]) form[siblings[V]] {
 	return form[siblings[V]]{
 		write: func(w *writer, s *siblings[V]) {
-			w.array(3 * len(*s))
-			for _, sibling := range *s {
+			w.array(3 * s.len())
+			for sibling := range s.all {
 				w.dot(sibling.Dot)
 				w.b = values.Append(w.b, sibling.Value)
 			}
 		},
 		read: func(r *reader, s *siblings[V]) {
-			for range r.groups(3) {
+			var last Sibling[V]
+			for i := range r.groups(3) {
 				sibling := Sibling[V]{Dot: r.dot(), Value: readValue(r, values)}
-				if n := len(*s); n > 0 && compareSiblings((*s)[n-1], sibling) >= 0 {
+				if r.err != nil {
+					return
+				}
+				if i > 0 && compareSiblings(last, sibling) >= 0 {
 					r.fail("values are not ascending")
 					return
 				}
-				*s = append(*s, sibling)
+				s.insert(sibling)
+				last = sibling
 			}
 		},
 	}

@@ -23,7 +23,7 @@ type keyed[K comparable, S any, P slot[S]] struct {
 	held table[K, S] // Invariant: no slot is empty, and the dots of its content are in ctx.
 
 	// The dots that count for a key are those not in ctx: no others can arrive, so those in ctx are dropped when it is
-	// convenient and ignored until then. Vectors in it are never changed, only replaced.
+	// convenient and ignored until then.
 	//
 	// Invariant: no content under a key has a dot that the key waits for.
 	waiting table[K, clock.Vector]
@@ -90,9 +90,7 @@ func (t *keyed[K, S, P]) wait(k K, seen, mine, theirs *clock.Vector) bool {
 		return false
 	}
 	news := seen.Minus(*w)
-	merged := w.Clone()
-	merged.Merge(news)
-	*w = merged
+	w.Merge(news)
 	return !covers(mine, theirs, &news)
 }
 

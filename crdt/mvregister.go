@@ -1,10 +1,8 @@
 package crdt
 
 import (
-	"cmp"
-	"slices"
-
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/crdt/ordered"
 )
 
 // MVRegister keeps every value that no other write had seen (multi-value register): one after writes that knew of each
@@ -31,8 +29,18 @@ type Sibling[V comparable] struct {
 	Value V
 }
 
-// siblings are ascending, each once. The array is never changed once it is filled.
-type siblings[V comparable] []Sibling[V]
+// siblings is a set of values, each under its dot. Almost always it has one, which costs no allocation. The zero siblings is empty.
+type siblings[V comparable] struct {
+	first Sibling[V] // the zero Sibling when there is none
+
+	// All of them, in the order of compareSiblings, if there are several: else nil. Of two siblings that share it only one may
+	// change.
+	more *ordered.List[Sibling[V]]
+}
+
+func siblingOf[V comparable](d clock.Dot, v V) siblings[V] {
+	return siblings[V]{first: Sibling[V]{d, v}}
+}
 
 // Write replaces the values that r holds by v, as a write of node, and returns the delta. The error is [ErrNaN].
 func (r *MVRegister[V]) Write(node clock.Node, v V) (MVRegister[V], error) {
@@ -40,7 +48,7 @@ func (r *MVRegister[V]) Write(node clock.Node, v V) (MVRegister[V], error) {
 		return MVRegister[V]{}, ErrNaN
 	}
 	d := next(&r.state.seen, node)
-	return MVRegister[V]{r.state.write(d, siblings[V]{{d, v}})}, nil
+	return MVRegister[V]{r.state.write(d, siblingOf(d, v))}, nil
 }
 
 // Clear removes the values that r holds, and returns the delta. Values written elsewhere that it has not seen stay.
@@ -53,7 +61,7 @@ func (r *MVRegister[V]) WriteAt(d clock.Dot, v V, seen clock.Vector) (bool, erro
 	if v != v {
 		return false, ErrNaN
 	}
-	return r.state.writeAt(d, seen, siblings[V]{{d, v}}), nil
+	return r.state.writeAt(d, seen, siblingOf(d, v)), nil
 }
 
 // ClearAt applies a clear that was made elsewhere: it removes the values whose dots are in seen, also those that arrive
@@ -62,18 +70,30 @@ func (r *MVRegister[V]) ClearAt(d clock.Dot, seen clock.Vector) bool { return r.
 
 // Values returns the values, in the order of their dots.
 func (r *MVRegister[V]) Values() []V {
-	values := make([]V, len(r.state.body))
-	for i, s := range r.state.body {
-		values[i] = s.Value
+	values := make([]V, 0, r.Len())
+	for s := range r.state.body.all {
+		values = append(values, s.Value)
 	}
 	return values
 }
 
 // Siblings returns the values with their dots, in the order of the dots.
-func (r *MVRegister[V]) Siblings() []Sibling[V] { return slices.Clone(r.state.body) }
+func (r *MVRegister[V]) Siblings() []Sibling[V] {
+	all := make([]Sibling[V], 0, r.Len())
+	for s := range r.state.body.all {
+		all = append(all, *s)
+	}
+	return all
+}
+
+// Has reports whether v is one of the values, as that of the dot d.
+func (r *MVRegister[V]) Has(d clock.Dot, v V) bool {
+	_, found := r.state.body.find(Sibling[V]{d, v})
+	return found
+}
 
 // Len returns the number of values.
-func (r *MVRegister[V]) Len() int { return len(r.state.body) }
+func (r *MVRegister[V]) Len() int { return r.state.body.len() }
 
 // Seen returns all dots that r has seen: what an operation made here had seen.
 func (r *MVRegister[V]) Seen() clock.Vector { return r.state.seen.Clone() }
@@ -117,96 +137,133 @@ func compareSiblings[V comparable](a, b Sibling[V]) int {
 	return compare(a.Value, b.Value)
 }
 
-// join is the causal join of values. To each dot belongs one of these states: unseen, the set of values it came with, gone.
-// Sets of values grow, and only where a node had two writers do they have more than one.
-func (s *siblings[V]) join(other *siblings[V], mine, theirs *clock.Vector) bool {
-	if slices.Equal(*s, *other) {
+// all yields the values in their order.
+func (s *siblings[V]) all(yield func(*Sibling[V]) bool) {
+	if s.more == nil {
+		if !s.isEmpty() {
+			yield(&s.first)
+		}
+		return
+	}
+	s.more.All(yield)
+}
+
+// find returns the place of a value if there are several, and whether it is there.
+func (s *siblings[V]) find(v Sibling[V]) (at ordered.Place, found bool) {
+	if s.more == nil {
+		return at, s.first == v && !s.isEmpty()
+	}
+	at = s.more.Search(func(o *Sibling[V]) bool { return compareSiblings(*o, v) < 0 })
+	o := s.more.At(at)
+	return at, o != nil && *o == v
+}
+
+// has reports whether a value came with the dot.
+func (s *siblings[V]) has(d clock.Dot) bool {
+	if s.more == nil {
+		return s.first.Dot == d && !s.isEmpty()
+	}
+	o := s.more.At(s.more.Search(func(o *Sibling[V]) bool { return o.Dot.Compare(d) < 0 }))
+	return o != nil && o.Dot == d
+}
+
+// insert adds a value, which may be there already.
+func (s *siblings[V]) insert(v Sibling[V]) bool {
+	if s.more != nil && compareSiblings(*s.more.Last(), v) < 0 {
+		s.more.Push(v)
+		return true
+	}
+	at, found := s.find(v)
+	switch {
+	case found:
 		return false
+	case s.isEmpty():
+		s.first = v
+	case s.more != nil:
+		s.more.Insert(at, v)
+		s.first = *s.more.First()
+	case compareSiblings(s.first, v) < 0:
+		s.more = ordered.Pair(s.first, v)
+	default:
+		s.more = ordered.Pair(v, s.first)
+		s.first = v
 	}
-	joined := make(siblings[V], 0, len(*s)+len(*other))
-	for a, b := *s, *other; len(a)+len(b) > 0; {
-		order := cmp.Compare(len(b), len(a)) // when one of them is at its end
-		if len(a) > 0 && len(b) > 0 {
-			order = a[0].Dot.Compare(b[0].Dot)
-		}
-		n, m := 0, 0 // the values of the next dot
-		if order <= 0 {
-			n = a.first()
-		}
-		if order >= 0 {
-			m = b.first()
-		}
-		if order == 0 || n > 0 && !theirs.Has(a[0].Dot) || m > 0 && !mine.Has(b[0].Dot) {
-			joined = unite(joined, a[:n], b[:m])
-		}
-		a, b = a[n:], b[m:]
-	}
-	if slices.Equal(joined, *s) {
-		return false
-	}
-	*s = joined
 	return true
 }
 
-// first returns how many values came with the first dot.
-func (s siblings[V]) first() int {
-	n := 1
-	for n < len(s) && s[n].Dot == s[0].Dot {
-		n++
+// join is the causal join of values. To each dot belongs one of these states: unseen, the set of values it came with, gone.
+// Sets of values grow, and only where a node had two writers do they have more than one.
+func (s *siblings[V]) join(other *siblings[V], mine, theirs *clock.Vector) (changed bool) {
+	if s.more == nil && other.more == nil && s.first == other.first {
+		return false
 	}
-	return n
-}
-
-// unite appends the values of one dot in two lists, ascending, each once.
-func unite[V comparable](to, a, b siblings[V]) siblings[V] {
-	for len(a) > 0 && len(b) > 0 {
-		switch order := compareSiblings(a[0], b[0]); {
-		case order < 0:
-			to, a = append(to, a[0]), a[1:]
-		case order > 0:
-			to, b = append(to, b[0]), b[1:]
-		default:
-			to, a, b = append(to, a[0]), a[1:], b[1:]
+	changed = s.remove(theirs, other)
+	for o := range other.all {
+		if (s.has(o.Dot) || !mine.Has(o.Dot)) && s.insert(*o) {
+			changed = true
 		}
 	}
-	return append(append(to, a...), b...)
+	return changed
 }
 
-func (s *siblings[V]) isEmpty() bool { return len(*s) == 0 }
+func (s *siblings[V]) isEmpty() bool { return s.first.Dot == clock.Dot{} }
 
-func (s *siblings[V]) len() int { return len(*s) }
-
-func (s *siblings[V]) least() (d clock.Dot) {
-	if len(*s) > 0 {
-		d = (*s)[0].Dot
+func (s *siblings[V]) len() int {
+	switch {
+	case s.more != nil:
+		return s.more.Len()
+	case s.isEmpty():
+		return 0
 	}
-	return d
+	return 1
 }
 
-func (s *siblings[V]) counts(*clock.Vector) bool { return len(*s) > 0 }
+func (s *siblings[V]) least() clock.Dot { return s.first.Dot }
+
+func (s *siblings[V]) counts(*clock.Vector) bool { return !s.isEmpty() }
 
 func (s *siblings[V]) equal(other *siblings[V], _ *clock.Vector) bool {
-	return slices.Equal(*s, *other)
+	if s.first != other.first || s.len() != other.len() {
+		return false
+	}
+	for v := range s.all {
+		if _, found := other.find(*v); !found {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *siblings[V]) dots(v clock.Vector) clock.Vector {
-	for _, sibling := range *s {
+	for sibling := range s.all {
 		v.Add(sibling.Dot)
 	}
 	return v
 }
 
 // drop removes the values whose dots are in seen.
-func (s *siblings[V]) drop(seen *clock.Vector) bool {
-	var left siblings[V]
-	for _, sibling := range *s {
-		if !seen.Has(sibling.Dot) {
-			left = append(left, sibling)
+func (s *siblings[V]) drop(seen *clock.Vector) bool { return s.remove(seen, &siblings[V]{}) }
+
+// remove is drop of those whose dots but has not.
+func (s *siblings[V]) remove(seen *clock.Vector, but *siblings[V]) bool {
+	goes := func(o *Sibling[V]) bool { return seen.Has(o.Dot) && !but.has(o.Dot) }
+	if s.more == nil {
+		if s.isEmpty() || !goes(&s.first) {
+			return false
 		}
+		*s = siblings[V]{}
+		return true
 	}
-	if len(left) == len(*s) {
+	if !dropFrom(s.more, func(o *Sibling[V]) clock.Dot { return o.Dot }, seen, goes) {
 		return false
 	}
-	*s = left
+	switch s.more.Len() {
+	case 0:
+		*s = siblings[V]{}
+	case 1:
+		*s = siblings[V]{first: *s.more.First()}
+	default:
+		s.first = *s.more.First()
+	}
 	return true
 }

@@ -83,6 +83,9 @@ func (s *ORSet[E]) Note(delivered clock.Vector) {
 	noteKeys(&s.state, delivered)
 }
 
+// See is [ORSet.Note] for who calls it with every operation: s does not look through all that it waits for.
+func (s *ORSet[E]) See(delivered clock.Vector) { s.state.seen.Merge(delivered) }
+
 // Merge joins other, a state or a delta, into s and reports whether s changed. Neither order nor repetition matters:
 //
 //	merge(a, a) = a,  merge(a, b) = merge(b, a),  merge(merge(a, b), c) = merge(a, merge(b, c))

@@ -103,6 +103,9 @@ func (s *RWSet[E]) Note(delivered clock.Vector) {
 	noteKeys(&s.state, delivered)
 }
 
+// See is [RWSet.Note] for who calls it with every operation, as [ORSet.See] is.
+func (s *RWSet[E]) See(delivered clock.Vector) { s.state.seen.Merge(delivered) }
+
 // Merge joins other, a state or a delta, into s and reports whether s changed. Neither order nor repetition matters.
 func (s *RWSet[E]) Merge(other RWSet[E]) bool { return s.state.merge(&other.state) }
 

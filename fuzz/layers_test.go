@@ -22,11 +22,12 @@ clock                 : msgpack
 clock/wire            : clock
 lww                   : clock msgpack
 crdt/law              :
-crdt                  : clock clock/wire
+crdt/ordered          :
+crdt                  : clock clock/wire crdt/ordered
 merge/finding         :
 merge/lex             :
 merge/value           : crdt merge/finding
-merge                 : clock clock/wire lww crdt merge/finding merge/lex merge/value
+merge                 : clock clock/wire lww crdt crdt/ordered merge/finding merge/lex merge/value
 merge/replica/segment : merge/finding
 merge/replica         : clock clock/wire lww crdt merge merge/finding merge/value merge/replica/segment
 replay/disk           : sys
