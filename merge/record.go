@@ -3,6 +3,7 @@ package merge
 import (
 	"cmp"
 	"slices"
+	"sort"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 )
@@ -76,9 +77,13 @@ func (k *record) merge(t *Table, from *record) (changed bool) {
 
 // has reports whether k has a cell of the same name and rule as c, which may be of another table that decides alike.
 func (k *record) has(c *namedCell) bool {
-	return slices.ContainsFunc(k.cells, func(o namedCell) bool {
-		return o.name == c.name && o.cell.rule.Index() == c.cell.rule.Index()
-	})
+	at, _ := slices.BinarySearchFunc(k.cells, c.name, func(o namedCell, name string) int { return cmp.Compare(o.name, name) })
+	for ; at < len(k.cells) && k.cells[at].name == c.name; at++ {
+		if k.cells[at].cell.rule.Index() == c.cell.rule.Index() {
+			return true
+		}
+	}
+	return false
 }
 
 // remember keeps deletes of the whole record for the cells to come, and returns those that are news.
@@ -88,7 +93,7 @@ func (k *record) remember(ops ...Op) (news []Op) {
 		if !k.rules.dots {
 			op.Seen = clock.Vector{}
 		}
-		if !slices.ContainsFunc(k.deletes, func(d Op) bool { return k.rules.covers(&d, &op) }) {
+		if !k.isCovered(&op, k.deletes) {
 			op.Seen = op.Seen.Clone() // the caller's own
 			news = append(news, op)
 		}
@@ -96,20 +101,43 @@ func (k *record) remember(ops ...Op) (news []Op) {
 	if len(news) == 0 {
 		return nil
 	}
-	k.deletes = slices.DeleteFunc(k.deletes, func(d Op) bool {
-		return slices.ContainsFunc(news, func(op Op) bool { return k.rules.covers(&op, &d) })
-	})
-	k.deletes = append(k.deletes, news...)
-	slices.SortFunc(k.deletes, func(a, b Op) int { return compareDeletes(&a, &b) })
+	kept := k.deletes[:0]
+	for i := range k.deletes {
+		if d := &k.deletes[i]; !k.isCovered(d, news) {
+			kept = append(kept, *d)
+		}
+	}
+	clear(k.deletes[len(kept):])
+	k.deletes = kept
+	for i := range news {
+		at, _ := k.findDelete(&news[i])
+		k.deletes = slices.Insert(k.deletes, at, news[i])
+	}
 	if k.rules.dots {
 		k.forgetSettled()
 	} else { // then it is their claim alone that matters
 		k.forget(func(*Op) bool { return true })
 	}
 	return slices.DeleteFunc(news, func(op Op) bool {
-		_, found := slices.BinarySearchFunc(k.deletes, op, func(a, b Op) int { return compareDeletes(&a, &b) })
+		_, found := k.findDelete(&op)
 		return !found
 	})
+}
+
+// isCovered reports whether one of some deletes does all the work of another.
+func (k *record) isCovered(op *Op, by []Op) bool {
+	for i := range by {
+		if k.rules.covers(&by[i], op) {
+			return true
+		}
+	}
+	return false
+}
+
+// findDelete returns the place of a delete, or the one that it would have, and whether it is there.
+func (k *record) findDelete(op *Op) (at int, found bool) {
+	at = sort.Search(len(k.deletes), func(i int) bool { return compareDeletes(&k.deletes[i], op) >= 0 })
+	return at, at < len(k.deletes) && compareDeletes(&k.deletes[at], op) == 0
 }
 
 // forget drops the deletes that are done with, but for those of the greatest claims: a cell yet to come may be written

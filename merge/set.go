@@ -120,7 +120,7 @@ func (s *set) apply(_ *Rule, c *Claim) {
 	}
 	blocks(seen, c.Op.Seen)
 	if c.ordered != nil {
-		s.note(*seen)
+		s.see(*seen)
 	}
 	dot := clock.Dot{Node: c.Op.Dot.Node, Seq: c.Op.Dot.Seq * dotBlock}
 	block := clock.Range{First: dot.Seq, Last: dot.Seq + MaxElements}
@@ -148,10 +148,19 @@ func (s *set) apply(_ *Rule, c *Claim) {
 		dot.Seq++
 	}
 	done.AddRange(dot.Node, block)
-	s.note(*done)
+	s.see(*done)
 }
 
-// note says that of the dots in delivered none is on its way to s.
+// see says that of the dots in delivered none is on its way to s: those of one operation.
+func (s *set) see(delivered clock.Vector) {
+	if s.add != nil {
+		s.add.See(delivered)
+	} else {
+		s.remove.See(delivered)
+	}
+}
+
+// note says the same of many, after which s may need less memory.
 func (s *set) note(delivered clock.Vector) {
 	if s.add != nil {
 		s.add.Note(delivered)
