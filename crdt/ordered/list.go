@@ -1,17 +1,21 @@
-// Package ordered has a list for what is kept in an order and comes in any other: to put an item in moves a few dozen, however
-// many there are.
 package ordered
 
 import "slices"
 
-// size is how many items a block has at most: so few that to move them costs about as much as to find one, and so many that the blocks
-// don't count.
+// size is about how many items a block has room for: so few that to move them costs about as much as to find one, and so many that the
+// blocks don't count.
 const size = 64
+
+// isFull reports whether a block is to take no more items. What memory is rounded up by it takes.
+func isFull[T any](b []T) bool { return len(b) >= size && len(b) == cap(b) }
+
+// blockOf returns a new block of some items, with room for more.
+func blockOf[T any](items ...T) []T { return append(slices.Grow([]T(nil), size), items...) }
 
 // List is a list of items in an order that is the caller's. The zero List is empty and ready. A copy made by assignment
 // shares memory with the original: change only one of the two.
 type List[T any] struct {
-	blocks [][]T // Invariant: none is empty, or has more than size items.
+	blocks [][]T // Invariant: none is empty.
 	n      int
 }
 
@@ -138,7 +142,7 @@ func (l *List[T]) At(p Place) *T {
 
 // Push puts an item at the end.
 func (l *List[T]) Push(v T) {
-	if last := len(l.blocks) - 1; last >= 0 && len(l.blocks[last]) < size {
+	if last := len(l.blocks) - 1; last >= 0 && !isFull(l.blocks[last]) {
 		l.blocks[last] = append(l.blocks[last], v)
 		l.n++
 		return
@@ -159,22 +163,22 @@ func (l *List[T]) Insert(p Place, v T) {
 		l.blocks = room.blocks[:]
 		return
 	}
-	if p.at == 0 && p.block > 0 && (p.block == len(l.blocks) || len(l.blocks[p.block-1]) < size) {
+	if p.at == 0 && p.block > 0 && (p.block == len(l.blocks) || !isFull(l.blocks[p.block-1])) {
 		p.block--
 		p.at = len(l.blocks[p.block])
 	}
 	b := l.blocks[p.block]
 	switch {
-	case len(b) < size:
+	case !isFull(b):
 		l.blocks[p.block] = slices.Insert(b, p.at, v)
-	case p.at == size: // the end of all
-		l.blocks = append(l.blocks, append(make([]T, 0, size), v))
+	case p.at == len(b): // the end of all
+		l.blocks = append(l.blocks, blockOf(v))
 	case p.at == 0:
-		l.blocks = slices.Insert(l.blocks, p.block, append(make([]T, 0, size), v))
+		l.blocks = slices.Insert(l.blocks, p.block, blockOf(v))
 	default:
-		const half = size / 2
-		l.blocks = slices.Insert(l.blocks, p.block+1, append(make([]T, 0, size), b[half:]...))
-		l.blocks[p.block] = slices.Delete(b, half, size)
+		half := len(b) / 2
+		l.blocks = slices.Insert(l.blocks, p.block+1, blockOf(b[half:]...))
+		l.blocks[p.block] = slices.Delete(b, half, len(b))
 		if p.at > half {
 			p = Place{p.block + 1, p.at - half}
 		}

@@ -31,7 +31,7 @@ func check(t *testing.T, l *List[int]) {
 	n := 0
 	for _, b := range l.blocks {
 		require.NotEmpty(t, b)
-		require.LessOrEqual(t, len(b), size)
+		require.LessOrEqual(t, len(b), 2*size)
 		n += len(b)
 	}
 	require.Equal(t, n, l.Len())
