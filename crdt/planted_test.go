@@ -61,7 +61,7 @@ var plantedBugs = []bug{
 	{"a value that a peer saw replaced stays", "mvregister.go", "return seen.Has(o.Dot) && !but.has(o.Dot)", "return false", "TestEveryMergeOfStatesAgreesWithTheOracle/MVRegister"},
 	{"a replaced value comes back", "mvregister.go", "(s.has(o.Dot) || !mine.Has(o.Dot)) && s.insert(*o)", "s.insert(*o)", "TestEveryMergeOfStatesAgreesWithTheOracle/MVRegister"},
 	{"one dot with two values: each keeps its own", "mvregister.go", "(s.has(o.Dot) || !mine.Has(o.Dot))", "!mine.Has(o.Dot)", "TestOneNodeNameOnTwoWritersStillConvergesAndKeepsBothValues"},
-	{"siblings stand in the order in which they came", "mvregister.go", "\ts.more.Insert(at, v)\n", "\ts.more.Push(v)\n", "TestEveryMergeOfStatesAgreesWithTheOracle/MVRegister"},
+	{"siblings stand in the order in which they came", "mvregister.go", "s.more.Insert(at, v)", "_ = at\n\t\ts.more.Push(v)", "TestEveryMergeOfStatesAgreesWithTheOracle/MVRegister"},
 	{"a retry is counted twice (Cassandra)", "resetcounter.go", "\tif c.state.seen.Add(d) {", "\tif c.state.seen.Add(d); true {", "TestEveryDeliveryOrderAgreesWithTheOracle/ResetCounter"},
 	{"a reset undoes increments it had not seen (riak_dt#93)", "resetcounter.go", "i < len(at.added) && at.added[i].seq <= run.Last; i++", "i < len(at.added); i++", "TestEveryMergeOfStatesAgreesWithTheOracle/ResetCounter"},
 	{"an increment that was reset comes back", "resetcounter.go", "\tif mine.Has(clock.Dot{Node: node, Seq: a.seq}) {", "\tif t.find(node) != nil && mine.Has(clock.Dot{Node: node, Seq: a.seq}) {", "TestEveryMergeOfStatesAgreesWithTheOracle/ResetCounter"},
@@ -118,5 +118,5 @@ var plantedBugs = []bug{
 	{"a generator goes back when it is restored twice", "ids.go", "\tg.last = max(g.last, upTo)", "\tg.last = upTo", "TestIDsNeverRepeatAcrossRestarts"},
 	{"ids are issued beyond what is reserved (triple: restart at 0)", "ids.go", "\tif g.last >= g.reserved {", "\tif g.reserved == 0 {", "TestIDsNeverRepeatAcrossRestarts"},
 	{"a remove is forgotten before all have seen it", "rwset.go", "if c.forget(&stable); c.isEmpty() {", "if !c.agreed() {", "TestForgetTakesAwayRemovesThatNobodyCanMissAnyMore"},
-	{"a remove is forgotten that beats an add not all have", "dots.go", "if !stable.Has(d) {", "if false {", "TestForgettingLeavesARemoveAsLongAsItBeatsAnAddThatNotAllHave"},
+	{"a remove is forgotten that beats an add not all have", "dots.go", "if !stable.Has(d) {", "if false && !stable.Has(d) {", "TestForgettingLeavesARemoveAsLongAsItBeatsAnAddThatNotAllHave"},
 }
