@@ -41,8 +41,9 @@ replay/redact         : lww merge merge/finding merge/value replay replay/histor
 replay/drill          : clock lww merge merge/finding merge/lex merge/value replay replay/history replay/reads replay/layout replay/report
 replay/cmd            : clock merge merge/finding merge/lex merge/value replay replay/drill replay/history replay/reads replay/redact replay/layout replay/report replay/whole compress
 replay/cmd/tiebreak   : replay/cmd
-replay/bench          : replay replay/cmd replay/history compress
-examples              : clock lww crdt crdt/law merge merge/finding merge/value merge/replica replay replay/drill replay/history replay/reads replay/cmd compress
+replay/bench/feeds    :
+replay/bench          : replay replay/cmd replay/history replay/bench/feeds compress
+examples              : clock lww crdt crdt/law merge merge/finding merge/value merge/replica replay replay/drill replay/history replay/reads replay/bench/feeds replay/cmd compress
 fuzz                  :
 fuzz/mutate           :
 fuzz/plant            : testify

@@ -19,7 +19,7 @@ func TestTheFilesAreWhatIsGenerated(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, generate(dir))
 	for _, f := range forms {
-		for _, region := range []string{"us-east", "eu-west"} {
+		for _, region := range regions {
 			name := filepath.Join(f.name, region+".ndjson")
 			made, err := os.ReadFile(filepath.Join(dir, name))
 			require.NoError(t, err)
@@ -46,7 +46,7 @@ func TestFeedsTellWhatHappened(t *testing.T) {
 		cells[at] = append(cells[at], c)
 	}
 	saw := func(b, a claim) bool { // whether b's writer had seen a
-		return a.at < b.at && (a.site == b.site || a.shown < b.at)
+		return a.at < b.at && (a.region == b.region || a.shown < b.at)
 	}
 	conflicts, lost := int64(0), int64(0)
 	ends := map[cell]string{}
@@ -74,7 +74,7 @@ func TestFeedsTellWhatHappened(t *testing.T) {
 	require.Positive(t, conflicts)
 	require.Positive(t, lost)
 	for _, f := range forms {
-		opt := history.Options{Origin: f.origin, Regions: []string{"us-east", "eu-west"}}
+		opt := history.Options{Origin: f.origin, Regions: regions[:]}
 		var sources []history.Source
 		for _, region := range opt.Regions {
 			s := history.File(filepath.Join("..", f.name, region+".ndjson"))

@@ -10,12 +10,18 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
+
+	"github.com/tiebreakhq/tiebreak/replay/bench/feeds"
 )
 
 func main() {
@@ -32,12 +38,12 @@ func generate(dir string) error {
 		if err := os.MkdirAll(filepath.Join(dir, f.name), 0o777); err != nil {
 			return err
 		}
-		for _, s := range h.sites {
+		for r, region := range regions {
 			var text []byte
-			for i := range s.feed {
-				text = f.append(text, s, &s.feed[i])
+			for i := range h.feeds[r] {
+				text = f.append(text, region, &h.feeds[r][i])
 			}
-			if err := os.WriteFile(filepath.Join(dir, f.name, s.name+".ndjson"), text, 0o666); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, f.name, region+".ndjson"), text, 0o666); err != nil {
 				return err
 			}
 		}
@@ -45,156 +51,130 @@ func generate(dir string) error {
 	return nil
 }
 
-// row is an order as it stands in one region.
-type row struct {
+// order is the columns of an order that people write.
+type order struct {
 	status, city string
 	quantity     int
-	region       string // where it was written last
-	written      moment // and when
 }
 
-// moment is a time in microseconds after noon.
-type moment int64
-
-var noon = time.Date(2026, 5, 20, 12, 0, 0, 0, time.UTC)
-
-func at(m moment) time.Time { return noon.Add(time.Duration(m) * time.Microsecond) }
-
-func after(d time.Duration) moment { return moment(d.Microseconds()) }
-
-// change is an entry of a feed: a row that was written here, or arrived.
-type change struct {
-	order       int
-	before, now *row // before is nil for a new one
-	at          moment
-}
-
-// site is a region: its database, and what that tells.
-type site struct {
-	name string
-	rows map[int]*row
-	feed []change
-}
+type change feeds.Change[order]
 
 // claim is what a write says of one column, for the tests: what the simulation knows and no feed tells.
 type claim struct {
 	order         int
 	column, value string
-	at            moment
-	site          int
-	shown         moment // when the other site showed the row, or a later one that was written upon it; never if it did not
+	at            int64
+	region        int
+	shown         int64 // when the other region showed the row, or a later one that was written upon it; never if it did not
 }
 
 // halfHour is all that happened.
 type halfHour struct {
-	sites  [2]*site
+	feeds  [len(regions)][]change
 	claims []claim
 }
 
 const (
-	orders   = 60
-	writes   = 110 // of each region
-	cutFrom  = moment(8 * 60 * 1_000_000)
-	cutUntil = moment(20 * 60 * 1_000_000)
-	never    = moment(1 << 60)
+	orders = 60
+	writes = 110 // of each region
+	never  = math.MaxInt64
 )
 
 var (
+	regions  = [...]string{"us-east", "eu-west"}
 	statuses = []string{"new", "paid", "packed", "shipped", "returned"}
 	cities   = []string{"Bergen", "Porto", "Lyon", "Gdansk", "Austin", "Denver"}
+
+	noon     = time.Date(2026, 5, 20, 12, 0, 0, 0, time.UTC).UnixNano()
+	cutFrom  = noon + int64(8*time.Minute)
+	cutUntil = noon + int64(20*time.Minute)
 )
+
+// within returns some time of whole microseconds below a duration.
+func within(r *rand.Rand, d time.Duration) int64 {
+	return r.Int64N(int64(d)) / 1000 * 1000
+}
 
 // simulate lets both regions write, and each write arrive at the other.
 func simulate() *halfHour {
 	r := rand.New(rand.NewPCG(20260520, 12))
-	h := &halfHour{sites: [2]*site{{name: "us-east", rows: map[int]*row{}}, {name: "eu-west", rows: map[int]*row{}}}}
-	type event struct {
-		at moment
-		do func()
+	h := &halfHour{}
+	w := feeds.New[order](len(regions))
+	w.Tell = h.tell
+	w.Arrives = func(_, _ int, now int64) int64 {
+		arrives := now + int64(80*time.Millisecond) + within(r, 120*time.Millisecond)
+		if now >= cutFrom && now < cutUntil {
+			arrives = max(arrives, cutUntil+within(r, 2*time.Second))
+		}
+		return arrives
 	}
-	var events []event
-	plan := func(at moment, do func()) {
-		e := event{at, do}
-		i, _ := slices.BinarySearchFunc(events, e, func(a, b event) int { return int(a.at - b.at) })
-		events = slices.Insert(events, i, e)
+	type write struct {
+		at            int64
+		region, order int
 	}
-	for s := range h.sites {
+	var all []write
+	for region := range regions {
 		for range writes {
-			when := after(time.Duration(r.Int64N(int64(30 * time.Minute))))
-			order := 1 + r.IntN(orders)
+			one := write{noon + within(r, 30*time.Minute), region, 1 + r.IntN(orders)}
 			if r.IntN(2) == 0 { // half of the writes are to a few
-				order = 1 + r.IntN(orders/10)
+				one.order = 1 + r.IntN(orders/10)
 			}
-			plan(when, func() {
-				h.write(r, s, order, when)
-				now := *h.sites[s].rows[order]
-				arrives := when + after(80*time.Millisecond+time.Duration(r.Int64N(int64(120*time.Millisecond))))
-				if when >= cutFrom && when < cutUntil {
-					arrives = max(arrives, cutUntil+after(time.Duration(r.Int64N(int64(2*time.Second)))))
-				}
-				plan(arrives, func() { h.arrive(1-s, order, now, arrives) })
-			})
+			all = append(all, one)
 		}
 	}
-	for len(events) > 0 {
-		e := events[0]
-		events = events[1:]
-		e.do()
+	slices.SortFunc(all, func(a, b write) int { return cmp.Compare(a.at, b.at) })
+	for _, one := range all {
+		w.Write(one.region, one.order, one.at, func(was *feeds.Row[order]) order { return written(r, was) })
 	}
+	w.Until(never)
 	return h
 }
 
-// write changes a column or two of an order in a region.
-func (h *halfHour) write(r *rand.Rand, s, order int, when moment) {
-	site := h.sites[s]
-	before := site.rows[order]
-	now := row{status: "new", city: cities[r.IntN(len(cities))], quantity: 1 + r.IntN(3)}
-	if before != nil {
-		now = *before
-		switch r.IntN(4) {
-		case 0:
-			now.city = cities[r.IntN(len(cities))]
-		case 1:
-			now.quantity = 1 + r.IntN(9)
-		case 2:
-			now.quantity = 1 + r.IntN(9)
-			fallthrough
-		default:
-			now.status = statuses[1+r.IntN(len(statuses)-1)]
-		}
+// written returns an order after a write, of a column or two.
+func written(r *rand.Rand, was *feeds.Row[order]) order {
+	now := order{status: "new", city: cities[r.IntN(len(cities))], quantity: 1 + r.IntN(3)}
+	if was == nil {
+		return now
 	}
-	now.region, now.written = site.name, when
-	was := map[string]string{}
-	if before != nil {
-		was = before.columns()
+	now = was.Value
+	switch r.IntN(4) {
+	case 0:
+		now.city = cities[r.IntN(len(cities))]
+	case 1:
+		now.quantity = 1 + r.IntN(9)
+	case 2:
+		now.quantity = 1 + r.IntN(9)
+		fallthrough
+	default:
+		now.status = statuses[1+r.IntN(len(statuses)-1)]
 	}
-	site.rows[order] = &now
-	site.feed = append(site.feed, change{order, before, &now, when})
-	is := now.columns()
-	for _, column := range []string{"city", "quantity", "region", "status"} {
-		if v := is[column]; was[column] != v {
-			h.claims = append(h.claims, claim{order, column, v, when, s, never})
-		}
-	}
+	return now
 }
 
-// columns returns the columns of a row but its key, as JSON.
-func (o *row) columns() map[string]string {
-	return map[string]string{"status": `"` + o.status + `"`, "city": `"` + o.city + `"`, "quantity": fmt.Sprint(o.quantity), "region": `"` + o.region + `"`}
-}
-
-// arrive is what a database does with a row of the other region: it keeps what was written last.
-func (h *halfHour) arrive(s, order int, now row, when moment) {
-	site := h.sites[s]
-	before := site.rows[order]
-	if before != nil && before.written >= now.written {
+// tell takes a change into its feed, and notes what it claims or shows.
+func (h *halfHour) tell(c *feeds.Change[order]) {
+	h.feeds[c.Region] = append(h.feeds[c.Region], change(*c))
+	if c.Now.Origin != c.Region {
+		for i := range h.claims {
+			if known := &h.claims[i]; known.order == c.Key && known.region != c.Region && known.at <= c.Now.At {
+				known.shown = min(known.shown, c.At)
+			}
+		}
 		return
 	}
-	site.rows[order] = &now
-	site.feed = append(site.feed, change{order, before, &now, when})
-	for i := range h.claims {
-		if c := &h.claims[i]; c.order == order && c.site != s && c.at <= now.written {
-			c.shown = min(c.shown, when)
+	was, is := columns(c.Before), columns(c.Now)
+	for _, column := range slices.Sorted(maps.Keys(is)) {
+		if v := is[column]; was[column] != v {
+			h.claims = append(h.claims, claim{c.Key, column, v, c.At, c.Region, never})
 		}
 	}
+}
+
+// columns returns the columns of a row but its key, as JSON; none of no row.
+func columns(o *feeds.Row[order]) map[string]string {
+	if o == nil {
+		return nil
+	}
+	return map[string]string{"status": strconv.Quote(o.Value.status), "city": strconv.Quote(o.Value.city), "quantity": strconv.Itoa(o.Value.quantity),
+		"region": strconv.Quote(regions[o.Origin])}
 }
