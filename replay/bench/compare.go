@@ -125,7 +125,7 @@ func (c *comparison) build() (err error) {
 	return quietly("", "go", "build", "-o", c.ours, "github.com/tiebreakhq/tiebreak/replay/cmd/tiebreak")
 }
 
-// make makes the history in a form, and with more flags if there are any, and returns the name of its file.
+// make makes the history in a form, and with more flags if there are any, and returns the name of its file or directory.
 func (c *comparison) make(name string, f form, more ...string) (history string, err error) {
 	history = filepath.Join(cmp.Or(c.dir, c.work), name)
 	// A process of its own makes it: what is measured inherits the high-water mark of who starts it.

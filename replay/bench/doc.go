@@ -6,6 +6,7 @@
 //	go run ./replay/bench -writes 1000000 -seen list -o -       # with what writers had seen
 //	go run ./replay/bench -writes 1000000 -deletes 0.1 -o -     # with deletes
 //	go run ./replay/bench -writes 1000000 -reads 9 -o -         # with nine reads for each write, a hundredth of them stale
+//	go run ./replay/bench -writes 1000000 -form cockroachdb -regions 3 -o feeds   # a feed for each region with the writes of all
 //	go run ./replay/bench -compare                              # 10 million writes: ours beside DuckDB and the floors
 //	go run ./replay/bench -forms -writes 1000000 -rounds 3      # the same writes in each form, and compressed
 //	go run -trimpath ./replay/bench -writes 1000000 -profile replay/cmd/tiebreak/default.pgo

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+
+	"github.com/tiebreakhq/tiebreak/replay/bench/feeds"
 )
 
 // form is how a write is written down.
@@ -18,9 +20,16 @@ const (
 	cockroach form = "cockroachdb"
 	dynamo    form = "dynamodb"
 	spanner   form = "spanner"
+	debezium  form = "debezium" // of PostgreSQL
 )
 
-var forms = []form{native, packed, cockroach, dynamo, spanner}
+var forms = []form{native, packed, cockroach, dynamo, spanner, debezium}
+
+// replicated are the forms of databases that give a write that arrives in another region a new name.
+var replicated = []form{cockroach, debezium}
+
+// origins is what says in these where a write began.
+var origins = map[form]string{cockroach: "origin", debezium: "source.origin"}
 
 // seen is how a native line says what its writer had seen; "" when it says nothing.
 type seen string
@@ -38,11 +47,16 @@ func (w *workload) append(b []byte, one *write, r *rand.Rand) []byte {
 	case packed:
 		return one.appendFrame(b)
 	case cockroach:
-		return one.appendCockroach(b)
+		m := one.message()
+		return m.AppendCockroach(b)
 	case dynamo:
 		return one.appendDynamo(b)
 	case spanner:
 		return one.appendSpanner(b)
+	case debezium:
+		m := one.message()
+		m.Server, m.LSN, m.Xid = "shop", one.seq*int64(len(nodes))+int64(one.node), one.seq
+		return m.AppendPostgreSQL(b)
 	}
 	b = one.appendNative(b, w.mixed, w.seen, r)
 	if w.reads > 0 {
@@ -236,24 +250,20 @@ func (o *write) appendFrame(b []byte) []byte {
 	return b
 }
 
-// appendCockroach appends a message of a changefeed with diff and mvcc_timestamp.
-func (o *write) appendCockroach(b []byte) []byte {
-	row := func(b []byte, value int64) []byte {
-		b = fmt.Appendf(b, `{"id":%d,"email":"`, o.key)
-		was := write{value: value}
-		b = was.appendText(b)
-		return fmt.Appendf(b, `","origin":"%s"}`, nodes[o.node])
+// message returns the write as a change of a row that held another text.
+func (o *write) message() feeds.Message {
+	m := feeds.Message{Table: "users", ID: o.key, Before: rowText(o.key, o.value^1, nodes[o.node]), At: o.time, Written: o.time}
+	if !o.gone {
+		m.After = rowText(o.key, o.value, nodes[o.node])
 	}
-	b = append(b, `{"after":`...)
-	if o.gone {
-		b = append(b, "null"...)
-	} else {
-		b = row(b, o.value)
-	}
-	b = append(b, `,"before":`...)
-	b = row(b, o.value^1)
-	b = fmt.Appendf(b, `,"key":[%d],"mvcc_timestamp":"%d.0000000000","topic":"users","updated":"%d.0000000000"}`, o.key, o.time, o.time)
-	return append(b, '\n')
+	return m
+}
+
+// rowText returns a row in JSON.
+func rowText(key int, value int64, origin string) string {
+	row := fmt.Appendf(nil, `{"id": %d, "email": "`, key)
+	row = (&write{value: value}).appendText(row)
+	return string(fmt.Appendf(row, `", "origin": "%s"}`, origin))
 }
 
 // appendDynamo appends a record of a stream.

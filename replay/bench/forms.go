@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
 // runForms runs the dry run over the same writes in each form, with what their writers had seen, with deletes, with reads, and
-// over compressed ones beside only unpacking them.
+// over compressed ones beside only unpacking them; and over feeds of regions that replicate, beside the same without -origin.
 func (c *comparison) runForms(to io.Writer) error {
 	return c.within(func() error {
 		all, err := c.formContenders()
@@ -54,6 +55,17 @@ func (c *comparison) formContenders() (all []*contender, err error) {
 		}
 		first = cmp.Or(first, one)
 	}
+	for _, f := range replicated {
+		for _, regions := range []int{2, 3} {
+			bare, err := c.feeds(f, regions)
+			if err != nil {
+				return nil, err
+			}
+			bare.beside = first
+			all = append(all, bare, &contender{name: "run: the same, with -origin", args: append(slices.Clone(bare.args), "-origin", origins[f]),
+				bytes: bare.bytes, beside: bare})
+		}
+	}
 	for _, kind := range []struct{ name, flag string }{
 		{"seen as numbers", "-seen=numbers"}, {"seen as list", "-seen=list"}, {"a tenth deletes", "-deletes=0.1"}, {"as many reads", "-reads=1"},
 	} {
@@ -79,6 +91,23 @@ func (c *comparison) formContenders() (all []*contender, err error) {
 		}
 	}
 	return all, nil
+}
+
+// feeds makes the feeds of regions and returns the run over them, without -origin.
+func (c *comparison) feeds(f form, regions int) (*contender, error) {
+	dir, err := c.make(fmt.Sprintf("%s-%d", f, regions), f, fmt.Sprintf("-regions=%d", regions))
+	if err != nil {
+		return nil, err
+	}
+	one := &contender{name: fmt.Sprintf("run: %d regions of %s", regions, f), args: c.dryRun()}
+	for i, file := range feedFiles(dir, regions) {
+		info, err := os.Stat(file)
+		if err != nil {
+			return nil, err
+		}
+		one.args, one.bytes = append(one.args, "-region", regionName(i)+"="+file), one.bytes+info.Size()
+	}
+	return one, nil
 }
 
 // formTable writes what was measured, and how much longer each takes than what it is compared with, as a whole and for

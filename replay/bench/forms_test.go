@@ -40,14 +40,17 @@ func TestFormsAreMeasuredBesideEachOther(t *testing.T) {
 		return c.measure(all)
 	}))
 	require.NoDirExists(t, c.work)
-	require.Len(t, all, len(forms)+len(seens)+2+4)
+	feeds := 2 * 2 * len(replicated)
+	require.Len(t, all, len(forms)+feeds+len(seens)+2+4)
 	for i, one := range all {
 		require.Len(t, one.times, c.rounds)
 		require.Positive(t, one.bytes)
 		require.Equal(t, i == 0, one.beside == nil, one.name)
 	}
-	require.Less(t, all[1].bytes, all[0].bytes) // msgpack
-	bare := len(forms) + len(seens) + 2
+	require.Less(t, all[1].bytes, all[0].bytes)                 // msgpack
+	require.Equal(t, all[len(forms)], all[len(forms)+1].beside) // a run with -origin beside one without
+	require.Equal(t, all[len(forms)].bytes, all[len(forms)+1].bytes)
+	bare := len(forms) + feeds + len(seens) + 2
 	require.Less(t, all[bare].bytes, all[0].bytes/2)
 	require.Equal(t, all[bare], all[bare+1].beside) // a run beside only unpacking the same file
 	require.Equal(t, all[bare].bytes, all[bare+1].bytes)
@@ -88,7 +91,7 @@ func TestOneThingIsAskedForAtATime(t *testing.T) {
 	for _, args := range [][]string{{}, {"-compare", "-forms"}, {"-forms", "-o", "x"}, {"-compare", "-o", "x"}, {"-forms", "-profile", "x"}} {
 		require.ErrorContains(t, bench(args), "want one of -o FILE, -compare, -forms and -profile FILE")
 	}
-	for _, args := range [][]string{{"-form", "msgpack"}, {"-seen", "list"}, {"-reads", "1"}, {"-deletes", ".1"}} {
+	for _, args := range [][]string{{"-form", "msgpack"}, {"-seen", "list"}, {"-reads", "1"}, {"-deletes", ".1"}, {"-regions", "2"}} {
 		require.ErrorContains(t, bench(append(args, "-compare")), "are for -o FILE alone")
 	}
 	require.ErrorContains(t, bench([]string{"-floor", "sweep", "-o", "x"}), "read, unpack or parse")

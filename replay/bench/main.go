@@ -38,6 +38,7 @@ func bench(args []string) error {
 	fs.Float64Var(&w.counters, "counters", 0.1, "share of keys that are counters")
 	fs.Uint64Var(&w.seed, "seed", 1, "equal seeds make equal histories")
 	fs.BoolVar(&w.mixed, "mixed", false, "members in another order on each native line")
+	fs.IntVar(&w.regions, "regions", 0, "how many regions write, each with a feed of the writes of all, named anew where they arrive: -o names a directory")
 	fs.Func("form", "one of "+join(forms)+" (default native)", func(text string) error {
 		w.form = form(text)
 		if !slices.Contains(forms, w.form) {
@@ -77,8 +78,8 @@ func bench(args []string) error {
 	if len(chosen) != 1 {
 		return errors.New("want one of -o FILE, -compare, -forms and -profile FILE")
 	}
-	if (w.form != native || w.seen != "" || w.reads != 0 || w.deletes != 0) && to == "" {
-		return errors.New("-form, -seen, -reads and -deletes are for -o FILE alone: the comparisons choose their own")
+	if (w.form != native || w.regions != 0 || w.seen != "" || w.reads != 0 || w.deletes != 0) && to == "" {
+		return errors.New("-form, -regions, -seen, -reads and -deletes are for -o FILE alone: the comparisons choose their own")
 	}
 	if err := w.check(); err != nil {
 		return err
@@ -90,6 +91,8 @@ func bench(args []string) error {
 		return c.runForms(os.Stdout)
 	case profile != "":
 		return c.profile(profile)
+	case w.regions != 0:
+		return w.writeFeeds(to)
 	}
 	return w.writeTo(to)
 }

@@ -22,6 +22,8 @@ type workload struct {
 	deletes    float64 // share of writes to other keys that delete the record
 	reads      float64 // for each write; of keys that are no counters
 
+	regions int // that write, each of which has a feed; 0 for one history of all
+
 	form  form
 	mixed bool // members stand in a different order on each line
 	seen  seen // how native lines say what their writers had seen
@@ -30,6 +32,9 @@ type workload struct {
 
 // The nodes of every workload, lowest first.
 var nodes = [...]string{"ap-south", "eu-west", "us-east"}
+
+// begin is when a workload begins, in nanoseconds since 1970.
+const begin = int64(1_750_000_000_000_000_000)
 
 // How far a history is from the order of its writes: lines change places within a window, and come again up to so many
 // lines later.
@@ -95,7 +100,7 @@ func (w *workload) generate(to io.Writer) error {
 	keys := make([]past, w.keys)
 	var seqs [len(nodes)]int64
 	var known [len(nodes)][len(nodes)]int64 // by node, what it has seen of the others
-	now := int64(1_750_000_000_000_000_000)
+	now := begin
 	counters := int(w.counters * float64(w.keys))
 
 	var line []byte
@@ -244,6 +249,11 @@ func (w *workload) check() error {
 		return fmt.Errorf("-seen %s: only native lines say what their writers had seen", w.seen)
 	case w.zipf < 0 || w.zipf >= 1:
 		return fmt.Errorf("-zipf %v: want an exponent from 0 up to 1", w.zipf)
+	}
+	if w.regions != 0 {
+		if err := w.checkRegions(); err != nil {
+			return err
+		}
 	}
 	for _, share := range []float64{w.conflicts, w.ties, w.duplicates, w.counters, w.deletes, w.hot} {
 		if share < 0 || share > 1 {
