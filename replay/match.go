@@ -32,9 +32,11 @@ const clocksApart = int64(time.Minute)
 
 // matches is room to find out what arrived.
 type matches struct {
-	seed   maphash.Seed
-	own    []int32  // the operations of one origin, in its order
-	walls  []int64  // of each of own, the least time of it and those that follow: never falls
+	seed  maphash.Seed
+	homes []home // those of the key, by name
+	pairs []arrivals
+
+	*home           // whose operations arrived
 	images []image  // of those, by hash and then in that order
 	first  []int32  // of each arrival, the earliest of own that it may be, from 0; -1 for none, and their number where it may be none
 	last   []int32  // the latest
@@ -44,8 +46,26 @@ type matches struct {
 	alike  []uint64 // the same, sorted, and of what the row was before all of own
 	timed  bool     // what arrived has the time of its write
 
-	homes  []uint32 // the nodes whose operations on the key are in the export of their region, by name
-	strays []stray  // by region, if there may be others than their origin whose writes they show
+	strays []stray // by region, if there may be others than their origin whose writes they show
+
+	owns   []int32 // of all homes, one after the other, and so are the next; by arrival the two behind them
+	walls  []int64
+	firsts []int32
+	lasts  []int32
+}
+
+// home is a node, and its operations on the key that are in the export of their region.
+type home struct {
+	writer uint32
+	own    []int32 // in the order of the export
+	least  []int64 // of each of own, the least time of it and those that follow: never falls
+}
+
+// arrivals is what arrived of one node in one region.
+type arrivals struct {
+	writer, region uint32
+	came           []op
+	first, last    []int32 // see [matches]
 }
 
 // stray is a row that arrived in a region and is of no write that is known.
@@ -78,53 +98,87 @@ func (k *key) match(opt *Options, sum *Totals, t *tally) {
 	}
 	came := k.arrivedOnce(k.room.came, sum, t)
 	k.findHomes(m)
-	m.strays = m.strays[:0]
-	elsewhere := func(o op) bool { return !slices.Contains(m.homes, o.writer) }
-	if len(m.homes) > 2 || slices.ContainsFunc(came, elsewhere) {
-		k.each(came, func(came []op, writer, region uint32) {
-			if len(came) > 0 {
-				k.pair(came, writer, m, opt)
-				k.straying(came, m)
-			}
-		})
+	k.findPairs(came, m)
+	m.home, m.strays = nil, m.strays[:0]
+	for i := range m.pairs {
+		if p := &m.pairs[i]; len(p.came) > 0 {
+			k.pair(p, m, opt)
+			k.straying(p, m)
+		}
 	}
-	k.each(came, func(came []op, writer, region uint32) {
-		k.pair(came, writer, m, opt)
-		k.placeFrom(came, writer, region, m, opt, sum, t)
-	})
+	for i := range m.pairs {
+		k.placeFrom(&m.pairs[i], m, opt, sum, t)
+	}
 }
 
-// findHomes finds the nodes whose operations on the key are at home.
+// findHomes finds the nodes whose operations on the key are at home, and these.
 func (k *key) findHomes(m *matches) {
-	m.homes = m.homes[:0]
+	m.owns = m.owns[:0]
 	for i := range k.ops {
 		k.room.tick()
-		if o := &k.ops[i]; (i == 0 || o.writer != k.ops[i-1].writer) && k.atHome(o) && !slices.Contains(m.homes, o.writer) {
-			m.homes = append(m.homes, o.writer)
+		if k.atHome(&k.ops[i]) {
+			m.owns = append(m.owns, int32(i))
 		}
 	}
-	slices.SortFunc(m.homes, func(a, b uint32) int { return cmp.Compare(k.texts[a], k.texts[b]) })
+	slices.SortFunc(m.owns, func(a, b int32) int {
+		k.room.tick()
+		x, y := &k.ops[a], &k.ops[b]
+		return cmp.Or(cmp.Compare(x.writer, y.writer), cmp.Compare(x.at, y.at), cmp.Compare(a, b))
+	})
+	m.walls = resized(m.walls, len(m.owns))
+	m.homes = m.homes[:0]
+	for first, end := 0, 0; first < len(m.owns); first = end {
+		writer := k.ops[m.owns[first]].writer
+		for end < len(m.owns) && k.ops[m.owns[end]].writer == writer {
+			k.room.tick()
+			end++
+		}
+		h := home{writer, m.owns[first:end], m.walls[first:end]}
+		least := int64(math.MaxInt64)
+		for at, i := range slices.Backward(h.own) {
+			k.room.tick()
+			if o := &k.ops[i]; o.time().IsZero() {
+				least = math.MinInt64
+			} else {
+				least = min(least, o.wall)
+			}
+			h.least[at] = least
+		}
+		m.homes = append(m.homes, h)
+	}
+	slices.SortFunc(m.homes, func(a, b home) int { return cmp.Compare(k.texts[a.writer], k.texts[b.writer]) })
 }
 
-// each calls do with what arrived of each node in each region; with nothing where a node and a region have operations on the key, and
-// nothing of the node arrived there.
-func (k *key) each(came []op, do func(came []op, writer, region uint32)) {
-	homes := k.room.matches.homes
-	var few [6]pair
-	done := few[:0]
-	for len(came) > 0 {
-		writer, region, n := came[0].writer, came[0].region, 1
-		for n < len(came) && came[n].writer == writer && came[n].region == region {
-			k.room.tick()
-			n++
+// homeOf returns a node with its operations, with none of one that is not at home.
+func (m *matches) homeOf(writer uint32) *home {
+	for i := range m.homes {
+		if m.homes[i].writer == writer {
+			return &m.homes[i]
 		}
-		do(came[:n], writer, region)
-		done, came = append(done, pair{writer, region}), came[n:]
 	}
-	for _, writer := range homes {
-		for _, region := range homes {
-			if writer != region && k.part.history.came.has(writer, region) && !slices.Contains(done, pair{writer, region}) {
-				do(nil, writer, region)
+	return &home{writer: writer}
+}
+
+// findPairs finds what arrived of each node in each region; nothing where a node and a region have operations on the key, and nothing of
+// the node arrived there.
+func (k *key) findPairs(came []op, m *matches) {
+	m.firsts, m.lasts = resized(m.firsts, len(came)), resized(m.lasts, len(came))
+	m.pairs = m.pairs[:0]
+	for first, end := 0, 0; first < len(came); first = end {
+		writer, region := came[first].writer, came[first].region
+		for end < len(came) && came[end].writer == writer && came[end].region == region {
+			k.room.tick()
+			end++
+		}
+		m.pairs = append(m.pairs, arrivals{writer, region, came[first:end], m.firsts[first:end], m.lasts[first:end]})
+	}
+	some := m.pairs
+	for i := range m.homes {
+		for j := range m.homes {
+			writer, region := m.homes[i].writer, m.homes[j].writer
+			if i != j && k.part.history.came.has(writer, region) &&
+				!slices.ContainsFunc(some, func(p arrivals) bool { return p.writer == writer && p.region == region }) {
+				m.pairs = append(m.pairs, arrivals{writer: writer, region: region})
 			}
 		}
 	}
@@ -169,34 +223,16 @@ func (k *key) arrivedOnce(came []op, sum *Totals, t *tally) []op {
 }
 
 // pair finds out which operations of one node arrived in one region.
-func (k *key) pair(came []op, writer uint32, m *matches, opt *Options) {
-	m.own = m.own[:0]
-	for i := range k.ops {
-		k.room.tick()
-		if o := &k.ops[i]; o.writer == writer && k.atHome(o) {
-			m.own = append(m.own, int32(i))
-		}
+func (k *key) pair(p *arrivals, m *matches, opt *Options) {
+	timed := p.came[0].precision == history.NoTime && !p.came[0].time().IsZero()
+	if m.home == nil || m.home.writer != p.writer || m.timed != timed {
+		m.home, m.timed = m.homeOf(p.writer), timed
+		k.findImages(m)
 	}
-	slices.SortStableFunc(m.own, func(a, b int32) int { return cmp.Compare(k.ops[a].at, k.ops[b].at) })
-	m.walls = resized(m.walls, len(m.own))
-	least := int64(math.MaxInt64)
-	for at, i := range slices.Backward(m.own) {
-		k.room.tick()
-		if o := &k.ops[i]; o.time().IsZero() {
-			least = math.MinInt64
-		} else {
-			least = min(least, o.wall)
-		}
-		m.walls[at] = least
-	}
-	m.images, m.first, m.last, m.hashes = m.images[:0], m.first[:0], m.last[:0], m.hashes[:0]
-	if len(came) == 0 {
-		return
-	}
-	m.timed = came[0].precision == history.NoTime && !came[0].time().IsZero()
-	k.align(came, m)
-	if stray := slices.Contains(m.first, -1); stray || !m.timed && !k.born(writer) {
-		k.loosen(came, m, stray, opt)
+	m.first, m.last = p.first[:0], p.last[:0]
+	k.align(p.came, m)
+	if stray := slices.Contains(m.first, -1); stray || !m.timed && !k.born(p.writer) {
+		k.loosen(p.came, m, stray, opt)
 	}
 }
 
@@ -212,8 +248,7 @@ func (k *key) findImages(m *matches) {
 
 // align finds the earliest and the latest operation that each arrival may be, one after the other in the order in which they were made.
 func (k *key) align(came []op, m *matches) {
-	k.findImages(m)
-	m.first, m.last, m.hashes = m.first[:0], m.last[:0], m.hashes[:0]
+	m.hashes = m.hashes[:0]
 	next := int32(0)
 	for j := range came {
 		k.room.tick()
@@ -310,28 +345,28 @@ func column(h *maphash.Hash, name string, v value.Value) {
 }
 
 // matched reports whether an arrival may be an operation of its origin.
-func (m *matches) matched(j int) bool { return m.first[j] >= 0 }
+func (p *arrivals) matched(j int) bool { return p.first[j] >= 0 }
 
 // writtenBy returns how many operations of its origin, from its first, may have been written when a row arrived.
-func (m *matches) writtenBy(o *op) int32 {
+func (h *home) writtenBy(o *op) int32 {
 	if o.time().IsZero() {
-		return int32(len(m.own))
+		return int32(len(h.own))
 	}
-	return m.writtenTo(o.wall)
+	return h.writtenTo(o.wall)
 }
 
-func (m *matches) writtenTo(wall int64) int32 {
+func (h *home) writtenTo(wall int64) int32 {
 	if wall > math.MaxInt64-clocksApart {
-		return int32(len(m.own))
+		return int32(len(h.own))
 	}
-	return int32(sortedCount(m.walls, func(least int64) bool { return least <= wall+clocksApart }))
+	return int32(sortedCount(h.least, func(least int64) bool { return least <= wall+clocksApart }))
 }
 
 // straying notes what is of no write that is known.
-func (k *key) straying(came []op, m *matches) {
-	for j := range came {
+func (k *key) straying(p *arrivals, m *matches) {
+	for j := range p.came {
 		k.room.tick()
-		if o := &came[j]; !m.matched(j) {
+		if o := &p.came[j]; !p.matched(j) {
 			wall := o.wall
 			if o.time().IsZero() {
 				wall = math.MaxInt64
@@ -342,32 +377,33 @@ func (k *key) straying(came []op, m *matches) {
 }
 
 // placeFrom notes where the operations of one node arrived in one region.
-func (k *key) placeFrom(came []op, writer, region uint32, m *matches, opt *Options, sum *Totals, t *tally) {
-	n := len(m.own)
+func (k *key) placeFrom(p *arrivals, m *matches, opt *Options, sum *Totals, t *tally) {
+	h, writer, region := m.homeOf(p.writer), p.writer, p.region
+	n := len(h.own)
 	m.sure, m.may = resized(m.sure, n), resized(m.may, n)
 	for i := range n {
 		m.sure[i], m.may[i] = math.MaxInt64, math.MaxInt64
 	}
 	early := int32(n) // of what is below, the export may begin too late to show that it arrived
 	next := int32(n)
-	for j := len(came) - 1; j >= 0; j-- {
+	for j := len(p.came) - 1; j >= 0; j-- {
 		k.room.tick()
-		o := &came[j]
-		if m.matched(j) {
-			early, next = m.last[j], min(next, m.last[j])
+		o := &p.came[j]
+		if p.matched(j) {
+			early, next = p.last[j], min(next, p.last[j])
 			sum.Arrivals++
-			m.may[m.last[j]] = min(m.may[m.last[j]], o.at)
-			if m.first[j] == int32(n) {
+			m.may[p.last[j]] = min(m.may[p.last[j]], o.at)
+			if p.first[j] == int32(n) {
 				continue
 			}
-			m.sure[m.first[j]] = min(m.sure[m.first[j]], o.at)
-			if own := &k.ops[m.own[m.first[j]]]; m.first[j] == m.last[j] && !own.time().IsZero() && o.precision > 0 {
+			m.sure[p.first[j]] = min(m.sure[p.first[j]], o.at)
+			if own := &k.ops[h.own[p.first[j]]]; p.first[j] == p.last[j] && !own.time().IsZero() && o.precision > 0 {
 				k.room.late = append(k.room.late, late{writer, region, o.wall - own.wall})
 			}
 			continue
 		}
 		// It may show anything that its origin had written by then, and before what arrived later.
-		if i := min(next, m.writtenBy(o)) - 1; i >= 0 {
+		if i := min(next, h.writtenBy(o)) - 1; i >= 0 {
 			m.may[i] = min(m.may[i], o.at)
 		}
 		if t.wants(finding.UnmatchedArrival, k.place(o)) {
@@ -378,7 +414,7 @@ func (k *key) placeFrom(came []op, writer, region uint32, m *matches, opt *Optio
 	for i := range m.strays { // their writers may have seen what is written here
 		k.room.tick()
 		if s := &m.strays[i]; s.region == region && s.writer != writer {
-			if i := m.writtenTo(s.wall) - 1; i >= 0 {
+			if i := h.writtenTo(s.wall) - 1; i >= 0 {
 				m.may[i] = min(m.may[i], s.at)
 			}
 		}
@@ -386,7 +422,7 @@ func (k *key) placeFrom(came []op, writer, region uint32, m *matches, opt *Optio
 	begin, known := k.part.begins[k.texts[region]]
 	for i := early - 1; i >= 0; i-- {
 		k.room.tick()
-		if o := &k.ops[m.own[i]]; !known || o.time().IsZero() || o.wall <= begin+opt.drift()+precisionNanos[o.precision] {
+		if o := &k.ops[h.own[i]]; !known || o.time().IsZero() || o.wall <= begin+opt.drift()+precisionNanos[o.precision] {
 			if !k.born(region) {
 				m.may[i] = 0
 			}
@@ -404,7 +440,7 @@ func (k *key) placeFrom(came []op, writer, region uint32, m *matches, opt *Optio
 		case may != sure:
 			at = unsure
 		}
-		o := &k.ops[m.own[i]]
+		o := &k.ops[h.own[i]]
 		k.room.echoes = append(k.room.echoes, echo{at, region, o.echo})
 		o.echo = int32(len(k.room.echoes))
 	}
@@ -494,4 +530,4 @@ func (k *key) likeBefore(o *op, hash uint64, before int32) int32 {
 }
 
 // resized returns a list of n entries, in the room of another where that is enough.
-func resized(list []int64, n int) []int64 { return slices.Grow(list[:0], n)[:n] }
+func resized[E any](list []E, n int) []E { return slices.Grow(list[:0], n)[:n] }

@@ -301,3 +301,36 @@ func TestRowsThatArrivedTellWhatWritersHadSeen(t *testing.T) {
 	}
 	require.NotZero(t, strays)
 }
+
+// Of what one node wrote, the export of one region may have the time and that of another not: each row is held against the writes as its own
+// export tells them.
+func TestRegionsOfDifferentDatabasesTellTheSameWrites(t *testing.T) {
+	cockroach := `{"after":{"id":1,"v":%d,"origin":"eu"},"before":null,"key":[1],"mvcc_timestamp":"%d.0000000000","topic":"t","updated":"%[2]d.0000000000"}`
+	postgres := `{"key":{"id":1},"value":{"before":null,"after":{"id":1,"v":%d,"origin":"eu"},"source":{"connector":"postgresql","name":"ap",` +
+		`"ts_us":%d,"schema":"public","table":"t","txId":%[1]d,"lsn":%[1]d,"origin":"eu"},"op":"c","ts_ms":1}}`
+	const start = int64(1_700_000_000_000_000)
+	var sources []history.Source
+	for region, message := range map[string]string{"eu": cockroach, "us": cockroach, "ap": postgres} {
+		text := ""
+		for v := range int64(2) {
+			at := start + v*1_000_000
+			switch region {
+			case "eu":
+				at *= 1000
+			case "us":
+				at = at*1000 + 50_000_000
+			}
+			text += fmt.Sprintf(message, v, at) + "\n"
+		}
+		s := history.Reader(region+".json", strings.NewReader(text))
+		s.Region = region
+		sources = append(sources, s)
+	}
+	h, err := Collect(sources, history.Options{Origin: "origin", Regions: []string{"eu", "us", "ap"}})
+	require.NoError(t, err)
+	defer h.Close()
+	r := h.Run(merge.MustParseTable("* * lww"), Options{})
+	require.EqualValues(t, 2, r.Totals.Writes)
+	require.EqualValues(t, 4, r.Totals.Arrivals)
+	require.Zero(t, r.Found(finding.UnmatchedArrival))
+}
