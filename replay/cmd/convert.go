@@ -117,6 +117,9 @@ type converter struct {
 	left    map[string]int64 // what has no place in the native form, and is none of its business, by its noun
 	odd     int64            // records that the native form can't hold
 	inputs  []replay.Input   // for what was set aside
+	region  string           // of the source at hand
+	strange int64            // writes that began in a region of which no export is read
+	loose   int64            // records of a region's export that keeps no order
 
 	each  func(*history.Record) // changes a record before it is written; nil for none
 	quiet bool                  // about records
@@ -137,6 +140,7 @@ func (v *converter) convert(in *input, sources []history.Source, to *bufio.Write
 	var rows history.Stats
 	for _, s := range sources {
 		// One source at a time, so that the output has an order and memory is bounded by the chunks of one.
+		v.region = s.Region
 		queue := chunks{each: func(b *history.Batch) error { return v.write(w, b) }}
 		stats, err := history.Scan([]history.Source{s}, in.scan(v.c.show), queue.add)
 		rows.Origins, rows.NoOrigin = rows.Origins+stats.Origins, rows.NoOrigin+stats.NoOrigin
@@ -225,6 +229,7 @@ func (v *converter) write(w *history.Writer, b *history.Batch) error {
 		input.Watermarks = n
 	}
 	v.inputs = append(v.inputs, input)
+	v.strange += b.Strange
 	for i := range b.Records {
 		rec := &b.Records[i]
 		switch rec.Kind {
@@ -244,6 +249,9 @@ func (v *converter) write(w *history.Writer, b *history.Batch) error {
 		switch err := w.Write(rec); {
 		case err == nil:
 			v.written++
+			if rec.Region != v.region {
+				v.loose++
+			}
 		case v.out.err != nil:
 			return err
 		default: // the record can't be written, and others can
@@ -278,6 +286,12 @@ func (v *converter) status(in *input) int {
 	}
 	for _, what := range slices.Sorted(maps.Keys(v.left)) {
 		v.c.note("left out: %s", layout.Plural(v.left[what], what))
+	}
+	if v.strange > 0 {
+		v.c.note("%s of other regions: beside the exports of those they would count twice, so run on the exports", layout.Plural(v.strange, "write"))
+	}
+	if v.loose > 0 {
+		v.c.note("%s of an export that keeps no order: name the output without -region when you run", layout.Plural(v.loose, "record"))
 	}
 	trouble := v.c.aside(in, v.inputs)
 	if v.odd > 0 {

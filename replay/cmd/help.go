@@ -231,6 +231,11 @@ Flags
   -rules FILE         with -redact, the rule table
   -memory SIZE        with -redact, how much memory to use beside what ranks take, as in 1GiB (256MiB when left out)
 ` + readingHelp + `
+Where a record stands is not in it: name the region of the output again when you run, but not where the export keeps no
+order (Spanner, Kinesis, incremental exports of DynamoDB). Feeds of several regions that hold the writes of all under
+new names are not converted: run on them, with -origin. Snapshot rows are left out, and so are writes of which nothing
+says where they began. Of a time that has a logical part nothing keeps how fine its clock is.
+
 With -redact a value becomes a hash under the secret that KEYFILE holds (head -c 32 /dev/urandom > KEYFILE), or its
 rank where the table orders values. Numbers that are counted, values that the table names, and fields of a check with
 a constant stay: what became of values is told for each line of the table, and which keys' winners depend on them. The
