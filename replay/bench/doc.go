@@ -24,22 +24,37 @@
 // # The forms
 //
 // The same writes take as long as their form makes them: an export holds two images of a row where a native line holds one
-// value. What -forms -writes 1000000 printed, five rounds on 2 cores of an Intel Xeon:
+// value. What -forms -writes 1000000 printed, medians of five rounds on 2 cores of an AMD EPYC that others used at times,
+// as the spread shows:
 //
 //	                                  seconds              spread    CPU s       MB  file MB    ratio   a byte  of
-//	run: native                          0.20     0.17 to    0.33     0.38      115      173    1.00x    1.00x  run: native
-//	run: msgpack                         0.20     0.19 to    0.26     0.37      116      136    1.00x    1.27x  run: native
-//	run: cockroachdb                     0.71     0.68 to    0.77     1.32      186      304    3.50x    1.98x  run: native
-//	run: dynamodb                        1.11     1.08 to    1.21     2.06      186      629    5.48x    1.50x  run: native
-//	run: spanner                         1.81     1.78 to    1.87     3.42      200      934    8.94x    1.65x  run: native
-//	run: seen as numbers                 0.75     0.71 to    0.95     1.42      143      216    3.71x    2.96x  run: native
-//	run: seen as list                    1.59     1.52 to    1.68     2.73      187      216    7.87x    6.28x  run: native
-//	run: a tenth deletes                 0.24     0.23 to    0.26     0.43      114      167    1.17x    1.21x  run: native
-//	run: as many reads                   1.69     1.53 to    1.95     3.21      228      374    8.32x    3.84x  run: native
-//	only unpack: .gz                     0.31     0.30 to    0.32     0.31        7       24    1.54x   10.87x  run: native
-//	run: native .gz                      0.44     0.37 to    0.48     0.72      116       24    1.40x    1.40x  only unpack: .gz
-//	only unpack: .zst                    0.19     0.18 to    0.21     0.20       16       30    0.96x    5.59x  run: native
-//	run: native .zst                     0.29     0.28 to    0.30     0.53      127       30    1.47x    1.47x  only unpack: .zst
+//	run: native                          0.27     0.25 to    0.69     0.45      116      173    1.00x    1.00x  run: native
+//	run: msgpack                         0.25     0.23 to    0.66     0.42      116      136    0.94x    1.19x  run: native
+//	run: cockroachdb                     0.83     0.79 to    3.01     1.51      189      325    3.11x    1.65x  run: native
+//	run: dynamodb                        1.36     1.32 to    4.79     2.58      189      629    5.10x    1.40x  run: native
+//	run: spanner                         2.15     2.02 to    6.26     3.96      200      934    8.05x    1.49x  run: native
+//	run: debezium                        1.59     1.48 to    4.87     2.92      189      511    5.95x    2.01x  run: native
+//	run: 2 regions of cockroachdb        2.55     2.27 to    7.95     4.68      187      580    9.54x    2.84x  run: native
+//	run: the same, with -origin          2.30     2.18 to    6.33     4.41      188      580    0.90x    0.90x  run: 2 regions of cockroachdb
+//	run: 3 regions of cockroachdb        3.52     3.46 to    8.84     6.84      188      867   13.17x    2.62x  run: native
+//	run: the same, with -origin          3.30     3.12 to    7.19     6.40      189      867    0.94x    0.94x  run: 3 regions of cockroachdb
+//	run: 2 regions of debezium           3.81     3.65 to    8.41     7.45      190      972   14.29x    2.54x  run: native
+//	run: the same, with -origin          3.81     3.62 to    7.73     7.45      189      972    1.00x    1.00x  run: 2 regions of debezium
+//	run: 3 regions of debezium           5.96     5.49 to   13.07    11.51      190     1456   22.34x    2.65x  run: native
+//	run: the same, with -origin          5.70     5.40 to    6.03    11.09      189     1456    0.96x    0.96x  run: 3 regions of debezium
+//	run: seen as numbers                 0.82     0.74 to    1.00     1.56      146      216    3.08x    2.46x  run: native
+//	run: seen as list                    1.72     1.64 to    1.93     2.99      186      216    6.44x    5.15x  run: native
+//	run: a tenth deletes                 0.26     0.23 to    0.47     0.46      116      167    0.98x    1.01x  run: native
+//	run: as many reads                   1.80     1.68 to    2.28     3.45      232      374    6.74x    3.11x  run: native
+//	only unpack: .gz                     0.33     0.30 to    0.35     0.31        8       24    1.24x    8.76x  run: native
+//	run: native .gz                      0.42     0.38 to    0.48     0.74      118       24    1.27x    1.27x  only unpack: .gz
+//	only unpack: .zst                    0.21     0.20 to    0.24     0.22       17       30    0.79x    4.59x  run: native
+//	run: native .zst                     0.34     0.32 to    0.38     0.61      127       30    1.63x    1.63x  only unpack: .zst
+//
+// The feeds of regions are of the same number of writes, each of which stands in all of them: two and three times as many rows to read. To hold what
+// arrived against what its origin wrote (-origin) is an eighth of the processor time, and saves as much: without it every row is a write of its own, and
+// is folded. Where keys have fifty writes (-writes 300000 -keys 6000) three regions take 1.13 times as long with it as without, where they have five
+// thousand (-keys 60) 1.05 times, and a quarter of that is the matching.
 //
 // A write takes some 385 ns of processor time, of which parsing is 105 as NDJSON and 82 as msgpack (BenchmarkParse of replay/history): so the
 // one form can't be much faster than the other. For three tenths less time a frame would have to be parsed in 16 ns.
