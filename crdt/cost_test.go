@@ -114,7 +114,7 @@ func TestWhatWaitsIsNotCopiedForEachThatIsToWait(t *testing.T) {
 			for i, seq := range seqs {
 				s.RemoveAt(clock.Dot{Node: "us", Seq: uint64(i + 1)}, "a", ofDots(clock.Dot{Node: "eu", Seq: seq}))
 			}
-		}), uint64(256*writes), order)
+		}), uint64(512*writes), order)
 		for _, seq := range seqs {
 			_, _ = s.AddAt(clock.Dot{Node: "eu", Seq: seq}, "a", clock.Vector{})
 		}
