@@ -77,8 +77,8 @@
 //	make the delta of one remove                            0.2 us, 2 allocations
 //	merge the delta of one remove                           0.3 us, 1 allocation
 //	make the delta of a write to a register
-//	in a map                                                0.6 us, 5 allocations
-//	merge it                                                0.6 us, 2 allocations
+//	in a map                                                0.6 us, 4 allocations
+//	merge it                                                0.6 us, 1 allocation
 //	AddAt on a ResetCounter of two million
 //	increments that nobody settles                          1.2-2.0 us, none but growth
 //
@@ -93,11 +93,11 @@
 //	AppendLog                             1500-1800 MB/s    230-500 MB/s
 //	a plain Go map                                          170-220 MB/s, nothing checked
 //
-// with 4 to 11 allocations in all to encode. To decode one takes an allocation for twenty short strings, and one or two for
-// each register or counter of a map. In memory an element takes, besides its own bytes:
+// with 4 to 11 allocations in all to encode. To decode one takes an allocation for twenty short strings, one for sixty
+// entries of a log, and one for each counter of a map. In memory an element takes, besides its own bytes:
 //
 //	                     a plain Go map   GSet   ORSet   RWSet   Map of MVRegister
-//	in memory            35 bytes         48     93      134     143
+//	in memory            35 bytes         48     79      110     133
 //	encoded, besides                      1      7       9       12
 //
 // Nothing else was on the machine; two figures are the least and the greatest of several runs. When others keep both processors busy, all
