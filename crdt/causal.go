@@ -124,3 +124,14 @@ func dropFrom[T any](items *ordered.List[T], dot func(*T) clock.Dot, seen *clock
 	}
 	return items.Len() < before
 }
+
+// takeFirst removes the first of some items and returns it, the zero T when there are none.
+func takeFirst[T any](items *ordered.List[T]) (first T) {
+	if items == nil || items.Len() == 0 {
+		return first
+	}
+	first = *items.First()
+	taken := false
+	items.Delete(ordered.Place{}, func(*T) bool { taken = !taken; return taken }, func(*T) bool { return true })
+	return first
+}

@@ -9,7 +9,7 @@ import (
 type dotSet struct {
 	first clock.Dot
 
-	// All of them, ascending, if there are several: else nil. Of two sets that share it only one may change.
+	// The others, ascending, all after first; nil if there are none. Of two sets that share it only one may change.
 	more *ordered.List[clock.Dot]
 }
 
@@ -18,7 +18,7 @@ func (s *dotSet) isEmpty() bool { return s.first.IsZero() }
 func (s *dotSet) len() int {
 	switch {
 	case s.more != nil:
-		return s.more.Len()
+		return 1 + s.more.Len()
 	case s.isEmpty():
 		return 0
 	}
@@ -31,72 +31,56 @@ func (s *dotSet) counts(*clock.Vector) bool { return !s.isEmpty() }
 
 // all yields the dots, ascending.
 func (s *dotSet) all(yield func(clock.Dot) bool) {
-	if s.more == nil {
-		if !s.isEmpty() {
-			yield(s.first)
-		}
-		return
+	if !s.isEmpty() && yield(s.first) && s.more != nil {
+		s.more.All(func(d *clock.Dot) bool { return yield(*d) })
 	}
-	s.more.All(func(d *clock.Dot) bool { return yield(*d) })
 }
 
-// find returns the place of a dot if there are several, and whether it is there.
-func (s *dotSet) find(d clock.Dot) (at ordered.Place, found bool) {
-	if s.more == nil {
-		return at, s.first == d
-	}
-	at = s.more.Search(func(o *clock.Dot) bool { return o.Compare(d) < 0 })
-	o := s.more.At(at)
-	return at, o != nil && *o == d
+// place returns where in more a dot is, or would be.
+func (s *dotSet) place(d clock.Dot) ordered.Place {
+	return s.more.Search(func(o *clock.Dot) bool { return o.Compare(d) < 0 })
 }
 
 func (s *dotSet) has(d clock.Dot) bool {
-	_, found := s.find(d)
-	return found
+	if s.first == d || s.more == nil {
+		return s.first == d
+	}
+	o := s.more.At(s.place(d))
+	return o != nil && *o == d
 }
 
 // insert adds a dot, which may be there already.
 func (s *dotSet) insert(d clock.Dot) {
-	at, found := s.find(d)
-	switch {
-	case found:
-	case s.isEmpty():
-		s.first = d
-	case s.more != nil:
-		s.more.Insert(at, d)
-		s.first = *s.more.First()
-	case s.first.Compare(d) < 0:
-		s.more = ordered.Pair(s.first, d)
-	default:
-		s.more = ordered.Pair(d, s.first)
+	if s.isEmpty() {
 		s.first = d
 	}
+	if s.has(d) {
+		return
+	}
+	if d.Compare(s.first) < 0 {
+		d, s.first = s.first, d
+	}
+	if s.more == nil {
+		s.more = new(ordered.List[clock.Dot])
+	}
+	s.more.Insert(s.place(d), d)
 }
 
 // drop removes the dots that are in seen.
 func (s *dotSet) drop(seen *clock.Vector) bool { return s.remove(seen, &dotSet{}) }
 
 // remove is drop of those that but has not.
-func (s *dotSet) remove(seen *clock.Vector, but *dotSet) bool {
-	if s.more == nil { // the common case
-		if seen.Has(s.first) && !but.has(s.first) {
-			*s = dotSet{}
-			return true
-		}
-		return false
+func (s *dotSet) remove(seen *clock.Vector, but *dotSet) (removed bool) {
+	if s.more != nil {
+		removed = dropFrom(s.more, func(d *clock.Dot) clock.Dot { return *d }, seen, func(d *clock.Dot) bool { return seen.Has(*d) && !but.has(*d) })
 	}
-	if !dropFrom(s.more, func(d *clock.Dot) clock.Dot { return *d }, seen, func(d *clock.Dot) bool { return seen.Has(*d) && !but.has(*d) }) {
-		return false
+	if seen.Has(s.first) && !but.has(s.first) {
+		s.first, removed = takeFirst(s.more), true
 	}
-	switch s.more.Len() {
-	case 0:
-		*s = dotSet{}
-	case 1:
-		*s = dotSet{first: *s.more.First()}
-	default:
-		s.first = *s.more.First()
+	if s.more != nil && s.more.Len() == 0 {
+		s.more = nil
 	}
-	return true
+	return removed
 }
 
 // join is the causal join: a dot lives on if both sides have it, or if one side has it and the other has never seen it.

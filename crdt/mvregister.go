@@ -33,8 +33,8 @@ type Sibling[V comparable] struct {
 type siblings[V comparable] struct {
 	first Sibling[V] // the zero Sibling when there is none
 
-	// All of them, in the order of compareSiblings, if there are several: else nil. Of two siblings that share it only one may
-	// change.
+	// The others, in the order of compareSiblings, all after first; nil if there are none. Of two siblings that share it only one
+	// may change.
 	more *ordered.List[Sibling[V]]
 }
 
@@ -88,8 +88,7 @@ func (r *MVRegister[V]) Siblings() []Sibling[V] {
 
 // Has reports whether v is one of the values, as that of the dot d.
 func (r *MVRegister[V]) Has(d clock.Dot, v V) bool {
-	_, found := r.state.body.find(Sibling[V]{d, v})
-	return found
+	return r.state.body.hasValue(Sibling[V]{d, v})
 }
 
 // Len returns the number of values.
@@ -139,29 +138,28 @@ func compareSiblings[V comparable](a, b Sibling[V]) int {
 
 // all yields the values in their order.
 func (s *siblings[V]) all(yield func(*Sibling[V]) bool) {
-	if s.more == nil {
-		if !s.isEmpty() {
-			yield(&s.first)
-		}
-		return
+	if !s.isEmpty() && yield(&s.first) && s.more != nil {
+		s.more.All(yield)
 	}
-	s.more.All(yield)
 }
 
-// find returns the place of a value if there are several, and whether it is there.
-func (s *siblings[V]) find(v Sibling[V]) (at ordered.Place, found bool) {
-	if s.more == nil {
-		return at, s.first == v && !s.isEmpty()
+// place returns where in more a value is, or would be.
+func (s *siblings[V]) place(v *Sibling[V]) ordered.Place {
+	return s.more.Search(func(o *Sibling[V]) bool { return compareSiblings(*o, *v) < 0 })
+}
+
+func (s *siblings[V]) hasValue(v Sibling[V]) bool {
+	if s.isEmpty() || s.first == v || s.more == nil {
+		return !s.isEmpty() && s.first == v
 	}
-	at = s.more.Search(func(o *Sibling[V]) bool { return compareSiblings(*o, v) < 0 })
-	o := s.more.At(at)
-	return at, o != nil && *o == v
+	o := s.more.At(s.place(&v))
+	return o != nil && *o == v
 }
 
 // has reports whether a value came with the dot.
 func (s *siblings[V]) has(d clock.Dot) bool {
-	if s.more == nil {
-		return s.first.Dot == d && !s.isEmpty()
+	if s.isEmpty() || s.first.Dot == d || s.more == nil {
+		return !s.isEmpty() && s.first.Dot == d
 	}
 	o := s.more.At(s.more.Search(func(o *Sibling[V]) bool { return o.Dot.Compare(d) < 0 }))
 	return o != nil && o.Dot == d
@@ -169,25 +167,21 @@ func (s *siblings[V]) has(d clock.Dot) bool {
 
 // insert adds a value, which may be there already.
 func (s *siblings[V]) insert(v Sibling[V]) bool {
-	if s.more != nil && compareSiblings(*s.more.Last(), v) < 0 {
-		s.more.Push(v)
+	if s.isEmpty() {
+		s.first = v
 		return true
 	}
-	at, found := s.find(v)
-	switch {
-	case found:
+	if s.hasValue(v) {
 		return false
-	case s.isEmpty():
-		s.first = v
-	case s.more != nil:
-		s.more.Insert(at, v)
-		s.first = *s.more.First()
-	case compareSiblings(s.first, v) < 0:
-		s.more = ordered.Pair(s.first, v)
-	default:
-		s.more = ordered.Pair(v, s.first)
-		s.first = v
 	}
+	if compareSiblings(v, s.first) < 0 {
+		v, s.first = s.first, v
+	}
+	if s.more == nil {
+		s.more = new(ordered.List[Sibling[V]])
+	}
+	at := s.place(&v)
+	s.more.Insert(at, v)
 	return true
 }
 
@@ -211,7 +205,7 @@ func (s *siblings[V]) isEmpty() bool { return s.first.Dot == clock.Dot{} }
 func (s *siblings[V]) len() int {
 	switch {
 	case s.more != nil:
-		return s.more.Len()
+		return 1 + s.more.Len()
 	case s.isEmpty():
 		return 0
 	}
@@ -227,7 +221,7 @@ func (s *siblings[V]) equal(other *siblings[V], _ *clock.Vector) bool {
 		return false
 	}
 	for v := range s.all {
-		if _, found := other.find(*v); !found {
+		if !other.hasValue(*v) {
 			return false
 		}
 	}
@@ -245,25 +239,16 @@ func (s *siblings[V]) dots(v clock.Vector) clock.Vector {
 func (s *siblings[V]) drop(seen *clock.Vector) bool { return s.remove(seen, &siblings[V]{}) }
 
 // remove is drop of those whose dots but has not.
-func (s *siblings[V]) remove(seen *clock.Vector, but *siblings[V]) bool {
+func (s *siblings[V]) remove(seen *clock.Vector, but *siblings[V]) (removed bool) {
 	goes := func(o *Sibling[V]) bool { return seen.Has(o.Dot) && !but.has(o.Dot) }
-	if s.more == nil {
-		if s.isEmpty() || !goes(&s.first) {
-			return false
-		}
-		*s = siblings[V]{}
-		return true
+	if s.more != nil {
+		removed = dropFrom(s.more, func(o *Sibling[V]) clock.Dot { return o.Dot }, seen, goes)
 	}
-	if !dropFrom(s.more, func(o *Sibling[V]) clock.Dot { return o.Dot }, seen, goes) {
-		return false
+	if goes(&s.first) {
+		s.first, removed = takeFirst(s.more), true
 	}
-	switch s.more.Len() {
-	case 0:
-		*s = siblings[V]{}
-	case 1:
-		*s = siblings[V]{first: *s.more.First()}
-	default:
-		s.first = *s.more.First()
+	if s.more != nil && s.more.Len() == 0 {
+		s.more = nil
 	}
-	return true
+	return removed
 }

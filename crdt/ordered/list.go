@@ -15,6 +15,12 @@ func blockOf[T any](items ...T) []T { return append(slices.Grow([]T(nil), size),
 // List is a list of items in an order that is the caller's. The zero List is empty and ready. A copy made by assignment
 // shares memory with the original: change only one of the two.
 type List[T any] struct {
+	one  []T      // the items, when they are no more than a block holds
+	many *many[T] // else
+}
+
+// many is a list of several blocks.
+type many[T any] struct {
 	blocks [][]T // Invariant: none is empty.
 	n      int
 }
@@ -22,88 +28,93 @@ type List[T any] struct {
 // Place is where an item stands, until the list changes. The zero Place is that of the first.
 type Place struct{ block, at int }
 
-// Pair returns a new list of two items, which takes one allocation.
-func Pair[T any](first, last T) *List[T] {
-	l := new(struct {
-		List[T]
-		room  [1][]T
-		items [2]T
-	})
-	l.items = [2]T{first, last}
-	l.room[0] = l.items[:]
-	l.List = List[T]{l.room[:], 2}
-	return &l.List
-}
-
 // Clone returns a copy that shares no memory with l but what its items point to.
 func (l *List[T]) Clone() List[T] {
-	copied := List[T]{slices.Clone(l.blocks), l.n}
-	for i, b := range copied.blocks {
-		copied.blocks[i] = slices.Clone(b)
+	copied := List[T]{one: slices.Clone(l.one)}
+	if l.many != nil {
+		copied.many = &many[T]{slices.Clone(l.many.blocks), l.many.n}
+		for i, b := range copied.many.blocks {
+			copied.many.blocks[i] = slices.Clone(b)
+		}
 	}
 	return copied
 }
 
 // Len returns the number of items.
-func (l *List[T]) Len() int { return l.n }
+func (l *List[T]) Len() int {
+	if l.many != nil {
+		return l.many.n
+	}
+	return len(l.one)
+}
 
 // All yields the items in their order.
 func (l *List[T]) All(yield func(*T) bool) {
-	for _, b := range l.blocks {
-		for i := range b {
-			if !yield(&b[i]) {
-				return
-			}
+	for c := l.Cursor(); c.Item() != nil; c.Next() {
+		if !yield(c.Item()) {
+			return
 		}
 	}
 }
 
-// First and Last return the first and the last item of a list that is not empty.
-func (l *List[T]) First() *T { return &l.blocks[0][0] }
+// First returns the first item of a list that is not empty.
+func (l *List[T]) First() *T {
+	if l.many != nil {
+		return &l.many.blocks[0][0]
+	}
+	return &l.one[0]
+}
 
 // Last returns the last item of a list that is not empty.
 func (l *List[T]) Last() *T {
-	b := l.blocks[len(l.blocks)-1]
+	b := l.one
+	if l.many != nil {
+		b = l.many.blocks[len(l.many.blocks)-1]
+	}
 	return &b[len(b)-1]
 }
 
 // Cursor goes through a list that does not change meanwhile.
 type Cursor[T any] struct {
-	blocks [][]T
-	at     int
+	block []T
+	at    int
+	rest  [][]T
 }
 
 // Cursor returns one that stands at the first item.
-func (l *List[T]) Cursor() Cursor[T] { return Cursor[T]{blocks: l.blocks} }
+func (l *List[T]) Cursor() Cursor[T] {
+	if l.many != nil {
+		return Cursor[T]{block: l.many.blocks[0], rest: l.many.blocks[1:]}
+	}
+	return Cursor[T]{block: l.one}
+}
 
 // Item returns the item at which c stands, nil at the end.
 func (c *Cursor[T]) Item() *T {
-	if len(c.blocks) == 0 {
+	if c.at == len(c.block) {
 		return nil
 	}
-	return &c.blocks[0][c.at]
+	return &c.block[c.at]
 }
 
 // Next goes on to the next item, of which there must be one to stand at.
 func (c *Cursor[T]) Next() {
-	if c.at++; c.at == len(c.blocks[0]) {
-		c.blocks, c.at = c.blocks[1:], 0
+	if c.at++; c.at == len(c.block) && len(c.rest) > 0 {
+		c.block, c.rest, c.at = c.rest[0], c.rest[1:], 0
 	}
 }
 
 // Equal reports whether two lists have the same items in the same order.
 func Equal[T comparable](a, b *List[T]) bool {
-	if a.n != b.n {
+	if a.Len() != b.Len() {
 		return false
 	}
 	of := b.Cursor()
-	for _, some := range a.blocks {
-		for i := range some {
-			if some[i] != *of.Item() {
-				return false
-			}
-			of.Next()
+	for v := range a.All {
+		if *v != *of.Item() {
+			return false
 		}
+		of.Next()
 	}
 	return true
 }
@@ -111,9 +122,14 @@ func Equal[T comparable](a, b *List[T]) bool {
 // Search returns the place of the first item that is not before what is looked for. Before is true of items from the first
 // to some one, and of no others.
 func (l *List[T]) Search(before func(*T) bool) (p Place) {
-	p.block = bisect(len(l.blocks), func(i int) bool { b := l.blocks[i]; return before(&b[len(b)-1]) })
-	if p.block < len(l.blocks) {
-		b := l.blocks[p.block]
+	if l.many == nil {
+		p.at = bisect(len(l.one), func(i int) bool { return before(&l.one[i]) })
+		return p
+	}
+	blocks := l.many.blocks
+	p.block = bisect(len(blocks), func(i int) bool { b := blocks[i]; return before(&b[len(b)-1]) })
+	if p.block < len(blocks) {
+		b := blocks[p.block]
 		p.at = bisect(len(b)-1, func(i int) bool { return before(&b[i]) })
 	}
 	return p
@@ -134,35 +150,60 @@ func bisect(n int, before func(i int) bool) int {
 
 // At returns the item at a place, nil at the end of the list.
 func (l *List[T]) At(p Place) *T {
-	if p.block == len(l.blocks) {
+	b := l.one
+	if l.many != nil {
+		if p.block == len(l.many.blocks) {
+			return nil
+		}
+		b = l.many.blocks[p.block]
+	}
+	if p.at == len(b) {
 		return nil
 	}
-	return &l.blocks[p.block][p.at]
+	return &b[p.at]
 }
 
-// Push puts an item at the end.
+// Push puts an item at the end. It makes room for more.
 func (l *List[T]) Push(v T) {
-	if last := len(l.blocks) - 1; last >= 0 && !isFull(l.blocks[last]) {
-		l.blocks[last] = append(l.blocks[last], v)
-		l.n++
-		return
+	switch {
+	case l.many == nil && !isFull(l.one):
+		l.one = append(l.one, v)
+	case l.many == nil:
+		l.split(Place{at: len(l.one)}, v)
+	default:
+		l.many.insert(Place{block: len(l.many.blocks)}, v)
 	}
-	l.Insert(Place{block: len(l.blocks)}, v)
 }
 
-// Insert puts an item before the one at a place, or at the end.
+// Insert puts an item before the one at a place, or at the end. It makes no more room than for that one, as long as there are few.
 func (l *List[T]) Insert(p Place, v T) {
-	l.n++
-	if len(l.blocks) == 0 { // in one allocation, for many lists get no further
-		room := new(struct {
-			blocks [1][]T
-			items  [1]T
-		})
-		room.items[0] = v
-		room.blocks[0] = room.items[:]
-		l.blocks = room.blocks[:]
-		return
+	const few = 8
+	n := len(l.one)
+	switch {
+	case l.many != nil:
+		l.many.insert(p, v)
+	case isFull(l.one):
+		l.split(p, v)
+	case n == cap(l.one) && n < few:
+		more := make([]T, n+1)
+		copy(more, l.one[:p.at])
+		more[p.at] = v
+		copy(more[p.at+1:], l.one[p.at:])
+		l.one = more
+	default:
+		l.one = slices.Insert(l.one, p.at, v)
 	}
+}
+
+// split is Insert into a list of one full block.
+func (l *List[T]) split(p Place, v T) {
+	l.many = &many[T]{[][]T{l.one}, len(l.one)}
+	l.one = nil
+	l.many.insert(p, v)
+}
+
+func (l *many[T]) insert(p Place, v T) {
+	l.n++
 	if p.at == 0 && p.block > 0 && (p.block == len(l.blocks) || !isFull(l.blocks[p.block-1])) {
 		p.block--
 		p.at = len(l.blocks[p.block])
@@ -187,28 +228,47 @@ func (l *List[T]) Insert(p Place, v T) {
 }
 
 // Delete takes out those items for which goes is true, from a place on as long as in is. It returns how many that were.
-func (l *List[T]) Delete(from Place, in, goes func(*T) bool) (n int) {
+func (l *List[T]) Delete(from Place, in, goes func(*T) bool) int {
+	if l.many == nil {
+		before := len(l.one)
+		l.one, _ = deleteFrom(l.one, from.at, in, goes)
+		return before - len(l.one)
+	}
+	n := l.many.delete(from, in, goes)
+	switch blocks := l.many.blocks; len(blocks) {
+	case 0:
+		*l = List[T]{}
+	case 1:
+		*l = List[T]{one: blocks[0]}
+	}
+	return n
+}
+
+// deleteFrom is Delete in one block. It returns what is left of it, and whether the next is to be looked at.
+func deleteFrom[T any](b []T, at int, in, goes func(*T) bool) (left []T, on bool) {
+	kept, next := at, at
+	for ; next < len(b); next++ {
+		if !in(&b[next]) {
+			return slices.Delete(b, kept, next), false
+		}
+		if goes(&b[next]) {
+			continue
+		}
+		if kept < next {
+			b[kept] = b[next]
+		}
+		kept++
+	}
+	return slices.Delete(b, kept, next), true
+}
+
+func (l *many[T]) delete(from Place, in, goes func(*T) bool) (n int) {
 	at := from.at
 	i := from.block
 	for on := true; on && i < len(l.blocks); i++ {
-		b := l.blocks[i]
-		kept, next := at, at
-		for ; next < len(b); next++ {
-			if on = in(&b[next]); !on {
-				break
-			}
-			if goes(&b[next]) {
-				continue
-			}
-			if kept < next {
-				b[kept] = b[next]
-			}
-			kept++
-		}
-		if kept < next {
-			n += next - kept
-			l.blocks[i] = slices.Delete(b, kept, next)
-		}
+		before := len(l.blocks[i])
+		l.blocks[i], on = deleteFrom(l.blocks[i], at, in, goes)
+		n += before - len(l.blocks[i])
 		at = 0
 	}
 	if n > 0 {
@@ -219,7 +279,7 @@ func (l *List[T]) Delete(from Place, in, goes func(*T) bool) (n int) {
 }
 
 // tidy takes out the blocks of a part of the list that are empty, and unites those that have become small.
-func (l *List[T]) tidy(first, end int) {
+func (l *many[T]) tidy(first, end int) {
 	kept := first
 	for i := first + 1; i < end; i++ {
 		a, b := l.blocks[kept], l.blocks[i]

@@ -28,13 +28,26 @@ func items(l *List[int]) (all []int) {
 
 // check holds the invariants.
 func check(t *testing.T, l *List[int]) {
+	if l.many == nil {
+		require.LessOrEqual(t, len(l.one), 2*size)
+		return
+	}
 	n := 0
-	for _, b := range l.blocks {
+	for _, b := range l.many.blocks {
 		require.NotEmpty(t, b)
 		require.LessOrEqual(t, len(b), 2*size)
 		n += len(b)
 	}
 	require.Equal(t, n, l.Len())
+	require.Greater(t, len(l.many.blocks), 1)
+	require.Nil(t, l.one)
+}
+
+func blocks(l *List[int]) int {
+	if l.many == nil {
+		return 1
+	}
+	return len(l.many.blocks)
 }
 
 var orders = map[string]func(n int) []int{
@@ -79,7 +92,7 @@ func TestAnInsertMovesNoMoreThanABlock(t *testing.T) {
 			}
 			check(t, &l)
 			assert.Equal(t, orders["forward"](n), items(&l))
-			assert.LessOrEqual(t, len(l.blocks), 2*n/size+1, "blocks are filled at least by half")
+			assert.LessOrEqual(t, blocks(&l), 2*n/size+1, "blocks are filled at least by half")
 		})
 	}
 }
@@ -89,7 +102,7 @@ func TestASearchComparesAsOftenAsABisectionDoes(t *testing.T) {
 	for _, v := range orders["shuffled"](100_000) {
 		asked := 0
 		at := l.Search(func(o *int) bool { asked++; return *o < v })
-		require.LessOrEqual(t, asked, bits.Len(uint(len(l.blocks)))+bits.Len(size))
+		require.LessOrEqual(t, asked, bits.Len(uint(blocks(&l)))+bits.Len(size))
 		l.Insert(at, v)
 	}
 }
@@ -118,7 +131,7 @@ func TestAListThatHasBecomeShortHasFewBlocks(t *testing.T) {
 			delete(&l)
 			check(t, &l)
 			assert.Equal(t, left, l.Len())
-			assert.LessOrEqual(t, len(l.blocks), 4*left/size+1)
+			assert.LessOrEqual(t, blocks(&l), 4*left/size+1)
 		})
 	}
 }
@@ -176,16 +189,14 @@ func TestAListAgreesWithASlice(t *testing.T) {
 	properties.TestingRun(t)
 }
 
-func TestAPairIsAListOfTwoInOneAllocation(t *testing.T) {
-	l := Pair(2, 7)
-	check(t, l)
-	assert.Equal(t, []int{2, 7}, items(l))
-	for _, v := range []int{5, 1, 9, 3} {
-		insert(l, v)
+// A list of few takes no more than a slice of them, as it was made to.
+func TestAListOfFewHasNoRoomToSpare(t *testing.T) {
+	var l List[int]
+	for i := range 8 {
+		insert(&l, 10-i)
+		assert.Len(t, l.one, cap(l.one))
 	}
-	check(t, l)
-	assert.Equal(t, []int{1, 2, 3, 5, 7, 9}, items(l))
-	assert.EqualValues(t, 1, testing.AllocsPerRun(100, func() { l = Pair(2, 7) }))
+	assert.Nil(t, l.many)
 }
 
 func TestACursorGoesThroughAList(t *testing.T) {
