@@ -160,16 +160,19 @@ func (l *AppendLog[V]) Decode(data []byte, values Codec[V], limits Limits) error
 		read.seen, r.nodes = r.vector()
 		r.seen = &read.seen
 		read.from = r.time()
-		for i := range r.groups(5) {
+		n := r.groups(5)
+		entries := make([]Entry[V], 0, r.room(n))
+		for i := range n {
 			e := Entry[V]{r.time(), r.dot(), readValue(r, values)}
-			if e.Time.Before(read.from) || i > 0 && r.err == nil && compareEntries(*read.entries.Last(), e) >= 0 {
+			if e.Time.Before(read.from) || i > 0 && r.err == nil && compareEntries(entries[i-1], e) >= 0 {
 				r.fail("entries are not in order")
 			}
 			if r.err != nil {
 				return
 			}
-			read.entries.Push(e)
+			entries = append(entries, e)
 		}
+		read.entries = ordered.Of(entries)
 	})
 	if err == nil {
 		*l = read
@@ -199,7 +202,8 @@ func (l *AppendLog[V]) insert(e Entry[V]) bool {
 }
 
 // union returns the entries of both, those before from left out.
-func union[V comparable](a, b *ordered.List[Entry[V]], from clock.Timestamp) (all ordered.List[Entry[V]]) {
+func union[V comparable](a, b *ordered.List[Entry[V]], from clock.Timestamp) ordered.List[Entry[V]] {
+	all := make([]Entry[V], 0, a.Len()+b.Len())
 	for mine, theirs := a.Cursor(), b.Cursor(); mine.Item() != nil || theirs.Item() != nil; {
 		x, y := mine.Item(), theirs.Item()
 		c := 0
@@ -221,8 +225,8 @@ func union[V comparable](a, b *ordered.List[Entry[V]], from clock.Timestamp) (al
 			x = y
 		}
 		if !x.Time.Before(from) {
-			all.Push(*x)
+			all = append(all, *x)
 		}
 	}
-	return all
+	return ordered.Of(all)
 }

@@ -93,8 +93,8 @@
 //	AppendLog                             1500-1800 MB/s    230-500 MB/s
 //	a plain Go map                                          170-220 MB/s, nothing checked
 //
-// with 4 to 11 allocations in all to encode. To decode one takes an allocation for twenty short strings, one for sixty
-// entries of a log, and one for each counter of a map. In memory an element takes, besides its own bytes:
+// with 4 to 11 allocations in all to encode. To decode one takes an allocation for twenty short strings, and one for each
+// counter of a map. In memory an element takes, besides its own bytes:
 //
 //	                     a plain Go map   GSet   ORSet   RWSet   Map of MVRegister
 //	in memory            35 bytes         48     79      110     133

@@ -28,6 +28,18 @@ type many[T any] struct {
 // Place is where an item stands, until the list changes. The zero Place is that of the first.
 type Place struct{ block, at int }
 
+// Of returns the list of some items, in whose memory it stands.
+func Of[T any](items []T) List[T] {
+	if len(items) <= size {
+		return List[T]{one: items}
+	}
+	m := &many[T]{make([][]T, 0, len(items)/size+1), len(items)}
+	for b := range slices.Chunk(items, size) { // none has room beyond, where the next one stands
+		m.blocks = append(m.blocks, b)
+	}
+	return List[T]{many: m}
+}
+
 // Clone returns a copy that shares no memory with l but what its items point to.
 func (l *List[T]) Clone() List[T] {
 	copied := List[T]{one: slices.Clone(l.one)}
@@ -165,13 +177,21 @@ func (l *List[T]) At(p Place) *T {
 
 // Push puts an item at the end. It makes room for more.
 func (l *List[T]) Push(v T) {
+	last := &l.one
+	if l.many != nil {
+		last = &l.many.blocks[len(l.many.blocks)-1]
+	}
 	switch {
-	case l.many == nil && !isFull(l.one):
-		l.one = append(l.one, v)
-	case l.many == nil:
+	case isFull(*last) && l.many == nil:
 		l.split(Place{at: len(l.one)}, v)
+		return
+	case isFull(*last):
+		l.many.blocks = append(l.many.blocks, blockOf(v))
 	default:
-		l.many.insert(Place{block: len(l.many.blocks)}, v)
+		*last = append(*last, v)
+	}
+	if l.many != nil {
+		l.many.n++
 	}
 }
 

@@ -172,6 +172,18 @@ func TestAListAgreesWithASlice(t *testing.T) {
 		for _, v := range plain {
 			again.Push(v)
 		}
+		shared := Of(slices.Clone(plain))
+		check(t, &shared)
+		if !Equal(&shared, &again) {
+			return false
+		}
+		for i := range 100 { // no block grows into the next
+			insert(&shared, i*31%4000)
+		}
+		check(t, &shared)
+		if !slices.IsSorted(items(&shared)) || shared.Len() != len(plain)+100 {
+			return false
+		}
 		copied := l.Clone()
 		if !Equal(&l, &again) || !Equal(&again, &copied) || !slices.Equal(plain, items(&l)) {
 			return false
