@@ -29,8 +29,8 @@ type Entry[V comparable] struct {
 	Value V
 }
 
-// Append adds v to the log at a time, as a write of node, and returns the delta. The error is [ErrNaN], or wraps [clock.ErrTime] for a time out of range; then
-// l has not changed.
+// Append adds v to the log at a time, as a write of node, and returns the delta. The error is [ErrNaN], or wraps
+// [clock.ErrTime] for a time out of range; then l has not changed.
 func (l *AppendLog[V]) Append(node clock.Node, t clock.Timestamp, v V) (AppendLog[V], error) {
 	d := next(&l.seen, node)
 	var delta AppendLog[V]

@@ -14,8 +14,8 @@ import (
 // What is counted here is bytes, which are the same in every run: what is copied once for each operation, be it ever so fast, takes time
 // by the square.
 
-// bytesOf returns how many bytes a function allocates.
-func bytesOf(f func()) uint64 {
+// allocated returns how many bytes a function allocates.
+func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	f()
@@ -63,14 +63,14 @@ func TestWritesThatHaveNotSeenEachOtherAreNotCopiedForEachThatComes(t *testing.T
 				register, ew, dw, or, rw = MVRegister[string]{}, EWFlag{}, DWFlag{}, ORSet[string]{}, RWSet[string]{}
 				seqs := numbers(order)
 				none := clock.Vector{}
-				assert.Less(t, bytesOf(func() {
+				assert.Less(t, allocated(func() {
 					for _, seq := range seqs {
 						c.write(clock.Dot{Node: "us", Seq: seq}, none)
 					}
 				}), uint64(512*writes), order)
 
 				// Each of the next has seen one of them, and takes its place.
-				assert.Less(t, bytesOf(func() {
+				assert.Less(t, allocated(func() {
 					for _, seq := range seqs {
 						c.write(clock.Dot{Node: "us", Seq: 2*writes + seq}, ofDots(clock.Dot{Node: "us", Seq: seq}))
 					}
@@ -98,7 +98,7 @@ func TestADeltaIsMergedWithoutACopyOfAllThatAreMissing(t *testing.T) {
 		deltas = append(deltas, writer.Enable("us")) // what came before it is lost
 		writer.Enable("eu")
 	}
-	assert.Less(t, bytesOf(func() {
+	assert.Less(t, allocated(func() {
 		for _, d := range deltas {
 			reader.Merge(d)
 		}
@@ -110,7 +110,7 @@ func TestWhatWaitsIsNotCopiedForEachThatIsToWait(t *testing.T) {
 	for _, order := range []string{"forward", "backward", "shuffled"} {
 		var s ORSet[string]
 		seqs := numbers(order)
-		assert.Less(t, bytesOf(func() {
+		assert.Less(t, allocated(func() {
 			for i, seq := range seqs {
 				s.RemoveAt(clock.Dot{Node: "us", Seq: uint64(i + 1)}, "a", ofDots(clock.Dot{Node: "eu", Seq: seq}))
 			}
@@ -156,7 +156,7 @@ func TestALogIsNotCopiedForEachShortOneThatIsMergedIntoIt(t *testing.T) {
 		}
 		deltas = append(deltas, delta)
 	}
-	assert.Less(t, bytesOf(func() {
+	assert.Less(t, allocated(func() {
 		for _, d := range deltas {
 			l.Merge(d)
 		}

@@ -61,9 +61,8 @@ func (l *live) greatest(r *Rule) *Write {
 			l.order.Push(w)
 		}
 	}
-	var start ordered.Place
 	isGone := func(w *Write) bool { return !l.register.Has(w.Dot, *w) }
-	l.order.Delete(start, isGone, isGone)
+	l.order.Delete(ordered.Place{}, isGone, isGone)
 	return l.order.First()
 }
 
