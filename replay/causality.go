@@ -96,6 +96,7 @@ func (k *key) arrange(opt *Options, t *tally) {
 	}
 	for n, list := range k.inOrder {
 		k.numbered[n] = k.order(k.nodes[n], k.numbers[n], list, t)
+		k.loosenOrder(k.numbers[n], list)
 		named, until := int32(len(list)), int32(len(list))
 		for at, i := range slices.Backward(list) {
 			k.room.tick()
@@ -207,6 +208,52 @@ func (k *key) order(node clock.Node, number uint32, list []int32, t *tally) (num
 		}
 	}
 	return numbered
+}
+
+// elsewhere returns where else than in the region that it is taken for a delete may have been made.
+func (k *key) elsewhere(o *op) []elsewhere {
+	all := k.room.elsewhere
+	if !o.taken || len(all) == 0 {
+		return nil
+	}
+	first := sortedCount(all, func(e elsewhere) bool { return e.home < o.region || e.home == o.region && e.at < o.at })
+	rest := all[first:]
+	return rest[:sortedCount(rest, func(e elsewhere) bool { return e.home == o.region && e.at == o.at })]
+}
+
+// loosenOrder takes back what the order of a node's operations told of deletes that may have been made elsewhere: those came after what had
+// arrived there, and of the others nobody knows.
+func (k *key) loosenOrder(region uint32, list []int32) {
+	if len(k.room.elsewhere) == 0 {
+		return
+	}
+	var came map[uint32]deliveries
+	first := int32(len(list)) // of those that nothing puts in order with the one at hand
+	for at, i := range slices.Backward(list) {
+		k.room.tick()
+		if int(first) > at {
+			first = int32(len(list))
+		}
+		first = min(first, k.stand[i].after)
+		for _, e := range k.elsewhere(&k.ops[i]) {
+			d, known := came[e.region]
+			if !known {
+				if came == nil {
+					came = make(map[uint32]deliveries)
+				}
+				d = k.arriveIn(e.region, list)
+				came[e.region] = d
+			}
+			arrived, _ := d.by(e.here - 1)
+			first = min(first, arrived)
+		}
+		k.stand[i].after = min(k.stand[i].after, first)
+	}
+	for _, i := range list { // what nothing puts in order with another that nothing puts in order with a third
+		k.room.tick()
+		o := &k.stand[i]
+		o.after = min(o.after, k.stand[list[o.after]].after)
+	}
 }
 
 // collide reports whether two writes of one node have one stamp, of a clock that should tell them apart, and give one field two
@@ -454,30 +501,36 @@ type deliveries struct {
 	earliest []int64 // of the operations from this one on: never falls
 }
 
-// arrive takes when each operation came, if that is known. One of which it is not came between those of its node before and after it;
-// where nobody knows which node that is, at any time.
-func (r *room) arrive(list []int32, named bool, when func(o int32) (int64, bool)) deliveries {
+// arrive takes when each operation came, if that is known. One of which it is not came between those of its node before and after it, but
+// for those that came alone; where nobody knows which node that is, at any time.
+func (r *room) arrive(list []int32, named bool, when func(o int32) (at int64, known, alone bool)) deliveries {
 	a := deliveries{latest: r.times.raw(len(list)), earliest: r.times.raw(len(list))}
 	next := int64(math.MaxInt64)
 	for at := len(list) - 1; at >= 0; at-- {
 		r.tick()
-		w, known := when(list[at])
+		w, known, alone := when(list[at])
 		a.latest[at], a.earliest[at] = w, w
 		switch {
-		case known:
+		case known && !alone:
 			next = w
+		case known:
 		case named:
 			a.latest[at], a.earliest[at] = next, math.MinInt64
 		default:
 			a.latest[at], a.earliest[at] = math.MaxInt64, math.MinInt64
 		}
 	}
-	for at := 1; at < len(list); at++ {
+	last := int64(math.MinInt64)
+	for at := range list {
 		r.tick()
 		if a.earliest[at] == math.MinInt64 && named {
-			a.earliest[at] = a.earliest[at-1]
+			a.earliest[at] = last
+		} else if _, _, alone := when(list[at]); !alone {
+			last = a.earliest[at]
 		}
-		a.latest[at] = max(a.latest[at], a.latest[at-1])
+		if at > 0 {
+			a.latest[at] = max(a.latest[at], a.latest[at-1])
+		}
 	}
 	for at := len(list) - 2; at >= 0; at-- {
 		r.tick()
@@ -523,32 +576,55 @@ func (k *key) seenDeliveries(opt *Options, i int, lo, hi []int32) Source {
 	if k.part.history.renamed { // a row that arrived shows what those had seen who wrote it
 		k.stand[i].names, k.stand[i].namesOwn = true, true
 	}
-	if k.delivered == nil {
-		k.delivered = make([][]deliveries, len(k.nodes))
-	}
-	came := k.delivered[node]
-	if came == nil {
-		came = k.room.deliveries.raw(len(k.nodes))
-		for n := range k.nodes {
-			came[n] = k.room.arrive(k.inOrder[n], true, func(o int32) (int64, bool) {
-				switch at := k.arrived(&k.ops[o], home); at {
-				case 0:
-					return math.MaxInt64, true // never
-				case unsure:
-					return 0, false
-				default:
-					return at, true
-				}
-			})
-		}
-		k.delivered[node] = came
-	}
+	came := k.deliveredTo(home, int(node))
 	for n := range k.nodes {
 		if k.part.history.came.has(k.numbers[n], home) {
 			lo[n], hi[n] = came[n].by(k.arrived(o, home) - 1)
 		}
 	}
+	for _, e := range k.elsewhere(o) {
+		came := k.deliveredTo(e.region, slices.Index(k.numbers, e.region))
+		for n := range k.nodes {
+			least, most := int32(0), int32(len(k.inOrder[n]))
+			if k.part.history.came.has(k.numbers[n], e.region) {
+				least, most = came[n].by(e.here - 1)
+			}
+			lo[n], hi[n] = min(lo[n], least), max(hi[n], most)
+		}
+	}
 	return source
+}
+
+// deliveredTo says of the operations of each node when they came in a region, which is that of a node of the key, or of none with -1.
+func (k *key) deliveredTo(region uint32, node int) []deliveries {
+	if k.delivered == nil {
+		k.delivered = make([][]deliveries, len(k.nodes))
+	}
+	if node >= 0 && k.delivered[node] != nil {
+		return k.delivered[node]
+	}
+	came := k.room.deliveries.raw(len(k.nodes))
+	for n := range k.nodes {
+		came[n] = k.arriveIn(region, k.inOrder[n])
+	}
+	if node >= 0 {
+		k.delivered[node] = came
+	}
+	return came
+}
+
+// arriveIn takes when each operation of a node came in a region.
+func (k *key) arriveIn(region uint32, list []int32) deliveries {
+	return k.room.arrive(list, true, func(o int32) (at int64, known, alone bool) {
+		switch at := k.arrived(&k.ops[o], region); at {
+		case 0:
+			return math.MaxInt64, true, false // never
+		case unsure:
+			return 0, false, false
+		default:
+			return at, true, len(k.elsewhere(&k.ops[o])) > 0
+		}
+	})
 }
 
 // seenByLag takes a stated lag: a write is seen by all once it is that old, and not before. Of one without a time nothing is known
@@ -557,8 +633,8 @@ func (k *key) seenByLag(o *op, lag time.Duration, lo, hi []int32) {
 	if k.written == nil {
 		k.written = k.room.deliveries.raw(len(k.nodes))
 		for n := range k.nodes {
-			k.written[n] = k.room.arrive(k.inOrder[n], k.nodes[n] != "", func(o int32) (int64, bool) {
-				return k.ops[o].wall, !k.ops[o].time().IsZero()
+			k.written[n] = k.room.arrive(k.inOrder[n], k.nodes[n] != "", func(o int32) (at int64, known, alone bool) {
+				return k.ops[o].wall, !k.ops[o].time().IsZero(), false
 			})
 		}
 	}

@@ -34,6 +34,7 @@ type History struct {
 	keeps  bool  // reads, and when writes were called
 
 	renamed bool // writes that arrived were named anew
+	strange bool // some were made where no export is from
 
 	lengths lengths
 
@@ -47,6 +48,7 @@ type collected struct {
 	told  tally // of reading
 	begun bool
 	from  int64    // see [history.Batch.From]
+	until int64    // see [history.Batch.Until]
 	other []string // see [history.Batch.Others]
 	calls bool     // records of it say when or in which session something was read or written
 }
@@ -270,7 +272,7 @@ func (g *group) add(h *History, shelves []shelf) error {
 	}
 	h.reads += g.reads
 	copy(h.inputs[g.first:], g.inputs)
-	h.renamed = h.renamed || slices.ContainsFunc(g.inputs, renames)
+	h.note(g.inputs)
 	for _, c := range g.all {
 		h.links.join(&c.links)
 		h.came.join(c.came)
@@ -280,11 +282,18 @@ func (g *group) add(h *History, shelves []shelf) error {
 	return cmp.Or(err, h.seqs.join(runs))
 }
 
-func renames(in collected) bool { return in.Arrivals > 0 }
+// note takes from inputs what is known of the whole history.
+func (h *History) note(inputs []collected) {
+	for i := range inputs {
+		in := &inputs[i]
+		h.renamed, h.strange = h.renamed || in.Arrivals > 0, h.strange || in.Strange > 0
+	}
+}
 
 func (in *collected) add(o *collected) {
 	in.begun, in.calls = in.begun || o.begun, in.calls || o.calls
 	in.since(o.from)
+	in.until = max(in.until, o.until)
 	in.others(o.other)
 	in.Writes += o.Writes
 	in.Reads += o.Reads
@@ -339,17 +348,25 @@ func (h *History) Apart() (input, region string) {
 	return "", ""
 }
 
-// begins returns from which time on there are exports of regions, where that is known.
-func (h *History) begins() map[string]int64 {
-	from := make(map[string]int64)
+// span is from which time on there is an export of a region, and up to which, by the clock of that region; 0 where that is not known.
+type span struct{ from, until int64 }
+
+// spans returns the spans of the exports of all regions.
+func (h *History) spans() map[string]span {
+	spans := make(map[string]span)
 	for i := range h.inputs {
-		if in := &h.inputs[i]; in.Region != "" && in.from != 0 {
-			if first, ok := from[in.Region]; !ok || in.from < first {
-				from[in.Region] = in.from
-			}
+		in := &h.inputs[i]
+		if in.Region == "" {
+			continue
 		}
+		s := spans[in.Region]
+		if in.from != 0 && (s.from == 0 || in.from < s.from) {
+			s.from = in.from
+		}
+		s.until = max(s.until, in.until)
+		spans[in.Region] = s
 	}
-	return from
+	return spans
 }
 
 // Close gives back the disk space of a history that did not fit into memory. It can't be run after that.
@@ -437,6 +454,9 @@ func (a *arrived) join(o arrived) {
 
 // has reports whether writes of a node stand in the export of a region, its own one or another.
 func (a arrived) has(node, region uint32) bool {
+	if node == 0 {
+		return false // deletes by nobody knows whom: see [key.placeDeletes]
+	}
 	_, ok := a[pair{node, region}]
 	return ok || node == region
 }
@@ -472,6 +492,7 @@ func (c *collector) add(b *history.Batch) {
 	in.begun = true
 	in.Excluded += b.Excluded
 	in.since(b.From)
+	in.until = max(in.until, b.Until)
 	in.others(b.Others)
 	in.Origins += b.Origins
 	in.NoOrigin += b.NoOrigin

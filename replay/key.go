@@ -43,6 +43,7 @@ type op struct {
 	told    int32  // the same of the delivery that says what its writer had seen, from 1; 0 when none does
 
 	hasBase   bool
+	taken     bool // a delete that nothing says the origin of: it is taken for one of the region where it stands
 	kind      merge.Kind
 	precision history.Precision
 }
@@ -177,7 +178,7 @@ func (k *key) payloadOf(slot int32, number int) *payload {
 	k.part.record(slot, &s.rec)
 	s.slot = slot
 	s.Op = merge.Op{Fields: s.Fields[:0]}
-	k.set(&s.payload, &s.rec)
+	k.set(&s.payload, &s.rec, slot)
 	return &s.payload
 }
 
@@ -187,7 +188,7 @@ func (k *key) fieldsOf(slot int32) (*merge.Op, []int32) {
 	k.part.fields(slot, &s.rec, &s.wide)
 	s.slot = slot
 	s.Op = merge.Op{Fields: s.Fields[:0]}
-	k.set(&s.payload, &s.rec)
+	k.set(&s.payload, &s.rec, slot)
 	return &s.Op, s.wide.fields
 }
 
@@ -198,7 +199,7 @@ func (k *key) fieldOf(slot, at int32, number int) *payload {
 	k.part.field(slot, at, &s.rec, &s.wide)
 	s.slot = -1 // whoever wants all of it has to read it again
 	s.Op = merge.Op{Fields: s.Fields[:0]}
-	k.set(&s.payload, &s.rec)
+	k.set(&s.payload, &s.rec, slot)
 	return &s.payload
 }
 
@@ -215,13 +216,16 @@ func (k *key) context(o *op) *context {
 }
 
 // set takes what an operation does from its record. Of p it uses the room for the fields.
-func (k *key) set(p *payload, rec *history.Record) {
+func (k *key) set(p *payload, rec *history.Record, slot int32) {
 	fields := p.Fields
 	for _, f := range rec.Fields {
 		fields = append(fields, merge.Field(f))
 	}
 	p.Op = merge.Op{Key: k.name, Kind: rec.Op, Fields: fields, ID: rec.ID,
 		Stamp: lww.Stamp{Version: rec.Version, Time: rec.Time, Node: rec.Node}}
+	if _, taken := k.room.taken[slot]; taken {
+		p.Op.Stamp.Node = clock.Node(rec.Region)
+	}
 }
 
 // add takes a record that the reader read, and its slot; it stands at a position of its export.
@@ -250,7 +254,7 @@ func (k *key) add(r *reader, rec *history.Record, slot int32, at int64) {
 	}
 	p := &k.kept[slot]
 	*p = payload{Op: merge.Op{Fields: room.fields.raw(len(rec.Fields))[:0]}}
-	k.set(p, rec)
+	k.set(p, rec, slot)
 	if rec.Knows {
 		up := k.upOf(rec)
 		p.context = &room.contexts.raw(1)[0]

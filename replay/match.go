@@ -52,6 +52,17 @@ type matches struct {
 	walls  []int64
 	firsts []int32
 	lasts  []int32
+	alones []bool
+
+	// Of deletes of which nothing says where they were made.
+	gone    []gone
+	events  []rowEvent
+	byRow   []int32   // the first delete of what an operation left, from 1
+	united  []int32   // the first of those that are one, by time
+	open    []int32   // of these, those that some region lacks
+	arrived []matched // all that arrived, with them
+	owned   []int32
+	self    []int64 // of each of own, where it stands in a region while that says nothing of what was before it; 0 for nowhere
 }
 
 // home is a node, and its operations on the key that are in the export of their region.
@@ -66,6 +77,7 @@ type arrivals struct {
 	writer, region uint32
 	came           []op
 	first, last    []int32 // see [matches]
+	alone          []bool  // see [matched]
 }
 
 // stray is a row that arrived in a region and is of no write that is known.
@@ -89,10 +101,11 @@ type image struct {
 
 // match finds out which operation each arrival is, and notes where it stands.
 func (k *key) match(opt *Options, sum *Totals, t *tally) {
+	m := &k.room.matches
 	if !k.part.history.renamed {
+		k.placeDeletes(nil, m, opt, sum)
 		return
 	}
-	m := &k.room.matches
 	if m.seed == (maphash.Seed{}) {
 		m.seed = maphash.MakeSeed()
 	}
@@ -106,6 +119,7 @@ func (k *key) match(opt *Options, sum *Totals, t *tally) {
 			k.straying(p, m)
 		}
 	}
+	came = k.placeDeletes(came, m, opt, sum)
 	for i := range m.pairs {
 		k.placeFrom(&m.pairs[i], m, opt, sum, t)
 	}
@@ -162,7 +176,8 @@ func (m *matches) homeOf(writer uint32) *home {
 // findPairs finds what arrived of each node in each region; nothing where a node and a region have operations on the key, and nothing of
 // the node arrived there.
 func (k *key) findPairs(came []op, m *matches) {
-	m.firsts, m.lasts = resized(m.firsts, len(came)), resized(m.lasts, len(came))
+	m.firsts, m.lasts, m.alones = resized(m.firsts, len(came)), resized(m.lasts, len(came)), resized(m.alones, len(came))
+	clear(m.alones)
 	m.pairs = m.pairs[:0]
 	for first, end := 0, 0; first < len(came); first = end {
 		writer, region := came[first].writer, came[first].region
@@ -170,7 +185,7 @@ func (k *key) findPairs(came []op, m *matches) {
 			k.room.tick()
 			end++
 		}
-		m.pairs = append(m.pairs, arrivals{writer, region, came[first:end], m.firsts[first:end], m.lasts[first:end]})
+		m.pairs = append(m.pairs, arrivals{writer, region, came[first:end], m.firsts[first:end], m.lasts[first:end], m.alones[first:end]})
 	}
 	some := m.pairs
 	for i := range m.homes {
@@ -232,7 +247,7 @@ func (k *key) pair(p *arrivals, m *matches, opt *Options) {
 	m.first, m.last = p.first[:0], p.last[:0]
 	k.align(p.came, m)
 	if stray := slices.Contains(m.first, -1); stray || !m.timed && !k.born(p.writer) {
-		k.loosen(p.came, m, stray, opt)
+		k.loosen(p, m, stray, opt)
 	}
 }
 
@@ -276,8 +291,10 @@ func (k *key) align(came []op, m *matches) {
 
 // loosen takes back what the order of arrivals told where some may be of no operation that is known: of those that look like others
 // nobody knows which these are, so that it is not sure that any of them arrived, or that what comes before them did. Where none is a
-// stray, there may be some that were written before the export of their origin begins, up to the first that is none for certain.
-func (k *key) loosen(came []op, m *matches, stray bool, opt *Options) {
+// stray, there may be some that were written before the export of their origin begins, up to the first that is none for certain. And
+// what follows on a stray that may have been written when that export had ended was written still later.
+func (k *key) loosen(p *arrivals, m *matches, stray bool, opt *Options) {
+	came, until, ended := p.came, k.part.spans[k.texts[p.writer]].until, false
 	m.alike = append(m.alike[:0], m.hashes...)
 	if !m.timed && len(m.own) > 0 {
 		m.alike = append(m.alike, k.imageBefore(&k.ops[m.own[0]]))
@@ -287,7 +304,9 @@ func (k *key) loosen(came []op, m *matches, stray bool, opt *Options) {
 	for j := range came {
 		k.room.tick()
 		o := &came[j]
-		if m.first[j] < 0 {
+		if m.first[j] < 0 || ended {
+			m.first[j], m.last[j] = -1, -1
+			ended = ended || o.time().IsZero() || o.wall+opt.drift()+precisionNanos[o.precision] >= until
 			continue
 		}
 		if passed {
@@ -380,15 +399,20 @@ func (k *key) straying(p *arrivals, m *matches) {
 func (k *key) placeFrom(p *arrivals, m *matches, opt *Options, sum *Totals, t *tally) {
 	h, writer, region := m.homeOf(p.writer), p.writer, p.region
 	n := len(h.own)
-	m.sure, m.may = resized(m.sure, n), resized(m.may, n)
+	m.sure, m.may, m.self = resized(m.sure, n), resized(m.may, n), resized(m.self, n)
 	for i := range n {
-		m.sure[i], m.may[i] = math.MaxInt64, math.MaxInt64
+		m.sure[i], m.may[i], m.self[i] = math.MaxInt64, math.MaxInt64, 0
 	}
 	early := int32(n) // of what is below, the export may begin too late to show that it arrived
 	next := int32(n)
 	for j := len(p.came) - 1; j >= 0; j-- {
 		k.room.tick()
 		o := &p.came[j]
+		if p.alone[j] {
+			sum.Arrivals++
+			m.self[p.last[j]], m.may[p.last[j]] = o.at, min(m.may[p.last[j]], o.at)
+			continue
+		}
 		if p.matched(j) {
 			early, next = p.last[j], min(next, p.last[j])
 			sum.Arrivals++
@@ -419,10 +443,10 @@ func (k *key) placeFrom(p *arrivals, m *matches, opt *Options, sum *Totals, t *t
 			}
 		}
 	}
-	begin, known := k.part.begins[k.texts[region]]
+	begin := k.part.spans[k.texts[region]].from
 	for i := early - 1; i >= 0; i-- {
 		k.room.tick()
-		if o := &k.ops[h.own[i]]; !known || o.time().IsZero() || o.wall <= begin+opt.drift()+precisionNanos[o.precision] {
+		if o := &k.ops[h.own[i]]; begin == 0 || o.time().IsZero() || o.wall <= begin+opt.drift()+precisionNanos[o.precision] {
 			if !k.born(region) {
 				m.may[i] = 0
 			}
@@ -433,11 +457,14 @@ func (k *key) placeFrom(p *arrivals, m *matches, opt *Options, sum *Totals, t *t
 	for i := n - 1; i >= 0; i-- { // who was shown a row had seen what its origin had written before
 		k.room.tick()
 		sure, may = min(sure, m.sure[i]), min(may, m.may[i])
-		at := may
+		here, at := sure, may
+		if m.self[i] > 0 {
+			here = min(here, m.self[i])
+		}
 		switch {
 		case may == math.MaxInt64:
 			continue // it never arrived
-		case may != sure:
+		case may != here:
 			at = unsure
 		}
 		o := &k.ops[h.own[i]]

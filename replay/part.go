@@ -14,7 +14,7 @@ import (
 type part struct {
 	history *History
 	ranks   map[string]int64
-	begins  map[string]int64 // of regions: see [History.begins]
+	spans   map[string]span // of regions
 	seed    maphash.Seed
 
 	blocks [][]byte

@@ -88,16 +88,17 @@ type savedInput struct {
 	Input
 	Findings []Finding `json:"findings,omitempty"`
 	From     int64     `json:"from,omitempty"`   // see [history.Batch.From]
+	Until    int64     `json:"until,omitempty"`  // see [history.Batch.Until]
 	Others   []string  `json:"others,omitempty"` // see [history.Batch.Others]
 	Kept     *identity `json:"kept,omitempty"`   // in a checkpoint
 }
 
 func (in *collected) saved() savedInput {
-	return savedInput{Input: in.Input, Findings: in.told.list(), From: in.from, Others: in.other}
+	return savedInput{Input: in.Input, Findings: in.told.list(), From: in.from, Until: in.until, Others: in.other}
 }
 
 func (s *savedInput) collected() collected {
-	in := collected{Input: s.Input, from: s.From, other: s.Others}
+	in := collected{Input: s.Input, from: s.From, until: s.Until, other: s.Others}
 	for _, f := range s.Findings {
 		for _, e := range f.Examples {
 			in.told.add(e, 0)
@@ -558,7 +559,7 @@ func (l *loader) into(err error) error {
 	}
 	h.reads += l.readings.reads
 	h.inputs = append(h.inputs, l.inputs...)
-	h.renamed = h.renamed || slices.ContainsFunc(l.inputs, renames)
+	h.note(l.inputs)
 	h.links.join(&l.links)
 	h.came.join(l.came)
 	runs, err := l.sequences.close()

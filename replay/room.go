@@ -26,6 +26,8 @@ type room struct {
 	echoes     []echo
 	came       []op // what arrived of the key
 	late       []late
+	elsewhere  []elsewhere        // by home and position
+	taken      map[int32]struct{} // the slots of deletes that are taken to be of the region where they stand, where payloads are read again
 	matches    matches
 	kept       slab[payload]
 	scratch    [2]scratch
@@ -100,7 +102,10 @@ func (r *room) begin(name string, ops int, p *part, keep bool) *key {
 	r.ops.reset()
 	r.stand.reset()
 	r.ranks.reset()
-	r.echoes, r.came, r.late = r.echoes[:0], r.came[:0], r.late[:0]
+	r.echoes, r.came, r.late, r.elsewhere = r.echoes[:0], r.came[:0], r.late[:0], r.elsewhere[:0]
+	if clear(r.taken); !keep && r.taken == nil {
+		r.taken = make(map[int32]struct{})
+	}
 	r.kept.reset()
 	r.scratch[0].slot, r.scratch[1].slot = -1, -1
 	r.contexts.reset()

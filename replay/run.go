@@ -163,7 +163,7 @@ func (h *History) newFolder(w *work, seed maphash.Seed) *folder {
 	h.resolve(w.opt.workers())
 	f := &folder{
 		work:   w,
-		part:   part{history: h, ranks: h.ranks(), begins: h.begins(), seed: seed},
+		part:   part{history: h, ranks: h.ranks(), spans: h.spans(), seed: seed},
 		room:   room{slots: make([]int32, len(h.names.texts)), ids: ids{seed: seed}},
 		common: newSums(&merge.Table{}, w.opt, h),
 	}
@@ -637,13 +637,29 @@ func (s *sums) nodesOf(k *key, table *merge.Table) {
 			detail := "nothing says where this write began: name the export's region or the column that holds the origin"
 			switch {
 			case node == "" && o.kind == merge.Delete && k.part.history.renamed:
-				detail = "a delete tells no column, so nothing says where it began: it counts in the export of each region that has it, at the time when it came there"
+				detail = "a delete tells no column, and what the exports of the regions show leaves open where it began: it counts in each that has it, at the time when it came there"
 			case node == "" && k.part.history.renamed:
 				detail = "the row has nothing in what -origin names, so nothing says where it was written: it counts in the export of each region that has it"
 			case node != "":
 				detail = "node " + quote(string(node)) + " is not in the table's order, so it stands below all that are"
 			}
 			s.told.keep(finding.Finding{Code: finding.UnknownNode, Place: k.place(o), Key: k.name, Detail: detail})
+		}
+	}
+	if len(k.room.elsewhere) == 0 {
+		return
+	}
+	for i := range k.ops {
+		k.room.tick()
+		o := &k.ops[i]
+		if others := k.elsewhere(o); len(others) > 0 && s.told.wants(finding.UnknownNode, k.place(o)) {
+			names := make([]string, len(others))
+			for i, e := range others {
+				names[i] = k.texts[e.region]
+			}
+			s.told.keep(finding.Finding{Code: finding.UnknownNode, Place: k.place(o), Key: k.name,
+				Detail: "a delete tells no column, and clocks may differ by more than it took to arrive: it is taken to be of " +
+					quote(k.texts[o.writer]) + ", and may be of " + strings.Join(names, " or ")})
 		}
 	}
 }

@@ -46,7 +46,7 @@ import (
 // its own, unless the application keeps the origin in a column and -origin names it, and the feed of the origin is read with
 // -region, in the same run. Then the row that arrived tells which write of its origin it is, and so what writers there had
 // seen. Feeds that are read one by one, to be converted or kept in partials, keep what arrived as writes. A delete has no such
-// column: with the feeds of several regions it counts in each, made by nobody knows whom (unknown_node); with that of one, in that.
+// column: with the feeds of several regions the row that it took away tells which of them are one, and times where it was made.
 //
 // HAZARD: tables of one name in two databases are one, but where the topic is the full name of a table (full_table_name).
 var cockroachdb = importer{name: CockroachDB, detect: isChangefeed, decode: readChangefeed}
@@ -300,12 +300,12 @@ func (c *change) read(at finding.Place, opt *Options, out *Batch) *problem {
 	if rec.Kind, rec.Key = c.kind(scanned, out), key; rec.Kind == Snapshot {
 		out.uncount(counted)
 	}
-	rec.began(origin, opt)
 	if c.deleted {
 		rec.Op = merge.Delete
 	} else {
 		rec.Fields = c.columns
 	}
+	rec.began(origin, opt)
 	if t.IsZero() {
 		if rec.Kind == Write {
 			out.count(finding.NoTime)

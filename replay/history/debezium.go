@@ -208,12 +208,12 @@ func (m *kafkaMessage) change(e *envelope, at finding.Place) *problem {
 	} else if t.IsZero() {
 		m.out.count(finding.NoTime)
 	}
-	rec.began(origin, m.opt)
 	if deleted {
 		rec.Op = merge.Delete
 	} else {
 		rec.Fields = columns
 	}
+	rec.began(origin, m.opt)
 	if !scanned {
 		rec.ID, rec.Tx = m.id(rec), m.transaction()
 	}

@@ -42,7 +42,7 @@ import (
 // each region's stream. Each write turns up in the stream of every region as a write of its own, unless the
 // application keeps the origin in an attribute and -origin names it, and the stream of the origin is read with -region. Then the item
 // that arrived tells which write of its origin it is, and so what writers there had seen. A REMOVE has no such attribute: with the
-// streams of several regions it counts in each, made by nobody knows whom (unknown_node).
+// streams of several regions the item that it took away tells which of them are one, and times in which it was made.
 //
 // HAZARD: Streams tell of a write in whole seconds, and the SequenceNumbers of two regions say nothing to each other: of writes
 // within one second that two regions made, a rule that goes by time keeps one by chance, and it counts as a coin toss. In

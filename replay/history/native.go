@@ -83,7 +83,7 @@ func (p *parser) line(line []byte, at finding.Place, torn bool, out *Batch) {
 // admit leaves those of the records from first on out that the caller wants left out.
 func (p *parser) admit(first int, out *Batch) {
 	if out.region != "" && p.opt.exchanged() {
-		out.begin(out.Records[first:])
+		out.span(out.Records[first:])
 	}
 	if p.opt.Exclude == nil {
 		return

@@ -57,7 +57,7 @@ type Options struct {
 	// fields are tells which write of the export in which that is at home, and where it stands tells what had arrived before it: from
 	// where that export begins, so that the exports of all regions should begin together. Where nothing follows from that (Spanner,
 	// Kinesis) it is counted as a duplicate. Where the origin's export is not read, it is the write itself. With an Origin and the
-	// exports of several regions, a record that is neither at home nor arrived has no Region.
+	// exports of several regions, a record that is neither at home nor arrived has no Region, but for a delete that says nothing of its origin.
 	Regions []string
 
 	// Memory is about how many bytes whoever keeps the records may use; 0 is [DefaultMemory], and less than 0 is without

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
@@ -167,7 +168,7 @@ func (o *Options) exchanged() bool {
 
 // began says of a record, which is in the export of a region, where it began: of a write that is at home in another one of which the
 // export is read, that it arrived. What nothing says is "", and of what is neither at home nor arrived nothing follows from where it
-// stands.
+// stands; but a delete, which tells no column, did come about there or arrive.
 func (rec *Record) began(origin clock.Node, opt *Options) {
 	exchanged := opt.exchanged()
 	if rec.Node = origin; origin == "" && !exchanged {
@@ -176,19 +177,24 @@ func (rec *Record) began(origin clock.Node, opt *Options) {
 	switch {
 	case rec.Kind == Write && opt.arrived(origin, rec.Region):
 		rec.Kind = Arrival
-	case exchanged && string(origin) != rec.Region:
+	case exchanged && string(origin) != rec.Region && (origin != "" || rec.Op != merge.Delete):
 		rec.Region = ""
 	}
 }
 
-// begin notes the earliest time of records of a region's export by the clock of that region.
-func (b *Batch) begin(records []Record) {
+// span notes the earliest and the latest time of records of a region's export by the clock of that region.
+func (b *Batch) span(records []Record) {
 	for i := range records {
 		rec := &records[i]
-		switch {
-		case rec.Time.IsZero(), rec.Precision == NoTime, rec.Kind == Snapshot, rec.Kind == Write && string(rec.Node) != b.region:
-		case b.From == 0, rec.Time.Wall < b.From:
-			b.From = rec.Time.Wall
+		if rec.Time.IsZero() || rec.Precision == NoTime || rec.Kind == Snapshot {
+			continue
+		}
+		wall, nameless := rec.Time.Wall, rec.Node == "" && rec.Region != ""
+		if rec.Kind != Write || string(rec.Node) == b.region || nameless {
+			b.Until = max(b.Until, wall)
+		}
+		if (rec.Kind != Write || string(rec.Node) == b.region) && (b.From == 0 || wall < b.From) {
+			b.From = wall
 		}
 	}
 }
