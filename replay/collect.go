@@ -35,6 +35,7 @@ type History struct {
 
 	renamed bool // writes that arrived were named anew
 	strange bool // some were made where no export is from
+	deletes bool // some deletes say nothing of where they were made, but stand in the export of a region
 
 	lengths lengths
 
@@ -275,7 +276,7 @@ func (g *group) add(h *History, shelves []shelf) error {
 	h.note(g.inputs)
 	for _, c := range g.all {
 		h.links.join(&c.links)
-		h.came.join(c.came)
+		h.arrive(c.came)
 	}
 	g.all = nil
 	runs, err := g.seqs.close()
@@ -287,6 +288,14 @@ func (h *History) note(inputs []collected) {
 	for i := range inputs {
 		in := &inputs[i]
 		h.renamed, h.strange = h.renamed || in.Arrivals > 0, h.strange || in.Strange > 0
+	}
+}
+
+// arrive takes what is known of which nodes have writes in which exports.
+func (h *History) arrive(came arrived) {
+	h.came.join(came)
+	for p := range came {
+		h.deletes = h.deletes || p[0] == 0
 	}
 }
 

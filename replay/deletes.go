@@ -76,6 +76,9 @@ type elsewhere struct {
 // of which nobody knows where they were made are left as if they stood nowhere.
 func (k *key) placeDeletes(came []op, m *matches, opt *Options, sum *Totals) []op {
 	h := k.part.history
+	if !h.deletes {
+		return came
+	}
 	m.gone = m.gone[:0]
 	for i := range k.ops {
 		k.room.tick()

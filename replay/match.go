@@ -103,7 +103,7 @@ type image struct {
 func (k *key) match(opt *Options, sum *Totals, t *tally) {
 	m := &k.room.matches
 	if !k.part.history.renamed {
-		k.placeDeletes(nil, m, opt, sum)
+		k.placeDeletes(nil, m, opt, sum) // takes back where they stand
 		return
 	}
 	if m.seed == (maphash.Seed{}) {

@@ -12,6 +12,9 @@ import (
 // What is read of a document does not depend on how many like it came before: of a feed in which most are alike, all that is
 // read is what is read of each document by itself.
 func TestDocumentsThatAreAlikeAreReadLikeOthers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and one goroutine")
+	}
 	r := rand.New(rand.NewPCG(3, 4))
 	values := []string{`1`, `"a"`, `null`, `"\u00e9"`, `"é"`, `"\n"`, `{"x":1}`, `-0.5e3`, `[1,2]`, `"` + strings.Repeat("long", 9) + `"`}
 	oddities := []string{"01", "\"\xff\"", `{"x":1,"x":2}`, `1}`, `1`, `"updated":`}

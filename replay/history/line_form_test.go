@@ -68,6 +68,9 @@ func (d drawn) members() []string {
 }
 
 func TestLinesOfOneFormAreReadLikeAllOthers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and one goroutine")
+	}
 	for _, line := range quickLines {
 		for _, other := range quickLines {
 			if strings.HasPrefix(line+other, "{") && !strings.Contains(line+other, "\n") {

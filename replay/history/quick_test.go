@@ -133,6 +133,9 @@ func requireQuickPlain(t require.TestingT, lines []string, plain bool) (quick in
 }
 
 func TestQuickLinesAreReadLikeAllOthers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and one goroutine")
+	}
 	require.Equal(t, 32, requireQuick(t, quickLines))
 	for _, line := range quickLines { // each behind each, for what is remembered of the line before
 		for _, before := range quickLines {
@@ -144,6 +147,9 @@ func TestQuickLinesAreReadLikeAllOthers(t *testing.T) {
 // The frames that a writer makes of all that lines hold, and what mutilates them, are read quickly as they are read
 // generally.
 func TestQuickFramesAreReadLikeAllOthers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and one goroutine")
+	}
 	quick := 0
 	var all [][]byte
 	for _, line := range append(quickLines, `{"key":"k","value":18446744073709551615,"node":"eu","id":"a\"b","version":18446744073709551615}`) {
