@@ -72,12 +72,12 @@ type elsewhere struct {
 	here   int64 // where it stands in this one
 }
 
-// placeDeletes finds out which deletes are one, gives it the region where it was made, and returns all that arrived, with them. The others
-// of which nobody knows where they were made are left as if they stood nowhere.
-func (k *key) placeDeletes(came []op, m *matches, opt *Options, sum *Totals) []op {
+// placeDeletes finds out which deletes are one, gives it the region where it was made, and adds the others to what arrived. Those of
+// which nobody knows where they were made are left as if they stood nowhere.
+func (k *key) placeDeletes(m *matches, opt *Options, sum *Totals) {
 	h := k.part.history
 	if !h.deletes {
-		return came
+		return
 	}
 	m.gone = m.gone[:0]
 	for i := range k.ops {
@@ -97,7 +97,7 @@ func (k *key) placeDeletes(came []op, m *matches, opt *Options, sum *Totals) []o
 		m.gone = append(m.gone, g)
 	}
 	if len(m.gone) == 0 {
-		return came
+		return
 	}
 	k.findRows(m)
 	slices.SortFunc(m.gone, func(a, b gone) int {
@@ -122,7 +122,7 @@ func (k *key) placeDeletes(came []op, m *matches, opt *Options, sum *Totals) []o
 	})
 	sum.Writes -= k.dropTaken()
 	k.renumber(rows, m)
-	return k.joinArrivals(came, m)
+	k.joinArrivals(m)
 }
 
 // findRows finds which operation left each row that was deleted.
@@ -438,21 +438,20 @@ func (k *key) renumber(rows int, m *matches) {
 	}
 }
 
-// joinArrivals returns all that arrived in its order, and divides it by origin and region.
-func (k *key) joinArrivals(came []op, m *matches) []op {
+// joinArrivals puts all that arrived in order, and divides it by origin and region.
+func (k *key) joinArrivals(m *matches) {
 	slices.SortFunc(m.arrived, func(a, b matched) int {
 		k.room.tick()
 		return cmp.Or(cmp.Compare(k.texts[a.writer], k.texts[b.writer]), cmp.Compare(k.texts[a.region], k.texts[b.region]), cmp.Compare(a.at, b.at))
 	})
-	came = came[:0]
+	k.room.came = k.room.came[:0]
 	for j := range m.arrived {
 		k.room.tick()
-		came = append(came, m.arrived[j].op)
+		k.room.came = append(k.room.came, m.arrived[j].op)
 	}
-	k.findPairs(came, m)
+	k.findPairs(k.room.came, m)
 	for j := range m.arrived {
 		k.room.tick()
 		m.firsts[j], m.lasts[j], m.alones[j] = m.arrived[j].first, m.arrived[j].last, m.arrived[j].alone
 	}
-	return came
 }

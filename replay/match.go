@@ -103,7 +103,7 @@ type image struct {
 func (k *key) match(opt *Options, sum *Totals, t *tally) {
 	m := &k.room.matches
 	if !k.part.history.renamed {
-		k.placeDeletes(nil, m, opt, sum) // takes back where they stand
+		k.placeDeletes(m, opt, sum) // takes back where they stand
 		return
 	}
 	if m.seed == (maphash.Seed{}) {
@@ -119,7 +119,7 @@ func (k *key) match(opt *Options, sum *Totals, t *tally) {
 			k.straying(p, m)
 		}
 	}
-	came = k.placeDeletes(came, m, opt, sum)
+	k.placeDeletes(m, opt, sum)
 	for i := range m.pairs {
 		k.placeFrom(&m.pairs[i], m, opt, sum, t)
 	}
