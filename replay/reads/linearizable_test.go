@@ -270,6 +270,9 @@ func intervals(n int, each func(ends [][2]int64)) {
 }
 
 func TestEveryHistoryOfFourOperationsIsJudgedAlikeInThreeWays(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and one goroutine")
+	}
 	count, wrong := 0, 0
 	for n := 1; n <= 4; n++ {
 		shapes(n, func(acts []act) {
@@ -309,6 +312,9 @@ func TestEveryHistoryOfFourOperationsIsJudgedAlikeInThreeWays(t *testing.T) {
 // A delete and a version that came after the read were taken for what it saw, and a strong read was stale because an eventual one
 // had seen something else.
 func TestChecksAgreeOnRandomHistories(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and one goroutine")
+	}
 	for name, mixed := range map[string]mix{"writes": {}, "deletes": {deletes: true}, "versions": {versions: true}, "levels": {levels: true},
 		"all": {true, true, true}} {
 		t.Run(name, func(t *testing.T) {
