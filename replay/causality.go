@@ -559,7 +559,7 @@ func (k *key) seenDeliveries(opt *Options, i int, lo, hi []int32) Source {
 	home := o.writer
 	source := Deliveries
 	for n := range k.nodes {
-		if !k.part.history.came.has(k.numbers[n], home) {
+		if !k.part.came.has(k.numbers[n], home) {
 			source = Unknown
 		}
 	}
@@ -578,7 +578,7 @@ func (k *key) seenDeliveries(opt *Options, i int, lo, hi []int32) Source {
 	}
 	came := k.deliveredTo(home, int(node))
 	for n := range k.nodes {
-		if k.part.history.came.has(k.numbers[n], home) {
+		if k.part.came.has(k.numbers[n], home) {
 			lo[n], hi[n] = came[n].by(k.arrived(o, home) - 1)
 		}
 	}
@@ -586,7 +586,7 @@ func (k *key) seenDeliveries(opt *Options, i int, lo, hi []int32) Source {
 		came := k.deliveredTo(e.region, slices.Index(k.numbers, e.region))
 		for n := range k.nodes {
 			least, most := int32(0), int32(len(k.inOrder[n]))
-			if k.part.history.came.has(k.numbers[n], e.region) {
+			if k.part.came.has(k.numbers[n], e.region) {
 				least, most = came[n].by(e.here - 1)
 			}
 			lo[n], hi[n] = min(lo[n], least), max(hi[n], most)

@@ -824,7 +824,7 @@ func (c *cell) diverged() int64 {
 			note(c.key.room.echoes[at-1].region, c.key.room.echoes[at-1].at, i)
 		}
 	}
-	came := c.key.part.history.came
+	came := c.key.part.came
 	tells := func(region uint32) bool { // of all writers of the cell whose writes stand in some export
 		for i := range c.op {
 			if o := c.opOf(i); o.region > 0 && !came.has(o.writer, region) {

@@ -50,6 +50,7 @@ type collected struct {
 	begun bool
 	from  int64    // see [history.Batch.From]
 	until int64    // see [history.Batch.Until]
+	home  bool     // see [history.Batch.Home]
 	other []string // see [history.Batch.Others]
 	calls bool     // records of it say when or in which session something was read or written
 }
@@ -302,7 +303,7 @@ func (h *History) arrive(came arrived) {
 func (in *collected) add(o *collected) {
 	in.begun, in.calls = in.begun || o.begun, in.calls || o.calls
 	in.since(o.from)
-	in.until = max(in.until, o.until)
+	in.until, in.home = max(in.until, o.until), in.home || o.home
 	in.others(o.other)
 	in.Writes += o.Writes
 	in.Reads += o.Reads
@@ -358,7 +359,33 @@ func (h *History) Apart() (input, region string) {
 }
 
 // span is from which time on there is an export of a region, and up to which, by the clock of that region; 0 where that is not known.
-type span struct{ from, until int64 }
+type span struct {
+	from, until int64
+	home        bool // it has rows that were written there
+}
+
+// arrivals returns which nodes have writes in which exports, where those of others arrive. Of a region that did nothing but delete no export has a
+// row, and those that tell of what arrived tell of its deletes too.
+func (h *History) arrivals() arrived {
+	if !h.renamed || !h.deletes {
+		return h.came
+	}
+	came := maps.Clone(h.came)
+	spans := h.spans()
+	for to := range spans {
+		in := uint32(h.names.of(to))
+		tells := false
+		for p := range h.came {
+			tells = tells || p[0] > 0 && p[1] == in
+		}
+		for from, s := range spans {
+			if tells && from != to && !s.home {
+				came[pair{uint32(h.names.of(from)), in}] = struct{}{}
+			}
+		}
+	}
+	return came
+}
 
 // spans returns the spans of the exports of all regions.
 func (h *History) spans() map[string]span {
@@ -372,7 +399,7 @@ func (h *History) spans() map[string]span {
 		if in.from != 0 && (s.from == 0 || in.from < s.from) {
 			s.from = in.from
 		}
-		s.until = max(s.until, in.until)
+		s.until, s.home = max(s.until, in.until), s.home || in.home
 		spans[in.Region] = s
 	}
 	return spans
@@ -501,7 +528,7 @@ func (c *collector) add(b *history.Batch) {
 	in.begun = true
 	in.Excluded += b.Excluded
 	in.since(b.From)
-	in.until = max(in.until, b.Until)
+	in.until, in.home = max(in.until, b.Until), in.home || b.Home
 	in.others(b.Others)
 	in.Origins += b.Origins
 	in.NoOrigin += b.NoOrigin

@@ -108,7 +108,7 @@ func (f *folder) pick(from *shelf, name string, rest *filler, alike *alike, use 
 	}
 	defer func() { err = cmp.Or(err, memory.close()) }()
 	return guarded(func() error {
-		p := part{history: f.part.history, ranks: f.part.ranks, spans: f.part.spans, spots: listOf[spot](memory, count)[:0]}
+		p := part{history: f.part.history, ranks: f.part.ranks, spans: f.part.spans, came: f.part.came, spots: listOf[spot](memory, count)[:0]}
 		if err := store.each(from, func(b []byte) error { return p.pick(b, name, size, memory, rest, alike) }); err != nil {
 			return err
 		}

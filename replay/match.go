@@ -191,7 +191,7 @@ func (k *key) findPairs(came []op, m *matches) {
 	for i := range m.homes {
 		for j := range m.homes {
 			writer, region := m.homes[i].writer, m.homes[j].writer
-			if i != j && k.part.history.came.has(writer, region) &&
+			if i != j && k.part.came.has(writer, region) &&
 				!slices.ContainsFunc(some, func(p arrivals) bool { return p.writer == writer && p.region == region }) {
 				m.pairs = append(m.pairs, arrivals{writer: writer, region: region})
 			}

@@ -54,6 +54,7 @@ type rowWorld struct {
 	on      map[int]int   // of a row, how many deletes are on their way
 	twins   bool          // sites may delete a row that another has deleted
 	came    map[int64]int // by when something arrived, which write it is
+	cleaner bool          // the last site does nothing but delete
 	skew    time.Duration // by how much a site's clock may be wrong, either way
 }
 
@@ -89,7 +90,7 @@ func (w *rowWorld) play(r *rand.Rand, sites, rows, writes, values int, cut bool)
 			plan(start+r.Int64N(span), func(at int64) {
 				row := r.IntN(rows)
 				values := values
-				if w.deletes > 0 && r.IntN(100) < w.deletes {
+				if cleans := w.cleaner && s == sites-1; cleans || w.deletes > 0 && r.IntN(100) < w.deletes {
 					if here := w.sites[s].rows[row]; here.gone() || w.on[row] > 0 && !w.twins {
 						return
 					}
@@ -351,6 +352,7 @@ func TestDeletesAreFoundWhereTheyWereMade(t *testing.T) {
 	for _, test := range []struct {
 		skew, drift time.Duration
 		twins       bool // regions may delete the same row
+		cleaner     bool // one region does nothing but delete
 		apart       bool // exports begin and end at different times
 		exact       int  // out of a hundred, at least
 	}{
@@ -359,6 +361,7 @@ func TestDeletesAreFoundWhereTheyWereMade(t *testing.T) {
 		{skew: time.Second, drift: 2 * time.Second, exact: 95},
 		{drift: 2 * time.Second, twins: true},
 		{drift: 2 * time.Second, apart: true, exact: 50},
+		{drift: time.Nanosecond, cleaner: true, exact: 97},
 	} {
 		exact, open, placed, nobodys := 0, 0, 0, 0
 		for seed := range uint64(120) {
@@ -367,7 +370,7 @@ func TestDeletesAreFoundWhereTheyWereMade(t *testing.T) {
 			if seed%2 > 0 {
 				values = 1_000_000_000
 			}
-			w := &rowWorld{deletes: 20, twins: test.twins, skew: test.skew}
+			w := &rowWorld{deletes: 20, twins: test.twins, cleaner: test.cleaner, skew: test.skew}
 			w.play(r, 2+int(seed/2%2), 1+r.IntN(4), 30, values, seed%4 > 0)
 			truth := map[int64]*rowWrite{}
 			for i := range w.writes {

@@ -15,6 +15,7 @@ type part struct {
 	history *History
 	ranks   map[string]int64
 	spans   map[string]span // of regions
+	came    arrived
 	seed    maphash.Seed
 
 	blocks [][]byte

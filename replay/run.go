@@ -163,7 +163,7 @@ func (h *History) newFolder(w *work, seed maphash.Seed) *folder {
 	h.resolve(w.opt.workers())
 	f := &folder{
 		work:   w,
-		part:   part{history: h, ranks: h.ranks(), spans: h.spans(), seed: seed},
+		part:   part{history: h, ranks: h.ranks(), spans: h.spans(), came: h.arrivals(), seed: seed},
 		room:   room{slots: make([]int32, len(h.names.texts)), ids: ids{seed: seed}},
 		common: newSums(&merge.Table{}, w.opt, h),
 	}
@@ -673,7 +673,7 @@ func (s *sums) clocks(k *key, opt *Options) {
 	}
 	// A stated lag tells what was seen of the nodes of which no deliveries are known.
 	lags := func(i, n int) bool {
-		return k.stand[i].source == Lag && !k.part.history.came.has(k.numbers[n], k.ops[i].writer)
+		return k.stand[i].source == Lag && !k.part.came.has(k.numbers[n], k.ops[i].writer)
 	}
 	if len(k.nodes) < 2 || !k.any(tells) {
 		return

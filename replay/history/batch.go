@@ -31,6 +31,7 @@ type Batch struct {
 	Others   []string // some of the regions that those of Strange name: up to [MostOthers], each once
 	From     int64    // the earliest time that the export of a region has for what is written or arrives in it, where arrivals are told; 0 for none
 	Until    int64    // the latest, of deletes too of which nothing says where they were made
+	Home     bool     // whether it has rows that were written in that region
 	Lines    int64    // lines that end in the chunk; frames of a msgpack stream
 	Bytes    int64    // of the chunk, unpacked
 

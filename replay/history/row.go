@@ -189,11 +189,11 @@ func (b *Batch) span(records []Record) {
 		if rec.Time.IsZero() || rec.Precision == NoTime || rec.Kind == Snapshot {
 			continue
 		}
-		wall, nameless := rec.Time.Wall, rec.Node == "" && rec.Region != ""
-		if rec.Kind != Write || string(rec.Node) == b.region || nameless {
+		wall, home := rec.Time.Wall, rec.Kind == Write && string(rec.Node) == b.region
+		if b.Home = b.Home || home; home || rec.Kind != Write || rec.Node == "" && rec.Region != "" {
 			b.Until = max(b.Until, wall)
 		}
-		if (rec.Kind != Write || string(rec.Node) == b.region) && (b.From == 0 || wall < b.From) {
+		if (home || rec.Kind != Write) && (b.From == 0 || wall < b.From) {
 			b.From = wall
 		}
 	}
