@@ -354,8 +354,12 @@ func (k *key) seen(opt *Options, i int, lo, hi []int32) Source {
 		k.seenByLag(o, opt.Lag, lo, hi)
 		return Lag
 	}
+	made, known := k.room.vague[o.slot]
 	for n := range k.nodes {
 		lo[n], hi[n] = 0, int32(len(k.inOrder[n]))
+		if known { // no clock is that far ahead
+			_, hi[n] = k.writtenBy(n).by(made.to)
+		}
 	}
 	return Unknown
 }
@@ -576,6 +580,9 @@ func (k *key) seenDeliveries(opt *Options, i int, lo, hi []int32) Source {
 	if k.part.history.renamed { // a row that arrived shows what those had seen who wrote it
 		k.stand[i].names, k.stand[i].namesOwn = true, true
 	}
+	if len(k.room.vague) > 0 && k.nodes[0] == "" && !o.time().IsZero() {
+		hi[0] = k.mostOfNobody(o)
+	}
 	came := k.deliveredTo(home, int(node))
 	for n := range k.nodes {
 		if k.part.came.has(k.numbers[n], home) {
@@ -630,6 +637,13 @@ func (k *key) arriveIn(region uint32, list []int32) deliveries {
 // seenByLag takes a stated lag: a write is seen by all once it is that old, and not before. Of one without a time nothing is known
 // but that it was made between those of its node before and after it that have one.
 func (k *key) seenByLag(o *op, lag time.Duration, lo, hi []int32) {
+	for n := range k.nodes {
+		lo[n], hi[n] = k.writtenBy(n).by(o.wall - int64(lag))
+	}
+}
+
+// writtenBy says of the operations of a node when they were made.
+func (k *key) writtenBy(node int) deliveries {
 	if k.written == nil {
 		k.written = k.room.deliveries.raw(len(k.nodes))
 		for n := range k.nodes {
@@ -638,9 +652,21 @@ func (k *key) seenByLag(o *op, lag time.Duration, lo, hi []int32) {
 			})
 		}
 	}
-	for n := range k.nodes {
-		lo[n], hi[n] = k.written[n].by(o.wall - int64(lag))
+	return k.written[node]
+}
+
+// mostOfNobody returns how many of the deletes of which nobody knows where they were made the writer of an operation may have seen: none
+// that was made later by any clock.
+func (k *key) mostOfNobody(o *op) int32 {
+	if k.unowned == nil {
+		k.unowned = k.room.deliveries.raw(1)
+		k.unowned[0] = k.room.arrive(k.inOrder[0], false, func(o int32) (at int64, known, alone bool) {
+			made, known := k.room.vague[k.ops[o].slot]
+			return made.from, known, false
+		})
 	}
+	_, most := k.unowned[0].by(o.wall)
+	return most
 }
 
 // close draws the conclusions from what is known. Who had seen an operation had seen all that it had seen: each round

@@ -72,6 +72,9 @@ type elsewhere struct {
 	here   int64 // where it stands in this one
 }
 
+// vague is between which times a delete was made of which nobody knows where, by any clock.
+type vague struct{ from, to int64 }
+
 // placeDeletes finds out which deletes are one, gives it the region where it was made, and adds the others to what arrived. Those of
 // which nobody knows where they were made are left as if they stood nowhere.
 func (k *key) placeDeletes(m *matches, opt *Options, sum *Totals) {
@@ -331,8 +334,20 @@ func (k *key) settleIn(first int32, m *matches) {
 	}
 	if !known {
 		for i := first + 1; i > 0; i = m.gone[i-1].next {
-			o := &k.ops[m.gone[i-1].op]
+			g := &m.gone[i-1]
+			o := &k.ops[g.op]
 			o.region, o.at = 0, 0
+			if k.room.vague == nil {
+				k.room.vague = make(map[int32]vague)
+			}
+			made := vague{math.MinInt64, math.MaxInt64}
+			if g.from > math.MinInt64 {
+				made.from = g.from - 2*g.slack
+			}
+			if g.wall < math.MaxInt64 {
+				made.to = g.wall + 2*g.slack
+			}
+			k.room.vague[o.slot] = made
 		}
 		return
 	}

@@ -27,6 +27,7 @@ type room struct {
 	came       []op // what arrived of the key
 	late       []late
 	elsewhere  []elsewhere        // by home and position
+	vague      map[int32]vague    // by slot: of deletes of which nobody knows where they were made
 	taken      map[int32]struct{} // the slots of deletes that are taken to be of the region where they stand, where payloads are read again
 	matches    matches
 	kept       slab[payload]
@@ -103,6 +104,7 @@ func (r *room) begin(name string, ops int, p *part, keep bool) *key {
 	r.stand.reset()
 	r.ranks.reset()
 	r.echoes, r.came, r.late, r.elsewhere = r.echoes[:0], r.came[:0], r.late[:0], r.elsewhere[:0]
+	clear(r.vague)
 	if clear(r.taken); !keep && r.taken == nil {
 		r.taken = make(map[int32]struct{})
 	}

@@ -33,8 +33,6 @@ func (w *workload) checkRegions() error {
 		return fmt.Errorf("-regions %d: want 2 to %d", w.regions, mostRegions)
 	case !slices.Contains(replicated, w.form):
 		return fmt.Errorf("-regions and -form %s: want one of %s", w.form, join(replicated))
-	case w.deletes != 0:
-		return errors.New("-regions and -deletes: a delete does not say where it was made")
 	}
 	return nil
 }
@@ -103,7 +101,11 @@ func (w *workload) generateFeeds(to []io.Writer) error {
 	now := begin
 	for range w.writes {
 		now += 1000 * (1 + r.Int64N(2*pace))
-		world.Write(r.IntN(w.regions), choose(), now, func(*feeds.Row[int64]) int64 { return r.Int64N(1 << 40) })
+		region, key := r.IntN(w.regions), choose()
+		if w.deletes > 0 && r.Float64() < w.deletes && world.Delete(region, key, now) {
+			continue
+		}
+		world.Write(region, key, now, func(*feeds.Row[int64]) int64 { return r.Int64N(1 << 40) })
 	}
 	world.Until(math.MaxInt64)
 	for _, f := range all {
@@ -154,7 +156,7 @@ func (f *feed) close() error {
 // append appends a change in the form of the feed.
 func (f *feed) append(line []byte, c *feeds.Change[int64]) []byte {
 	image := func(o *feeds.Row[int64]) string {
-		if o == nil {
+		if o == nil || o.Gone {
 			return ""
 		}
 		return rowText(c.Key, o.Value, regionName(o.Origin))

@@ -11,12 +11,13 @@ type Row[R any] struct {
 	Value  R
 	Origin int   // the region where it was written last
 	At     int64 // and when, in nanoseconds since 1970
+	Gone   bool  // it was deleted then, and nothing is in it
 }
 
 // Change is an entry of a feed: a row that was written in a region, or arrived there.
 type Change[R any] struct {
 	Region, Key int
-	Before, Now *Row[R] // Before is nil for a new row
+	Before, Now *Row[R] // Before is nil where no row was
 	At          int64   // when this region has it
 }
 
@@ -45,11 +46,32 @@ func New[R any](regions int) *World[R] {
 // made at later times.
 func (w *World[R]) Write(region, key int, at int64, value func(was *Row[R]) R) {
 	w.Until(at)
-	row := &Row[R]{value(w.rows[region][key]), region, at}
-	w.put(region, key, row, at)
+	w.change(region, key, &Row[R]{Value: value(w.there(region, key)), Origin: region, At: at})
+}
+
+// Delete has a region delete a row in the same manner. It reports whether there was one.
+func (w *World[R]) Delete(region, key int, at int64) bool {
+	w.Until(at)
+	if w.there(region, key) == nil {
+		return false
+	}
+	w.change(region, key, &Row[R]{Origin: region, At: at, Gone: true})
+	return true
+}
+
+// there returns the row that a region has; nil for none.
+func (w *World[R]) there(region, key int) *Row[R] {
+	if row := w.rows[region][key]; row != nil && !row.Gone {
+		return row
+	}
+	return nil
+}
+
+func (w *World[R]) change(region, key int, row *Row[R]) {
+	w.put(region, key, row, row.At)
 	for to := range w.rows {
 		if to != region {
-			heap.Push(&w.way, arrival[R]{w.Arrives(region, to, at), to, key, row})
+			heap.Push(&w.way, arrival[R]{w.Arrives(region, to, row.At), to, key, row})
 		}
 	}
 }
@@ -65,9 +87,11 @@ func (w *World[R]) Until(at int64) {
 }
 
 func (w *World[R]) put(region, key int, row *Row[R], at int64) {
-	before := w.rows[region][key]
+	before := w.there(region, key)
 	w.rows[region][key] = row
-	w.Tell(&Change[R]{region, key, before, row, at})
+	if before != nil || !row.Gone { // that a row is deleted which is not there shows nowhere
+		w.Tell(&Change[R]{region, key, before, row, at})
+	}
 }
 
 // arrival is a row on its way to a region.
