@@ -72,7 +72,8 @@ const readingHelp = `  -region NAME=FILE   read FILE as the export of a region: 
 // replayingHelp is of the flags that all commands but convert take.
 var replayingHelp = `  -lag DURATION       how long a write takes to be seen by other nodes, where the history doesn't say; as in 250ms
   -skew DURATION      how far the clocks of two nodes differ at least, besides what the history shows
-  -max-drift DURATION how far ahead a stamp may be before it is told as clock_ahead; ` + clock.DefaultMaxDrift.String() + ` when left out
+  -max-drift DURATION how far ahead a stamp may be before it is told as clock_ahead; ` + clock.DefaultMaxDrift.String() + ` when left out.
+                      With -origin, how far apart the clocks of regions may be
   -memory SIZE        how much memory to use, as in 1GiB (256MiB when left out); the rest goes to a temporary file
   -json               the same for programs
 `
