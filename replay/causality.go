@@ -594,7 +594,8 @@ func (k *key) seenDeliveries(opt *Options, i int, lo, hi []int32) Source {
 		for n := range k.nodes {
 			least, most := int32(0), int32(len(k.inOrder[n]))
 			if k.part.came.has(k.numbers[n], e.region) {
-				least, most = came[n].by(e.here - 1)
+				least, _ = came[n].by(e.here - 1)
+				_, most = came[n].by(e.here) // what stands there may be the same
 			}
 			lo[n], hi[n] = min(lo[n], least), max(hi[n], most)
 		}

@@ -45,6 +45,7 @@ type cell struct {
 type nodeClaims struct {
 	claims []int32
 	index  []int32 // of their operations, among those of the node on the key
+	agains []int32 // of as many claims, from none on, how many may be others; nil until somebody asks
 }
 
 // fate is what became of a claim once what is known of causality is taken into account.
@@ -237,7 +238,7 @@ func (c *cell) divide() {
 		count[k.stand[at].node]++
 	}
 	for n, m := range count {
-		c.byNode[n] = nodeClaims{claims[:0:m], index[:m:m]}
+		c.byNode[n] = nodeClaims{claims: claims[:0:m], index: index[:m:m]}
 		claims, index = claims[m:], index[m:]
 	}
 	for i, at := range c.op {
@@ -292,6 +293,7 @@ func (c *cell) conflicts() (pairs, writes Count) {
 				theirs := &c.byNode[o]
 				certain := c.unaware(theirs, k.past.hi, n, index) - theirs.upTo(k.past.high(at, o))
 				perhaps := c.unaware(theirs, k.past.lo, n, index) - theirs.upTo(k.past.low(at, o))
+				certain = c.counting(i, theirs, certain, o, at)
 				pairs.Min += int64(max(certain, 0))
 				pairs.Max += int64(max(perhaps, 0))
 				sure, possible = sure || certain > 0, possible || perhaps > 0
@@ -306,6 +308,33 @@ func (c *cell) conflicts() (pairs, writes Count) {
 	}
 	pairs.Min, pairs.Max = pairs.Min/2, pairs.Max/2
 	return pairs, writes
+}
+
+// counting returns how many of those claims of another node that are concurrent with one for certain count for certain too, and none if that one
+// does not.
+func (c *cell) counting(i int32, theirs *nodeClaims, certain, node, at int) int {
+	if certain <= 0 || len(c.key.room.elsewhere) == 0 {
+		return certain
+	}
+	if c.opOf(int(i)).again {
+		return 0
+	}
+	first := theirs.upTo(c.key.past.high(at, node))
+	return certain - int(theirs.again(c, first+certain)-theirs.again(c, first))
+}
+
+// again returns how many of the first n claims may be others.
+func (nc *nodeClaims) again(c *cell, n int) int32 {
+	if nc.agains == nil {
+		nc.agains = make([]int32, len(nc.claims)+1)
+		for at, i := range nc.claims {
+			nc.agains[at+1] = nc.agains[at]
+			if c.opOf(int(i)).again {
+				nc.agains[at+1]++
+			}
+		}
+	}
+	return nc.agains[n]
 }
 
 // among returns how many claims, with claim i, are of operations of its node that nothing puts in order with that of i.
@@ -503,8 +532,15 @@ func (c *cell) findLatest() {
 	c.latest = l
 }
 
-// fate returns what becomes of claim i: what the rule says of it, corrected by who had seen what.
+// fate returns what becomes of claim i: what the rule says of it, corrected by who had seen what, and by whether it counts at all.
 func (c *cell) fate(i int, v *merge.Verdict) fate {
+	f := c.fateOfOne(i, v)
+	f.perhaps = f.perhaps || c.opOf(i).again
+	return f
+}
+
+// fateOfOne is fate of what is no other's.
+func (c *cell) fateOfOne(i int, v *merge.Verdict) fate {
 	f := fate{outcome: v.Outcome}
 	of := v.Outcome
 	if of == merge.Overwritten && v.Mismatch {

@@ -35,9 +35,13 @@ type gone struct {
 	wall   int64 // MaxInt64 when it has no time
 	slack  int64 // how much later it may have been by the clock that tells it
 	left
-	next  int32 // the same delete in another region, from 1; 0 for none
-	doubt bool  // it may be another one too
+	next     int32 // the same delete in another region, from 1; 0 for none
+	known    bool  // of the first: where it was made, or where that may have been
+	doubtful bool  // of the first: it may be another one too
 }
+
+// doubt is that a delete may be an earlier one that some region lacks, or not.
+type doubt struct{ earlier, later int32 }
 
 // left says what left a row.
 type left struct {
@@ -61,6 +65,7 @@ type matched struct {
 	op
 	first, last int32
 	alone       bool  // it says nothing of what its origin had written before
+	perhaps     bool  // it may be another delete that arrived
 	home        int64 // of a delete, where it stands at home
 }
 
@@ -117,9 +122,7 @@ func (k *key) placeDeletes(m *matches, opt *Options, sum *Totals) {
 		}
 	}
 	rows := len(m.arrived)
-	for _, first := range m.united {
-		k.settleIn(first, m)
-	}
+	k.settleIn(m)
 	slices.SortFunc(k.room.elsewhere, func(a, b elsewhere) int {
 		return cmp.Or(cmp.Compare(a.home, b.home), cmp.Compare(a.at, b.at), cmp.Compare(k.texts[a.region], k.texts[b.region]))
 	})
@@ -201,11 +204,10 @@ func (k *key) unite(m *matches) {
 	clear(byRow)
 	m.byRow = byRow
 	regions := len(k.part.spans)
-	m.united = m.united[:0]
+	m.united, m.doubts = m.united[:0], m.doubts[:0]
 	for i := range m.gone {
 		k.room.tick()
 		g := &m.gone[i]
-		g.next = 0
 		if g.row != someRow {
 			first := &byRow[g.row+1]
 			switch {
@@ -241,6 +243,7 @@ func (k *key) unite(m *matches) {
 // took away there were older. Where nobody knows whether they were, or where they were older only than when it stands in the last of the
 // others, which may have deleted the row too, it may be that one or another.
 func (k *key) lacked(first int32, open []int32, m *matches) int {
+	doubts := len(m.doubts)
 	for at := len(open) - 1; at >= max(len(open)-mostOpen, 0); at-- {
 		k.room.tick()
 		d := &m.gone[open[at]]
@@ -252,9 +255,10 @@ func (k *key) lacked(first int32, open []int32, m *matches) int {
 		}
 		switch {
 		case may && fits:
+			m.doubts = m.doubts[:doubts]
 			return at
 		case may:
-			d.doubt, m.gone[first].doubt = true, true
+			m.doubts = append(m.doubts, doubt{open[at], first})
 		}
 	}
 	return -1
@@ -272,7 +276,7 @@ func (k *key) hidden(first int32, united []int32, m *matches) {
 	for at := len(united) - 1; at >= max(len(united)-mostOpen, 0); at-- {
 		k.room.tick()
 		if m.gone[united[at]].next > 0 && m.gone[first].from <= m.latest(united[at]) {
-			m.gone[first].doubt = true
+			m.doubts = append(m.doubts, doubt{united[at], first})
 		}
 	}
 }
@@ -317,60 +321,109 @@ func (m *matches) link(first, more int32) {
 	m.gone[last].next = more + 1
 }
 
-// settleIn gives a delete the region where it stands first, and notes where else it may have been made, and where it arrived. It may have been
-// made in a region that lacks it and whose export ends before it, or begins after the row was written that it took away.
-func (k *key) settleIn(first int32, m *matches) {
+// settleIn gives each delete the region where it stands first, and notes where else it may have been made, and where it arrived. One that may
+// be an earlier one counts as one of its own that may not be.
+func (k *key) settleIn(m *matches) {
+	for _, d := range m.doubts {
+		m.gone[d.earlier].doubtful, m.gone[d.later].doubtful = true, true
+		k.ops[m.gone[d.later].op].again = true
+	}
+	for _, first := range m.united {
+		d := &m.gone[first]
+		if d.known = k.isKnown(d, m); !d.known {
+			k.unknown(first, m)
+			continue
+		}
+		alone := d.doubtful
+		for i := d.next; i > 0; i = m.gone[i-1].next {
+			if g := &m.gone[i-1]; g.wall <= d.wall+d.slack {
+				alone = true
+				k.room.elsewhere = append(k.room.elsewhere, elsewhere{d.region, d.at, g.region, g.at})
+			}
+		}
+		for i := d.next; i > 0; i = m.gone[i-1].next {
+			again := &k.ops[m.gone[i-1].op]
+			k.cameAs(again, d, alone, false, m)
+			again.slot = dropped
+		}
+		o := &k.ops[d.op]
+		o.writer, o.taken = o.region, true
+		if k.kept != nil {
+			k.kept[o.slot].Stamp.Node = k.writer(o)
+		} else {
+			k.room.taken[o.slot] = struct{}{}
+		}
+	}
+	for _, d := range m.doubts {
+		k.mayBe(d.earlier, d.later, m)
+		k.mayBe(d.later, d.earlier, m)
+	}
+}
+
+// cameAs notes a delivery of a delete.
+func (k *key) cameAs(again *op, d *gone, alone, perhaps bool, m *matches) {
+	m.arrived = append(m.arrived, matched{op: *again, alone: alone, perhaps: perhaps, home: d.at})
+	m.arrived[len(m.arrived)-1].writer = d.region
+}
+
+// mayBe notes that a delete may be another one, and so have come about where that stands.
+func (k *key) mayBe(first, other int32, m *matches) {
 	d := &m.gone[first]
-	known, row := d.wall < math.MaxInt64 && !d.doubt, int64(math.MinInt64)
-	for i := first + 1; i > 0; i = m.gone[i-1].next {
-		row = max(row, m.gone[i-1].from)
-	}
-	for region, s := range k.part.spans {
-		has := false
-		for i := first + 1; i > 0; i = m.gone[i-1].next {
-			has = has || k.texts[m.gone[i-1].region] == region
-		}
-		known = known && (has || s.from != 0 && row > s.from+d.slack && d.wall+d.slack < s.until)
-	}
-	if !known {
-		for i := first + 1; i > 0; i = m.gone[i-1].next {
-			g := &m.gone[i-1]
-			o := &k.ops[g.op]
-			o.region, o.at = 0, 0
-			if k.room.vague == nil {
-				k.room.vague = make(map[int32]vague)
-			}
-			made := vague{math.MinInt64, math.MaxInt64}
-			if g.from > math.MinInt64 {
-				made.from = g.from - 2*g.slack
-			}
-			if g.wall < math.MaxInt64 {
-				made.to = g.wall + 2*g.slack
-			}
-			k.room.vague[o.slot] = made
-		}
+	if !d.known {
 		return
 	}
-	alone := false
-	for i := d.next; i > 0; i = m.gone[i-1].next {
-		if g := &m.gone[i-1]; g.wall <= d.wall+d.slack {
-			alone = true
+	for i := other + 1; i > 0; i = m.gone[i-1].next {
+		k.room.tick()
+		g := &m.gone[i-1]
+		if g.wall <= d.wall+d.slack {
 			k.room.elsewhere = append(k.room.elsewhere, elsewhere{d.region, d.at, g.region, g.at})
 		}
+		if !m.stands(first, g.region) {
+			came := op{region: g.region, at: g.at, kind: merge.Delete}
+			k.cameAs(&came, d, true, true, m)
+		}
 	}
+}
+
+// isKnown reports whether it is known of a delete where it was made, or where that may have been. It may have been made in a region that lacks it and
+// whose export ends before it, or begins after the row was written that it took away.
+func (k *key) isKnown(d *gone, m *matches) bool {
+	row := d.from
 	for i := d.next; i > 0; i = m.gone[i-1].next {
-		again := &k.ops[m.gone[i-1].op]
-		m.arrived = append(m.arrived, matched{op: *again, alone: alone})
-		came := &m.arrived[len(m.arrived)-1]
-		came.writer, came.home = d.region, d.at
-		again.slot = dropped
+		row = max(row, m.gone[i-1].from)
 	}
-	o := &k.ops[d.op]
-	o.writer, o.taken = o.region, true
-	if k.kept != nil {
-		k.kept[o.slot].Stamp.Node = k.writer(o)
-	} else {
-		k.room.taken[o.slot] = struct{}{}
+	if d.wall == math.MaxInt64 {
+		return false
+	}
+	for region, s := range k.part.spans {
+		has := k.texts[d.region] == region
+		for i := d.next; i > 0; i = m.gone[i-1].next {
+			has = has || k.texts[m.gone[i-1].region] == region
+		}
+		if !has && (s.from == 0 || row <= s.from+d.slack || d.wall+d.slack >= s.until) {
+			return false
+		}
+	}
+	return true
+}
+
+// unknown leaves a delete in each export a delete of its own, of which nothing is known but about when it was made.
+func (k *key) unknown(first int32, m *matches) {
+	for i := first + 1; i > 0; i = m.gone[i-1].next {
+		g := &m.gone[i-1]
+		o := &k.ops[g.op]
+		o.region, o.at = 0, 0
+		if k.room.vague == nil {
+			k.room.vague = make(map[int32]vague)
+		}
+		made := vague{math.MinInt64, math.MaxInt64}
+		if g.from > math.MinInt64 {
+			made.from = g.from - 2*g.slack
+		}
+		if g.wall < math.MaxInt64 {
+			made.to = g.wall + 2*g.slack
+		}
+		k.room.vague[o.slot] = made
 	}
 }
 
@@ -467,6 +520,7 @@ func (k *key) joinArrivals(m *matches) {
 	k.findPairs(k.room.came, m)
 	for j := range m.arrived {
 		k.room.tick()
-		m.firsts[j], m.lasts[j], m.alones[j] = m.arrived[j].first, m.arrived[j].last, m.arrived[j].alone
+		a := &m.arrived[j]
+		m.firsts[j], m.lasts[j], m.alones[j], m.perhaps[j] = a.first, a.last, a.alone, a.perhaps
 	}
 }

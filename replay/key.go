@@ -44,6 +44,7 @@ type op struct {
 
 	hasBase   bool
 	taken     bool // a delete that nothing says the origin of: it is taken for one of the region where it stands
+	again     bool // a delete that may be another one that counts
 	kind      merge.Kind
 	precision history.Precision
 }

@@ -48,18 +48,20 @@ type matches struct {
 
 	strays []stray // by region, if there may be others than their origin whose writes they show
 
-	owns   []int32 // of all homes, one after the other, and so are the next; by arrival the two behind them
-	walls  []int64
-	firsts []int32
-	lasts  []int32
-	alones []bool
+	owns    []int32 // of all homes, one after the other, and so are the next; by arrival the two behind them
+	walls   []int64
+	firsts  []int32
+	lasts   []int32
+	alones  []bool
+	perhaps []bool
 
 	// Of deletes of which nothing says where they were made.
 	gone    []gone
 	events  []rowEvent
-	byRow   []int32   // the first delete of what an operation left, from 1
-	united  []int32   // the first of those that are one, by time
-	open    []int32   // of these, those that some region lacks
+	byRow   []int32 // the first delete of what an operation left, from 1
+	united  []int32 // the first of those that are one, by time
+	open    []int32 // of these, those that some region lacks
+	doubts  []doubt
 	arrived []matched // all that arrived, with them
 	owned   []int32
 	self    []int64 // of each of own, where it stands in a region while that says nothing of what was before it; 0 for nowhere
@@ -77,7 +79,7 @@ type arrivals struct {
 	writer, region uint32
 	came           []op
 	first, last    []int32 // see [matches]
-	alone          []bool  // see [matched]
+	alone, perhaps []bool  // see [matched]
 }
 
 // stray is a row that arrived in a region and is of no write that is known.
@@ -177,7 +179,9 @@ func (m *matches) homeOf(writer uint32) *home {
 // the node arrived there.
 func (k *key) findPairs(came []op, m *matches) {
 	m.firsts, m.lasts, m.alones = resized(m.firsts, len(came)), resized(m.lasts, len(came)), resized(m.alones, len(came))
+	m.perhaps = resized(m.perhaps, len(came))
 	clear(m.alones)
+	clear(m.perhaps)
 	m.pairs = m.pairs[:0]
 	for first, end := 0, 0; first < len(came); first = end {
 		writer, region := came[first].writer, came[first].region
@@ -185,7 +189,7 @@ func (k *key) findPairs(came []op, m *matches) {
 			k.room.tick()
 			end++
 		}
-		m.pairs = append(m.pairs, arrivals{writer, region, came[first:end], m.firsts[first:end], m.lasts[first:end], m.alones[first:end]})
+		m.pairs = append(m.pairs, arrivals{writer, region, came[first:end], m.firsts[first:end], m.lasts[first:end], m.alones[first:end], m.perhaps[first:end]})
 	}
 	some := m.pairs
 	for i := range m.homes {
@@ -409,8 +413,10 @@ func (k *key) placeFrom(p *arrivals, m *matches, opt *Options, sum *Totals, t *t
 		k.room.tick()
 		o := &p.came[j]
 		if p.alone[j] {
-			sum.Arrivals++
-			m.self[p.last[j]], m.may[p.last[j]] = o.at, min(m.may[p.last[j]], o.at)
+			if m.may[p.last[j]] = min(m.may[p.last[j]], o.at); !p.perhaps[j] {
+				sum.Arrivals++
+				m.self[p.last[j]] = o.at
+			}
 			continue
 		}
 		if p.matched(j) {

@@ -657,6 +657,8 @@ func (s *sums) nodesOf(k *key, table *merge.Table) {
 			for i, e := range others {
 				names[i] = k.texts[e.region]
 			}
+			slices.Sort(names)
+			names = slices.Compact(names)
 			s.told.keep(finding.Finding{Code: finding.UnknownNode, Place: k.place(o), Key: k.name,
 				Detail: "a delete tells no column, and clocks may differ by more than it took to arrive: it is taken to be of " +
 					quote(k.texts[o.writer]) + ", and may be of " + strings.Join(names, " or ")})
