@@ -1,8 +1,12 @@
 package merge
 
 import (
+	"cmp"
 	"fmt"
+	"iter"
+	"math/rand"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -54,7 +58,7 @@ func TestLiveWritesAreNotCopiedAndSortedForEachThatComes(t *testing.T) {
 			assert.Less(t, allocated(func() { apply(ops) }), uint64(3072*n))
 
 			// Each of the next has seen the greatest, and takes its place.
-			greatestFirst := s.keys["k"].cells[0].cell
+			greatestFirst := s.keys["k"].cells.First().cell
 			f := greatestFirst.more.(*live).frontier(table.Rules[0])
 			var next []Op
 			for i := range f.Len() {
@@ -97,7 +101,7 @@ func TestManyLiveWritesShowWhatAFrontierOfThemDoes(t *testing.T) {
 				if i%30 == 29 {
 					require.NoError(t, s.Merge(half))
 				}
-				cell := &s.keys["k"].cells[0].cell
+				cell := &s.keys["k"].cells.First().cell
 				l := cell.more.(*live)
 				f := table.Rules[0].Frontier(l.register.Values())
 				assert.Equal(t, f.Value(), cell.Value())
@@ -111,8 +115,94 @@ func TestManyLiveWritesShowWhatAFrontierOfThemDoes(t *testing.T) {
 					assert.Equal(t, f.Judge(&w), l.judge(table.Rules[0], &claims[0]))
 				}
 			}
-			assert.Greater(t, s.keys["k"].cells[0].cell.more.(*live).register.Len(), 3*fewWrites)
+			assert.Greater(t, s.keys["k"].cells.First().cell.more.(*live).register.Len(), 3*fewWrites)
 		})
+	}
+}
+
+// moves counts what is elsewhere than when it was last asked. It is to be told all that there is, each by its name.
+type moves[K comparable, T any] map[K]*T
+
+func (m moves[K, T]) count(all iter.Seq2[K, *T]) (n int) {
+	for name, at := range all {
+		if was := m[name]; was != nil && was != at {
+			n++
+		}
+		m[name] = at
+	}
+	return n
+}
+
+// mostMoved is how many may be elsewhere after a change: those of a block, which has as many more as memory is rounded up by.
+const mostMoved = 128
+
+// Each new field of a record moved the cells of all fields whose names come after its own.
+func TestANewFieldMovesFewOfTheOthers(t *testing.T) {
+	const n = 1000
+	table := MustParseTable("* * lww")
+	names := rand.New(rand.NewSource(1)).Perm(n)
+	write := func(s *State, name int) {
+		_, err := s.Apply(Op{Key: "k", Fields: []Field{{Name: fmt.Sprint(name), Value: "1"}}})
+		require.NoError(t, err)
+	}
+	bytesOf := func(s *State) []byte {
+		data, err := s.AppendRecord(nil, "k")
+		require.NoError(t, err)
+		return data
+	}
+	inOrder := NewState(table)
+	for _, name := range slices.SortedFunc(slices.Values(names), func(a, b int) int { return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) }) {
+		write(inOrder, name)
+	}
+	for how, take := range map[string]func(s *State, name int){
+		"applied": write,
+		"merged": func(s *State, name int) {
+			other := NewState(table)
+			write(other, name)
+			require.NoError(t, s.Merge(other))
+		},
+		"read": func(s *State, name int) {
+			other := NewState(table)
+			write(other, name)
+			_, changed, err := s.MergeRecord(bytesOf(other), Limits{})
+			require.NoError(t, err)
+			require.True(t, changed)
+		},
+	} {
+		for start, made := range map[string]func(half *State) *State{
+			"from none": func(*State) *State { return NewState(table) },
+			"from many that were read": func(half *State) *State {
+				s := NewState(table)
+				_, _, err := s.MergeRecord(bytesOf(half), Limits{})
+				require.NoError(t, err)
+				return s
+			},
+			"from many that were carried": func(half *State) *State {
+				s := NewState(table)
+				require.True(t, s.Carry(half, "k"))
+				return s
+			},
+		} {
+			t.Run(how+" "+start, func(t *testing.T) {
+				half := NewState(table)
+				for _, name := range names[:n/2] {
+					write(half, name)
+				}
+				s := made(half)
+				cells := make(moves[string, Cell])
+				for _, name := range names[len(slices.Collect(s.Record("k"))):] {
+					take(s, name)
+					require.LessOrEqual(t, cells.count(func(yield func(string, *Cell) bool) {
+						for c := range s.Record("k") {
+							if !yield(c.Name, c.Cell) {
+								return
+							}
+						}
+					}), mostMoved)
+				}
+				require.Equal(t, bytesOf(inOrder), bytesOf(s))
+			})
+		}
 	}
 }
 
@@ -127,5 +217,18 @@ func TestDeletesOfARecordAreNotSortedForEachThatComes(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}), uint64(2048*n))
-	assert.Len(t, s.keys["k"].deletes, n)
+	assert.Equal(t, n, s.keys["k"].deletes.Len())
+}
+
+// Each delete of a record moved all that stood after it: here those of the other node.
+func TestANewDeleteOfARecordMovesFewOfTheOthers(t *testing.T) {
+	s := NewState(MustParseTable("* * keep-all"))
+	deletes := make(moves[clock.Dot, Op])
+	for _, op := range unseen(1024, func(int) Op { return Op{Kind: Delete} }) {
+		_, err := s.Apply(op)
+		require.NoError(t, err)
+		require.LessOrEqual(t, deletes.count(func(yield func(clock.Dot, *Op) bool) {
+			s.keys["k"].deletes.All(func(d *Op) bool { return yield(d.Dot, d) })
+		}), mostMoved)
+	}
 }

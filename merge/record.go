@@ -2,22 +2,21 @@ package merge
 
 import (
 	"cmp"
-	"slices"
-	"sort"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/crdt/ordered"
 )
 
 // record is the state of one key.
 type record struct {
 	rules *keyRules
-	cells []namedCell // by name
+	cells ordered.List[namedCell] // ascending by namedCell.compare
 
 	// Deletes of the whole record that were applied. They are claims on every cell, those included that an operation yet
-	// to come will make. One that another delete does all the work of is left out.
+	// to come will make. One that another delete does all the work of is left out. Nil if there are none: few records have any.
 	//
 	// Invariant: ascending by compareDeletes; each was applied to every cell.
-	deletes []Op
+	deletes *ordered.List[Op]
 
 	settled *clock.Vector // the horizon at which it was settled last, nil if it never was; nobody changes what it points to
 }
@@ -29,28 +28,37 @@ type namedCell struct {
 
 // cell returns the cell of a claim, and whether it is new. A new cell starts with the deletes of the whole record, and is not settled.
 func (k *record) cell(t *Table, c *Claim) (cell *Cell, isNew bool) {
-	at, found := k.find(c.Cell, c.Rule)
-	if !found {
-		fresh := c.Rule.NewCell()
-		for i := range k.deletes {
-			claim := t.Delete(&k.deletes[i], c.Rule, c.Cell)
-			fresh.Apply(&claim)
-		}
-		k.cells = slices.Insert(k.cells, at, namedCell{c.Cell, fresh})
+	at, known := k.find(c.Cell, c.Rule)
+	if known != nil {
+		return known, false
 	}
-	return &k.cells[at].cell, !found
+	k.cells.Grow(1) // and more: it is large, and others follow
+	cell = &k.cells.Insert(at, namedCell{c.Cell, c.Rule.NewCell()}).cell
+	for d := range k.deletes.All {
+		claim := t.Delete(d, c.Rule, c.Cell)
+		cell.Apply(&claim)
+	}
+	return cell, true
 }
 
-func (k *record) find(name string, rule *Rule) (int, bool) {
-	return slices.BinarySearchFunc(k.cells, name, func(c namedCell, name string) int {
-		return cmp.Or(cmp.Compare(c.name, name), cmp.Compare(c.cell.rule.Line, rule.Line))
-	})
+// find returns the place of a cell, or the one that it would have, and the cell if it is there. The rule may be of another table that
+// decides alike.
+func (k *record) find(name string, rule *Rule) (ordered.Place, *Cell) {
+	at := k.cells.Search(func(c *namedCell) bool { return c.compare(name, rule) < 0 })
+	if c := k.cells.At(at); c != nil && c.compare(name, rule) == 0 {
+		return at, &c.cell
+	}
+	return at, nil
+}
+
+// compare orders the cells of a record by name, and those of one name by rule, in the order of the table.
+func (c *namedCell) compare(name string, rule *Rule) int {
+	return cmp.Or(cmp.Compare(c.name, name), cmp.Compare(c.cell.rule.index, rule.index))
 }
 
 // merge takes everything that was applied to from into k. The cells of from may be of another table that decides alike.
 func (k *record) merge(t *Table, from *record) (changed bool) {
-	for i := range from.cells {
-		c := &from.cells[i]
+	for c := range from.cells.All {
 		rule := c.cell.rule
 		if rule.table != t {
 			rule = t.Rules[rule.Index()]
@@ -60,90 +68,84 @@ func (k *record) merge(t *Table, from *record) (changed bool) {
 			changed = true
 		}
 	}
-	news := k.remember(from.deletes...)
-	for i := range k.cells {
-		c := &k.cells[i]
-		if len(news) == 0 || from.has(c) {
-			continue // it brought them along, or has settled them
-		}
-		for j := range news {
-			claim := t.Delete(&news[j], c.cell.rule, c.name)
-			c.cell.Apply(&claim)
+	if news := k.remember(from.deletes); news.Len() > 0 {
+		changed = true
+		for c := range k.cells.All {
+			if _, theirs := from.find(c.name, c.cell.rule); theirs != nil {
+				continue // it brought them along, or has settled them
+			}
+			for d := range news.All {
+				claim := t.Delete(d, c.cell.rule, c.name)
+				c.cell.Apply(&claim)
+			}
 		}
 	}
 	k.settle()
-	return changed || len(news) > 0
-}
-
-// has reports whether k has a cell of the same name and rule as c, which may be of another table that decides alike.
-func (k *record) has(c *namedCell) bool {
-	at, _ := slices.BinarySearchFunc(k.cells, c.name, func(o namedCell, name string) int { return cmp.Compare(o.name, name) })
-	for ; at < len(k.cells) && k.cells[at].name == c.name; at++ {
-		if k.cells[at].cell.rule.Index() == c.cell.rule.Index() {
-			return true
-		}
-	}
-	return false
+	return changed
 }
 
 // remember keeps deletes of the whole record for the cells to come, and returns those that are news.
-func (k *record) remember(ops ...Op) (news []Op) {
-	for _, op := range ops {
+func (k *record) remember(deletes *ordered.List[Op]) (news ordered.List[Op]) {
+	for d := range deletes.All {
+		op := *d
 		op.Key, op.Fields = "", nil
 		if !k.rules.dots {
 			op.Seen = clock.Vector{}
 		}
 		if !k.isCovered(&op, k.deletes) {
 			op.Seen = op.Seen.Clone() // the caller's own
-			news = append(news, op)
+			news.Push(op)
 		}
 	}
-	if len(news) == 0 {
-		return nil
+	if news.Len() == 0 {
+		return news
 	}
-	kept := k.deletes[:0]
-	for i := range k.deletes {
-		if d := &k.deletes[i]; !k.isCovered(d, news) {
-			kept = append(kept, *d)
-		}
+	if k.deletes == nil {
+		k.deletes = new(ordered.List[Op])
 	}
-	clear(k.deletes[len(kept):])
-	k.deletes = kept
-	for i := range news {
-		at, _ := k.findDelete(&news[i])
-		k.deletes = slices.Insert(k.deletes, at, news[i])
+	dropDeletes(k.deletes, func(d *Op) bool { return k.isCovered(d, &news) })
+	for d := range news.All {
+		at, _ := k.findDelete(d)
+		k.deletes.Insert(at, *d)
 	}
 	if k.rules.dots {
 		k.forgetSettled()
 	} else { // then it is their claim alone that matters
 		k.forget(func(*Op) bool { return true })
 	}
-	return slices.DeleteFunc(news, func(op Op) bool {
-		_, found := k.findDelete(&op)
+	dropDeletes(&news, func(d *Op) bool {
+		_, found := k.findDelete(d)
 		return !found
 	})
+	return news
 }
 
 // isCovered reports whether one of some deletes does all the work of another.
-func (k *record) isCovered(op *Op, by []Op) bool {
-	for i := range by {
-		if k.rules.covers(&by[i], op) {
+func (k *record) isCovered(op *Op, by *ordered.List[Op]) bool {
+	for d := range by.All {
+		if k.rules.covers(d, op) {
 			return true
 		}
 	}
 	return false
 }
 
+// dropDeletes removes the deletes for which goes is true. It asks of each once, in their order.
+func dropDeletes(deletes *ordered.List[Op], goes func(*Op) bool) {
+	deletes.Delete(ordered.Place{}, func(*Op) bool { return true }, goes)
+}
+
 // findDelete returns the place of a delete, or the one that it would have, and whether it is there.
-func (k *record) findDelete(op *Op) (at int, found bool) {
-	at = sort.Search(len(k.deletes), func(i int) bool { return compareDeletes(&k.deletes[i], op) >= 0 })
-	return at, at < len(k.deletes) && compareDeletes(&k.deletes[at], op) == 0
+func (k *record) findDelete(op *Op) (at ordered.Place, found bool) {
+	at = k.deletes.Search(func(d *Op) bool { return compareDeletes(d, op) < 0 })
+	d := k.deletes.At(at)
+	return at, d != nil && compareDeletes(d, op) == 0
 }
 
 // forget drops the deletes that are done with, but for those of the greatest claims: a cell yet to come may be written
 // with a lesser claim, even if its writer had seen them.
 func (k *record) forget(done func(*Op) bool) {
-	if len(k.deletes) < 2 {
+	if k.deletes.Len() < 2 {
 		return
 	}
 	greatest := make(map[int]bool, 3)
@@ -156,22 +158,21 @@ func (k *record) forget(done func(*Op) bool) {
 	if k.rules.times {
 		greatest[k.greatest(func(a, b *Op) int { return a.Stamp.Time.Compare(b.Stamp.Time) })] = true
 	}
-	kept := k.deletes[:0]
-	for i := range k.deletes {
-		if greatest[i] || !done(&k.deletes[i]) {
-			kept = append(kept, k.deletes[i])
-		}
-	}
-	clear(k.deletes[len(kept):])
-	k.deletes = kept
+	i := -1
+	dropDeletes(k.deletes, func(d *Op) bool {
+		i++
+		return !greatest[i] && done(d)
+	})
 }
 
-// greatest returns the place of the greatest delete by an order, the last of equals.
+// greatest returns which of the deletes is the greatest by an order, counted from 0, the last of equals.
 func (k *record) greatest(compare func(a, b *Op) int) (at int) {
-	for i := range k.deletes {
-		if compare(&k.deletes[i], &k.deletes[at]) >= 0 {
-			at = i
+	i, most := 0, k.deletes.First()
+	for d := range k.deletes.All {
+		if compare(d, most) >= 0 {
+			at, most = i, d
 		}
+		i++
 	}
 	return at
 }

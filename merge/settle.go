@@ -58,8 +58,8 @@ func (k *record) settle() {
 	if k.settled == nil {
 		return
 	}
-	for i := range k.cells {
-		k.cells[i].cell.state().settle(*k.settled)
+	for at := k.cells.Cursor(); at.Item() != nil; at.Next() {
+		at.Item().cell.state().settle(*k.settled)
 	}
 	k.forgetSettled()
 }

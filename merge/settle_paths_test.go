@@ -185,14 +185,18 @@ func copyOf(s *State) *State {
 	c.Ordered, c.settled, c.rules = s.Ordered, s.settled, s.rules
 	for _, key := range s.order {
 		k := s.keys[key]
-		copied := c.add(key, &record{rules: k.rules, deletes: slices.Clone(k.deletes), settled: k.settled})
-		for i := range k.cells {
-			cell := k.cells[i].cell.rule.NewCell()
-			cell.Merge(k.cells[i].cell)
+		copied := c.add(key, &record{rules: k.rules, settled: k.settled})
+		if k.deletes != nil {
+			deletes := k.deletes.Clone()
+			copied.deletes = &deletes
+		}
+		for c := range k.cells.All {
+			cell := c.cell.rule.NewCell()
+			cell.Merge(c.cell)
 			if n, ok := cell.more.(*count); ok {
-				n.settled = k.cells[i].cell.more.(*count).settled
+				n.settled = c.cell.more.(*count).settled
 			}
-			copied.cells = append(copied.cells, namedCell{k.cells[i].name, cell})
+			copied.cells.Push(namedCell{c.name, cell})
 		}
 	}
 	return c

@@ -444,9 +444,9 @@ func TestDeletesOfTheRecordThatAllHaveSettleToTheGreatest(t *testing.T) {
 	for _, w := range writers {
 		writers[0].sees(w)
 	}
-	require.Greater(t, len(s.keys["k"].deletes), 20)
+	require.Greater(t, s.keys["k"].deletes.Len(), 20)
 	s.Settle(writers[0].seen)
-	require.LessOrEqual(t, len(s.keys["k"].deletes), 4)
+	require.LessOrEqual(t, s.keys["k"].deletes.Len(), 4)
 	for wall := int64(1); wall < 1100; wall += 7 { // written by those who had seen the deletes, with any claim
 		for _, name := range []string{"w", "x", "y", "z"} {
 			op := writers[0].op(Set, "k", wall, field(name+fmt.Sprint(wall), "1", ""), field(name, value.Int(wall), ""))
@@ -481,12 +481,12 @@ func TestADeleteIsRememberedForItsTimeOnlyWhereALogIsTrimmed(t *testing.T) {
 		great.Stamp.Version = 1
 		s := NewState(MustParseTable("nodes us < eu\n" + rules + "\n* * lww"))
 		applyAll(t, s, []Op{late, great})
-		require.Len(t, s.keys["k"].deletes, 2)
+		require.Equal(t, 2, s.keys["k"].deletes.Len())
 		us.sees(&eu)
 		s.Settle(clock.Up("us", 1))
-		require.Len(t, s.keys["k"].deletes, want, rules)
+		require.Equal(t, want, s.keys["k"].deletes.Len(), rules)
 		s.Settle(us.seen)
-		require.Len(t, s.keys["k"].deletes, want, rules)
+		require.Equal(t, want, s.keys["k"].deletes.Len(), rules)
 	}
 }
 
@@ -498,8 +498,8 @@ func TestDeletesWithoutDotsAreRememberedByTheirClaimsAlone(t *testing.T) {
 		_, err := s.Apply(Op{Key: "k", Kind: Delete, Stamp: lww.Stamp{Time: clock.Timestamp{Wall: int64(i*37%100 + 1)}, Node: "a"}})
 		require.NoError(t, err)
 	}
-	require.Len(t, s.keys["k"].deletes, 2)
-	walls := []int64{s.keys["k"].deletes[0].Stamp.Time.Wall, s.keys["k"].deletes[1].Stamp.Time.Wall}
+	require.Equal(t, 2, s.keys["k"].deletes.Len())
+	walls := []int64{s.keys["k"].deletes.First().Stamp.Time.Wall, s.keys["k"].deletes.Last().Stamp.Time.Wall}
 	slices.Sort(walls)
 	require.Equal(t, []int64{1, 100}, walls)
 }

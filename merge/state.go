@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/crdt/ordered"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
@@ -73,7 +74,7 @@ func (s *State) Take(op *Op, verdicts []Verdict, before []Write) ([]Verdict, []W
 	}()
 	k := s.keys[op.Key]
 	if op.WholeDelete() && k != nil {
-		for _, c := range k.cells {
+		for c := range k.cells.All {
 			claims = append(claims, s.table.Delete(op, c.cell.rule, c.name))
 		}
 	}
@@ -89,7 +90,7 @@ func (s *State) Take(op *Op, verdicts []Verdict, before []Write) ([]Verdict, []W
 		if len(claims) == 0 && !op.WholeDelete() {
 			return verdicts, before, nil
 		}
-		k = s.add(op.Key, &record{rules: s.rulesOf(op.Key), settled: s.settled})
+		k = s.begin(op.Key, len(claims))
 	}
 	for i := range claims {
 		if s.Ordered {
@@ -105,9 +106,17 @@ func (s *State) Take(op *Op, verdicts []Verdict, before []Write) ([]Verdict, []W
 		before = append(before, was)
 	}
 	if op.WholeDelete() {
-		k.remember(*op)
+		one := ordered.Of([]Op{*op})
+		k.remember(&one)
 	}
 	return verdicts, before, nil
+}
+
+// begin makes the record of a new key, with room for so many cells.
+func (s *State) begin(key string, cells int) *record {
+	k := s.add(key, &record{rules: s.rulesOf(key), settled: s.settled})
+	k.cells.Grow(cells)
+	return k
 }
 
 // add puts the record of a new key into s.
@@ -145,11 +154,11 @@ func (s *State) Get(key, field string) value.Value {
 		return ""
 	}
 	rule := s.table.Rule(key, field)
-	at, found := k.find(rule.Cell(field), rule)
-	if !found {
+	_, cell := k.find(rule.Cell(field), rule)
+	if cell == nil {
 		return ""
 	}
-	v := k.cells[at].cell.Value()
+	v := cell.Value()
 	if rule.Together && field != "" {
 		return v.Get(field)
 	}
@@ -165,7 +174,7 @@ func (s *State) Merge(other *State) error {
 	for _, name := range other.order {
 		k := s.keys[name]
 		if k == nil {
-			k = s.add(name, &record{rules: s.rulesOf(name), settled: s.settled})
+			k = s.begin(name, other.keys[name].cells.Len())
 		}
 		k.merge(s.table, other.keys[name])
 	}
@@ -181,10 +190,9 @@ func (s *State) Carry(from *State, key string) bool {
 	if k == nil || s.keys[key] != nil || mine.lines != k.rules.lines || !sameOrder(from.table.Nodes, s.table.Nodes) {
 		return false
 	}
-	carried := &record{rules: mine, deletes: k.deletes, cells: make([]namedCell, len(k.cells)), settled: k.settled}
-	for i, c := range k.cells {
+	carried := &record{rules: mine, deletes: k.deletes, cells: k.cells.Clone(), settled: k.settled}
+	for c := range carried.cells.All {
 		c.cell.rule = mine.rules[slices.Index(k.rules.rules, c.cell.rule)]
-		carried.cells[i] = c
 	}
 	s.add(key, carried)
 	return true
@@ -210,8 +218,7 @@ func sameOrder(nodes, more clock.Nodes) bool {
 func (s *State) Cells() iter.Seq2[string, NamedCell] {
 	return func(yield func(string, NamedCell) bool) {
 		for _, key := range slices.Sorted(maps.Keys(s.keys)) {
-			for i := range s.keys[key].cells {
-				c := &s.keys[key].cells[i]
+			for c := range s.keys[key].cells.All {
 				if !yield(key, NamedCell{c.name, &c.cell}) {
 					return
 				}
@@ -233,10 +240,6 @@ func (s *State) Record(key string) iter.Seq[NamedCell] {
 		if k == nil {
 			return
 		}
-		for i := range k.cells {
-			if !yield(NamedCell{k.cells[i].name, &k.cells[i].cell}) {
-				return
-			}
-		}
+		k.cells.All(func(c *namedCell) bool { return yield(NamedCell{c.name, &c.cell}) })
 	}
 }

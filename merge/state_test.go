@@ -100,7 +100,7 @@ func TestDeletesOfTheRecordAreRememberedAsFarAsTheyMatter(t *testing.T) {
 		_, err = s.Apply(us.op(Delete, "k/1", 10*i+5))
 		require.NoError(t, err)
 	}
-	require.Len(t, s.keys["k/1"].deletes, 1)
+	require.Equal(t, 1, s.keys["k/1"].deletes.Len())
 }
 
 func TestFieldsDecidedTogetherComeFromOneWrite(t *testing.T) {

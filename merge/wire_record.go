@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+
+	"github.com/tiebreakhq/tiebreak/crdt/ordered"
 )
 
 // The bytes of a record, the state of one key: one msgpack value, under the same conventions as an operation (see
@@ -56,18 +58,18 @@ func (s *State) AppendRecord(b []byte, key string) ([]byte, error) {
 	w.Uint(recordVersion)
 	w.Text(key)
 	w.Bytes([]byte(k.rules.print))
-	w.Array(8 * len(k.deletes))
-	for i := range k.deletes {
-		d := &k.deletes[i]
+	w.Array(8 * k.deletes.Len())
+	for at := k.deletes.Cursor(); at.Item() != nil; at.Next() {
+		d := at.Item()
 		w.Text(d.ID)
 		w.Vector(&d.Seen)
 		w.stamp(&d.Stamp)
 		w.Dot(d.Dot)
 	}
-	w.Array(3 * len(k.cells))
+	w.Array(3 * k.cells.Len())
 	line := 0
-	for i := range k.cells {
-		c := &k.cells[i]
+	for at := k.cells.Cursor(); at.Item() != nil; at.Next() {
+		c := at.Item()
 		for k.rules.rules[line] != c.cell.rule {
 			line = (line + 1) % len(k.rules.rules)
 		}
@@ -139,7 +141,7 @@ func (s *State) readRecord(data []byte, limits Limits) (key string, k *record, e
 		}
 		r.deletes(k)
 		r.cells(s.table, key, k)
-		if len(k.cells)+len(k.deletes) == 0 {
+		if k.cells.Len()+k.deletes.Len() == 0 {
 			r.Refuse("it is empty")
 		}
 	}
@@ -157,22 +159,24 @@ func (r *decoder) deletes(k *record) {
 	if n == 0 {
 		return
 	}
-	k.deletes = make([]Op, 0, r.Room(n, 64))
+	deletes := make([]Op, 0, r.Room(n, 64))
 	for i := range n {
 		d := Op{Kind: Delete, ID: r.Text(), Seen: r.Vector(), Stamp: r.stamp(), Dot: r.Dot()}
-		if i > 0 && r.Err == nil && compareDeletes(&k.deletes[i-1], &d) >= 0 {
+		if i > 0 && r.Err == nil && compareDeletes(&deletes[i-1], &d) >= 0 {
 			r.Refuse("deletes are not ascending")
 		}
 		if r.Err != nil {
 			return
 		}
-		k.deletes = append(k.deletes, d)
+		deletes = append(deletes, d)
 	}
+	list := ordered.Of(deletes)
+	k.deletes = &list
 }
 
 func (r *decoder) cells(t *Table, key string, k *record) {
 	n := r.Array(3)
-	k.cells = make([]namedCell, 0, r.Room(n, 16))
+	cells := make([]namedCell, 0, r.Room(n, 16))
 	for range n {
 		name, line := r.Text(), r.Uint()
 		if line >= uint64(len(k.rules.rules)) {
@@ -185,13 +189,14 @@ func (r *decoder) cells(t *Table, key string, k *record) {
 		if rule.Together && name != rule.cell || !rule.Together && t.Rule(key, name) != rule {
 			r.Refuse("cell %q is not of its rule", name)
 		}
-		if at, found := k.find(name, rule); found || at < len(k.cells) {
+		if last := len(cells) - 1; last >= 0 && cells[last].compare(name, rule) >= 0 {
 			r.Refuse("cells are not ascending")
 		}
 		if r.Err != nil {
 			return
 		}
-		k.cells = append(k.cells, namedCell{name, rule.NewCell()})
-		k.cells[len(k.cells)-1].cell.state().decode(r)
+		cells = append(cells, namedCell{name, rule.NewCell()})
+		cells[len(cells)-1].cell.state().decode(r)
 	}
+	k.cells = ordered.Of(cells)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/crdt/ordered"
 	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
@@ -143,12 +144,12 @@ func TestEveryRuleHasARecordThatReadsBack(t *testing.T) {
 				_, changed, err := back.MergeRecord(data, Limits{})
 				require.NoError(t, err)
 				require.True(t, changed)
-				require.True(t, s.keys["k"].cells[0].cell.Equal(back.keys["k"].cells[0].cell))
+				require.True(t, s.keys["k"].cells.First().cell.Equal(back.keys["k"].cells.First().cell))
 				again, err := back.AppendRecord(nil, "k")
 				require.NoError(t, err)
 				require.Equal(t, data, again)
 				for i := range events {
-					require.Equal(t, s.keys["k"].cells[0].cell.Judge(&events[i].c).Outcome, back.keys["k"].cells[0].cell.Judge(&events[i].c).Outcome)
+					require.Equal(t, s.keys["k"].cells.First().cell.Judge(&events[i].c).Outcome, back.keys["k"].cells.First().cell.Judge(&events[i].c).Outcome)
 				}
 			})
 		})
@@ -317,9 +318,12 @@ func TestAForgedRecordIsRefusedForWhatIsWrongWithIt(t *testing.T) {
 			require.NoError(t, err, "%+v", f)
 			require.Equal(t, "k", key)
 			require.True(t, changed)
-			for i := range f.deletes {
-				require.Equal(t, f.deletes[i].Dot, s.keys["k"].deletes[i].Dot)
+			i := 0
+			for d := range s.keys["k"].deletes.All {
+				require.Equal(t, f.deletes[i].Dot, d.Dot)
+				i++
 			}
+			require.Len(t, f.deletes, i)
 			continue
 		}
 		require.ErrorContains(t, err, c.want, "%+v", f)
@@ -345,7 +349,7 @@ func TestAWriteUnderAnothersDotIsRefused(t *testing.T) {
 		cell := table.Rules[0].NewCell()
 		_, err := cell.more.(*live).register.WriteAt(clock.Dot{Node: "a", Seq: 1}, Write{Dot: c.dot}, clock.Vector{})
 		require.NoError(t, err)
-		s.add("k", &record{rules: s.rulesOf("k"), cells: []namedCell{{"f", cell}}})
+		s.add("k", &record{rules: s.rulesOf("k"), cells: ordered.Of([]namedCell{{"f", cell}})})
 		data, err := s.AppendRecord(nil, "k")
 		require.NoError(t, err)
 		_, _, err = NewState(table).MergeRecord(data, Limits{})

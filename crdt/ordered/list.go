@@ -12,8 +12,8 @@ func isFull[T any](b []T) bool { return len(b) >= size && len(b) == cap(b) }
 // blockOf returns a new block of some items, with room for more.
 func blockOf[T any](items ...T) []T { return append(slices.Grow([]T(nil), size), items...) }
 
-// List is a list of items in an order that is the caller's. The zero List is empty and ready. A copy made by assignment
-// shares memory with the original: change only one of the two.
+// List is a list of items in an order that is the caller's. The zero List is empty and ready, and a nil one is empty for [List.Len],
+// [List.All] and [List.Cursor]. A copy made by assignment shares memory with the original: change only one of the two.
 type List[T any] struct {
 	one  []T      // the items, when they are no more than a block holds
 	many *many[T] // else
@@ -54,7 +54,10 @@ func (l *List[T]) Clone() List[T] {
 
 // Len returns the number of items.
 func (l *List[T]) Len() int {
-	if l.many != nil {
+	switch {
+	case l == nil:
+		return 0
+	case l.many != nil:
 		return l.many.n
 	}
 	return len(l.one)
@@ -95,7 +98,10 @@ type Cursor[T any] struct {
 
 // Cursor returns one that stands at the first item.
 func (l *List[T]) Cursor() Cursor[T] {
-	if l.many != nil {
+	switch {
+	case l == nil:
+		return Cursor[T]{}
+	case l.many != nil:
 		return Cursor[T]{block: l.many.blocks[0], rest: l.many.blocks[1:]}
 	}
 	return Cursor[T]{block: l.one}
@@ -195,15 +201,23 @@ func (l *List[T]) Push(v T) {
 	}
 }
 
-// Insert puts an item before the one at a place, or at the end. It makes no more room than for that one, as long as there are few.
-func (l *List[T]) Insert(p Place, v T) {
+// Grow makes room for n more items, and as many beyond as append makes, as far as one block goes.
+func (l *List[T]) Grow(n int) {
+	if few := len(l.one); l.many == nil && few < size {
+		l.one = slices.Grow(l.one, min(n, size-few))
+	}
+}
+
+// Insert puts an item before the one at a place, or at the end, and returns it where it stands until the list changes. It makes no more
+// room than for that one, as long as there are few: see [List.Grow].
+func (l *List[T]) Insert(p Place, v T) *T {
 	const few = 8
 	n := len(l.one)
 	switch {
 	case l.many != nil:
-		l.many.insert(p, v)
+		return l.many.insert(p, v)
 	case isFull(l.one):
-		l.split(p, v)
+		return l.split(p, v)
 	case n == cap(l.one) && n < few:
 		more := make([]T, n+1)
 		copy(more, l.one[:p.at])
@@ -213,16 +227,17 @@ func (l *List[T]) Insert(p Place, v T) {
 	default:
 		l.one = slices.Insert(l.one, p.at, v)
 	}
+	return &l.one[p.at]
 }
 
 // split is Insert into a list of one full block.
-func (l *List[T]) split(p Place, v T) {
+func (l *List[T]) split(p Place, v T) *T {
 	l.many = &many[T]{[][]T{l.one}, len(l.one)}
 	l.one = nil
-	l.many.insert(p, v)
+	return l.many.insert(p, v)
 }
 
-func (l *many[T]) insert(p Place, v T) {
+func (l *many[T]) insert(p Place, v T) *T {
 	l.n++
 	if p.at == 0 && p.block > 0 && (p.block == len(l.blocks) || !isFull(l.blocks[p.block-1])) {
 		p.block--
@@ -234,6 +249,7 @@ func (l *many[T]) insert(p Place, v T) {
 		l.blocks[p.block] = slices.Insert(b, p.at, v)
 	case p.at == len(b): // the end of all
 		l.blocks = append(l.blocks, blockOf(v))
+		p = Place{p.block + 1, 0}
 	case p.at == 0:
 		l.blocks = slices.Insert(l.blocks, p.block, blockOf(v))
 	default:
@@ -245,9 +261,11 @@ func (l *many[T]) insert(p Place, v T) {
 		}
 		l.blocks[p.block] = slices.Insert(l.blocks[p.block], p.at, v)
 	}
+	return &l.blocks[p.block][p.at]
 }
 
-// Delete takes out those items for which goes is true, from a place on as long as in is. It returns how many that were.
+// Delete takes out those items for which goes is true, from a place on as long as in is. Both are asked once of each item, in
+// order. It returns how many that were.
 func (l *List[T]) Delete(from Place, in, goes func(*T) bool) int {
 	if l.many == nil {
 		before := len(l.one)

@@ -13,10 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func insert(l *List[int], v int) (place Place) {
-	place = l.Search(func(o *int) bool { return *o < v })
-	l.Insert(place, v)
-	return place
+func insert(l *List[int], v int) {
+	place := func() Place { return l.Search(func(o *int) bool { return *o < v }) }
+	if at := l.Insert(place(), v); at != l.At(place()) {
+		panic("what was put in is elsewhere")
+	}
 }
 
 func items(l *List[int]) (all []int) {
@@ -209,6 +210,44 @@ func TestAListOfFewHasNoRoomToSpare(t *testing.T) {
 		assert.Len(t, l.one, cap(l.one))
 	}
 	assert.Nil(t, l.many)
+}
+
+// A list that has room for many in one piece would move half of them for an insert.
+func TestAListGrowsNoFurtherThanABlock(t *testing.T) {
+	for _, n := range []int{0, 1, 5, size, 1000} {
+		var l List[int]
+		l.Grow(n)
+		assert.Zero(t, l.Len())
+		room := cap(l.one)
+		assert.GreaterOrEqual(t, room, min(n, size))
+		for i, v := range orders["shuffled"](n) {
+			insert(&l, v)
+			if i < size {
+				assert.Equal(t, room, cap(l.one))
+			}
+		}
+		check(t, &l)
+		assert.Equal(t, orders["forward"](n), items(&l))
+	}
+	for _, n := range []int{1, 8, size - 1, size, size + 1, 1000} {
+		var l List[int]
+		for _, v := range orders["shuffled"](n) {
+			l.Grow(1)
+			insert(&l, v)
+		}
+		l.Grow(1000)
+		check(t, &l)
+		assert.LessOrEqual(t, cap(l.one), 2*size)
+		assert.Equal(t, orders["forward"](n), items(&l))
+	}
+}
+
+func TestANilListIsEmpty(t *testing.T) {
+	var l *List[int]
+	assert.Zero(t, l.Len())
+	assert.Empty(t, items(l))
+	c := l.Cursor()
+	assert.Nil(t, c.Item())
 }
 
 func TestACursorGoesThroughAList(t *testing.T) {
