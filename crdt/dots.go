@@ -5,76 +5,113 @@ import (
 	"github.com/tiebreakhq/tiebreak/crdt/ordered"
 )
 
-// dotSet is a set of dots. Almost always it has one, which costs no allocation. The zero dotSet is empty.
-type dotSet struct {
-	first clock.Dot
-
-	// The others, ascending, all after first; nil if there are none. Of two sets that share it only one may change.
-	more *ordered.List[clock.Dot]
+// made is a value and the dot of the write that made it. The value comes first because at the end one of no size takes room.
+type made[V comparable] struct {
+	value V
+	dot   clock.Dot
 }
 
-func (s *dotSet) isEmpty() bool { return s.first.IsZero() }
+func (v *made[V]) compare(o *made[V]) int {
+	if c := v.dot.Compare(o.dot); c != 0 { // mostly; comparing values of any type is slow
+		return c
+	}
+	return compare(v.value, o.value)
+}
 
-func (s *dotSet) len() int {
-	switch {
-	case s.more != nil:
-		return 1 + s.more.Len()
-	case s.isEmpty():
+// siblings is a set of values, each under its dot. Almost always it has one, which costs no allocation. The zero siblings is empty.
+type siblings[V comparable] struct {
+	first made[V] // of the zero dot when there is none
+
+	// The others, in the order of made.compare, all after first; nil if there are none. Of two siblings that share it only one may
+	// change.
+	more *ordered.List[made[V]]
+}
+
+func siblingOf[V comparable](d clock.Dot, v V) siblings[V] { return siblings[V]{first: made[V]{v, d}} }
+
+// dotSet is a set of dots: of writes that say nothing but that they were made.
+type dotSet = siblings[struct{}]
+
+func dotSetOf(d clock.Dot) dotSet { return siblingOf(d, struct{}{}) }
+
+func insertDot(s *dotSet, d clock.Dot) { s.insert(made[struct{}]{dot: d}) }
+
+func (s *siblings[V]) isEmpty() bool { return s.first.dot.IsZero() }
+
+func (s *siblings[V]) len() int {
+	if s.isEmpty() {
 		return 0
 	}
-	return 1
+	return 1 + s.more.Len()
 }
 
-func (s *dotSet) least() clock.Dot { return s.first }
+func (s *siblings[V]) least() clock.Dot { return s.first.dot }
 
-func (s *dotSet) counts(*clock.Vector) bool { return !s.isEmpty() }
+func (s *siblings[V]) counts(*clock.Vector) bool { return !s.isEmpty() }
 
-// all yields the dots, ascending.
-func (s *dotSet) all(yield func(clock.Dot) bool) {
-	if !s.isEmpty() && yield(s.first) && s.more != nil {
-		s.more.All(func(d *clock.Dot) bool { return yield(*d) })
+// all yields the values in their order.
+func (s *siblings[V]) all(yield func(*made[V]) bool) {
+	if !s.isEmpty() && yield(&s.first) {
+		s.more.All(yield)
 	}
 }
 
-// place returns where in more a dot is, or would be.
-func (s *dotSet) place(d clock.Dot) ordered.Place {
-	return s.more.Search(func(o *clock.Dot) bool { return o.Compare(d) < 0 })
+// place returns where in more a value is, or would be, and whether it is there.
+func (s *siblings[V]) place(v *made[V]) (at ordered.Place, found bool) {
+	at = s.more.Search(func(o *made[V]) bool { return o.compare(v) < 0 })
+	o := s.more.At(at)
+	return at, o != nil && *o == *v
 }
 
-func (s *dotSet) has(d clock.Dot) bool {
-	if s.first == d || s.more == nil {
-		return s.first == d
+func (s *siblings[V]) hasValue(v made[V]) bool {
+	if s.isEmpty() || s.first == v || s.more == nil {
+		return !s.isEmpty() && s.first == v
 	}
-	o := s.more.At(s.place(d))
-	return o != nil && *o == d
+	_, found := s.place(&v)
+	return found
 }
 
-// insert adds a dot, which may be there already.
-func (s *dotSet) insert(d clock.Dot) {
+// has reports whether a value came with the dot.
+func (s *siblings[V]) has(d clock.Dot) bool {
+	if s.first.dot == d || s.more == nil {
+		return s.first.dot == d
+	}
+	o := s.more.At(s.more.Search(func(o *made[V]) bool { return o.dot.Compare(d) < 0 }))
+	return o != nil && o.dot == d
+}
+
+// insert adds a value, and reports whether it was not there already.
+func (s *siblings[V]) insert(v made[V]) bool {
 	if s.isEmpty() {
-		s.first = d
+		s.first = v
+		return true
 	}
-	if s.has(d) {
-		return
+	if v == s.first {
+		return false
 	}
-	if d.Compare(s.first) < 0 {
-		d, s.first = s.first, d
+	if v.compare(&s.first) < 0 {
+		v, s.first = s.first, v
 	}
 	if s.more == nil {
-		s.more = new(ordered.List[clock.Dot])
+		s.more = new(ordered.List[made[V]])
 	}
-	s.more.Insert(s.place(d), d)
+	at, found := s.place(&v)
+	if !found {
+		s.more.Insert(at, v)
+	}
+	return !found
 }
 
-// drop removes the dots that are in seen.
-func (s *dotSet) drop(seen *clock.Vector) bool { return s.remove(seen, &dotSet{}) }
+// drop removes the values whose dots are in seen.
+func (s *siblings[V]) drop(seen *clock.Vector) bool { return s.remove(seen, &siblings[V]{}) }
 
-// remove is drop of those that but has not.
-func (s *dotSet) remove(seen *clock.Vector, but *dotSet) (removed bool) {
+// remove is drop of those whose dots but has not.
+func (s *siblings[V]) remove(seen *clock.Vector, but *siblings[V]) (removed bool) {
+	goes := func(o *made[V]) bool { return seen.Has(o.dot) && !but.has(o.dot) }
 	if s.more != nil {
-		removed = dropFrom(s.more, func(d *clock.Dot) clock.Dot { return *d }, seen, func(d *clock.Dot) bool { return seen.Has(*d) && !but.has(*d) })
+		removed = dropFrom(s.more, func(o *made[V]) clock.Dot { return o.dot }, seen, goes)
 	}
-	if seen.Has(s.first) && !but.has(s.first) {
+	if goes(&s.first) {
 		s.first, removed = takeFirst(s.more), true
 	}
 	if s.more != nil && s.more.Len() == 0 {
@@ -83,57 +120,56 @@ func (s *dotSet) remove(seen *clock.Vector, but *dotSet) (removed bool) {
 	return removed
 }
 
-// join is the causal join: a dot lives on if both sides have it, or if one side has it and the other has never seen it.
-func (s *dotSet) join(other *dotSet, mine, theirs *clock.Vector) (changed bool) {
-	if s.first == other.first && s.more == nil && other.more == nil {
-		return false
-	}
-	if s.isEmpty() && other.more == nil { // the common case: a new element
-		if mine.Has(other.first) {
+// join is the causal join of values. To each dot belongs one of these states: unseen, the set of values it came with, gone.
+// Sets of values grow, and only where a node had two writers do they have more than one.
+func (s *siblings[V]) join(other *siblings[V], mine, theirs *clock.Vector) (changed bool) {
+	if s.more == nil && other.more == nil {
+		switch {
+		case s.first == other.first:
 			return false
-		}
-		s.first = other.first
-		return true
-	}
-	if s.more == nil && other.more == nil { // the common case: an element added again
-		stays := s.first != clock.Dot{} && !theirs.Has(s.first)
-		comes := other.first != clock.Dot{} && !mine.Has(other.first)
-		if !comes || !stays {
-			was := s.first
-			switch {
-			case comes:
-				s.first = other.first
-			case !stays:
-				s.first = clock.Dot{}
+		case s.isEmpty(): // the common case: a new value
+			if mine.Has(other.first.dot) {
+				return false
 			}
-			return s.first != was
+			s.first = other.first
+			return true
+		case s.first.dot != other.first.dot: // the common case: a value is replaced
+			stays := !theirs.Has(s.first.dot)
+			comes := !other.isEmpty() && !mine.Has(other.first.dot)
+			if !comes || !stays {
+				if comes {
+					s.first = other.first
+				} else if !stays {
+					s.first = made[V]{}
+				}
+				return comes || !stays
+			}
 		}
 	}
 	changed = s.remove(theirs, other)
-	for d := range other.all {
-		if !mine.Has(d) && !s.has(d) {
-			s.insert(d)
+	for o := range other.all {
+		if (!mine.Has(o.dot) || s.has(o.dot)) && s.insert(*o) {
 			changed = true
 		}
 	}
 	return changed
 }
 
-func (s *dotSet) equal(other *dotSet, _ *clock.Vector) bool {
+func (s *siblings[V]) equal(other *siblings[V], _ *clock.Vector) bool {
 	if s.first != other.first || s.len() != other.len() {
 		return false
 	}
-	for d := range s.all {
-		if !other.has(d) {
+	for v := range s.all {
+		if !other.hasValue(*v) {
 			return false
 		}
 	}
 	return true
 }
 
-func (s *dotSet) dots(v clock.Vector) clock.Vector {
-	for d := range s.all {
-		v.Add(d)
+func (s *siblings[V]) dots(v clock.Vector) clock.Vector {
+	for o := range s.all {
+		v.Add(o.dot)
 	}
 	return v
 }
@@ -154,8 +190,8 @@ func (c *contest) agreed() bool { return !c.yes.isEmpty() && c.no.isEmpty() }
 //
 // Without the no the answer would be yes.
 func (c *contest) forget(stable *clock.Vector) {
-	for d := range c.yes.all {
-		if !stable.Has(d) {
+	for o := range c.yes.all {
+		if !stable.Has(o.dot) {
 			return
 		}
 	}
@@ -182,9 +218,9 @@ func (c *contest) dots(v clock.Vector) clock.Vector { return c.no.dots(c.yes.dot
 
 func (c *contest) len() int { return c.yes.len() + c.no.len() }
 
-func (c *contest) insertYes(d clock.Dot) { c.yes.insert(d) }
+func (c *contest) insertYes(d clock.Dot) { insertDot(&c.yes, d) }
 
-func (c *contest) insertNo(d clock.Dot) { c.no.insert(d) }
+func (c *contest) insertNo(d clock.Dot) { insertDot(&c.no, d) }
 
 func (c *contest) least() clock.Dot { return lesser(c.yes.least(), c.no.least()) }
 

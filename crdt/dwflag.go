@@ -13,25 +13,25 @@ type DWFlag struct {
 // Enable switches f on as a write of node, and returns the delta.
 func (f *DWFlag) Enable(node clock.Node) DWFlag {
 	d := next(&f.state.seen, node)
-	return DWFlag{f.state.write(d, contest{yes: dotSet{first: d}})}
+	return DWFlag{f.state.write(d, contest{yes: dotSetOf(d)})}
 }
 
 // Disable switches f off as a write of node, and returns the delta. Enables elsewhere that have not seen it are beaten.
 func (f *DWFlag) Disable(node clock.Node) DWFlag {
 	d := next(&f.state.seen, node)
-	return DWFlag{f.state.write(d, contest{no: dotSet{first: d}})}
+	return DWFlag{f.state.write(d, contest{no: dotSetOf(d)})}
 }
 
 // EnableAt applies an enable that was made elsewhere: its dot, and all its writer had seen, which may be more than f has.
 // Operations may come in any order and more than once. It reports whether f changed; applied to an empty flag it makes
 // the delta of the operation.
 func (f *DWFlag) EnableAt(d clock.Dot, seen clock.Vector) bool {
-	return f.state.writeAt(d, seen, contest{yes: dotSet{first: d}})
+	return f.state.writeAt(d, seen, contest{yes: dotSetOf(d)})
 }
 
 // DisableAt applies a disable that was made elsewhere, as [DWFlag.EnableAt] does an enable.
 func (f *DWFlag) DisableAt(d clock.Dot, seen clock.Vector) bool {
-	return f.state.writeAt(d, seen, contest{no: dotSet{first: d}})
+	return f.state.writeAt(d, seen, contest{no: dotSetOf(d)})
 }
 
 // On reports whether f is on.

@@ -12,7 +12,7 @@ type EWFlag struct {
 // Enable switches f on as a write of node, and returns the delta.
 func (f *EWFlag) Enable(node clock.Node) EWFlag {
 	d := next(&f.state.seen, node)
-	return EWFlag{f.state.write(d, dotSet{first: d})}
+	return EWFlag{f.state.write(d, dotSetOf(d))}
 }
 
 // Disable undoes the enables that f has seen, and returns the delta. It leaves no dot of its own.
@@ -22,7 +22,7 @@ func (f *EWFlag) Disable() EWFlag { return EWFlag{f.state.clear()} }
 // Operations may come in any order and more than once. It reports whether f changed; applied to an empty flag it makes
 // the delta of the operation.
 func (f *EWFlag) EnableAt(d clock.Dot, seen clock.Vector) bool {
-	return f.state.writeAt(d, seen, dotSet{first: d})
+	return f.state.writeAt(d, seen, dotSetOf(d))
 }
 
 // DisableAt applies a disable that was made elsewhere: it undoes the enables in seen, also those that arrive only later.

@@ -37,8 +37,8 @@ func decodeCausal[S any, P slot[S]](data []byte, name string, limits Limits, f f
 var dotsForm = form[dotSet]{
 	write: func(w *writer, s *dotSet) {
 		w.array(2 * s.len())
-		for d := range s.all {
-			w.dot(d)
+		for o := range s.all {
+			w.dot(o.dot)
 		}
 	},
 	read: func(r *reader, s *dotSet) {
@@ -52,7 +52,7 @@ var dotsForm = form[dotSet]{
 			if i > 0 && last.Compare(d) >= 0 {
 				r.fail("dots are not ascending")
 			}
-			s.insert(d)
+			insertDot(s, d)
 			last = d
 		}
 	},
@@ -76,18 +76,19 @@ func siblingsForm[V comparable](values Codec[V]) form[siblings[V]] {
 		write: func(w *writer, s *siblings[V]) {
 			w.array(3 * s.len())
 			for sibling := range s.all {
-				w.dot(sibling.Dot)
-				w.b = values.Append(w.b, sibling.Value)
+				w.dot(sibling.dot)
+				w.b = values.Append(w.b, sibling.value)
 			}
 		},
 		read: func(r *reader, s *siblings[V]) {
-			var last Sibling[V]
+			var last made[V]
 			for i := range r.groups(3) {
-				sibling := Sibling[V]{Dot: r.dot(), Value: readValue(r, values)}
+				sibling := made[V]{dot: r.dot()}
+				sibling.value = readValue(r, values)
 				if r.err != nil {
 					return
 				}
-				if i > 0 && compareSiblings(last, sibling) >= 0 {
+				if i > 0 && last.compare(&sibling) >= 0 {
 					r.fail("values are not ascending")
 					return
 				}

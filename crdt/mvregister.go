@@ -1,9 +1,6 @@
 package crdt
 
-import (
-	"github.com/tiebreakhq/tiebreak/clock"
-	"github.com/tiebreakhq/tiebreak/crdt/ordered"
-)
+import "github.com/tiebreakhq/tiebreak/clock"
 
 // MVRegister keeps every value that no other write had seen (multi-value register): one after writes that knew of each
 // other, siblings after concurrent ones, never more than there were concurrent writers, once no delta is missing. A write
@@ -27,19 +24,6 @@ type MVRegister[V comparable] struct {
 type Sibling[V comparable] struct {
 	Dot   clock.Dot
 	Value V
-}
-
-// siblings is a set of values, each under its dot. Almost always it has one, which costs no allocation. The zero siblings is empty.
-type siblings[V comparable] struct {
-	first Sibling[V] // the zero Sibling when there is none
-
-	// The others, in the order of compareSiblings, all after first; nil if there are none. Of two siblings that share it only one
-	// may change.
-	more *ordered.List[Sibling[V]]
-}
-
-func siblingOf[V comparable](d clock.Dot, v V) siblings[V] {
-	return siblings[V]{first: Sibling[V]{d, v}}
 }
 
 // Write replaces the values that r holds by v, as a write of node, and returns the delta. The error is [ErrNaN].
@@ -72,7 +56,7 @@ func (r *MVRegister[V]) ClearAt(d clock.Dot, seen clock.Vector) bool { return r.
 func (r *MVRegister[V]) Values() []V {
 	values := make([]V, 0, r.Len())
 	for s := range r.state.body.all {
-		values = append(values, s.Value)
+		values = append(values, s.value)
 	}
 	return values
 }
@@ -81,14 +65,14 @@ func (r *MVRegister[V]) Values() []V {
 func (r *MVRegister[V]) Siblings() []Sibling[V] {
 	all := make([]Sibling[V], 0, r.Len())
 	for s := range r.state.body.all {
-		all = append(all, *s)
+		all = append(all, Sibling[V]{s.dot, s.value})
 	}
 	return all
 }
 
 // Has reports whether v is one of the values, as that of the dot d.
 func (r *MVRegister[V]) Has(d clock.Dot, v V) bool {
-	return r.state.body.hasValue(Sibling[V]{d, v})
+	return r.state.body.hasValue(made[V]{v, d})
 }
 
 // Len returns the number of values.
@@ -128,127 +112,3 @@ func (r *MVRegister[V]) Decode(data []byte, values Codec[V], limits Limits) erro
 func (MVRegister[V]) nestable() {}
 
 func (r *MVRegister[V]) parts() (*clock.Vector, body) { return r.state.parts() }
-
-func compareSiblings[V comparable](a, b Sibling[V]) int {
-	if c := a.Dot.Compare(b.Dot); c != 0 { // mostly; comparing values of any type is slow
-		return c
-	}
-	return compare(a.Value, b.Value)
-}
-
-// all yields the values in their order.
-func (s *siblings[V]) all(yield func(*Sibling[V]) bool) {
-	if !s.isEmpty() && yield(&s.first) && s.more != nil {
-		s.more.All(yield)
-	}
-}
-
-// place returns where in more a value is, or would be.
-func (s *siblings[V]) place(v *Sibling[V]) ordered.Place {
-	return s.more.Search(func(o *Sibling[V]) bool { return compareSiblings(*o, *v) < 0 })
-}
-
-func (s *siblings[V]) hasValue(v Sibling[V]) bool {
-	if s.isEmpty() || s.first == v || s.more == nil {
-		return !s.isEmpty() && s.first == v
-	}
-	o := s.more.At(s.place(&v))
-	return o != nil && *o == v
-}
-
-// has reports whether a value came with the dot.
-func (s *siblings[V]) has(d clock.Dot) bool {
-	if s.isEmpty() || s.first.Dot == d || s.more == nil {
-		return !s.isEmpty() && s.first.Dot == d
-	}
-	o := s.more.At(s.more.Search(func(o *Sibling[V]) bool { return o.Dot.Compare(d) < 0 }))
-	return o != nil && o.Dot == d
-}
-
-// insert adds a value, which may be there already.
-func (s *siblings[V]) insert(v Sibling[V]) bool {
-	if s.isEmpty() {
-		s.first = v
-		return true
-	}
-	if s.hasValue(v) {
-		return false
-	}
-	if compareSiblings(v, s.first) < 0 {
-		v, s.first = s.first, v
-	}
-	if s.more == nil {
-		s.more = new(ordered.List[Sibling[V]])
-	}
-	at := s.place(&v)
-	s.more.Insert(at, v)
-	return true
-}
-
-// join is the causal join of values. To each dot belongs one of these states: unseen, the set of values it came with, gone.
-// Sets of values grow, and only where a node had two writers do they have more than one.
-func (s *siblings[V]) join(other *siblings[V], mine, theirs *clock.Vector) (changed bool) {
-	if s.more == nil && other.more == nil && s.first == other.first {
-		return false
-	}
-	changed = s.remove(theirs, other)
-	for o := range other.all {
-		if (s.has(o.Dot) || !mine.Has(o.Dot)) && s.insert(*o) {
-			changed = true
-		}
-	}
-	return changed
-}
-
-func (s *siblings[V]) isEmpty() bool { return s.first.Dot == clock.Dot{} }
-
-func (s *siblings[V]) len() int {
-	switch {
-	case s.more != nil:
-		return 1 + s.more.Len()
-	case s.isEmpty():
-		return 0
-	}
-	return 1
-}
-
-func (s *siblings[V]) least() clock.Dot { return s.first.Dot }
-
-func (s *siblings[V]) counts(*clock.Vector) bool { return !s.isEmpty() }
-
-func (s *siblings[V]) equal(other *siblings[V], _ *clock.Vector) bool {
-	if s.first != other.first || s.len() != other.len() {
-		return false
-	}
-	for v := range s.all {
-		if !other.hasValue(*v) {
-			return false
-		}
-	}
-	return true
-}
-
-func (s *siblings[V]) dots(v clock.Vector) clock.Vector {
-	for sibling := range s.all {
-		v.Add(sibling.Dot)
-	}
-	return v
-}
-
-// drop removes the values whose dots are in seen.
-func (s *siblings[V]) drop(seen *clock.Vector) bool { return s.remove(seen, &siblings[V]{}) }
-
-// remove is drop of those whose dots but has not.
-func (s *siblings[V]) remove(seen *clock.Vector, but *siblings[V]) (removed bool) {
-	goes := func(o *Sibling[V]) bool { return seen.Has(o.Dot) && !but.has(o.Dot) }
-	if s.more != nil {
-		removed = dropFrom(s.more, func(o *Sibling[V]) clock.Dot { return o.Dot }, seen, goes)
-	}
-	if goes(&s.first) {
-		s.first, removed = takeFirst(s.more), true
-	}
-	if s.more != nil && s.more.Len() == 0 {
-		s.more = nil
-	}
-	return removed
-}

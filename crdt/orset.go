@@ -31,7 +31,7 @@ func (s *ORSet[E]) Add(node clock.Node, e E) (ORSet[E], error) {
 	if e != e {
 		return ORSet[E]{}, ErrNaN
 	}
-	return ORSet[E]{writeKey(&s.state, e, next(&s.state.seen, node), (*dotSet).insert)}, nil
+	return ORSet[E]{writeKey(&s.state, e, next(&s.state.seen, node), insertDot)}, nil
 }
 
 // Remove takes e out of s and returns the delta. It needs no node: a remove leaves no dot of its own. Of an element that
@@ -50,7 +50,7 @@ func (s *ORSet[E]) AddAt(d clock.Dot, e E, seen clock.Vector) (bool, error) {
 	if e != e {
 		return false, ErrNaN
 	}
-	return s.state.body.write(e, d, &seen, &s.state.seen, (*dotSet).insert), nil
+	return s.state.body.write(e, d, &seen, &s.state.seen, insertDot), nil
 }
 
 // RemoveAt applies a remove that was made elsewhere, as [ORSet.AddAt] does an add: it removes exactly those adds of e that
