@@ -97,10 +97,12 @@ func (in *input) once() bool {
 	for _, r := range in.regions {
 		names = append(names, r.name)
 	}
-	return slices.ContainsFunc(names, func(name string) bool {
-		info, err := os.Stat(name)
-		return name == "-" || err == nil && !info.Mode().IsRegular() && !info.IsDir()
-	})
+	return slices.ContainsFunc(names, readOnce)
+}
+
+func readOnce(name string) bool {
+	info, err := os.Stat(name)
+	return name == "-" || err == nil && !info.Mode().IsRegular() && !info.IsDir()
 }
 
 // check reports what is wrong with the flags, and that there is no history.
@@ -279,7 +281,7 @@ func (c *command) sources(in *input) (histories, partials []history.Source, err 
 // peekBytes is what [replay.IsPartial] needs to see.
 const peekBytes = 20
 
-// peek reports whether a source holds a partial. Of the standard input, which can be read once, it makes one that still
+// peek reports whether a source holds a partial. Of the standard input and of pipes, which can be read once, it makes one that still
 // begins where it did.
 func peek(s *history.Source) (bool, error) {
 	if s.Format == history.Replica {
@@ -289,10 +291,15 @@ func peek(s *history.Source) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if s.Name == "-" {
+	if readOnce(s.Name) {
 		again := bufio.NewReader(r)
 		prefix, _ := again.Peek(peekBytes) // what is shorter is no partial, and reading it will tell why
-		*s = history.Source{Name: s.Name, Region: s.Region, Format: s.Format, Open: func() (io.ReadCloser, error) { return io.NopCloser(again), nil }}
+		s.Open = func() (io.ReadCloser, error) {
+			return struct {
+				io.Reader
+				io.Closer
+			}{again, r}, nil
+		}
 		return replay.IsPartial(prefix), nil
 	}
 	defer r.Close()
