@@ -15,8 +15,8 @@ import (
 // delete that this region lacks. It was made where it stands first. Where clocks may have that wrong it was made in one of
 // several regions, and what it had seen lies between what it would have seen in each.
 //
-// Two regions that delete the same row before either hears of it have done the same, and nothing tells it from one delete that
-// arrived: they count as one.
+// Two regions that delete a row, be it the same or each what it has by then, before either hears of it have done the same, and nothing tells
+// it from one delete that arrived: they count as one.
 
 // Which operation left the row that was deleted, where that is none of those of the key.
 const (

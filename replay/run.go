@@ -25,8 +25,8 @@ type Options struct {
 	// Skew is how far the clocks of two nodes are taken to differ at least, besides what the history shows.
 	Skew time.Duration
 
-	// MaxDrift is how far ahead of a reader's clock a stamp may be before it is told as clock_ahead. Zero means
-	// [clock.DefaultMaxDrift].
+	// MaxDrift is how far ahead of a reader's clock a stamp may be before it is told as clock_ahead, and, unless Skew is more, how far the
+	// clocks of two regions may differ where deletes of their exports are matched. Zero means [clock.DefaultMaxDrift].
 	MaxDrift time.Duration
 
 	// Worst is how many of the worst cells the report names. Zero means 10.

@@ -483,6 +483,40 @@ func TestANodeWithoutARegionIsToldTheNearestLine(t *testing.T) {
 	require.NoError(t, run("region eu = EU-* eu-* ap"))
 }
 
+// Who reads feeds with -origin has named their regions and that column already: to name them was the advice.
+func TestDeletesThatMayBeOneAreToldWithWhatNarrowsThem(t *testing.T) {
+	day := time.Date(2026, 5, 20, 0, 0, 0, 0, time.UTC)
+	line := func(at time.Duration, before, after string) string {
+		row := func(origin string) string {
+			if origin == "" {
+				return "null"
+			}
+			return fmt.Sprintf(`{"id":1,"v":%q,"origin":%q}`, origin, origin)
+		}
+		return fmt.Sprintf(`{"after":%s,"before":%s,"key":[1],"topic":"t","updated":"%d.0000000000"}`, row(after), row(before), day.Add(at).UnixNano()) + "\n"
+	}
+	us := line(0, "", "us") + line(10*time.Second, "us", "")
+	eu := line(100*time.Millisecond, "", "us") + line(9900*time.Millisecond, "us", "eu") + line(10100*time.Millisecond, "eu", "")
+	run := func(drift time.Duration) error {
+		var sources []history.Source
+		for region, text := range map[string]string{"us": us, "eu": eu} {
+			s := history.Reader(region, strings.NewReader(text))
+			s.Region = region
+			sources = append(sources, s)
+		}
+		h, err := replay.Collect(sources, history.Options{Origin: "origin", Regions: []string{"us", "eu"}})
+		require.NoError(t, err)
+		defer h.Close()
+		traffic, err := NewTraffic(h, nil, replay.Options{MaxDrift: drift})
+		require.NoError(t, err)
+		_, err = Run(MustParseScript("region us = us\nregion eu = eu\nlink * 1ms"), merge.MustParseTable("* * lww"), traffic, Options{})
+		return err
+	}
+	require.EqualError(t, run(0), "drill: drill: the feeds of the regions leave open where 2 writes of the history began, or which of them are one delete; "+
+		"a smaller -max-drift leaves less open, if the clocks of the regions keep to it")
+	require.NoError(t, run(50*time.Millisecond))
+}
+
 // The node without a name was to be given a region: nothing says that all those writes are of one node. Reads may have one.
 func TestWritesOfNobodyNeedAnOrigin(t *testing.T) {
 	run := func(text, script string) error {

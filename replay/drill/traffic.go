@@ -37,6 +37,7 @@ type Traffic struct {
 	firstOf  []int32        // of each key, where in starts its nodes begin
 	seen     []int32        // see write.seen
 
+	arrivals    bool  // feeds of several regions have the same writes, found by -origin
 	untimed     int64 // writes and reads that have no time, so that they have no place in a drill
 	first, last int64 // of all moments
 }
@@ -131,11 +132,12 @@ func NewTraffic(h *replay.History, taken *Reads, opt replay.Options) (*Traffic, 
 	if taken == nil {
 		taken = &Reads{}
 	}
-	total := int64(0)
+	total, arrivals := int64(0), false
 	for _, in := range h.Inputs() {
-		total += in.Writes
+		total, arrivals = total+in.Writes, arrivals || in.Arrivals > 0
 	}
 	b := newBuilder(total, len(taken.list) > 0)
+	b.t.arrivals = arrivals
 	h.Operations(opt, b.add)
 	if err := h.Err(); err != nil {
 		return nil, err

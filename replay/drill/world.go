@@ -233,6 +233,10 @@ func (w *world) people() error {
 			writes, reads = w.t.nobodys(i)
 		}
 		switch {
+		case writes > 0 && w.t.arrivals:
+			wrong = append(wrong, fmt.Sprintf("%s: the feeds of the regions leave open where %s of the history began, or which of them are one delete; "+
+				"a smaller -max-drift leaves less open, if the clocks of the regions keep to it", s.File, plural(writes, "write")))
+			continue
 		case writes > 0: // which need not be of one node, so that they live nowhere, not even in *
 			wrong = append(wrong, fmt.Sprintf("%s: nothing says where %s of the history began; name the region of each export with "+
 				"-region NAME=FILE, or the column that says it with -origin COLUMN", s.File, plural(writes, "write")))
