@@ -24,14 +24,20 @@ func parse(fs *flag.FlagSet, args []string) (rest []string, err error) {
 		}
 		left := fs.Args()
 		if done := len(args) - len(left); done > 0 && args[done-1] == "--" {
-			return append(rest, left...), nil
+			rest = append(rest, left...)
+			break
 		}
 		if len(left) == 0 {
 			break
 		}
 		rest, args = append(rest, left[0]), left[1:]
 	}
-	return rest, nil
+	fs.Visit(func(f *flag.Flag) {
+		if f.Name == "fail-on" && f.Value.String() == "" { // of a variable that nobody set: a check that can't fail
+			err = hinted{errors.New("-fail-on names nothing"), "see tiebreak help " + fs.Name()}
+		}
+	})
+	return rest, err
 }
 
 // flagError says in our words what package flag says of a flag.
