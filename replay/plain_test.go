@@ -244,6 +244,9 @@ func changesUnder(t *testing.T, h *History, rules []string, cells func([]cell)) 
 
 // What a key is folded by must not show in any report.
 func TestPlainKeysAreCountedLikeAllOthers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and of what is counted, not of who counts it")
+	}
 	tables := []string{
 		"nodes ap < eu < us\nn/* * counter\nm/* * max\n* * lww\nunique k/* f\nunique n/* f\ncheck n/* f >= 2\ncheck n/* 1 >= f\ncheck n/* g < f\ncheck * f != 1",
 		"* * lww",

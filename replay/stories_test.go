@@ -99,6 +99,9 @@ var either = merge.Custom{Name: "either", Merge: func(a, b value.Value) value.Va
 
 // What the stories of all keys say of their writes adds up to what the report counts.
 func TestStoriesAddUpToTheReport(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and of what is counted, not of who counts it")
+	}
 	tables := []string{"* * lww", "* * fww", "nodes us < ap < eu\norder node time version\n* * lww", "* * keep-all", "* * refuse", "* * union",
 		"* * delete-wins", "* * update-wins", "* f,g lww together\n* * lww", "* * highest g", "n/* * counter\n* f max\n* * min", "* f prefer 2 > 0 > 1\n* * add-wins",
 		"* f remove-wins\n* * grow-only", "* f append\n* * either"}
