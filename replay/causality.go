@@ -507,15 +507,15 @@ type deliveries struct {
 
 // arrive takes when each operation came, if that is known. One of which it is not came between those of its node before and after it, but
 // for those that came alone; where nobody knows which node that is, at any time.
-func (r *room) arrive(list []int32, named bool, when func(o int32) (at int64, known, alone bool)) deliveries {
+func (r *room) arrive(list []int32, named bool, when func(o int32) (at int64, known bool), alone func(o int32) bool) deliveries {
 	a := deliveries{latest: r.times.raw(len(list)), earliest: r.times.raw(len(list))}
 	next := int64(math.MaxInt64)
 	for at := len(list) - 1; at >= 0; at-- {
 		r.tick()
-		w, known, alone := when(list[at])
+		w, known := when(list[at])
 		a.latest[at], a.earliest[at] = w, w
 		switch {
-		case known && !alone:
+		case known && !alone(list[at]):
 			next = w
 		case known:
 		case named:
@@ -529,7 +529,7 @@ func (r *room) arrive(list []int32, named bool, when func(o int32) (at int64, kn
 		r.tick()
 		if a.earliest[at] == math.MinInt64 && named {
 			a.earliest[at] = last
-		} else if _, _, alone := when(list[at]); !alone {
+		} else if !alone(list[at]) {
 			last = a.earliest[at]
 		}
 		if at > 0 {
@@ -542,6 +542,9 @@ func (r *room) arrive(list []int32, named bool, when func(o int32) (at int64, kn
 	}
 	return a
 }
+
+// none says that nothing came alone.
+func none(int32) bool { return false }
 
 // by returns how many operations had certainly come by then as the node's first, and the last that had.
 func (a deliveries) by(then int64) (lo, hi int32) {
@@ -623,16 +626,16 @@ func (k *key) deliveredTo(region uint32, node int) []deliveries {
 
 // arriveIn takes when each operation of a node came in a region.
 func (k *key) arriveIn(region uint32, list []int32) deliveries {
-	return k.room.arrive(list, true, func(o int32) (at int64, known, alone bool) {
+	return k.room.arrive(list, true, func(o int32) (int64, bool) {
 		switch at := k.arrived(&k.ops[o], region); at {
 		case 0:
-			return math.MaxInt64, true, false // never
+			return math.MaxInt64, true // never
 		case unsure:
-			return 0, false, false
+			return 0, false
 		default:
-			return at, true, len(k.elsewhere(&k.ops[o])) > 0
+			return at, true
 		}
-	})
+	}, func(o int32) bool { return len(k.elsewhere(&k.ops[o])) > 0 })
 }
 
 // seenByLag takes a stated lag: a write is seen by all once it is that old, and not before. Of one without a time nothing is known
@@ -648,9 +651,9 @@ func (k *key) writtenBy(node int) deliveries {
 	if k.written == nil {
 		k.written = k.room.deliveries.raw(len(k.nodes))
 		for n := range k.nodes {
-			k.written[n] = k.room.arrive(k.inOrder[n], k.nodes[n] != "", func(o int32) (at int64, known, alone bool) {
-				return k.ops[o].wall, !k.ops[o].time().IsZero(), false
-			})
+			k.written[n] = k.room.arrive(k.inOrder[n], k.nodes[n] != "", func(o int32) (int64, bool) {
+				return k.ops[o].wall, !k.ops[o].time().IsZero()
+			}, none)
 		}
 	}
 	return k.written[node]
@@ -660,13 +663,13 @@ func (k *key) writtenBy(node int) deliveries {
 // that was made later by any clock.
 func (k *key) mostOfNobody(o *op) int32 {
 	if k.unowned == nil {
-		k.unowned = k.room.deliveries.raw(1)
-		k.unowned[0] = k.room.arrive(k.inOrder[0], false, func(o int32) (at int64, known, alone bool) {
+		unowned := k.room.arrive(k.inOrder[0], false, func(o int32) (int64, bool) {
 			made, known := k.room.vague[k.ops[o].slot]
-			return made.from, known, false
-		})
+			return made.from, known
+		}, none)
+		k.unowned = &unowned
 	}
-	_, most := k.unowned[0].by(o.wall)
+	_, most := k.unowned.by(o.wall)
 	return most
 }
 

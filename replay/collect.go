@@ -277,7 +277,7 @@ func (g *group) add(h *History, shelves []shelf) error {
 	h.note(g.inputs)
 	for _, c := range g.all {
 		h.links.join(&c.links)
-		h.arrive(c.came)
+		h.noteCame(c.came)
 	}
 	g.all = nil
 	runs, err := g.seqs.close()
@@ -292,8 +292,8 @@ func (h *History) note(inputs []collected) {
 	}
 }
 
-// arrive takes what is known of which nodes have writes in which exports.
-func (h *History) arrive(came arrived) {
+// noteCame takes what is known of which nodes have writes in which exports.
+func (h *History) noteCame(came arrived) {
 	h.came.join(came)
 	for p := range came {
 		h.deletes = h.deletes || p[0] == 0

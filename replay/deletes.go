@@ -354,6 +354,7 @@ func (k *key) settleIn(m *matches) {
 			k.room.taken[o.slot] = struct{}{}
 		}
 	}
+	k.room.scratch[0].slot, k.room.scratch[1].slot = -1, -1 // what was read before says that nobody made it
 	for _, d := range m.doubts {
 		k.mayBe(d.earlier, d.later, m)
 		k.mayBe(d.later, d.earlier, m)

@@ -145,7 +145,7 @@ type key struct {
 	lastBy    map[int][]int32 // see lastOf
 	delivered [][]deliveries  // by node, in the export of its own region; then by node
 	written   []deliveries    // by node
-	unowned   []deliveries    // of what nobody knows whom made, from when on that may have been
+	unowned   *deliveries     // of what nobody knows whom made, from when on that may have been
 	table     *merge.Table    // under which it is folded
 }
 

@@ -562,7 +562,7 @@ func (l *loader) into(err error) error {
 	h.inputs = append(h.inputs, l.inputs...)
 	h.note(l.inputs)
 	h.links.join(&l.links)
-	h.arrive(l.came)
+	h.noteCame(l.came)
 	runs, err := l.sequences.close()
 	return cmp.Or(err, h.seqs.join(append(l.numbers, runs...)))
 }
