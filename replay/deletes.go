@@ -2,6 +2,7 @@ package replay
 
 import (
 	"cmp"
+	"iter"
 	"math"
 	"slices"
 
@@ -248,9 +249,8 @@ func (k *key) lacked(first int32, open []int32, m *matches) int {
 		k.room.tick()
 		d := &m.gone[open[at]]
 		fits, may := d.wall < math.MaxInt64, true
-		for i := first + 1; i > 0 && may; i = m.gone[i-1].next {
-			g := &m.gone[i-1]
-			may = !m.stands(open[at], g.region) && g.from <= m.latest(open[at])
+		for g := range m.copies(first) {
+			may = may && !m.stands(open[at], g.region) && g.from <= m.latest(open[at])
 			fits = fits && g.to <= d.wall-d.slack
 		}
 		switch {
@@ -281,10 +281,18 @@ func (k *key) hidden(first int32, united []int32, m *matches) {
 	}
 }
 
+// copies yields a delete as each export has it, the earliest first.
+func (m *matches) copies(first int32) iter.Seq[*gone] {
+	return func(yield func(*gone) bool) {
+		for i := first + 1; i > 0 && yield(&m.gone[i-1]); i = m.gone[i-1].next {
+		}
+	}
+}
+
 // stands reports whether the export of a region has a delete.
 func (m *matches) stands(first int32, region uint32) bool {
-	for i := first + 1; i > 0; i = m.gone[i-1].next {
-		if m.gone[i-1].region == region {
+	for g := range m.copies(first) {
+		if g.region == region {
 			return true
 		}
 	}
@@ -293,7 +301,7 @@ func (m *matches) stands(first int32, region uint32) bool {
 
 // size returns how many exports have a delete.
 func (m *matches) size(first int32) (n int) {
-	for i := first + 1; i > 0; i = m.gone[i-1].next {
+	for range m.copies(first) {
 		n++
 	}
 	return n
@@ -302,12 +310,11 @@ func (m *matches) size(first int32) (n int) {
 // latest returns the latest time at which a delete may have come about that stands in some export.
 func (m *matches) latest(first int32) int64 {
 	wall := int64(math.MinInt64)
-	for i := first + 1; i > 0; i = m.gone[i-1].next {
-		if g := &m.gone[i-1]; g.wall > math.MaxInt64-g.slack {
+	for g := range m.copies(first) {
+		if g.wall > math.MaxInt64-g.slack {
 			return math.MaxInt64
-		} else {
-			wall = max(wall, g.wall+g.slack)
 		}
+		wall = max(wall, g.wall+g.slack)
 	}
 	return wall
 }
@@ -330,21 +337,22 @@ func (k *key) settleIn(m *matches) {
 	}
 	for _, first := range m.united {
 		d := &m.gone[first]
-		if d.known = k.isKnown(d, m); !d.known {
+		if d.known = k.isKnown(first, m); !d.known {
 			k.unknown(first, m)
 			continue
 		}
 		alone := d.doubtful
-		for i := d.next; i > 0; i = m.gone[i-1].next {
-			if g := &m.gone[i-1]; g.wall <= d.wall+d.slack {
+		for g := range m.copies(first) {
+			if g != d && g.wall <= d.wall+d.slack {
 				alone = true
 				k.room.elsewhere = append(k.room.elsewhere, elsewhere{d.region, d.at, g.region, g.at})
 			}
 		}
-		for i := d.next; i > 0; i = m.gone[i-1].next {
-			again := &k.ops[m.gone[i-1].op]
-			k.cameAs(again, d, alone, false, m)
-			again.slot = dropped
+		for g := range m.copies(first) {
+			if again := &k.ops[g.op]; g != d {
+				k.cameAs(again, d, alone, false, m)
+				again.slot = dropped
+			}
 		}
 		o := &k.ops[d.op]
 		o.writer, o.taken = o.region, true
@@ -373,9 +381,8 @@ func (k *key) mayBe(first, other int32, m *matches) {
 	if !d.known {
 		return
 	}
-	for i := other + 1; i > 0; i = m.gone[i-1].next {
+	for g := range m.copies(other) {
 		k.room.tick()
-		g := &m.gone[i-1]
 		if g.wall <= d.wall+d.slack {
 			k.room.elsewhere = append(k.room.elsewhere, elsewhere{d.region, d.at, g.region, g.at})
 		}
@@ -388,18 +395,18 @@ func (k *key) mayBe(first, other int32, m *matches) {
 
 // isKnown reports whether it is known of a delete where it was made, or where that may have been. It may have been made in a region that lacks it and
 // whose export ends before it, or begins after the row was written that it took away.
-func (k *key) isKnown(d *gone, m *matches) bool {
-	row := d.from
-	for i := d.next; i > 0; i = m.gone[i-1].next {
-		row = max(row, m.gone[i-1].from)
+func (k *key) isKnown(first int32, m *matches) bool {
+	d, row := &m.gone[first], int64(math.MinInt64)
+	for g := range m.copies(first) {
+		row = max(row, g.from)
 	}
 	if d.wall == math.MaxInt64 {
 		return false
 	}
 	for region, s := range k.part.spans {
-		has := k.texts[d.region] == region
-		for i := d.next; i > 0; i = m.gone[i-1].next {
-			has = has || k.texts[m.gone[i-1].region] == region
+		has := false
+		for g := range m.copies(first) {
+			has = has || k.texts[g.region] == region
 		}
 		if !has && (s.from == 0 || row <= s.from+d.slack || d.wall+d.slack >= s.until) {
 			return false
@@ -410,8 +417,7 @@ func (k *key) isKnown(d *gone, m *matches) bool {
 
 // unknown leaves a delete in each export a delete of its own, of which nothing is known but about when it was made.
 func (k *key) unknown(first int32, m *matches) {
-	for i := first + 1; i > 0; i = m.gone[i-1].next {
-		g := &m.gone[i-1]
+	for g := range m.copies(first) {
 		o := &k.ops[g.op]
 		o.region, o.at = 0, 0
 		if k.room.vague == nil {
