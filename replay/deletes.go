@@ -61,15 +61,6 @@ type rowEvent struct {
 	left
 }
 
-// matched is an arrival, and what is known of which operation it is: see [matches].
-type matched struct {
-	op
-	first, last int32
-	alone       bool  // it says nothing of what its origin had written before
-	perhaps     bool  // it may be another delete that arrived
-	home        int64 // of a delete, where it stands at home
-}
-
 // elsewhere is a region other than the one that it is taken for where a delete may have been made.
 type elsewhere struct {
 	home   uint32
@@ -114,22 +105,15 @@ func (k *key) placeDeletes(m *matches, opt *Options, sum *Totals) {
 		return cmp.Or(cmp.Compare(a.wall, b.wall), cmp.Compare(k.texts[a.region], k.texts[b.region]), cmp.Compare(a.at, b.at))
 	})
 	k.unite(m)
-	m.arrived = m.arrived[:0]
-	for p := range m.pairs {
-		p := &m.pairs[p]
-		for j := range p.came {
-			k.room.tick()
-			m.arrived = append(m.arrived, matched{op: p.came[j], first: p.first[j], last: p.last[j]})
-		}
-	}
-	rows := len(m.arrived)
+	rows := len(k.room.came)
 	k.settleIn(m)
 	slices.SortFunc(k.room.elsewhere, func(a, b elsewhere) int {
 		return cmp.Or(cmp.Compare(a.home, b.home), cmp.Compare(a.at, b.at), cmp.Compare(k.texts[a.region], k.texts[b.region]))
 	})
 	sum.Writes -= k.dropTaken()
 	k.renumber(rows, m)
-	k.joinArrivals(m)
+	k.sortArrivals()
+	k.findPairs(m)
 }
 
 // findRows finds which operation left each row that was deleted.
@@ -160,13 +144,13 @@ func (k *key) findRows(m *matches) {
 		own := m.homeOf(p.writer).own
 		for j := range p.came {
 			k.room.tick()
-			o := &p.came[j]
-			e := rowEvent{region: p.region, at: o.at, left: anyRow}
-			if first := p.first[j]; first >= 0 && int(first) < len(own) {
-				e.left = leftBy(own[first], own[p.last[j]])
+			a := &p.came[j]
+			e := rowEvent{region: p.region, at: a.at, left: anyRow}
+			if a.may() && int(a.first) < len(own) {
+				e.left = leftBy(own[a.first], own[a.last])
 			}
-			if !o.time().IsZero() && o.precision != history.NoTime {
-				e.to = min(e.to, o.wall)
+			if !a.time().IsZero() && a.precision != history.NoTime {
+				e.to = min(e.to, a.wall)
 			}
 			events = append(events, e)
 		}
@@ -350,7 +334,7 @@ func (k *key) settleIn(m *matches) {
 		}
 		for g := range m.copies(first) {
 			if again := &k.ops[g.op]; g != d {
-				k.cameAs(again, d, alone, false, m)
+				k.cameAs(again, d, alone, false)
 				again.slot = dropped
 			}
 		}
@@ -370,9 +354,10 @@ func (k *key) settleIn(m *matches) {
 }
 
 // cameAs notes a delivery of a delete.
-func (k *key) cameAs(again *op, d *gone, alone, perhaps bool, m *matches) {
-	m.arrived = append(m.arrived, matched{op: *again, alone: alone, perhaps: perhaps, home: d.at})
-	m.arrived[len(m.arrived)-1].writer = d.region
+func (k *key) cameAs(again *op, d *gone, alone, perhaps bool) {
+	a := matched{op: *again, alone: alone, perhaps: perhaps, home: d.at}
+	a.writer = d.region
+	k.room.came = append(k.room.came, a)
 }
 
 // mayBe notes that a delete may be another one, and so have come about where that stands.
@@ -388,7 +373,7 @@ func (k *key) mayBe(first, other int32, m *matches) {
 		}
 		if !m.stands(first, g.region) {
 			came := op{region: g.region, at: g.at, kind: merge.Delete}
-			k.cameAs(&came, d, true, true, m)
+			k.cameAs(&came, d, true, true)
 		}
 	}
 }
@@ -484,9 +469,9 @@ func (k *key) renumber(rows int, m *matches) {
 	k.findHomes(m)
 	m.owned = m.owned[:0]
 	var h *home
-	for j := range m.arrived {
+	for j := range k.room.came {
 		k.room.tick()
-		a := &m.arrived[j]
+		a := &k.room.came[j]
 		if h == nil || h.writer != a.writer || j == rows {
 			h = m.homeOf(a.writer)
 			m.owned = m.owned[:0] // those of its operations that were there before
@@ -510,24 +495,5 @@ func (k *key) renumber(rows int, m *matches) {
 		if a.last >= 0 {
 			a.last = m.owned[a.last]
 		}
-	}
-}
-
-// joinArrivals puts all that arrived in order, and divides it by origin and region.
-func (k *key) joinArrivals(m *matches) {
-	slices.SortFunc(m.arrived, func(a, b matched) int {
-		k.room.tick()
-		return cmp.Or(cmp.Compare(k.texts[a.writer], k.texts[b.writer]), cmp.Compare(k.texts[a.region], k.texts[b.region]), cmp.Compare(a.at, b.at))
-	})
-	k.room.came = k.room.came[:0]
-	for j := range m.arrived {
-		k.room.tick()
-		k.room.came = append(k.room.came, m.arrived[j].op)
-	}
-	k.findPairs(k.room.came, m)
-	for j := range m.arrived {
-		k.room.tick()
-		a := &m.arrived[j]
-		m.firsts[j], m.lasts[j], m.alones[j], m.perhaps[j] = a.first, a.last, a.alone, a.perhaps
 	}
 }

@@ -233,23 +233,23 @@ func (k *key) set(p *payload, rec *history.Record, slot int32) {
 // add takes a record that the reader read, and its slot; it stands at a position of its export.
 func (k *key) add(r *reader, rec *history.Record, slot int32, at int64) {
 	room := k.room
-	to := &k.ops
-	if rec.Kind == history.Arrival {
-		to = &room.came
-	}
-	*to = append(*to, op{
+	o := op{
 		wall: rec.Time.Wall, logical: rec.Time.Logical, version: rec.Version, writer: r.node, number: r.number,
 		base: rec.Base, hasBase: rec.HasBase,
 		file: r.file, line: rec.Place.Line, item: int32(rec.Place.Item),
 		region: r.region, at: at,
 		kind: rec.Op, precision: rec.Precision, slot: slot, hash: room.ids.hash(rec.ID),
-	})
-	o := &(*to)[len(*to)-1]
+	}
 	if rec.Region == "" {
 		o.region, o.at = 0, 0
 	}
 	if rec.Knows {
 		o.told = slot + 1
+	}
+	if rec.Kind == history.Arrival {
+		room.came = append(room.came, matched{op: o})
+	} else {
+		k.ops = append(k.ops, o)
 	}
 	if k.kept == nil {
 		return

@@ -38,8 +38,6 @@ type matches struct {
 
 	*home           // whose operations arrived
 	images []image  // of those, by hash and then in that order
-	first  []int32  // of each arrival, the earliest of own that it may be, from 0; -1 for none, and their number where it may be none
-	last   []int32  // the latest
 	sure   []int64  // of each of own, from which position on it has arrived for certain
 	may    []int64  // from which on it may have
 	hashes []uint64 // of the arrivals
@@ -48,23 +46,18 @@ type matches struct {
 
 	strays []stray // by region, if there may be others than their origin whose writes they show
 
-	owns    []int32 // of all homes, one after the other, and so are the next; by arrival the two behind them
-	walls   []int64
-	firsts  []int32
-	lasts   []int32
-	alones  []bool
-	perhaps []bool
+	owns  []int32 // of all homes, one after the other, and so are the next
+	walls []int64
 
 	// Of deletes of which nothing says where they were made.
-	gone    []gone
-	events  []rowEvent
-	byRow   []int32 // the first delete of what an operation left, from 1
-	united  []int32 // the first of those that are one, by time
-	open    []int32 // of these, those that some region lacks
-	doubts  []doubt
-	arrived []matched // all that arrived, with them
-	owned   []int32
-	self    []int64 // of each of own, where it stands in a region while that says nothing of what was before it; 0 for nowhere
+	gone   []gone
+	events []rowEvent
+	byRow  []int32 // the first delete of what an operation left, from 1
+	united []int32 // the first of those that are one, by time
+	open   []int32 // of these, those that some region lacks
+	doubts []doubt
+	owned  []int32
+	self   []int64 // of each of own, where it stands in a region while that says nothing of what was before it; 0 for nowhere
 }
 
 // home is a node, and its operations on the key that are in the export of their region.
@@ -77,10 +70,21 @@ type home struct {
 // arrivals is what arrived of one node in one region.
 type arrivals struct {
 	writer, region uint32
-	came           []op
-	first, last    []int32 // see [matches]
-	alone, perhaps []bool  // see [matched]
+	came           []matched
 }
+
+// matched is what arrived, and what is known of which operation of its origin it is.
+type matched struct {
+	op
+	first   int32 // the earliest that it may be, from 0; -1 for none, and their number where it may be none
+	last    int32 // the latest
+	alone   bool  // it says nothing of what its origin had written before
+	perhaps bool  // it may be another delete that arrived
+	home    int64 // of a delete, where it stands at home
+}
+
+// may reports whether it may be any.
+func (a *matched) may() bool { return a.first >= 0 }
 
 // stray is a row that arrived in a region and is of no write that is known.
 type stray struct {
@@ -111,9 +115,9 @@ func (k *key) match(opt *Options, sum *Totals, t *tally) {
 	if m.seed == (maphash.Seed{}) {
 		m.seed = maphash.MakeSeed()
 	}
-	came := k.arrivedOnce(k.room.came, sum, t)
+	k.arrivedOnce(sum, t)
 	k.findHomes(m)
-	k.findPairs(came, m)
+	k.findPairs(m)
 	m.home, m.strays = nil, m.strays[:0]
 	for i := range m.pairs {
 		if p := &m.pairs[i]; len(p.came) > 0 {
@@ -177,19 +181,16 @@ func (m *matches) homeOf(writer uint32) *home {
 
 // findPairs finds what arrived of each node in each region; nothing where a node and a region have operations on the key, and nothing of
 // the node arrived there.
-func (k *key) findPairs(came []op, m *matches) {
-	m.firsts, m.lasts, m.alones = resized(m.firsts, len(came)), resized(m.lasts, len(came)), resized(m.alones, len(came))
-	m.perhaps = resized(m.perhaps, len(came))
-	clear(m.alones)
-	clear(m.perhaps)
+func (k *key) findPairs(m *matches) {
 	m.pairs = m.pairs[:0]
+	came := k.room.came
 	for first, end := 0, 0; first < len(came); first = end {
 		writer, region := came[first].writer, came[first].region
 		for end < len(came) && came[end].writer == writer && came[end].region == region {
 			k.room.tick()
 			end++
 		}
-		m.pairs = append(m.pairs, arrivals{writer, region, came[first:end], m.firsts[first:end], m.lasts[first:end], m.alones[first:end], m.perhaps[first:end]})
+		m.pairs = append(m.pairs, arrivals{writer, region, came[first:end]})
 	}
 	some := m.pairs
 	for i := range m.homes {
@@ -203,27 +204,28 @@ func (k *key) findPairs(came []op, m *matches) {
 	}
 }
 
-// arrivedOnce sorts arrivals by origin, region and position, and takes out those that were delivered again.
-func (k *key) arrivedOnce(came []op, sum *Totals, t *tally) []op {
+// arrivedOnce takes out of what arrived what was delivered again, and sorts it by origin, region and position.
+func (k *key) arrivedOnce(sum *Totals, t *tally) {
 	id := func(o *op, number int) string {
 		if o.hash == 0 {
 			return ""
 		}
 		return k.payloadOf(o.slot, number).ID
 	}
-	slices.SortFunc(came, func(a, b op) int {
+	came := k.room.came
+	slices.SortFunc(came, func(a, b matched) int {
 		k.room.tick()
 		if c := cmp.Or(cmp.Compare(a.writer, b.writer), cmp.Compare(a.region, b.region), cmp.Compare(a.hash, b.hash)); c != 0 || a.hash == 0 {
 			return cmp.Or(c, cmp.Compare(a.at, b.at))
 		}
-		return cmp.Or(cmp.Compare(id(&a, 0), id(&b, 1)), cmp.Compare(a.at, b.at))
+		return cmp.Or(cmp.Compare(id(&a.op, 0), id(&b.op, 1)), cmp.Compare(a.at, b.at))
 	})
 	kept := came[:0]
 	for i := range came {
 		k.room.tick()
-		o := &came[i]
+		o := &came[i].op
 		if n := len(kept); n > 0 && o.hash != 0 {
-			if first := &kept[n-1]; first.hash == o.hash && first.writer == o.writer && first.region == o.region && id(first, 0) == id(o, 1) {
+			if first := &kept[n-1].op; first.hash == o.hash && first.writer == o.writer && first.region == o.region && id(first, 0) == id(o, 1) {
 				sum.Duplicates++
 				if t.wants(finding.DuplicateOp, k.place(o)) {
 					t.keep(finding.Finding{Code: finding.DuplicateOp, Place: k.place(o), Key: k.name, Detail: againDetail(id(o, 0), k.place(first))})
@@ -231,14 +233,19 @@ func (k *key) arrivedOnce(came []op, sum *Totals, t *tally) []op {
 				continue
 			}
 		}
-		kept = append(kept, *o)
+		kept = append(kept, came[i])
 	}
+	k.room.came = kept
+	k.sortArrivals()
+}
+
+// sortArrivals sorts what arrived by origin, region and position.
+func (k *key) sortArrivals() {
 	// The numbers of names depend on who came first: nothing that follows may.
-	slices.SortFunc(kept, func(a, b op) int {
+	slices.SortFunc(k.room.came, func(a, b matched) int {
 		k.room.tick()
 		return cmp.Or(cmp.Compare(k.texts[a.writer], k.texts[b.writer]), cmp.Compare(k.texts[a.region], k.texts[b.region]), cmp.Compare(a.at, b.at))
 	})
-	return kept
 }
 
 // pair finds out which operations of one node arrived in one region.
@@ -248,9 +255,8 @@ func (k *key) pair(p *arrivals, m *matches, opt *Options) {
 		m.home, m.timed = m.homeOf(p.writer), timed
 		k.findImages(m)
 	}
-	m.first, m.last = p.first[:0], p.last[:0]
 	k.align(p.came, m)
-	if stray := slices.Contains(m.first, -1); stray || !m.timed && !k.born(p.writer) {
+	if stray := slices.ContainsFunc(p.came, func(a matched) bool { return !a.may() }); stray || !m.timed && !k.born(p.writer) {
 		k.loosen(p, m, stray, opt)
 	}
 }
@@ -266,29 +272,29 @@ func (k *key) findImages(m *matches) {
 }
 
 // align finds the earliest and the latest operation that each arrival may be, one after the other in the order in which they were made.
-func (k *key) align(came []op, m *matches) {
+func (k *key) align(came []matched, m *matches) {
 	m.hashes = m.hashes[:0]
 	next := int32(0)
 	for j := range came {
 		k.room.tick()
-		hash := k.image(&came[j])
+		a := &came[j]
+		hash := k.image(&a.op)
 		m.hashes = append(m.hashes, hash)
-		at := k.like(&came[j], hash, next)
-		if at >= m.writtenBy(&came[j]) {
+		at := k.like(&a.op, hash, next)
+		if at >= m.writtenBy(&a.op) {
 			at = -1
 		}
 		if at >= 0 {
 			next = at + 1
 		}
-		m.first = append(m.first, at)
+		a.first, a.last = at, at
 	}
-	m.last = append(m.last, m.first...)
 	next = int32(len(m.own))
-	for j := len(came) - 1; j >= 0; j-- {
+	for j := range slices.Backward(came) {
 		k.room.tick()
-		if m.first[j] >= 0 {
-			m.last[j] = k.likeBefore(&came[j], m.hashes[j], min(next, m.writtenBy(&came[j])))
-			next = m.last[j]
+		if a := &came[j]; a.may() {
+			a.last = k.likeBefore(&a.op, m.hashes[j], min(next, m.writtenBy(&a.op)))
+			next = a.last
 		}
 	}
 }
@@ -307,31 +313,31 @@ func (k *key) loosen(p *arrivals, m *matches, stray bool, opt *Options) {
 	next, passed := int32(0), false
 	for j := range came {
 		k.room.tick()
-		o := &came[j]
-		if m.first[j] < 0 || ended {
-			m.first[j], m.last[j] = -1, -1
-			ended = ended || o.time().IsZero() || o.wall+opt.drift()+precisionNanos[o.precision] >= until
+		a := &came[j]
+		if !a.may() || ended {
+			a.first, a.last = -1, -1
+			ended = ended || a.time().IsZero() || a.wall+opt.drift()+precisionNanos[a.precision] >= until
 			continue
 		}
 		if passed {
-			if m.first[j] = k.like(o, m.hashes[j], next); m.first[j] < 0 {
-				m.first[j] = int32(len(m.own))
+			if a.first = k.like(&a.op, m.hashes[j], next); a.first < 0 {
+				a.first = int32(len(m.own))
 			} else {
-				next = m.first[j] + 1
+				next = a.first + 1
 			}
 			continue
 		}
-		m.first[j] = k.like(o, m.hashes[j], 0)
+		a.first = k.like(&a.op, m.hashes[j], 0)
 		if stray {
-			m.last[j] = k.likeBefore(o, m.hashes[j], m.writtenBy(o))
+			a.last = k.likeBefore(&a.op, m.hashes[j], m.writtenBy(&a.op))
 		}
-		at := m.first[j]
+		at := a.first
 		own := &k.ops[m.own[at]]
 		switch {
-		case k.like(o, m.hashes[j], at+1) >= 0,
+		case k.like(&a.op, m.hashes[j], at+1) >= 0,
 			!m.timed && countOf(m.alike, m.hashes[j]) > 1,
-			!own.time().IsZero() && !o.time().IsZero() && own.wall > o.wall+opt.drift()+precisionNanos[o.precision]:
-			m.first[j] = int32(len(m.own))
+			!own.time().IsZero() && !a.time().IsZero() && own.wall > a.wall+opt.drift()+precisionNanos[a.precision]:
+			a.first = int32(len(m.own))
 		case !stray:
 			next, passed = at+1, true
 		}
@@ -367,9 +373,6 @@ func column(h *maphash.Hash, name string, v value.Value) {
 	}
 }
 
-// matched reports whether an arrival may be an operation of its origin.
-func (p *arrivals) matched(j int) bool { return p.first[j] >= 0 }
-
 // writtenBy returns how many operations of its origin, from its first, may have been written when a row arrived.
 func (h *home) writtenBy(o *op) int32 {
 	if o.time().IsZero() {
@@ -389,12 +392,12 @@ func (h *home) writtenTo(wall int64) int32 {
 func (k *key) straying(p *arrivals, m *matches) {
 	for j := range p.came {
 		k.room.tick()
-		if o := &p.came[j]; !p.matched(j) {
-			wall := o.wall
-			if o.time().IsZero() {
+		if a := &p.came[j]; !a.may() {
+			wall := a.wall
+			if a.time().IsZero() {
 				wall = math.MaxInt64
 			}
-			m.strays = append(m.strays, stray{o.region, o.writer, o.at, wall})
+			m.strays = append(m.strays, stray{a.region, a.writer, a.at, wall})
 		}
 	}
 }
@@ -409,35 +412,35 @@ func (k *key) placeFrom(p *arrivals, m *matches, opt *Options, sum *Totals, t *t
 	}
 	early := int32(n) // of what is below, the export may begin too late to show that it arrived
 	next := int32(n)
-	for j := len(p.came) - 1; j >= 0; j-- {
+	for j := range slices.Backward(p.came) {
 		k.room.tick()
-		o := &p.came[j]
-		if p.alone[j] {
-			if m.may[p.last[j]] = min(m.may[p.last[j]], o.at); !p.perhaps[j] {
+		a := &p.came[j]
+		if a.alone {
+			if m.may[a.last] = min(m.may[a.last], a.at); !a.perhaps {
 				sum.Arrivals++
-				m.self[p.last[j]] = o.at
+				m.self[a.last] = a.at
 			}
 			continue
 		}
-		if p.matched(j) {
-			early, next = p.last[j], min(next, p.last[j])
+		if a.may() {
+			early, next = a.last, min(next, a.last)
 			sum.Arrivals++
-			m.may[p.last[j]] = min(m.may[p.last[j]], o.at)
-			if p.first[j] == int32(n) {
+			m.may[a.last] = min(m.may[a.last], a.at)
+			if a.first == int32(n) {
 				continue
 			}
-			m.sure[p.first[j]] = min(m.sure[p.first[j]], o.at)
-			if own := &k.ops[h.own[p.first[j]]]; p.first[j] == p.last[j] && !own.time().IsZero() && o.precision > 0 {
-				k.room.late = append(k.room.late, late{writer, region, o.wall - own.wall})
+			m.sure[a.first] = min(m.sure[a.first], a.at)
+			if own := &k.ops[h.own[a.first]]; a.first == a.last && !own.time().IsZero() && a.precision > 0 {
+				k.room.late = append(k.room.late, late{writer, region, a.wall - own.wall})
 			}
 			continue
 		}
 		// It may show anything that its origin had written by then, and before what arrived later.
-		if i := min(next, h.writtenBy(o)) - 1; i >= 0 {
-			m.may[i] = min(m.may[i], o.at)
+		if i := min(next, h.writtenBy(&a.op)) - 1; i >= 0 {
+			m.may[i] = min(m.may[i], a.at)
 		}
-		if t.wants(finding.UnmatchedArrival, k.place(o)) {
-			t.keep(finding.Finding{Code: finding.UnmatchedArrival, Place: k.place(o), Key: k.name,
+		if t.wants(finding.UnmatchedArrival, k.place(&a.op)) {
+			t.keep(finding.Finding{Code: finding.UnmatchedArrival, Place: k.place(&a.op), Key: k.name,
 				Detail: "a row that says it was written in " + quote(k.texts[writer]) + ", whose export has no such row in that place"})
 		}
 	}
@@ -483,18 +486,21 @@ func (k *key) placeFrom(p *arrivals, m *matches, opt *Options, sum *Totals, t *t
 // a row was ever deleted it may have come to be again.
 func (k *key) born(region uint32) bool {
 	var first *op
-	for _, ops := range [...][]op{k.ops, k.room.came} {
-		for i := range ops {
-			k.room.tick()
-			if ops[i].kind == merge.Delete {
-				return false
-			}
-			if o := &ops[i]; o.region == region && o.at > 0 && (first == nil || o.at < first.at) {
-				first = o
-			}
+	deleted := false
+	look := func(o *op) {
+		k.room.tick()
+		deleted = deleted || o.kind == merge.Delete
+		if o.region == region && o.at > 0 && (first == nil || o.at < first.at) {
+			first = o
 		}
 	}
-	if first == nil {
+	for i := range k.ops {
+		look(&k.ops[i])
+	}
+	for i := range k.room.came {
+		look(&k.room.came[i].op)
+	}
+	if deleted || first == nil {
 		return false
 	}
 	fields := k.payloadOf(first.slot, 0).Fields

@@ -24,7 +24,7 @@ type room struct {
 	stand      slab[standing]
 	ranks      slab[ranked]
 	echoes     []echo
-	came       []op // what arrived of the key
+	came       []matched // what arrived of the key
 	late       []late
 	elsewhere  []elsewhere        // by home and position
 	vague      map[int32]vague    // by slot: of deletes of which nobody knows where they were made
@@ -82,7 +82,7 @@ func (r *room) inFar(f *far, ops int) *room {
 	n.indexes.far = f
 	if f != nil {
 		n.echoes = listOf[echo](f, 2*ops)[:0] // few have more
-		n.came = listOf[op](f, ops)[:0]
+		n.came = listOf[matched](f, ops)[:0]
 	}
 	return n
 }
