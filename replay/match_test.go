@@ -15,24 +15,16 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
+	"github.com/tiebreakhq/tiebreak/replay/bench/feeds"
 	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
 // rowSite is a region of a database that replicates whole rows and gives those that arrive new times.
 type rowSite struct {
 	name string
-	rows map[int]rowOf
 	feed []string
 	at   []int64 // of each line
 }
-
-type rowOf struct {
-	columns string // but the origin; "" when it was deleted
-	origin  string
-	wall    int64
-}
-
-func (o *rowOf) gone() bool { return o.columns == "" }
 
 // rowWrite is what a simulation knows of a write: which writes of its row each region had applied when it was made, as the number of
 // the last one of each other region.
@@ -49,9 +41,10 @@ type rowWorld struct {
 	writes []rowWrite
 	count  map[[2]int]int // of the writes to a row in a site
 	shown  map[[3]int]int // of a row in a site, up to which write of another it was shown
+	made   map[int64]int  // by when something was written, by the clock of its site, which write it is
 
 	deletes int           // out of a hundred writes
-	on      map[int]int   // of a row, how many deletes are on their way
+	on      map[int]int64 // of a row, until when a delete is on its way
 	twins   bool          // sites may delete a row that another has deleted
 	came    map[int64]int // by when something arrived, which write it is
 	cleaner bool          // the last site does nothing but delete
@@ -65,122 +58,100 @@ func newRowWorld(r *rand.Rand, sites, rows, writes, values int, cut bool) *rowWo
 }
 
 func (w *rowWorld) play(r *rand.Rand, sites, rows, writes, values int, cut bool) {
-	w.count, w.shown, w.on, w.came = map[[2]int]int{}, map[[3]int]int{}, map[int]int{}, map[int64]int{}
+	w.count, w.shown, w.on, w.came, w.made = map[[2]int]int{}, map[[3]int]int{}, map[int]int64{}, map[int64]int{}, map[int64]int{}
+	world := feeds.New[string](sites) // of the columns but the origin
 	for s := range sites {
-		w.sites = append(w.sites, &rowSite{name: []string{"eu", "us", "ap"}[s], rows: map[int]rowOf{}})
-	}
-	type event struct {
-		at int64
-		do func(at int64)
-	}
-	ahead := make([]int64, sites)
-	if w.skew > 0 {
-		for s := range ahead {
-			ahead[s] = r.Int64N(int64(w.skew))
+		w.sites = append(w.sites, &rowSite{name: []string{"eu", "us", "ap"}[s]})
+		if w.skew > 0 {
+			world.Ahead[s] = r.Int64N(int64(w.skew))
 		}
 	}
-	var events []event
 	const start, span = int64(1_700_000_000_000_000_000), int64(1_000_000_000_000)
-	plan := func(at int64, do func(at int64)) {
-		i, _ := slices.BinarySearchFunc(events, at, func(e event, at int64) int { return cmp.Compare(e.at, at) })
-		events = slices.Insert(events, i, event{at, do})
+	row, deletes := 0, false // of the write at hand
+	world.Arrives = func(_, _ int, now int64) int64 {
+		at := now + 1 + r.Int64N(span/100)
+		if cut && now > start+span/3 && now < start+span/2 {
+			at = start + span/2 + r.Int64N(span/100)
+		}
+		if deletes {
+			w.on[row] = max(w.on[row], at)
+		}
+		return at
 	}
+	world.Tell = w.tell
+	type plan struct {
+		at   int64
+		site int
+	}
+	var plans []plan
 	for s := range sites {
 		for range writes {
-			plan(start+r.Int64N(span), func(at int64) {
-				row := r.IntN(rows)
-				values := values
-				if cleans := w.cleaner && s == sites-1; cleans || w.deletes > 0 && r.IntN(100) < w.deletes {
-					if here := w.sites[s].rows[row]; here.gone() || w.on[row] > 0 && !w.twins {
-						return
-					}
-					w.on[row] += sites - 1
-					values = 0
-				}
-				index := w.write(r, s, row, values, at+ahead[s])
-				now := w.sites[s].rows[row]
-				for other := range sites {
-					if other == s {
-						continue
-					}
-					arrives := at + 1 + r.Int64N(span/100)
-					if cut && at > start+span/3 && at < start+span/2 {
-						arrives = start + span/2 + r.Int64N(span/100)
-					}
-					plan(arrives, func(at int64) { w.arrive(other, s, row, index, now, at+ahead[other]) })
-				}
-			})
+			plans = append(plans, plan{start + r.Int64N(span), s})
 		}
 	}
-	for len(events) > 0 {
-		e := events[0]
-		events = events[1:]
-		e.do(e.at)
-	}
-}
-
-func (w *rowWorld) write(r *rand.Rand, s, row, values int, at int64) int {
-	site := w.sites[s]
-	w.count[[2]int{row, s}]++
-	write := rowWrite{row: row, site: s, index: w.count[[2]int{row, s}], wall: at}
-	for other := range w.sites {
-		write.seen = append(write.seen, w.shown[[3]int{row, s, other}])
-	}
-	write.seen[s] = write.index - 1
-	w.writes = append(w.writes, write)
-	columns := ""
-	if values > 0 {
-		columns = fmt.Sprintf(`"a":%d,"b":%d`, r.IntN(values), r.IntN(values))
-		if r.IntN(4) == 0 {
-			columns += `,"c":null`
+	slices.SortFunc(plans, func(a, b plan) int { return cmp.Compare(a.at, b.at) })
+	for _, p := range plans {
+		row = r.IntN(rows)
+		deletes = w.cleaner && p.site == sites-1 || w.deletes > 0 && r.IntN(100) < w.deletes
+		switch {
+		case !deletes:
+			world.Write(p.site, row, p.at, func(*feeds.Row[string]) string { return someColumns(r, values) })
+		case w.twins || w.on[row] < p.at:
+			world.Delete(p.site, row, p.at)
 		}
 	}
-	w.writes[len(w.writes)-1].deletes = values == 0
-	w.put(site, row, rowOf{columns, site.name, at}, at)
-	return write.index
+	world.Until(math.MaxInt64)
 }
 
-func (w *rowWorld) put(site *rowSite, row int, now rowOf, at int64) {
-	text := func(o rowOf) string {
-		if o.gone() {
+func someColumns(r *rand.Rand, values int) string {
+	columns := fmt.Sprintf(`"a":%d,"b":%d`, r.IntN(values), r.IntN(values))
+	if r.IntN(4) == 0 {
+		columns += `,"c":null`
+	}
+	return columns
+}
+
+// tell writes what a site's feed says. Who is shown a row had seen all that its origin had written before, and what that one had been shown.
+func (w *rowWorld) tell(c *feeds.Change[string]) {
+	site := w.sites[c.Region]
+	text := func(row *feeds.Row[string]) string {
+		if row == nil || row.Gone {
 			return "null"
 		}
-		return fmt.Sprintf(`{"id":%d,%s,"origin":%q}`, row, o.columns, o.origin)
+		return fmt.Sprintf(`{"id":%d,%s,"origin":%q}`, c.Key, row.Value, w.sites[row.Origin].name)
 	}
-	site.feed = append(site.feed, fmt.Sprintf(`{"after":%s,"before":%s,"key":[%d],"mvcc_timestamp":"%d.0000000000","topic":"t","updated":"%d.0000000000"}`,
-		text(now), text(site.rows[row]), row, at, at))
-	site.at = append(site.at, at)
-	site.rows[row] = now
-}
-
-// arrive applies a row unless there is a newer one. Who is shown it had seen all that its origin had written before, and what that
-// one had been shown.
-func (w *rowWorld) arrive(s, from, row, index int, now rowOf, at int64) {
-	was := w.sites[s].rows[row]
-	if now.gone() {
-		w.on[row]--
-	}
-	if was.wall > now.wall {
+	site.feed = append(site.feed, fmt.Sprintf(`{"after":%s,"before":%s,"key":[%d],"mvcc_timestamp":"%d.0000000000","topic":"t","updated":"%[4]d.0000000000"}`,
+		text(c.Now), text(c.Before), c.Key, c.At))
+	site.at = append(site.at, c.At)
+	if c.Region == c.Now.Origin {
+		w.write(c)
 		return
 	}
-	if was.gone() && now.gone() { // it is not there: the export says nothing
-		w.sites[s].rows[row] = now
-		return
+	i := w.made[c.Now.At]
+	write := &w.writes[i]
+	w.came[c.At] = i
+	show := func(other, up int) {
+		mine := [3]int{c.Key, c.Region, other}
+		w.shown[mine] = max(w.shown[mine], up)
 	}
-	w.put(w.sites[s], row, now, at)
-	mine := [3]int{row, s, from}
-	w.shown[mine] = max(w.shown[mine], index)
-	for i, write := range w.writes {
-		if write.row == row && write.site == from && write.index == index {
-			w.came[at] = i
-			for other, up := range write.seen {
-				if other != s && other != from {
-					mine := [3]int{row, s, other}
-					w.shown[mine] = max(w.shown[mine], up)
-				}
-			}
+	show(write.site, write.index)
+	for other, up := range write.seen {
+		if other != c.Region && other != write.site {
+			show(other, up)
 		}
 	}
+}
+
+// write notes a write and what its writer had seen.
+func (w *rowWorld) write(c *feeds.Change[string]) {
+	w.count[[2]int{c.Key, c.Region}]++
+	write := rowWrite{row: c.Key, site: c.Region, index: w.count[[2]int{c.Key, c.Region}], wall: c.At, deletes: c.Now.Gone}
+	for other := range w.sites {
+		write.seen = append(write.seen, w.shown[[3]int{c.Key, c.Region, other}])
+	}
+	write.seen[c.Region] = write.index - 1
+	w.made[c.At] = len(w.writes)
+	w.writes = append(w.writes, write)
 }
 
 // collect reads the feeds from a time on, some of whose lines come twice.

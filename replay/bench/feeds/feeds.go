@@ -10,7 +10,7 @@ import "container/heap"
 type Row[R any] struct {
 	Value  R
 	Origin int   // the region where it was written last
-	At     int64 // and when, in nanoseconds since 1970
+	At     int64 // and when by the clock of that region, in nanoseconds since 1970
 	Gone   bool  // it was deleted then, and nothing is in it
 }
 
@@ -18,7 +18,7 @@ type Row[R any] struct {
 type Change[R any] struct {
 	Region, Key int
 	Before, Now *Row[R] // Before is nil where no row was
-	At          int64   // when this region has it
+	At          int64   // when this region has it, by its clock
 }
 
 // World is the regions.
@@ -29,13 +29,16 @@ type World[R any] struct {
 	// Tell is told of each change, those of a region in the order of its feed.
 	Tell func(c *Change[R])
 
+	// Ahead is by how many nanoseconds the clock of each region is ahead of the times that the caller gives.
+	Ahead []int64
+
 	rows []map[int]*Row[R] // by region
 	way  way[R]
 }
 
 // New returns so many regions without a row.
 func New[R any](regions int) *World[R] {
-	w := &World[R]{}
+	w := &World[R]{Ahead: make([]int64, regions)}
 	for range regions {
 		w.rows = append(w.rows, make(map[int]*Row[R]))
 	}
@@ -46,7 +49,7 @@ func New[R any](regions int) *World[R] {
 // made at later times.
 func (w *World[R]) Write(region, key int, at int64, value func(was *Row[R]) R) {
 	w.Until(at)
-	w.change(region, key, &Row[R]{Value: value(w.there(region, key)), Origin: region, At: at})
+	w.change(region, key, at, &Row[R]{Value: value(w.there(region, key))})
 }
 
 // Delete has a region delete a row in the same manner. It reports whether there was one.
@@ -55,7 +58,7 @@ func (w *World[R]) Delete(region, key int, at int64) bool {
 	if w.there(region, key) == nil {
 		return false
 	}
-	w.change(region, key, &Row[R]{Origin: region, At: at, Gone: true})
+	w.change(region, key, at, &Row[R]{Gone: true})
 	return true
 }
 
@@ -67,11 +70,12 @@ func (w *World[R]) there(region, key int) *Row[R] {
 	return nil
 }
 
-func (w *World[R]) change(region, key int, row *Row[R]) {
-	w.put(region, key, row, row.At)
+func (w *World[R]) change(region, key int, at int64, row *Row[R]) {
+	row.Origin, row.At = region, at+w.Ahead[region]
+	w.put(region, key, row, at)
 	for to := range w.rows {
 		if to != region {
-			heap.Push(&w.way, arrival[R]{w.Arrives(region, to, row.At), to, key, row})
+			heap.Push(&w.way, arrival[R]{w.Arrives(region, to, at), to, key, row})
 		}
 	}
 }
@@ -90,7 +94,7 @@ func (w *World[R]) put(region, key int, row *Row[R], at int64) {
 	before := w.there(region, key)
 	w.rows[region][key] = row
 	if before != nil || !row.Gone { // that a row is deleted which is not there shows nowhere
-		w.Tell(&Change[R]{region, key, before, row, at})
+		w.Tell(&Change[R]{region, key, before, row, at + w.Ahead[region]})
 	}
 }
 
