@@ -31,8 +31,16 @@ type part struct {
 	expected *shelf   // the one whose blocks it was told to read ahead
 
 	bites []bite
-	odd   bool     // some key at hand may not look like itself
-	spare [][]byte // blocks for bites
+	odd   bool // some key at hand may not look like itself
+}
+
+// close gives back the memory of what was read, and the fetcher.
+func (p *part) close() {
+	for i := range p.bites {
+		p.bites[i].empty(p.history.store)
+	}
+	p.bites = nil
+	p.fetch.close()
 }
 
 // partKey is one key of a part.
@@ -205,14 +213,7 @@ func (p *part) even(from *shelf, limit int) (bool, error) {
 // gather copies the records of a shelf to bites, which are the first and those after it of all that there are.
 func (p *part) gather(from, then *shelf, first int, bites []bite, all int) error {
 	for i := range bites {
-		for _, b := range bites[i].blocks {
-			if cap(b) == p.history.store.most { // else it is of one record
-				p.spare = append(p.spare, b)
-			}
-		}
-		clear(bites[i].blocks) // what is not spare is to be given up
-		bites[i].blocks = bites[i].blocks[:0]
-		bites[i].last, bites[i].odd = nil, false
+		bites[i].empty(p.history.store)
 	}
 	visit := func(b []byte) error {
 		for at, end := 0, 0; at < len(b); at = end {
@@ -253,11 +254,8 @@ func (p *part) bite(to *bite, record []byte) {
 		if to.last != nil {
 			to.blocks = append(to.blocks, to.last)
 		}
-		if n := len(p.spare); n > 0 && len(record) <= p.history.store.most {
-			to.last = p.spare[n-1][:0]
-			p.spare = p.spare[:n-1]
-		} else if len(record) <= p.history.store.most {
-			to.last = p.history.store.block(p.history.store.most)
+		if most := p.history.store.most; len(record) <= most {
+			to.last = p.history.store.block(most)
 		} else {
 			to.last = make([]byte, 0, len(record))
 		}
@@ -271,6 +269,15 @@ func (b *bite) end() [][]byte {
 		b.blocks, b.last = append(b.blocks, b.last), nil
 	}
 	return b.blocks
+}
+
+// empty gives back the memory of all records.
+func (b *bite) empty(to *store) {
+	for _, block := range b.end() {
+		to.giveBack(block)
+	}
+	clear(b.blocks)
+	b.blocks, b.odd = b.blocks[:0], false
 }
 
 // enter returns the number of a key, which it gets when it has none.

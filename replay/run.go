@@ -105,7 +105,7 @@ func (h *History) fold(w *work) []*sums {
 			f := h.newFolder(w, seed)
 			f.limit = h.store.fold(workers)
 			f.part.fetch = h.store.fetcher()
-			defer f.part.fetch.close()
+			defer f.part.close()
 			for p, ok := <-next; ok; {
 				var then *shelf
 				after, taken := 0, false

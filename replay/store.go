@@ -81,15 +81,15 @@ func memoryOf(opt *history.Options) memory {
 }
 
 // blocks returns how many bytes of records may be held.
-func (m memory) blocks() int64 { return int64(m) * 5 / 16 }
+func (m memory) blocks() int64 { return int64(m) / 4 }
 
 // piece returns of how many bytes at a time there is memory for blocks.
 func (m memory) piece() int {
-	const most = 16 << 20
+	const most = 8 << 20
 	if m <= 0 {
 		return most
 	}
-	return max(min(int(m)/16, most)&^(mostBlock-1), mostBlock)
+	return max(min(int(m)/32, most)&^(mostBlock-1), mostBlock)
 }
 
 // block returns how many bytes the blocks have. Each of several goroutines has one open for each part.

@@ -151,6 +151,28 @@ func TestBlocksThatAreGivenBackAreUsedAgain(t *testing.T) {
 	}
 }
 
+// What a run takes to put the records of a part in order it gives back: the next one makes do with it.
+func TestARunGivesItsMemoryBack(t *testing.T) {
+	us, _ := manyKeys(20_000)
+	h, err := Collect([]history.Source{sourceOf("us", us)}, history.Options{Memory: 1 << 20, Temp: t.TempDir(), Workers: 1})
+	require.NoError(t, err)
+	defer h.Close()
+	h.lengths.bite = 1 << 10
+	free := func() (bytes int) {
+		for size, blocks := range h.store.free {
+			bytes += size * len(blocks)
+		}
+		return bytes
+	}
+	before := free()
+	h.Run(lwwTable, Options{Workers: 1})
+	after := free()
+	require.GreaterOrEqual(t, after, before)
+	h.Run(lwwTable, Options{Workers: 1})
+	require.Equal(t, after, free())
+	require.NoError(t, h.Err())
+}
+
 // A shelf that leaves no room in its blocks gives the roomy ones back, and one that is in the spool gives back all.
 func TestAShelfGivesBackWhatItDoesNotHold(t *testing.T) {
 	for _, m := range []memory{32 << 20, 1} {
