@@ -209,6 +209,7 @@ func (k *key) unite(m *matches) {
 	for _, first := range m.united {
 		k.room.tick()
 		if m.size(first) < regions {
+			doubts := len(m.doubts)
 			if into := k.lacked(first, open, m); into >= 0 {
 				m.link(open[into], first)
 				if m.size(open[into]) == regions {
@@ -217,6 +218,7 @@ func (k *key) unite(m *matches) {
 				continue
 			}
 			k.hidden(first, united, m)
+			m.gone[first].doubtful = len(m.doubts) > doubts
 			open = append(open, first)
 		}
 		united = append(united, first)
@@ -226,19 +228,19 @@ func (k *key) unite(m *matches) {
 
 // lacked returns which of the deletes that some region lacks is the one at hand, in the regions that lack it; -1 for none. The rows that it
 // took away there were older. Where nobody knows whether they were, or where they were older only than when it stands in the last of the
-// others, which may have deleted the row too, it may be that one or another.
+// others, which may have deleted the row too, it may be that one or another; and so it may where nobody knows where that one was made, and when.
 func (k *key) lacked(first int32, open []int32, m *matches) int {
 	doubts := len(m.doubts)
 	for at := len(open) - 1; at >= max(len(open)-mostOpen, 0); at-- {
 		k.room.tick()
 		d := &m.gone[open[at]]
-		fits, may := d.wall < math.MaxInt64, true
+		fits, may := !d.doubtful, true
 		for g := range m.copies(first) {
 			may = may && !m.stands(open[at], g.region) && g.from <= m.latest(open[at])
 			fits = fits && g.to <= d.wall-d.slack
 		}
 		switch {
-		case may && fits:
+		case may && fits && k.isKnown(open[at], m):
 			m.doubts = m.doubts[:doubts]
 			return at
 		case may:
@@ -487,6 +489,10 @@ func (k *key) renumber(rows int, m *matches) {
 		if j >= rows {
 			at := sortedCount(h.own, func(i int32) bool { return k.ops[i].at < a.home })
 			a.first, a.last = int32(at), int32(at)
+			continue
+		}
+		if a.open {
+			h.leave(a)
 			continue
 		}
 		if a.first >= 0 {

@@ -77,7 +77,8 @@ type arrivals struct {
 type matched struct {
 	op
 	first   int32 // the earliest that it may be, from 0; -1 for none, and their number where it may be none
-	last    int32 // the latest
+	last    int32 // the latest; where it may be none, the latest that it may show
+	open    bool  // it may be of none that is known, and show what nobody knows
 	alone   bool  // it says nothing of what its origin had written before
 	perhaps bool  // it may be another delete that arrived
 	home    int64 // of a delete, where it stands at home
@@ -255,6 +256,7 @@ func (k *key) pair(p *arrivals, m *matches, opt *Options) {
 		m.home, m.timed = m.homeOf(p.writer), timed
 		k.findImages(m)
 	}
+	k.findOpen(p, m, opt)
 	k.align(p.came, m)
 	if stray := slices.ContainsFunc(p.came, func(a matched) bool { return !a.may() }); stray || !m.timed && !k.born(p.writer) {
 		k.loosen(p, m, stray, opt)
@@ -271,16 +273,76 @@ func (k *key) findImages(m *matches) {
 	slices.SortFunc(m.images, func(a, b image) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.at, b.at)) })
 }
 
+// findOpen finds out which arrivals may have been written when the export of their origin had ended. One that looks like one operation is
+// that one where no two look alike, unless that one was written before the export began that it is said to arrive in, or what came
+// before it may have been written then too.
+func (k *key) findOpen(p *arrivals, m *matches, opt *Options) {
+	m.hashes = m.hashes[:0]
+	for j := range p.came {
+		k.room.tick()
+		m.hashes = append(m.hashes, k.image(&p.came[j].op))
+	}
+	m.alike = m.alike[:0]
+	if m.timed {
+		return
+	}
+	until, begin := k.part.spans[k.texts[p.writer]].until, k.part.spans[k.texts[p.region]].from
+	opened, asked := false, false
+	for j := range p.came {
+		k.room.tick()
+		a := &p.came[j]
+		if !k.after(&a.op, until, opt) {
+			continue
+		}
+		if !asked {
+			opened, asked = m.repeats(), true
+		}
+		at := k.like(&a.op, m.hashes[j], 0)
+		a.open = at >= 0 && (opened || k.lookalikes(m, m.hashes[j]) > 1 ||
+			!k.after(&k.ops[m.own[at]], begin, opt) && !k.born(p.region))
+		opened = opened || a.open
+	}
+}
+
+// repeats reports whether two operations of the origin look alike.
+func (m *matches) repeats() bool {
+	for i := range m.images {
+		if i > 0 && m.images[i].hash == m.images[i-1].hash {
+			return true
+		}
+	}
+	return false
+}
+
+// lookalikes returns how many arrivals look like one, and with them what the row was before all that is known of its origin.
+func (k *key) lookalikes(m *matches, hash uint64) int {
+	if len(m.alike) == 0 {
+		m.alike = append(m.alike, m.hashes...)
+		if len(m.own) > 0 {
+			m.alike = append(m.alike, k.imageBefore(&k.ops[m.own[0]]))
+		}
+		slices.Sort(m.alike)
+	}
+	rest := m.alike[sortedCount(m.alike, func(h uint64) bool { return h < hash }):]
+	return sortedCount(rest, func(h uint64) bool { return h == hash })
+}
+
+// after reports whether an operation may have been written after a moment by the clock of another region.
+func (k *key) after(o *op, moment int64, opt *Options) bool {
+	return o.time().IsZero() || o.wall+opt.drift()+precisionNanos[o.precision] >= moment
+}
+
 // align finds the earliest and the latest operation that each arrival may be, one after the other in the order in which they were made.
 func (k *key) align(came []matched, m *matches) {
-	m.hashes = m.hashes[:0]
 	next := int32(0)
 	for j := range came {
 		k.room.tick()
 		a := &came[j]
-		hash := k.image(&a.op)
-		m.hashes = append(m.hashes, hash)
-		at := k.like(&a.op, hash, next)
+		if a.open {
+			m.leave(a)
+			continue
+		}
+		at := k.like(&a.op, m.hashes[j], next)
 		if at >= m.writtenBy(&a.op) {
 			at = -1
 		}
@@ -292,7 +354,7 @@ func (k *key) align(came []matched, m *matches) {
 	next = int32(len(m.own))
 	for j := range slices.Backward(came) {
 		k.room.tick()
-		if a := &came[j]; a.may() {
+		if a := &came[j]; a.may() && !a.open {
 			a.last = k.likeBefore(&a.op, m.hashes[j], min(next, m.writtenBy(&a.op)))
 			next = a.last
 		}
@@ -305,18 +367,16 @@ func (k *key) align(came []matched, m *matches) {
 // what follows on a stray that may have been written when that export had ended was written still later.
 func (k *key) loosen(p *arrivals, m *matches, stray bool, opt *Options) {
 	came, until, ended := p.came, k.part.spans[k.texts[p.writer]].until, false
-	m.alike = append(m.alike[:0], m.hashes...)
-	if !m.timed && len(m.own) > 0 {
-		m.alike = append(m.alike, k.imageBefore(&k.ops[m.own[0]]))
-	}
-	slices.Sort(m.alike)
 	next, passed := int32(0), false
 	for j := range came {
 		k.room.tick()
 		a := &came[j]
 		if !a.may() || ended {
 			a.first, a.last = -1, -1
-			ended = ended || a.time().IsZero() || a.wall+opt.drift()+precisionNanos[a.precision] >= until
+			ended = ended || k.after(&a.op, until, opt)
+			continue
+		}
+		if a.open {
 			continue
 		}
 		if passed {
@@ -335,19 +395,20 @@ func (k *key) loosen(p *arrivals, m *matches, stray bool, opt *Options) {
 		own := &k.ops[m.own[at]]
 		switch {
 		case k.like(&a.op, m.hashes[j], at+1) >= 0,
-			!m.timed && countOf(m.alike, m.hashes[j]) > 1,
+			!m.timed && k.lookalikes(m, m.hashes[j]) > 1,
 			!own.time().IsZero() && !a.time().IsZero() && own.wall > a.wall+opt.drift()+precisionNanos[a.precision]:
-			a.first = int32(len(m.own))
+			if a.first = int32(len(m.own)); stray {
+				m.leave(a)
+			}
 		case !stray:
 			next, passed = at+1, true
 		}
 	}
 }
 
-// countOf returns how often a hash stands in a sorted list.
-func countOf(sorted []uint64, hash uint64) int {
-	rest := sorted[sortedCount(sorted, func(h uint64) bool { return h < hash }):]
-	return sortedCount(rest, func(h uint64) bool { return h == hash })
+// leave leaves it open which operation of its origin an arrival is, if any: it may show all that was written by then.
+func (h *home) leave(a *matched) {
+	a.open, a.first, a.last = true, int32(len(h.own)), h.writtenBy(&a.op)-1
 }
 
 // imageBefore returns the hash of what a row was before a write.
@@ -392,7 +453,7 @@ func (h *home) writtenTo(wall int64) int32 {
 func (k *key) straying(p *arrivals, m *matches) {
 	for j := range p.came {
 		k.room.tick()
-		if a := &p.came[j]; !a.may() {
+		if a := &p.came[j]; a.open || !a.may() {
 			wall := a.wall
 			if a.time().IsZero() {
 				wall = math.MaxInt64

@@ -326,20 +326,24 @@ func TestDeletesAreFoundWhereTheyWereMade(t *testing.T) {
 	}
 	for _, test := range []struct {
 		skew, drift time.Duration
-		twins       bool // regions may delete the same row
-		cleaner     bool // one region does nothing but delete
-		apart       bool // exports begin and end at different times
-		exact       int  // out of a hundred, at least
+		twins       bool     // regions may delete the same row
+		cleaner     bool     // one region does nothing but delete
+		apart       bool     // exports begin and end at different times
+		exact       int      // out of a hundred, at least
+		worst       []uint64 // seeds of worlds in which something was too exact once
 	}{
 		{drift: time.Nanosecond, exact: 97},
 		{drift: 2 * time.Second, exact: 95},
 		{skew: time.Second, drift: 2 * time.Second, exact: 95},
 		{drift: 2 * time.Second, twins: true},
-		{drift: 2 * time.Second, apart: true, exact: 50},
+		{drift: 2 * time.Second, apart: true, exact: 50, worst: []uint64{586, 746, 1064, 1314, 1378, 1614, 1794, 1884, 3324, 4164, 4440}},
 		{drift: time.Nanosecond, cleaner: true, exact: 97},
 	} {
 		exact, open, placed, nobodys := 0, 0, 0, 0
-		for seed := range seeds {
+		for seed := range seeds + uint64(len(test.worst)) {
+			if seed >= seeds {
+				seed = test.worst[seed-seeds]
+			}
 			r := rand.New(rand.NewPCG(seed, 13))
 			values := 2
 			if seed%2 > 0 {
