@@ -81,7 +81,7 @@ func memoryOf(opt *history.Options) memory {
 }
 
 // blocks returns how many bytes of records may be held.
-func (m memory) blocks() int64 { return int64(m) / 4 }
+func (m memory) blocks() int64 { return int64(m) * 3 / 16 }
 
 // piece returns of how many bytes at a time there is memory for blocks.
 func (m memory) piece() int {

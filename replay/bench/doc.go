@@ -77,7 +77,7 @@
 // Of the processor time that ten million writes take, a profile gives a fifth to the parser, most of it looking for the ends of
 // texts; a seventh to reading the file; three tenths to putting records into parts, a quarter of which is writing what does not fit
 // into memory to a temporary file, and as much touching memory for the first time; a third to the fold, of which reading back and
-// sorting the records into bites is a third and the rules are a sixth; and the rest to collecting garbage. Of 256 MiB, 64 hold
+// sorting the records into bites is a third and the rules are a sixth; and the rest to collecting garbage. Of 256 MiB, 48 hold
 // records, 33 are blocks that are being filled, up to 32 are blocks on their way to the disk, and each folding goroutine has 40 for
 // records, 4 for what is read ahead, and a little more to find its way in them; what is left is for the collector of garbage to be
 // late. A part of more than that, from some hundred and ten million writes on, is read several times.
