@@ -228,19 +228,20 @@ func (k *key) unite(m *matches) {
 
 // lacked returns which of the deletes that some region lacks is the one at hand, in the regions that lack it; -1 for none. The rows that it
 // took away there were older. Where nobody knows whether they were, or where they were older only than when it stands in the last of the
-// others, which may have deleted the row too, it may be that one or another; and so it may where nobody knows where that one was made, and when.
+// others, which may have deleted the row too, it may be that one or another; and so it may where that one may be an earlier one, of which its
+// time does not tell.
 func (k *key) lacked(first int32, open []int32, m *matches) int {
 	doubts := len(m.doubts)
 	for at := len(open) - 1; at >= max(len(open)-mostOpen, 0); at-- {
 		k.room.tick()
 		d := &m.gone[open[at]]
-		fits, may := !d.doubtful, true
+		fits, may := d.wall < math.MaxInt64 && !d.doubtful, true
 		for g := range m.copies(first) {
 			may = may && !m.stands(open[at], g.region) && g.from <= m.latest(open[at])
 			fits = fits && g.to <= d.wall-d.slack
 		}
 		switch {
-		case may && fits && k.isKnown(open[at], m):
+		case may && fits:
 			m.doubts = m.doubts[:doubts]
 			return at
 		case may:
