@@ -68,7 +68,7 @@ func (r *Result) suite() junitSuite {
 	add := func(name string, line int, took time.Duration, skipped, failure string) {
 		c := junitCase{Name: layout.Printable(name), Class: s.Name, File: layout.Printable(r.Script.File), Line: line}
 		if took > 0 {
-			c.Time = fmt.Sprintf("%.3f", took.Seconds())
+			c.Time = fmt.Sprintf("%.3f", round(int64(took)).Seconds())
 		}
 		switch {
 		case skipped != "":

@@ -3,7 +3,9 @@ package drill
 import (
 	"bytes"
 	"encoding/xml"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -26,4 +28,40 @@ func TestJUnitIsXMLWhateverNamesHold(t *testing.T) {
 	require.Equal(t, "check writes <= 1", s.Cases[1].Name)
 	require.NotNil(t, s.Cases[1].Failure)
 	require.Equal(t, s.Cases[1].Failure.Message, s.Cases[1].Failure.Text)
+}
+
+// The report rounds to the millisecond. What JUnit has was cut, or rounded as a float: one moment had two names.
+func TestATimeHasTheSameDigitsInJUnitAsInTheReport(t *testing.T) {
+	noon := time.Date(2026, 5, 20, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		nanos       int64
+		text, junit string // after noon
+		took, secs  string
+	}{
+		{1_000_499_999, "12:00:01.000", "12:00:01Z", "1s", "1.000"},
+		{1_000_500_000, "12:00:01.001", "12:00:01.001Z", "1.001s", "1.001"},
+		{1_999_600_000, "12:00:02.000", "12:00:02Z", "2s", "2.000"},
+		{12_600_000, "12:00:00.013", "12:00:00.013Z", "13ms", "0.013"},
+	} {
+		at := Moment(noon.UnixNano() + c.nanos)
+		r := &Result{
+			From: Moment(noon.UnixNano()), To: at,
+			Checks: []CheckResult{{Line: 3, Check: "check writes <= 1", Measure: Writes, Value: 2, Final: 2, At: at}},
+			Timers: []TimerResult{
+				{Line: 4, Timer: "within 5s of heal: converged", Ran: true, Met: true, Began: at, Took: time.Duration(c.nanos)},
+				{Line: 5, Timer: "within 2s of heal: converged", Ran: true, Began: Moment(noon.UnixNano()), Deadline: at},
+			},
+		}
+		var text, junit bytes.Buffer
+		require.NoError(t, Text(&text, r))
+		require.NoError(t, JUnit(&junit, r))
+		require.Contains(t, text.String(), "at "+c.text)
+		require.Contains(t, text.String(), "from "+c.text)
+		require.Contains(t, text.String(), "after "+c.took+" ")
+		require.Contains(t, text.String(), "to 2026-05-20T"+c.junit+"\n")
+		require.Contains(t, junit.String(), fmt.Sprintf(`message="it was 2 at 2026-05-20T%s"`, c.junit))
+		require.Contains(t, junit.String(), fmt.Sprintf(`from 2026-05-20T%s"`, c.junit))
+		require.Contains(t, junit.String(), fmt.Sprintf(`message="missed at 2026-05-20T%s"`, c.junit))
+		require.Contains(t, junit.String(), fmt.Sprintf(`time="%s"`, c.secs))
+	}
 }

@@ -30,7 +30,7 @@ func (r *Result) hours(m Moment) string {
 	if m == 0 {
 		return "never"
 	}
-	at := time.Unix(0, int64(m)).UTC().Round(time.Millisecond) // as durations are
+	at := m.rounded()
 	if first := time.Unix(0, int64(r.From)).UTC(); at.YearDay() == first.YearDay() && at.Year() == first.Year() {
 		return at.Format("15:04:05.000")
 	}

@@ -27,13 +27,16 @@ const maxListed = 10
 // Moment is a time of the drill, in nanoseconds since 1970; 0 is never.
 type Moment int64
 
-// String returns the moment as RFC 3339 has it, to the millisecond.
+// String returns the moment as RFC 3339 has it, to the nearest millisecond.
 func (m Moment) String() string {
 	if m == 0 {
 		return "never"
 	}
-	return time.Unix(0, int64(m)).UTC().Format("2006-01-02T15:04:05.999Z07:00")
+	return m.rounded().Format("2006-01-02T15:04:05.999Z07:00")
 }
+
+// rounded returns the moment to the millisecond, as durations are.
+func (m Moment) rounded() time.Time { return time.Unix(0, int64(m)).UTC().Round(time.Millisecond) }
 
 // MarshalJSON writes the moment as RFC 3339 has it, and never as null.
 func (m Moment) MarshalJSON() ([]byte, error) {
