@@ -244,6 +244,7 @@ func (c *command) rehearse(d *rehearsal) (int, error) {
 			if r.Recorded, err = judge(d.history, table, &d.input, s.Promise, plain); err != nil {
 				return 0, err
 			}
+			r.Bounds = ended(d.bounds, r)
 			results = append(results, r)
 		}
 	}
@@ -261,7 +262,7 @@ func (c *command) rehearse(d *rehearsal) (int, error) {
 		for _, u := range r.Untried() {
 			c.note("%s: untried", u)
 		}
-		exceeded, unmeasured := c.exceededIn(d.bounds, r)
+		exceeded, unmeasured := c.exceededIn(r)
 		switch {
 		case exceeded || r.Broken():
 			status = exitFound
@@ -349,16 +350,30 @@ func (d *rehearsal) calmly() string {
 	return d.command(words, d.script)
 }
 
-// exceededIn reports, and says, which bounds a drill is beyond, and whether it says nothing of some.
-func (c *command) exceededIn(bounds []bound, r *drill.Result) (exceeded, unmeasured bool) {
+// ended returns how bounds of a drill ended.
+func ended(bounds []bound, r *drill.Result) []drill.BoundResult {
+	var results []drill.BoundResult
 	for _, b := range bounds {
 		n, _ := r.Count(b.word) // a finding that there is none of is not known
-		if n > b.limit {
+		res := drill.BoundResult{Bound: b.text, Measure: drill.Measure(b.word), Value: n, Exceeded: n > b.limit}
+		if !res.Exceeded {
+			res.Unmeasured = r.Unmeasured(b.word)
+		}
+		results = append(results, res)
+	}
+	return results
+}
+
+// exceededIn reports, and says, which bounds a drill is beyond, and whether it says nothing of some.
+func (c *command) exceededIn(r *drill.Result) (exceeded, unmeasured bool) {
+	for _, b := range r.Bounds {
+		switch {
+		case b.Exceeded:
 			exceeded = true
-			c.note("-fail-on %s: %s", b.text, drill.Measure(b.word).Text(n))
-		} else if why := r.Unmeasured(b.word); why != "" {
+			c.note("-fail-on %s: %s", b.Bound, b.Measure.Text(b.Value))
+		case b.Unmeasured != "":
 			unmeasured = true
-			c.note("-fail-on %s: not measured: %s", b.text, why)
+			c.note("-fail-on %s: not measured: %s", b.Bound, b.Unmeasured)
 		}
 	}
 	return exceeded, unmeasured

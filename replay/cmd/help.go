@@ -192,7 +192,7 @@ runs it takes about 2 KiB of memory for each write, whatever -memory says of the
 
 Flags
   -rules FILE         the rule table; of several, the drill is run under each and they are compared
-` + readingHelp + replayingHelp + reviewedHelp + `  -junit FILE         write the checks and timers as JUnit has them
+` + readingHelp + replayingHelp + reviewedHelp + `  -junit FILE         write the checks, the timers and the bounds of -fail-on as JUnit has them
   -seed N             of all that is left to chance; the script's when left out or 0, and 0 when that says none
   -load X             how many times the load of the history, as in 2.5; 1 when left out
   -state FILE         write the state of each region at the end: {"region","key","field","value","id","by"}, one a line

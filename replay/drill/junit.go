@@ -46,8 +46,8 @@ type junitFailure struct {
 }
 
 // JUnit writes the checks and timers of drills in the XML of JUnit, each drill as a suite. That the regions agree at the
-// end is a case too. A timer that never ran is skipped, and so is what could measure nothing: nothing is known to be broken, and
-// nothing to hold. The exit status of the command is trouble then.
+// end is a case too, and so is each of [Result.Bounds]. A timer that never ran is skipped, and so is what could measure nothing:
+// nothing is known to be broken, and nothing to hold. The exit status of the command is trouble then.
 func JUnit(w io.Writer, results ...*Result) error {
 	var all junitSuites
 	for _, r := range results {
@@ -65,8 +65,9 @@ func JUnit(w io.Writer, results ...*Result) error {
 
 func (r *Result) suite() junitSuite {
 	s := junitSuite{Name: layout.Printable(fmt.Sprintf("%s, %s", r.Name, r.Table.File))}
+	file := layout.Printable(r.Script.File)
 	add := func(name string, line int, took time.Duration, skipped, failure string) {
-		c := junitCase{Name: layout.Printable(name), Class: s.Name, File: layout.Printable(r.Script.File), Line: line}
+		c := junitCase{Name: layout.Printable(name), Class: s.Name, File: file, Line: line}
 		if took > 0 {
 			c.Time = fmt.Sprintf("%.3f", round(int64(took)).Seconds())
 		}
@@ -113,5 +114,16 @@ func (r *Result) suite() junitSuite {
 		failure = fmt.Sprintf("%s fields differ between regions that have all writes", layout.Number(r.Apart))
 	}
 	add("the regions agree at the end", 0, 0, "", failure)
+	file = "" // no script has them
+	for _, b := range r.Bounds {
+		failure, skipped := "", ""
+		switch {
+		case b.Exceeded:
+			failure = "it was " + b.Measure.Text(b.Value)
+		case b.Unmeasured != "":
+			skipped = "not measured: " + b.Unmeasured
+		}
+		add("-fail-on "+b.Bound, 0, 0, skipped, failure)
+	}
 	return s
 }

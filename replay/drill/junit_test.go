@@ -65,3 +65,25 @@ func TestATimeHasTheSameDigitsInJUnitAsInTheReport(t *testing.T) {
 		require.Contains(t, junit.String(), fmt.Sprintf(`time="%s"`, c.secs))
 	}
 }
+
+// The command exited 1 for -fail-on, and the file that the server reads was green.
+func TestJUnitFailsForABoundThatWasExceeded(t *testing.T) {
+	r := runDrill(t, two, at(1, "eu", 1, "k", "a"))
+	r.Bounds = []BoundResult{
+		{Bound: "latency>1s", Measure: Latency, Value: 1_500_000_000, Exceeded: true},
+		{Bound: "lost", Measure: Lost},
+		{Bound: "age>5s", Measure: Age, Unmeasured: "there was no read"},
+	}
+	var b bytes.Buffer
+	require.NoError(t, JUnit(&b, r))
+	var back junitSuites
+	require.NoError(t, xml.Unmarshal(b.Bytes(), &back))
+	require.Equal(t, []int{4, 1, 1}, []int{back.Tests, back.Failures, back.Skipped})
+	cases := back.Suites[0].Cases[1:]
+	require.Equal(t, "-fail-on latency>1s", cases[0].Name)
+	require.Equal(t, "it was 1.5s", cases[0].Failure.Message)
+	require.Empty(t, cases[0].File, "no line of the script is to blame")
+	require.Nil(t, cases[1].Failure)
+	require.Nil(t, cases[1].Skipped)
+	require.Equal(t, "not measured: there was no read", cases[2].Skipped.Message)
+}

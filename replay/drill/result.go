@@ -101,6 +101,9 @@ type Result struct {
 	// Recorded is what the reads of the history were on the day itself; Run leaves it nil.
 	Recorded *reads.Report `json:"recorded,omitempty"`
 
+	// Bounds are what -fail-on asked of the result, for [JUnit]; Run leaves it nil.
+	Bounds []BoundResult `json:"-"`
+
 	calm *Result // the calm day; nil when nobody has looked
 
 	asked, critical int64  // reads, and writes to critical keys
@@ -159,6 +162,15 @@ type TimerResult struct {
 	Took     time.Duration `json:"took"`
 	Later    int64         `json:"later,omitempty"` // writes accepted since it began that were not everywhere when it was met: converged does not wait for them
 	Owner    string        `json:"owner,omitempty"`
+}
+
+// BoundResult is how a bound of -fail-on ended.
+type BoundResult struct {
+	Bound      string  // as it was given: lost>10
+	Measure    Measure // or what else it counts: see [Result.Count]
+	Value      int64
+	Exceeded   bool
+	Unmeasured string // why the result says nothing of what it counts; "" when it does
 }
 
 // ClassSum is what the consistency of a class cost, and what it prevented.
