@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
@@ -32,12 +33,15 @@ func importerOf(f Format) (*importer, bool) {
 // byteOrderMark is what some editors put before the first line. It means nothing in UTF-8.
 var byteOrderMark = []byte("\ufeff")
 
+// torn stands for the format of a source that is cut off inside its first document: no importer has anything to read in it.
+const torn Format = "torn"
+
 // probed is how many documents at the start of a source are looked at before giving up on it.
 const probed = 100
 
 // detect finds out the format of a source from the first of its documents that is valid and of a known shape. It
 // returns "" when it has to see more. A source in which no document is valid is taken for a damaged native one, so that
-// each of its lines is set aside.
+// each of its lines is set aside; one that ends inside a document of several lines, or inside the first of an array, is [torn].
 func detect(name string, data []byte, end bool, opt *Options) (Format, error) {
 	if len(data) > 0 && bin8 <= data[0] && data[0] <= bin32 {
 		return Msgpack, nil
@@ -48,6 +52,7 @@ func detect(name string, data []byte, end bool, opt *Options) (Format, error) {
 		}
 	}
 	var c chunk
+	text := data
 	split := documentSplitter{limit: opt.bytes(), limits: opt.Limits}
 	if trimmed := bytes.TrimLeft(data, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '[' {
 		data, split.array = trimmed[1:], true // its elements tell, and need not all be there
@@ -85,8 +90,16 @@ func detect(name string, data []byte, end bool, opt *Options) (Format, error) {
 			name, ErrFormat, strange, join(Formats))
 	case !end && done < len(data) && len(data) <= opt.bytes():
 		return "", nil
+	case end && len(c.documents.all()) == 0 && len(c.strays) == 1 && c.strays[0].Code == finding.TruncatedInput && !ofLines(text):
+		return torn, nil
 	}
 	return Native, nil
+}
+
+// ofLines reports whether a text may be lines of which each is a document by itself.
+func ofLines(text []byte) bool {
+	text = bytes.TrimSpace(text)
+	return len(text) == 0 || text[0] == '{' && (!bytes.Contains(text, []byte("\n")) || bytes.Contains(text, []byte("\n{")))
 }
 
 // foreign is how files begin that people may have at hand, and that are not read.

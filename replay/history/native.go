@@ -3,8 +3,9 @@ package history
 import (
 	"bytes"
 	"errors"
-	"github.com/tiebreakhq/tiebreak/clock"
+	"unicode/utf8"
 
+	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
@@ -66,8 +67,15 @@ func (p *parser) line(line []byte, at finding.Place, torn bool, out *Batch) {
 		return
 	}
 	out.unrecord()
-	if bad.code == finding.TruncatedInput && !torn {
+	switch {
+	case !torn && bad.code == finding.TruncatedInput:
 		bad = newProblem(finding.BadSyntax, "the line ends inside the record")
+	case torn && bad.code != finding.TruncatedInput: // of half a record nothing else is known
+		if _, err := p.doc.Parse(wholeRunes(line), p.opt.Limits); err != nil {
+			if cut := unreadable(err); cut.code == finding.TruncatedInput {
+				bad = cut
+			}
+		}
 	}
 	switch bad.code {
 	case finding.UnknownField, finding.MissingField, finding.BadField:
@@ -78,6 +86,19 @@ func (p *parser) line(line []byte, at finding.Place, torn bool, out *Batch) {
 		}
 	}
 	out.aside(at, bad.code, "%s", bad.detail)
+}
+
+// wholeRunes returns a text without the rune that its end may have cut.
+func wholeRunes(text []byte) []byte {
+	for i := len(text) - 1; i >= max(0, len(text)-utf8.UTFMax); i-- {
+		if utf8.RuneStart(text[i]) {
+			if !utf8.FullRune(text[i:]) {
+				return text[:i]
+			}
+			break
+		}
+	}
+	return text
 }
 
 // admit leaves those of the records from first on out that the caller wants left out.

@@ -278,6 +278,61 @@ func TestAFormatIsToldNotGuessed(t *testing.T) {
 	assert.ErrorIs(t, err, ErrFormat)
 }
 
+// What was cut in its first record was told as a damaged native history: a member that records don't have, or broken lines.
+func TestAnInputThatIsCutInItsFirstDocumentSaysSo(t *testing.T) {
+	files, err := filepath.Glob("testdata/*/*json")
+	require.NoError(t, err)
+	texts := map[string][]byte{
+		"native":       []byte(`{"key":"ü","oops":true,"value":-1.5e3,"node":"eu","time":"2026-13-01"}`),
+		"after spaces": []byte("\n  \n" + `{"after":{"id":4},"key":[4],"topic":"orders"}`),
+		"marked":       []byte("\ufeff" + `{"after":{"id":4},"key":[4],"topic":"orders"}`),
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		texts[file] = text
+	}
+	for name, text := range texts {
+		if strings.HasSuffix(name, "ion.json") {
+			continue // no JSON
+		}
+		first := bytes.IndexAny(text, "{[")
+		begins := first // its first document does, which may be an element of an array
+		if text[first] == '[' {
+			begins += bytes.IndexByte(text[first:], '{')
+		}
+		var c chunk
+		(&documentSplitter{limit: len(text), array: begins > first}).cut(&c, text[begins:], true)
+		whole := begins + c.documents.all()[0].end
+		for cut := first + 1; cut < whole; cut++ {
+			if text[first] == '{' && bytes.Contains(text[first:cut], []byte("\n")) && !bytes.Contains(bytes.TrimSpace(text[:cut]), []byte("\n")) {
+				continue // a line that is broken, for all that is known
+			}
+			got := importText("h", string(text[:cut]), Options{})
+			require.NoError(t, got.err, "%s cut at %d", name, cut)
+			require.Empty(t, got.records, "%s cut at %d", name, cut)
+			require.Len(t, got.aside, 1, "%s cut at %d", name, cut)
+			at := finding.Place{File: "h", Line: 1 + count(text[:first], '\n')}
+			require.Equal(t, finding.TruncatedInput, got.aside[0].Code, "%s cut at %d: %s", name, cut, got.aside[0].Detail)
+			require.Equal(t, at, got.aside[0].Place, "%s cut at %d", name, cut)
+		}
+	}
+	// A broken line is no cut, when another line follows or it has its end.
+	for text, codes := range map[string][]finding.Code{
+		"{\"key\":\n{\"key\":\"b\",\"value\":1,\"node\":\"n\"}\n": {finding.BadSyntax},
+		"{\"key\":\n{\"key\":\"b\",\"oops":                        {finding.BadSyntax, finding.TruncatedInput},
+		"{\"key\":\n":                                             {finding.BadSyntax},
+		"{\"oops\":1}":                                            {finding.UnknownField},
+	} {
+		got := importText("h", text, Options{Format: Native})
+		var told []finding.Code
+		for _, a := range got.aside {
+			told = append(told, a.Code)
+		}
+		require.Equal(t, codes, told, text)
+	}
+}
+
 // closing counts who was closed.
 type closing struct {
 	io.Reader
