@@ -98,13 +98,20 @@ func unmeasured(b bound, r *replay.Report, in *input, judged *reads.Report) stri
 		if in.origin != "" {
 			return "with -origin nothing says what a region shows"
 		}
-		var regions []string
+		var regions, empty []string
 		for _, one := range r.Inputs {
-			if one.Writes > 0 && one.Region != "" && !slices.Contains(regions, one.Region) {
+			switch {
+			case one.Region == "" || slices.Contains(regions, one.Region):
+			case one.Writes > 0:
 				regions = append(regions, one.Region)
+			case !slices.Contains(empty, one.Region):
+				empty = append(empty, one.Region)
 			}
 		}
+		empty = slices.DeleteFunc(empty, func(region string) bool { return slices.Contains(regions, region) })
 		switch {
+		case len(regions) < 2 && len(empty) > 0:
+			return "it takes the exports of two regions, and no write stands in that of " + strings.Join(empty, ", ")
 		case len(regions) < 2:
 			return "it takes the exports of two regions: -region NAME=FILE names them"
 		case r.Totals.Arrivals == 0:

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -293,6 +294,9 @@ func notKnown(p *layout.Page, r *replay.Report, judged *reads.Report) {
 		regions[in.Region], origins, strange = true, origins+in.Origins, strange+in.Strange
 	}
 	delete(regions, "")
+	if empty := emptyRegions(r); len(empty) > 0 {
+		note("The export of " + list(empty, "and") + " was read and holds nothing: what was written there, and what arrived, is not known.")
+	}
 	var told, untold int64
 	for _, k := range r.Causality {
 		if k.Source == replay.Unknown.String() {
@@ -385,6 +389,23 @@ func notKnown(p *layout.Page, r *replay.Report, judged *reads.Report) {
 	for _, text := range notes {
 		p.Note(text)
 	}
+}
+
+// emptyRegions returns the regions whose exports were read to the end and hold nothing.
+func emptyRegions(r *replay.Report) []string {
+	held := make(map[string]bool)
+	for _, in := range r.Inputs {
+		if in.Region != "" {
+			held[in.Region] = held[in.Region] || in.Records() > 0 || in.Unread != ""
+		}
+	}
+	var empty []string
+	for _, region := range slices.Sorted(maps.Keys(held)) {
+		if !held[region] {
+			empty = append(empty, name(region))
+		}
+	}
+	return empty
 }
 
 // idle says which lines of a table matched nothing; "" when all did something.
