@@ -191,6 +191,13 @@ func (p *plot) tell(to *layout.Page, s *replay.Story) {
 	total := int64(len(f.Writes) + f.Untold)
 	ends := cellName(s.Key, f.Field) + " ends as "
 	to.Line(ends + shown(f.Value, max(layout.Width-layout.Columns(ends), few)))
+	if alive := livesOn(s); f.Value.IsAbsent() && alive != "" {
+		text := "  deleted, while " + name(alive) + " lives on"
+		if p.inKey(s.Key) {
+			text += ": the key still has its value"
+		}
+		to.Line(text)
+	}
 	to.Line(fmt.Sprintf("  %s:%d: %s", name(s.Table.File), f.Line, f.Rule))
 	conflicts := "no conflict"
 	if f.Conflicts.Max > 0 {
@@ -203,6 +210,38 @@ func (p *plot) tell(to *layout.Page, s *replay.Story) {
 	to.Line("")
 	p.let(to)
 	p.then(to)
+}
+
+// livesOn returns a field of the story that is not deleted; "" when there is none.
+func livesOn(s *replay.Story) string {
+	for i := range s.Fields {
+		if f := &s.Fields[i]; !f.Value.IsAbsent() {
+			return f.Field
+		}
+	}
+	return ""
+}
+
+// inKey reports whether the last value of a field that was deleted is one of those that "table/primary-key" is made of, so that a column
+// of the primary key is not taken for lost. The rows of some exports have these columns too, and most don't say which they are.
+func (p *plot) inKey(key string) bool {
+	var last value.Value
+	for i := range p.field.Writes {
+		if v := p.field.Writes[i].Value; !v.IsAbsent() {
+			last = v
+		}
+	}
+	if last.IsAbsent() {
+		return false
+	}
+	if _, row, ok := strings.Cut(key, "/"); ok {
+		key = row
+	}
+	if text, ok := last.Text(); ok && text == key || string(last) == key {
+		return true
+	}
+	row, err := value.Parse([]byte(key), value.Limits{})
+	return err == nil && row.Kind() == value.KindArray && slices.Contains(slices.Collect(row.Elements()), last)
 }
 
 // known says from where it is known what writers had seen; "" when all is of one node, who had seen it all.
