@@ -312,7 +312,7 @@ func TestAnInputThatIsCutInItsFirstDocumentSaysSo(t *testing.T) {
 			require.NoError(t, got.err, "%s cut at %d", name, cut)
 			require.Empty(t, got.records, "%s cut at %d", name, cut)
 			require.Len(t, got.aside, 1, "%s cut at %d", name, cut)
-			at := finding.Place{File: "h", Line: 1 + count(text[:first], '\n')}
+			at := finding.Place{File: "h", Line: 1 + count(text[:min(begins, cut)], '\n')}
 			require.Equal(t, finding.TruncatedInput, got.aside[0].Code, "%s cut at %d: %s", name, cut, got.aside[0].Detail)
 			require.Equal(t, at, got.aside[0].Place, "%s cut at %d", name, cut)
 		}

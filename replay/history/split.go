@@ -83,7 +83,7 @@ func tooLong(limit int) *problem {
 }
 
 // documentSplitter cuts after JSON documents, which may stand over several lines or side by side, and after the elements of an
-// array that is larger than a document may be. What begins no document is skipped, up to a line that begins with "{", in an array
+// array that is larger than a document may be, or that the input ends inside. What begins no document is skipped, up to a line that begins with "{", in an array
 // behind spaces.
 type documentSplitter struct {
 	limit  int // of a document, in bytes
@@ -160,7 +160,7 @@ func (s *documentSplitter) cut(c *chunk, data []byte, end bool) int {
 			at += size
 			s.lost = true
 			continue
-		case len(window) > s.limit && data[at] == '[' && !s.array:
+		case (end || len(window) > s.limit) && data[at] == '[' && !s.array:
 			at++
 			s.array = true
 			continue

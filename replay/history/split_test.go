@@ -47,6 +47,16 @@ func TestAnArrayIsAsLongAsItIs(t *testing.T) {
 	assert.Equal(t, finding.TruncatedInput, cut.aside[0].Code)
 	assert.EqualValues(t, len(messages)+1, cut.aside[0].Place.Line)
 
+	// One that is no larger than a document may be was lost as a whole.
+	for _, layout := range []string{"", "\n", "\n  "} {
+		text := "[" + layout + strings.Join(messages, ","+layout)
+		cut = importText("feed", text[:len(text)-10], Options{})
+		require.Len(t, cut.records, len(messages)-1)
+		require.Len(t, cut.aside, 1)
+		require.Equal(t, finding.TruncatedInput, cut.aside[0].Code)
+		require.EqualValues(t, 1+strings.Count(text, "\n"), cut.aside[0].Place.Line)
+	}
+
 	// Wherever the last chunk ends.
 	for size := 600; size < 1200; size += 7 {
 		few := "[" + strings.Join(messages[:6], ",")
