@@ -330,7 +330,7 @@ func notKnown(p *layout.Page, r *replay.Report, judged *reads.Report) {
 	if len(regions) > 1 && strange > 0 {
 		note(layout.Plural(strange, "row") + choose(strange == 1, " says", " say") + " that a region wrote " + choose(strange == 1, "it", "them") +
 			" of which no export is read. Such a write counts once in each export that has it, and what its writer had seen and passed on is not known: " +
-			"read the export of that region too, with -region.")
+			"read the export of that region too, with -region, which names a region as that column spells it.")
 	}
 	for _, l := range r.Late {
 		if l.Min < -int64(clock.DefaultMaxDrift) {
