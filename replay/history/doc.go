@@ -58,7 +58,7 @@
 // line is set aside with the code of the first thing wrong with it, and reading goes on:
 //
 //	bad_syntax       not JSON, or a line that ends inside its record
-//	truncated_input  the last line, when it ends inside its record, and a compressed stream that does
+//	truncated_input  the last line, when it ends inside its record, whatever else is wrong in it, and a compressed stream that does
 //	bad_utf8         bytes or escapes that are no Unicode text
 //	bad_number       a number that is none, or beyond the limits of where it stands
 //	non_finite       NaN or an infinity
