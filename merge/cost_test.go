@@ -232,3 +232,22 @@ func TestANewDeleteOfARecordMovesFewOfTheOthers(t *testing.T) {
 		}), mostMoved)
 	}
 }
+
+// Whatever was merged into a settled record settled all its cells anew, which for a set takes memory for a moment: a thousand merges into
+// a record of as many took 70 MB.
+func TestOnlyTheCellsThatAMergeBringsAreSettled(t *testing.T) {
+	const n = 1024
+	s := NewState(MustParseTable("* * add-wins"))
+	s.Settle(clock.Up("eu", n))
+	merge := func(first int) {
+		for i := range n {
+			other := NewState(s.table)
+			_, err := other.Apply(Op{Key: "k", Kind: Insert, Dot: clock.Dot{Node: "us", Seq: uint64(first + i)}, Fields: []Field{{Name: fmt.Sprint(i), Value: "1"}}})
+			require.NoError(t, err)
+			require.NoError(t, s.Merge(other))
+		}
+	}
+	assert.Less(t, allocated(func() { merge(1) }), uint64(8192*n))
+	assert.Less(t, allocated(func() { merge(1 + n) }), uint64(8192*n))
+	assert.Equal(t, n, s.keys["k"].cells.Len())
+}

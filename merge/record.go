@@ -67,6 +67,7 @@ func (k *record) merge(t *Table, from *record) (changed bool) {
 		if cell.Merge(c.cell) || isNew {
 			changed = true
 		}
+		k.settleCell(cell)
 	}
 	if news := k.remember(from.deletes); news.Len() > 0 {
 		changed = true
@@ -78,9 +79,9 @@ func (k *record) merge(t *Table, from *record) (changed bool) {
 				claim := t.Delete(d, c.cell.rule, c.name)
 				c.cell.Apply(&claim)
 			}
+			k.settleCell(&c.cell)
 		}
 	}
-	k.settle()
 	return changed
 }
 

@@ -52,16 +52,20 @@ func further(was, now *clock.Vector) *clock.Vector {
 	return &both
 }
 
-// settle folds k as far as it is settled. One that has merged another does so again, and a cell that is new does: they are then as if
-// all of that had been there when the horizon came.
+// settle folds k as far as it is settled.
 func (k *record) settle() {
-	if k.settled == nil {
-		return
-	}
 	for at := k.cells.Cursor(); at.Item() != nil; at.Next() {
-		at.Item().cell.state().settle(*k.settled)
+		k.settleCell(&at.Item().cell)
 	}
 	k.forgetSettled()
+}
+
+// settleCell folds one cell of k as far as k is settled. One that has merged another is folded so, and one that is new: they are then as
+// if all of that had been there when the horizon came.
+func (k *record) settleCell(c *Cell) {
+	if k.settled != nil {
+		c.state().settle(*k.settled)
+	}
 }
 
 // forgetSettled drops the deletes that every writer of an operation to come had seen, but for the greatest.

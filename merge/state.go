@@ -99,8 +99,8 @@ func (s *State) Take(op *Op, verdicts []Verdict, before []Write) ([]Verdict, []W
 		cell, isNew := k.cell(s.table, &claims[i])
 		was, _ := cell.Write()
 		cell.Apply(&claims[i])
-		if isNew && k.settled != nil {
-			cell.state().settle(*k.settled) // as the cells were that it comes to
+		if isNew {
+			k.settleCell(cell) // as the cells were that it comes to
 		}
 		verdicts = append(verdicts, cell.Judge(&claims[i]))
 		before = append(before, was)
