@@ -149,12 +149,8 @@ func (s *State) Keys(from, n int) []string {
 // of the record there were, and when its cell shows nothing, as [Cell.Value] says. The field of a key whose value is the whole
 // record is "".
 func (s *State) Get(key, field string) value.Value {
-	k := s.keys[key]
-	if k == nil {
-		return ""
-	}
 	rule := s.table.Rule(key, field)
-	_, cell := k.find(rule.Cell(field), rule)
+	cell := s.Cell(key, rule.Cell(field), rule)
 	if cell == nil {
 		return ""
 	}
@@ -163,6 +159,16 @@ func (s *State) Get(key, field string) value.Value {
 		return v.Get(field)
 	}
 	return v
+}
+
+// Cell returns the cell of a key that has a name, as [Rule.Cell] gives it, and a rule; nil when there is none.
+func (s *State) Cell(key, name string, rule *Rule) *Cell {
+	k := s.keys[key]
+	if k == nil {
+		return nil
+	}
+	_, cell := k.find(name, rule)
+	return cell
 }
 
 // Merge takes everything that was applied to other into s and leaves other alone. The error wraps [ErrMismatch] when the

@@ -234,6 +234,23 @@ func TestStateRefusesWhatItCannotFold(t *testing.T) {
 	require.ErrorIs(t, s.Merge(NewState(MustParseTable("* * lww"))), ErrMismatch)
 }
 
+func TestACellIsFoundByItsNameAndItsRule(t *testing.T) {
+	s := NewState(MustParseTable("* a,b lww together\n* * lww"))
+	for i, name := range []string{"a", "b", "a,b", "c"} {
+		_, err := s.Apply(Op{Key: "k", Fields: []Field{{Name: name, Value: value.Int(int64(i))}}})
+		require.NoError(t, err)
+	}
+	n := 0
+	for c := range s.Record("k") {
+		require.Same(t, c.Cell, s.Cell("k", c.Name, c.Rule()))
+		n++
+	}
+	require.Equal(t, 3, n, "two of one name")
+	require.Nil(t, s.Cell("k", "c", s.Table().Rules[0]))
+	require.Nil(t, s.Cell("k", "d", s.Table().Rules[1]))
+	require.Nil(t, s.Cell("l", "c", s.Table().Rules[1]))
+}
+
 func BenchmarkApply(b *testing.B) {
 	for _, rule := range []string{"lww", "max", "counter", "keep-all", "add-wins"} {
 		b.Run(rule, func(b *testing.B) {

@@ -377,3 +377,39 @@ func BenchmarkDifference(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkWideRecord is what one read of a field takes, and each field of a record that is deleted by somebody who had seen none of
+// them, where the record has so many.
+//
+//	go test ./merge/replica -run xxx -bench WideRecord
+func BenchmarkWideRecord(b *testing.B) {
+	for _, fields := range []int{1000, 8000, 64_000} {
+		w := &world{now: start}
+		us := open(b, "", options("us-east", w))
+		for i := range fields {
+			set(b, us, "k", fmt.Sprint(i), "1")
+		}
+		b.Run(fmt.Sprintf("read/fields=%d", fields), func(b *testing.B) {
+			for b.Loop() {
+				_, err := us.Read("k", "7", 0)
+				require.NoError(b, err)
+			}
+		})
+		b.Run(fmt.Sprintf("delete/fields=%d", fields), func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				b.StopTimer()
+				key := fmt.Sprint("k", i)
+				us := open(b, "", options("us-east", w))
+				for j := range fields {
+					set(b, us, key, fmt.Sprint(j), "1")
+				}
+				eu := open(b, "", options("eu-west", w))
+				_, err := eu.DeleteRecord(key)
+				require.NoError(b, err)
+				b.StartTimer()
+				pull(b, us, eu)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(fields), "ns/field")
+		})
+	}
+}

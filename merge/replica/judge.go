@@ -44,7 +44,7 @@ func (r *Replica) judge(op *merge.Op, from clock.Node, verdicts []merge.Verdict,
 				continue
 			}
 			r.count.conflicts++
-			now, ok := r.kept(op.Key, v.Field)
+			now, ok := r.state.Cell(op.Key, v.Field, v.Rule).Write()
 			if !ok || now.Value == was.Value && now.Deleted == was.Deleted {
 				continue // both wrote the same
 			}
@@ -78,13 +78,4 @@ func alone(op *merge.Op) *merge.Op {
 	own := *op
 	own.Fields = slices.Clone(op.Fields)
 	return &own
-}
-
-func (r *Replica) kept(key, cell string) (merge.Write, bool) {
-	for c := range r.state.Record(key) {
-		if c.Name == cell {
-			return c.Write()
-		}
-	}
-	return merge.Write{}, false
 }

@@ -44,10 +44,8 @@ func (r *Replica) Read(key, field string, within time.Duration) (Reading, error)
 	}
 	reading := Reading{Value: r.state.Get(key, field)}
 	rule := r.opt.Table.Rule(key, field)
-	for c := range r.state.Record(key) {
-		if c.Name == rule.Cell(field) && c.Rule() == rule {
-			reading.Conflicted = c.Conflicted()
-		}
+	if c := r.state.Cell(key, rule.Cell(field), rule); c != nil {
+		reading.Conflicted = c.Conflicted()
 	}
 	now := r.physical()
 	fresh := r.fresh(now)
