@@ -251,3 +251,76 @@ func TestOnlyTheCellsThatAMergeBringsAreSettled(t *testing.T) {
 	assert.Less(t, allocated(func() { merge(1 + n) }), uint64(8192*n))
 	assert.Equal(t, n, s.keys["k"].cells.Len())
 }
+
+// Each delete of a record was compared with all that were there, and these with it: 8,192 that had not seen each other took 3.4 s.
+func TestADeleteOfARecordThatNoneHadSeenIsComparedWithThoseThatItHasSeen(t *testing.T) {
+	const n = 1024
+	deletes := unseen(n, func(int) Op { return Op{Kind: Delete} })
+	for i := range n / 2 { // these have seen one each, with a lesser claim or a greater
+		deletes[n/2+i].Seen.Add(deletes[i*7%(n/2)].Dot)
+	}
+	s := NewState(MustParseTable("* * keep-all"))
+	s.Settle(clock.Up("ap", 1))
+	asked := 0
+	count := func(*Op) bool { asked++; return false }
+	for _, op := range deletes {
+		if k := s.keys["k"]; k != nil {
+			k.askOfSeers(&op, count)
+			k.askOfSeen(&op, count)
+			k.askOfSeen(&Op{Seen: *k.settled}, count)
+		}
+		_, err := s.Apply(op)
+		require.NoError(t, err)
+	}
+	assert.Less(t, asked, n, "but for the first few, each asked of one at most")
+	assert.Less(t, s.keys["k"].deletes.Len(), n)
+	assert.Greater(t, s.keys["k"].deletes.Len(), n/2)
+}
+
+// What is left of deletes is what is left where each is compared with all, in whatever order they come.
+func TestManyDeletesOfARecordLeaveThoseThatNoOtherCovers(t *testing.T) {
+	random := rand.New(rand.NewSource(1))
+	for _, rules := range []string{"* * keep-all", "* f append\n* * keep-all", "* f prefer-node eu\n* g fww\n* * keep-all", "* * lww"} {
+		table := MustParseTable("nodes eu < us\n" + rules)
+		for range 20 {
+			deletes := unseen(100, func(i int) Op { return Op{Kind: Delete} })
+			for i := range deletes {
+				for range random.Intn(3) {
+					deletes[i].Seen.Merge(deletes[random.Intn(i+1)].Seen)
+					deletes[i].Seen.Add(deletes[random.Intn(i+1)].Dot)
+				}
+				if i%10 == 9 {
+					deletes[i].Dot = deletes[i-2].Dot // it had two writers
+				}
+				if i%20 == 0 && rules != "* * lww" {
+					deletes[i].Dot = clock.Dot{}
+				}
+			}
+			s := NewState(table)
+			rules := s.rulesOf("k")
+			var left []Op
+			for _, i := range random.Perm(len(deletes)) {
+				op := deletes[i]
+				_, err := s.Apply(op)
+				require.NoError(t, err)
+				if !slices.ContainsFunc(left, func(d Op) bool { return rules.covers(&d, &op) }) {
+					left = append(slices.DeleteFunc(left, func(d Op) bool { return rules.covers(&op, &d) }), op)
+				}
+			}
+			if !rules.dots {
+				require.Equal(t, 1, s.keys["k"].deletes.Len())
+				continue
+			}
+			slices.SortFunc(left, func(a, b Op) int { return compareDeletes(&a, &b) })
+			var kept []Op
+			for d := range s.keys["k"].deletes.All {
+				kept = append(kept, *d)
+			}
+			require.Greater(t, len(kept), fewDeletes)
+			require.Len(t, kept, len(left))
+			for i := range left {
+				require.Zero(t, compareDeletes(&left[i], &kept[i]))
+			}
+		}
+	}
+}

@@ -18,6 +18,9 @@ type record struct {
 	// Invariant: ascending by compareDeletes; each was applied to every cell.
 	deletes *ordered.List[Op]
 
+	// What the deletes had seen, and those that are dropped since. Nil until there are many.
+	hadSeen *clock.Vector
+
 	settled *clock.Vector // the horizon at which it was settled last, nil if it never was; nobody changes what it points to
 }
 
@@ -93,7 +96,7 @@ func (k *record) remember(deletes *ordered.List[Op]) (news ordered.List[Op]) {
 		if !k.rules.dots {
 			op.Seen = clock.Vector{}
 		}
-		if !k.isCovered(&op, k.deletes) {
+		if !k.isCovered(&op) {
 			op.Seen = op.Seen.Clone() // the caller's own
 			news.Push(op)
 		}
@@ -104,10 +107,15 @@ func (k *record) remember(deletes *ordered.List[Op]) (news ordered.List[Op]) {
 	if k.deletes == nil {
 		k.deletes = new(ordered.List[Op])
 	}
-	dropDeletes(k.deletes, func(d *Op) bool { return k.isCovered(d, &news) })
+	for d := range news.All {
+		k.askOfSeen(d, func(o *Op) bool { return k.rules.covers(d, o) })
+	}
 	for d := range news.All {
 		at, _ := k.findDelete(d)
 		k.deletes.Insert(at, *d)
+		if k.hadSeen != nil {
+			k.hadSeen.Merge(d.Seen)
+		}
 	}
 	if k.rules.dots {
 		k.forgetSettled()
@@ -121,19 +129,64 @@ func (k *record) remember(deletes *ordered.List[Op]) (news ordered.List[Op]) {
 	return news
 }
 
-// isCovered reports whether one of some deletes does all the work of another.
-func (k *record) isCovered(op *Op, by *ordered.List[Op]) bool {
-	for d := range by.All {
-		if k.rules.covers(d, op) {
-			return true
+// isCovered reports whether one of the deletes does all the work of another.
+func (k *record) isCovered(op *Op) (covered bool) {
+	if k.deletes.Len() == 0 {
+		return false
+	}
+	if _, covered = k.findDelete(op); !covered { // mostly, where it comes again
+		k.askOfSeers(op, func(d *Op) bool {
+			covered = covered || k.rules.covers(d, op)
+			return false
+		})
+	}
+	return covered
+}
+
+// fewDeletes is up to how many are asked one by one.
+const fewDeletes = 8
+
+// askOfSeers removes the deletes for which goes is true. It asks that of all which may cover another: of those of its dot alone, where
+// dots count and none of the others had seen it.
+func (k *record) askOfSeers(op *Op, goes func(*Op) bool) {
+	if k.deletes.Len() > fewDeletes && k.rules.dots && !op.Dot.IsZero() {
+		if k.hadSeen == nil {
+			k.hadSeen = new(clock.Vector)
+			for d := range k.deletes.All {
+				k.hadSeen.Merge(d.Seen)
+			}
+		}
+		if !k.hadSeen.Has(op.Dot) {
+			dropBetween(k.deletes, op.Dot, op.Dot, goes)
+			return
 		}
 	}
-	return false
+	dropDeletes(k.deletes, goes)
+}
+
+// askOfSeen does so, and asks it of all that another may cover: where dots count, of those that it had seen, those of its dot, and those
+// that have none.
+func (k *record) askOfSeen(op *Op, goes func(*Op) bool) {
+	if !k.rules.dots || k.deletes.Len() <= fewDeletes {
+		dropDeletes(k.deletes, goes)
+		return
+	}
+	dropBetween(k.deletes, clock.Dot{}, clock.Dot{}, goes)
+	dropBetween(k.deletes, op.Dot, op.Dot, goes)
+	for node, run := range op.Seen.Runs() {
+		dropBetween(k.deletes, clock.Dot{Node: node, Seq: run.First}, clock.Dot{Node: node, Seq: run.Last}, goes)
+	}
 }
 
 // dropDeletes removes the deletes for which goes is true. It asks of each once, in their order.
 func dropDeletes(deletes *ordered.List[Op], goes func(*Op) bool) {
 	deletes.Delete(ordered.Place{}, func(*Op) bool { return true }, goes)
+}
+
+// dropBetween is dropDeletes of those from one dot to another.
+func dropBetween(deletes *ordered.List[Op], first, last clock.Dot, goes func(*Op) bool) {
+	from := deletes.Search(func(d *Op) bool { return d.Dot.Compare(first) < 0 })
+	deletes.Delete(from, func(d *Op) bool { return d.Dot.Compare(last) <= 0 }, goes)
 }
 
 // findDelete returns the place of a delete, or the one that it would have, and whether it is there.

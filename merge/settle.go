@@ -70,7 +70,16 @@ func (k *record) settleCell(c *Cell) {
 
 // forgetSettled drops the deletes that every writer of an operation to come had seen, but for the greatest.
 func (k *record) forgetSettled() {
-	if k.settled != nil {
-		k.forget(func(d *Op) bool { return k.settled.Has(d.Dot) && k.settled.Covers(d.Seen) })
+	if k.settled == nil || k.deletes.Len() < 2 {
+		return
+	}
+	some := false
+	isDone := func(d *Op) bool { return k.settled.Has(d.Dot) && k.settled.Covers(d.Seen) }
+	k.askOfSeen(&Op{Seen: *k.settled}, func(d *Op) bool {
+		some = some || isDone(d)
+		return false
+	})
+	if some { // else there is no need to know the greatest
+		k.forget(isDone)
 	}
 }
