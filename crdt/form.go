@@ -124,8 +124,8 @@ var talliesForm = form[tallies]{
 			w.uint(uint64(w.place(of.node)))
 			w.uint(of.upTo)
 			w.decimal(of.folded)
-			w.array(2 * len(of.added))
-			for _, a := range of.added {
+			w.array(2 * of.added.Len())
+			for a := range of.added.All {
 				w.uint(a.seq)
 				w.decimal(a.amount)
 			}
@@ -149,9 +149,7 @@ var talliesForm = form[tallies]{
 			}
 			of := t.need(node)
 			of.upTo, of.folded = upTo, folded
-			if n > cap(of.added) {
-				of.added = make([]increment, 0, r.room(n))
-			}
+			of.added.Grow(r.room(n))
 			t.total = t.total.Add(folded)
 			last := upTo
 			for range n {
@@ -163,7 +161,7 @@ var talliesForm = form[tallies]{
 					return
 				}
 				r.use(int(place), a.seq, a.seq)
-				of.added = append(of.added, a)
+				of.added.Push(a)
 				t.total = t.total.Add(a.amount)
 				last = a.seq
 			}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/crdt/ordered"
 )
 
 // ResetCounter is an exact counter that can be reset: a reset undoes the increments it had seen and no others. Each
@@ -34,7 +35,7 @@ type tally struct {
 	upTo   uint64
 	folded Decimal
 
-	added []increment // Invariant: ascending, all after upTo.
+	added ordered.List[increment] // Invariant: ascending, all after upTo.
 }
 
 type increment struct {
@@ -64,7 +65,7 @@ func (c *ResetCounter) AddAt(d clock.Dot, amount Decimal) bool {
 	}
 	body := &c.state.body
 	if c.state.seen.Add(d) {
-		body.need(d.Node).insert(d.Seq, amount)
+		body.need(d.Node).insert(increment{d.Seq, amount})
 		body.total = body.total.Add(amount)
 		return true
 	}
@@ -97,11 +98,8 @@ func (c *ResetCounter) Settle(stable clock.Vector) {
 	for i := range c.state.body.nodes {
 		t := &c.state.body.nodes[i]
 		if upTo := stable.Prefix(t.node); upTo > t.upTo && t.hasUpTo(upTo) {
-			n := t.place(upTo + 1)
-			for _, a := range t.added[:n] {
-				t.folded = t.folded.Add(a.amount)
-			}
-			t.upTo, t.added = upTo, slices.Clone(t.added[n:])
+			t.takeUpTo(upTo, &t.folded)
+			t.upTo, t.added = upTo, t.added.Clone() // which takes no more memory than what is left
 		}
 	}
 }
@@ -165,38 +163,56 @@ func (t *tallies) first(node clock.Node) *tally {
 		node  [1]tally
 		added [1]increment
 	})
-	room.node[0] = tally{node: node, added: room.added[:0]}
+	room.node[0] = tally{node: node, added: ordered.Of(room.added[:0])}
 	t.nodes = room.node[:]
 	return &t.nodes[0]
 }
 
 // raise makes an increment that is there count amount, if that is more.
 func (t *tallies) raise(of *tally, seq uint64, amount Decimal) bool {
-	i := of.place(seq)
-	if i == len(of.added) || of.added[i].seq != seq || amount.Cmp(of.added[i].amount) <= 0 {
+	a := of.find(seq)
+	if a == nil || amount.Cmp(a.amount) <= 0 {
 		return false
 	}
-	t.total = t.total.Add(amount.Sub(of.added[i].amount))
-	of.added[i].amount = amount
+	t.total = t.total.Add(amount.Sub(a.amount))
+	a.amount = amount
 	return true
 }
 
 // place returns where in added seq is, or would be.
-func (t *tally) place(seq uint64) int {
-	if n := len(t.added); n == 0 || t.added[n-1].seq < seq { // in order: the common case
-		return n
-	}
-	i, _ := slices.BinarySearchFunc(t.added, seq, func(a increment, seq uint64) int { return cmp.Compare(a.seq, seq) })
-	return i
+func (t *tally) place(seq uint64) ordered.Place {
+	return t.added.Search(func(a *increment) bool { return a.seq < seq })
 }
 
-func (t *tally) insert(seq uint64, amount Decimal) {
-	t.added = slices.Insert(t.added, t.place(seq), increment{seq, amount})
+// find returns the increment of a number, nil if there is none.
+func (t *tally) find(seq uint64) *increment {
+	if a := t.added.At(t.place(seq)); a != nil && a.seq == seq {
+		return a
+	}
+	return nil
 }
+
+func (t *tally) insert(a increment) {
+	if t.added.Len() == 0 || t.added.Last().seq < a.seq { // in order: the common case
+		t.added.Push(a)
+		return
+	}
+	t.added.Insert(t.place(a.seq), a)
+}
+
+// takeUpTo removes the increments up to the dot seq, and adds them to a sum.
+func (t *tally) takeUpTo(seq uint64, sum *Decimal) {
+	t.added.Delete(ordered.Place{}, func(a *increment) bool { return a.seq <= seq }, func(a *increment) bool {
+		*sum = sum.Add(a.amount)
+		return true
+	})
+}
+
+func (t *tally) isEmpty() bool { return t.upTo == 0 && t.added.Len() == 0 }
 
 // hasUpTo reports whether anything that the node added up to the dot seq still counts.
 func (t *tally) hasUpTo(seq uint64) bool {
-	return t != nil && (t.upTo > 0 || len(t.added) > 0 && t.added[0].seq <= seq)
+	return t != nil && (t.upTo > 0 || t.added.Len() > 0 && t.added.First().seq <= seq)
 }
 
 // join is the causal join of increments, in which the sum of settled ones is like one more increment with a wide dot: it
@@ -207,20 +223,24 @@ func (t *tallies) join(other *tallies, mine, theirs *clock.Vector) (changed bool
 			changed = true
 		}
 	}
+	empty := false
 	for node, run := range theirs.Runs() {
 		if at := t.find(node); at != nil && t.undo(at, other.find(node), run) {
 			changed = true
+			empty = empty || at.isEmpty()
 		}
 	}
 	for i := range other.nodes {
 		o := &other.nodes[i]
-		for _, a := range o.added {
-			if t.take(o.node, a, mine) {
+		for a := range o.added.All {
+			if t.take(o.node, *a, mine) {
 				changed = true
 			}
 		}
 	}
-	t.nodes = slices.DeleteFunc(t.nodes, func(t tally) bool { return t.upTo == 0 && len(t.added) == 0 })
+	if empty {
+		t.nodes = slices.DeleteFunc(t.nodes, func(t tally) bool { return t.isEmpty() })
+	}
 	return changed
 }
 
@@ -241,12 +261,9 @@ func (t *tallies) adopt(o *tally, mine *clock.Vector) bool {
 		return false
 	}
 	at = t.need(o.node)
-	n := at.place(o.upTo + 1)
-	for _, a := range at.added[:n] {
-		t.total = t.total.Sub(a.amount)
-	}
+	at.takeUpTo(o.upTo, &at.folded)
 	t.total = t.total.Sub(at.folded).Add(o.folded)
-	at.upTo, at.folded, at.added = o.upTo, o.folded, slices.Delete(at.added, 0, n)
+	at.upTo, at.folded = o.upTo, o.folded
 	return true
 }
 
@@ -257,22 +274,15 @@ func (t *tallies) undo(at, theirs *tally, run clock.Range) (changed bool) {
 		at.upTo, at.folded = 0, Decimal{}
 		changed = true
 	}
-	first := at.place(run.First)
-	kept := first
-	i := first
-	for ; i < len(at.added) && at.added[i].seq <= run.Last; i++ {
-		a := at.added[i]
-		if theirs != nil {
-			if j := theirs.place(a.seq); j < len(theirs.added) && theirs.added[j].seq == a.seq {
-				at.added[kept] = a
-				kept++
-				continue
-			}
+	inRun := func(a *increment) bool { return a.seq <= run.Last }
+	at.added.Delete(at.place(run.First), inRun, func(a *increment) bool {
+		if theirs != nil && theirs.find(a.seq) != nil {
+			return false
 		}
 		t.total = t.total.Sub(a.amount)
 		changed = true
-	}
-	at.added = slices.Delete(at.added, kept, i)
+		return true
+	})
 	return changed
 }
 
@@ -282,7 +292,7 @@ func (t *tallies) take(node clock.Node, a increment, mine *clock.Vector) bool {
 		at := t.find(node)
 		return at != nil && t.raise(at, a.seq, a.amount)
 	}
-	t.need(node).insert(a.seq, a.amount)
+	t.need(node).insert(a)
 	t.total = t.total.Add(a.amount)
 	return true
 }
@@ -299,7 +309,7 @@ func (t *tallies) least() (d clock.Dot) {
 		n := &t.nodes[i]
 		first := clock.Dot{Node: n.node, Seq: 1}
 		if n.upTo == 0 {
-			first.Seq = n.added[0].seq
+			first.Seq = n.added.First().seq
 		}
 		d = lesser(d, first)
 	}
@@ -310,14 +320,21 @@ func (t *tallies) counts(*clock.Vector) bool { return !t.isEmpty() }
 
 func (t *tallies) equal(other *tallies, _ *clock.Vector) bool {
 	return slices.EqualFunc(t.nodes, other.nodes, func(a, b tally) bool {
-		return a.node == b.node && a.upTo == b.upTo && a.folded.Equal(b.folded) &&
-			slices.EqualFunc(a.added, b.added, func(a, b increment) bool { return a.seq == b.seq && a.amount.Equal(b.amount) })
+		if a.node != b.node || a.upTo != b.upTo || !a.folded.Equal(b.folded) || a.added.Len() != b.added.Len() {
+			return false
+		}
+		for o := range a.added.All {
+			if p := b.find(o.seq); p == nil || !p.amount.Equal(o.amount) {
+				return false
+			}
+		}
+		return true
 	})
 }
 
 func (t *tallies) len() (n int) {
 	for i := range t.nodes {
-		n += int(t.nodes[i].upTo) + len(t.nodes[i].added)
+		n += int(t.nodes[i].upTo) + t.nodes[i].added.Len()
 	}
 	return n
 }
@@ -325,7 +342,7 @@ func (t *tallies) len() (n int) {
 func (t *tallies) dots(v clock.Vector) clock.Vector {
 	for _, n := range t.nodes {
 		v.AddUp(n.node, n.upTo)
-		for _, a := range n.added {
+		for a := range n.added.All {
 			v.Add(clock.Dot{Node: n.node, Seq: a.seq})
 		}
 	}
