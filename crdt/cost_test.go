@@ -3,6 +3,7 @@ package crdt
 import (
 	"math/rand"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -200,4 +201,99 @@ func TestAnIncrementMovesFewOfThoseThatFollowIt(t *testing.T) {
 			require.Equal(t, DecimalOf(n), c.Value())
 		})
 	}
+}
+
+// Each clear that leaves most of a set, and each delta that came again after what it brought was replaced, took a walk over the set: of
+// 16,384 elements 16,384 of them took a second and more.
+func TestWhatIsSeenGoneIsLookedForWithoutAWalk(t *testing.T) {
+	var or ORSet[int]
+	var rw RWSet[int]
+	for i := range writes {
+		_, _ = or.AddAt(clock.Dot{Node: "us", Seq: uint64(i + 1)}, i, clock.Vector{})
+		_, _ = rw.AddAt(clock.Dot{Node: "us", Seq: uint64(i + 1)}, i, clock.Vector{})
+	}
+	const most = 20
+	for i := range writes / 2 {
+		d, seen := clock.Dot{Node: "eu", Seq: uint64(i + 1)}, ofDots(clock.Dot{Node: "us", Seq: uint64(2*i + 1)})
+		or.ClearAt(d, seen)
+		rw.ClearAt(d, seen)
+	}
+	assert.LessOrEqual(t, or.state.body.walks, most)
+	assert.LessOrEqual(t, rw.state.body.walks, most)
+	assert.Equal(t, writes/2, or.Len())
+	assert.Equal(t, writes/2, rw.Len())
+	var delta ORSet[int]
+	for i := range writes { // half of them are gone
+		delta = ORSet[int]{}
+		_, _ = delta.AddAt(clock.Dot{Node: "us", Seq: uint64(i + 1)}, i, clock.Vector{})
+		or.Merge(delta)
+	}
+	assert.LessOrEqual(t, or.state.body.walks, most)
+	assert.Equal(t, writes/2, or.Len())
+}
+
+// A set in which dots are looked for is the one that is walked over.
+func TestASetInWhichDotsAreLookedForAgreesWithOneThatIsWalkedOver(t *testing.T) {
+	random := rand.New(rand.NewSource(1))
+	looked := 0
+	for range 30 {
+		var or, slowOr ORSet[int]
+		var rw, slowRW RWSet[int]
+		seq := map[clock.Node]uint64{}
+		var before []func(or *ORSet[int], rw *RWSet[int])
+		for range 500 {
+			node := clock.Node([]string{"eu", "us"}[random.Intn(2)])
+			seq[node] += uint64(1 + random.Intn(2))
+			d, e := clock.Dot{Node: node, Seq: seq[node]}, random.Intn(300)
+			var seen clock.Vector
+			for range random.Intn(3) {
+				of := clock.Node([]string{"eu", "us"}[random.Intn(2)])
+				first := 1 + uint64(random.Intn(int(seq[of]+2)))
+				seen.AddRange(of, clock.Range{First: first, Last: first + uint64(random.Intn(100)/90*100)})
+			}
+			kind := random.Intn(12)
+			before = append(before, func(or *ORSet[int], rw *RWSet[int]) {
+				switch kind {
+				case 0, 1:
+					or.ClearAt(d, seen)
+					rw.ClearAt(d, seen)
+				case 2, 3:
+					or.RemoveAt(d, e, seen)
+					_, _ = rw.RemoveAt(d, e, seen)
+				default:
+					_, _ = or.AddAt(d, e, seen)
+					_, _ = rw.AddAt(d, e, seen)
+				}
+			})
+			do := before[len(before)-1]
+			if random.Intn(2) == 0 { // as a delta, with some that come again
+				now := slices.Clone(before[len(before)-1:])
+				for range random.Intn(4) {
+					now = append(now, before[random.Intn(len(before))])
+				}
+				do = func(or *ORSet[int], rw *RWSet[int]) {
+					var a ORSet[int]
+					var b RWSet[int]
+					for _, each := range now {
+						each(&a, &b)
+					}
+					or.Merge(a)
+					rw.Merge(b)
+				}
+			}
+			or.state.body.walks, rw.state.body.walks = 100, 100
+			slowOr.state.body.walks, slowRW.state.body.walks = 0, 0
+			do(&or, &rw)
+			do(&slowOr, &slowRW)
+			if or.state.body.byDot != nil && rw.state.body.byDot != nil {
+				looked++
+			}
+			require.Nil(t, slowOr.state.body.byDot)
+			require.Nil(t, slowRW.state.body.byDot)
+			require.Equal(t, slowOr.Elements(), or.Elements())
+			require.True(t, or.Equal(slowOr))
+			require.True(t, rw.Equal(slowRW))
+		}
+	}
+	assert.Greater(t, looked, 2000)
 }

@@ -61,8 +61,8 @@
 //
 // A delta costs what it holds, whatever the size of the state. Two things take a walk over the whole set or map: a merge with
 // removes among many dots, and a delta that comes again after its element was removed or added anew, the first time that it
-// does. Removed elements take nothing, but for those of RWSet and of Map.Delete; an element added ten thousand times by each
-// of three nodes takes one dot of each.
+// does; a set that has been walked over eight times keeps a list of its dots, and looks there. Removed elements take nothing, but
+// for those of RWSet and of Map.Delete; an element added ten thousand times by each of three nodes takes one dot of each.
 //
 // Figures for 100,000 elements of 13 bytes, in time computed, garbage collection included, on 2 shared vCPUs (AMD EPYC), by
 // "go test -run '^$' -bench . ./crdt":

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/crdt/ordered"
 )
 
 // keyed is the store of every type whose writes name a key: each key has a slot, all share the dots that the replica
@@ -33,6 +34,12 @@ type keyed[K comparable, S any, P slot[S]] struct {
 	// walk for a small delta that comes again, and is no part of the state.
 	gone clock.Vector
 
+	// The keys of a set by the dots of their content, ascending, and some whose content is gone. Nil until there were a few walks, and when
+	// it has grown to twice what it was. It is no part of the state either.
+	byDot *ordered.List[made[K]]
+	most  int // how many are in byDot when it is given up
+	walks int // since then
+
 	watch func(k K, was S) // unless nil, is told of each key whose content a join changes, and what that was
 }
 
@@ -55,6 +62,7 @@ func (t *keyed[K, S, P]) write(k K, d clock.Dot, seen, ctx *clock.Vector, insert
 				at, _ = t.held.need(k)
 			}
 			insert(&t.held.rows[at].held, d)
+			t.note(k, d)
 		}
 	}
 	if at >= 0 && P(&t.held.rows[at].held).isEmpty() {
@@ -122,17 +130,7 @@ func (t *keyed[K, S, P]) settle(mine, theirs *clock.Vector, some int) {
 // join is the causal join with other.
 func (t *keyed[K, S, P]) join(other *keyed[K, S, P], mine, theirs *clock.Vector) (changed bool) {
 	if t.mayDrop(other, mine, theirs) {
-		for i := len(t.held.rows) - 1; i >= 0; i-- {
-			r := &t.held.rows[i]
-			was := r.held
-			if other.held.find(r.key) < 0 && P(&r.held).drop(theirs) {
-				changed = true
-				t.tell(r.key, was)
-				if P(&r.held).isEmpty() {
-					t.held.remove(i)
-				}
-			}
-		}
+		changed = t.dropSeen(other, theirs)
 		t.rememberGone(other, mine, theirs)
 	}
 	if len(t.held.rows) == 0 {
@@ -149,6 +147,13 @@ func (t *keyed[K, S, P]) join(other *keyed[K, S, P], mine, theirs *clock.Vector)
 		}
 		if s.join(&o.held, mine, theirs) {
 			news = true
+			if t.byDot != nil {
+				for node, run := range P(&o.held).dots(clock.Vector{}).Runs() {
+					for n := range run.Last - run.First + 1 {
+						t.note(o.key, clock.Dot{Node: node, Seq: run.First + n})
+					}
+				}
+			}
 			if w := t.waiting.get(o.key); w != nil {
 				s.drop(w)
 			}
@@ -177,10 +182,12 @@ func (t *keyed[K, S, P]) join(other *keyed[K, S, P], mine, theirs *clock.Vector)
 // dropKey removes the content under k whose dots are in seen, and reports whether there was any.
 func (t *keyed[K, S, P]) dropKey(k K, seen *clock.Vector) bool {
 	at := t.held.find(k)
-	if at < 0 {
-		return false
-	}
-	s := P(&t.held.rows[at].held)
+	return at >= 0 && t.dropAt(at, seen)
+}
+
+// dropAt is dropKey of the key of a row.
+func (t *keyed[K, S, P]) dropAt(at int, seen *clock.Vector) bool {
+	k, s := t.held.rows[at].key, P(&t.held.rows[at].held)
 	was := *s
 	if !s.drop(seen) {
 		return false
@@ -190,6 +197,73 @@ func (t *keyed[K, S, P]) dropKey(k K, seen *clock.Vector) bool {
 		t.held.remove(at)
 	}
 	return true
+}
+
+// dropSeen is dropKey of all keys but those that other has. It walks over t, or looks for the dots.
+func (t *keyed[K, S, P]) dropSeen(other *keyed[K, S, P], seen *clock.Vector) (changed bool) {
+	if _, runs := size(seen); runs > fewDots || !t.findsDots() {
+		t.walks++
+		for i := len(t.held.rows) - 1; i >= 0; i-- {
+			if other.held.find(t.held.rows[i].key) < 0 && t.dropAt(i, seen) {
+				changed = true
+			}
+		}
+		return changed
+	}
+	for node, run := range seen.Runs() {
+		first, last := clock.Dot{Node: node, Seq: run.First}, clock.Dot{Node: node, Seq: run.Last}
+		t.byDot.Delete(t.placeOf(first), func(o *made[K]) bool { return o.dot.Compare(last) <= 0 }, func(o *made[K]) bool {
+			if other.held.find(o.value) >= 0 {
+				return false
+			}
+			if t.dropKey(o.value, seen) {
+				changed = true
+			}
+			return true
+		})
+	}
+	return changed
+}
+
+// findsDots makes byDot if it is worth it, and reports whether it is there. Only sets have it: a sum in a map may stand for more dots than
+// there is room for.
+func (t *keyed[K, S, P]) findsDots() bool {
+	const fewWalks = 8 // which take about as long as to make it
+	switch any((*S)(nil)).(type) {
+	case *dotSet, *contest:
+	default:
+		return false
+	}
+	if t.byDot == nil && t.walks >= fewWalks && len(t.held.rows) > fewDots {
+		var all []made[K]
+		for i := range t.held.rows {
+			for node, run := range P(&t.held.rows[i].held).dots(clock.Vector{}).Runs() {
+				for n := range run.Last - run.First + 1 {
+					all = append(all, made[K]{t.held.rows[i].key, clock.Dot{Node: node, Seq: run.First + n}})
+				}
+			}
+		}
+		slices.SortFunc(all, func(a, b made[K]) int { return a.dot.Compare(b.dot) })
+		list := ordered.Of(all)
+		t.byDot, t.most = &list, 2*len(all)
+	}
+	return t.byDot != nil
+}
+
+// placeOf returns where in byDot the first key of a dot is, or would be.
+func (t *keyed[K, S, P]) placeOf(d clock.Dot) ordered.Place {
+	return t.byDot.Search(func(o *made[K]) bool { return o.dot.Compare(d) < 0 })
+}
+
+// note says that there may be content of d under k.
+func (t *keyed[K, S, P]) note(k K, d clock.Dot) {
+	switch {
+	case t.byDot == nil:
+	case t.byDot.Len() >= t.most:
+		t.byDot, t.walks = nil, 0
+	default:
+		t.byDot.Insert(t.placeOf(d), made[K]{k, d})
+	}
 }
 
 func (t *keyed[K, S, P]) tell(k K, was S) {
