@@ -85,9 +85,10 @@
 // Records go to their blocks by way of stages of two KiB: put where they belong at once, each waited for a line of memory, and that
 // was a tenth of all processor time. From half a gigabyte on, blocks are written past the system's cache, and a file larger than half
 // of the memory is read past it: where a machine is a guest, as this one, each new page of that cache may cost three times what is
-// done with it. For a hundred million writes 26 GB are read and 8 written, as fast as the disk can: runs took 30 to 39 s on the same day, and no more processor
-// time a write than ten million do. They did, by a fifth, as long as what is held came to the limit of the collector of garbage, which then ran without
-// a pause: blocks in memory, the bites of two folders and what is read ahead have to leave it some ten megabytes.
+// done with it. For a hundred million writes 26 GB are read and 8 written, as fast as the disk can: runs took 30 to 39 s on the same
+// day, and no more processor time a write than ten million do. They did, by a fifth, as long as what is held came to the limit of the
+// collector of garbage, which then ran without a pause: blocks in memory, the bites of two folders and what is read ahead have to leave
+// it some ten megabytes.
 //
 // A key that is not a plain one and does not fit is folded in a file that is mapped: of half of 1.5 million writes that say what
 // their writers had seen that is some hundred MB, of which 27 are held at a time. Where the memory is allowed, 4.1 to 4.3 s and 540 MB; in 256 MiB,

@@ -83,8 +83,8 @@ func tooLong(limit int) *problem {
 }
 
 // documentSplitter cuts after JSON documents, which may stand over several lines or side by side, and after the elements of an
-// array that is larger than a document may be, or that the input ends inside. What begins no document is skipped, up to a line that begins with "{", in an array
-// behind spaces.
+// array that is larger than a document may be, or that the input ends inside. What begins no document is skipped, up to a line
+// that begins with "{", in an array behind spaces.
 type documentSplitter struct {
 	limit  int // of a document, in bytes
 	limits value.Limits
