@@ -188,8 +188,11 @@ func (w *rowWorld) collectParts(t *testing.T, r *rand.Rand, part func(site int) 
 // knows whether they had arrived before: what follows is within bounds all the same. Once the first were taken for writes that look alike
 // and for rows that show nothing else, and the second for writes that had not arrived.
 func TestExportsThatBeginAndEndApartTellNothingWrong(t *testing.T) {
-	exact, open := 0, 0
-	for seed := range uint64(200) {
+	exact, open, seeds := 0, 0, uint64(200)
+	if testing.Short() {
+		seeds = 100
+	}
+	for seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 11))
 		values := 2
 		if seed%2 > 0 {
@@ -322,7 +325,7 @@ func TestRowsThatArrivedTellWhatWritersHadSeen(t *testing.T) {
 func TestDeletesAreFoundWhereTheyWereMade(t *testing.T) {
 	seeds := uint64(120)
 	if testing.Short() {
-		seeds = 60
+		seeds = 36
 	}
 	for _, test := range []struct {
 		skew, drift time.Duration
