@@ -1,6 +1,7 @@
 package crdt
 
 import (
+	"iter"
 	"math"
 	"slices"
 
@@ -148,10 +149,8 @@ func (t *keyed[K, S, P]) join(other *keyed[K, S, P], mine, theirs *clock.Vector)
 		if s.join(&o.held, mine, theirs) {
 			news = true
 			if t.byDot != nil {
-				for node, run := range P(&o.held).dots(clock.Vector{}).Runs() {
-					for n := range run.Last - run.First + 1 {
-						t.note(o.key, clock.Dot{Node: node, Seq: run.First + n})
-					}
+				for d := range eachOf(P(&o.held).dots(clock.Vector{})) {
+					t.note(o.key, d)
 				}
 			}
 			if w := t.waiting.get(o.key); w != nil {
@@ -237,10 +236,9 @@ func (t *keyed[K, S, P]) findsDots() bool {
 	if t.byDot == nil && t.walks >= fewWalks && len(t.held.rows) > fewDots {
 		var all []made[K]
 		for i := range t.held.rows {
-			for node, run := range P(&t.held.rows[i].held).dots(clock.Vector{}).Runs() {
-				for n := range run.Last - run.First + 1 {
-					all = append(all, made[K]{t.held.rows[i].key, clock.Dot{Node: node, Seq: run.First + n}})
-				}
+			r := &t.held.rows[i]
+			for d := range eachOf(P(&r.held).dots(clock.Vector{})) {
+				all = append(all, made[K]{r.key, d})
 			}
 		}
 		slices.SortFunc(all, func(a, b made[K]) int { return a.dot.Compare(b.dot) })
@@ -285,18 +283,15 @@ func (t *keyed[K, S, P]) mayDrop(other *keyed[K, S, P], mine, theirs *clock.Vect
 		return runs > fewDots || !theirs.Minus(*mine).Covers(*theirs)
 	}
 	var shared clock.Vector // the dots of content that both have; none is looked for before one is needed
-	for node, run := range theirs.Runs() {
-		for n := range run.Last - run.First + 1 {
-			d := clock.Dot{Node: node, Seq: run.First + n}
-			if !mine.Has(d) || t.gone.Has(d) {
-				continue
-			}
-			if shared.IsEmpty() {
-				shared = t.shared(other)
-			}
-			if !shared.Has(d) {
-				return true
-			}
+	for d := range eachOf(*theirs) {
+		if !mine.Has(d) || t.gone.Has(d) {
+			continue
+		}
+		if shared.IsEmpty() {
+			shared = t.shared(other)
+		}
+		if !shared.Has(d) {
+			return true
 		}
 	}
 	return false
@@ -315,11 +310,9 @@ func (t *keyed[K, S, P]) rememberGone(other *keyed[K, S, P], mine, theirs *clock
 		t.gone = clock.Vector{}
 	}
 	shared := t.shared(other)
-	for node, run := range theirs.Runs() {
-		for n := range run.Last - run.First + 1 {
-			if d := (clock.Dot{Node: node, Seq: run.First + n}); mine.Has(d) && !shared.Has(d) {
-				t.gone.Add(d)
-			}
+	for d := range eachOf(*theirs) {
+		if mine.Has(d) && !shared.Has(d) {
+			t.gone.Add(d)
 		}
 	}
 }
@@ -335,6 +328,19 @@ func (t *keyed[K, S, P]) shared(other *keyed[K, S, P]) (dots clock.Vector) {
 		}
 	}
 	return dots
+}
+
+// eachOf yields the dots of v, those of each node in order.
+func eachOf(v clock.Vector) iter.Seq[clock.Dot] {
+	return func(yield func(clock.Dot) bool) {
+		for node, run := range v.Runs() {
+			for n := range run.Last - run.First + 1 {
+				if !yield(clock.Dot{Node: node, Seq: run.First + n}) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // size returns how many dots v has, and in how many runs.
