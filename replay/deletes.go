@@ -319,7 +319,7 @@ func (m *matches) link(first, more int32) {
 // be an earlier one counts as one of its own that may not be.
 func (k *key) settleIn(m *matches) {
 	for _, d := range m.doubts {
-		m.gone[d.earlier].doubtful, m.gone[d.later].doubtful = true, true
+		m.gone[d.earlier].doubtful = true // the later is already
 		k.ops[m.gone[d.later].op].again = true
 	}
 	for _, first := range m.united {
@@ -492,7 +492,7 @@ func (k *key) renumber(rows int, m *matches) {
 			a.first, a.last = int32(at), int32(at)
 			continue
 		}
-		if a.open {
+		if a.loose {
 			h.leave(a)
 			continue
 		}

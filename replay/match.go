@@ -78,7 +78,7 @@ type matched struct {
 	op
 	first   int32 // the earliest that it may be, from 0; -1 for none, and their number where it may be none
 	last    int32 // the latest; where it may be none, the latest that it may show
-	open    bool  // it may be of none that is known, and show what nobody knows
+	loose   bool  // it may be of none that is known, and show what nobody knows
 	alone   bool  // it says nothing of what its origin had written before
 	perhaps bool  // it may be another delete that arrived
 	home    int64 // of a delete, where it stands at home
@@ -256,7 +256,7 @@ func (k *key) pair(p *arrivals, m *matches, opt *Options) {
 		m.home, m.timed = m.homeOf(p.writer), timed
 		k.findImages(m)
 	}
-	k.findOpen(p, m, opt)
+	k.findLoose(p, m, opt)
 	k.align(p.came, m)
 	if stray := slices.ContainsFunc(p.came, func(a matched) bool { return !a.may() }); stray || !m.timed && !k.born(p.writer) {
 		k.loosen(p, m, stray, opt)
@@ -273,10 +273,10 @@ func (k *key) findImages(m *matches) {
 	slices.SortFunc(m.images, func(a, b image) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.at, b.at)) })
 }
 
-// findOpen finds out which arrivals may have been written when the export of their origin had ended. One that looks like one operation is
+// findLoose finds out which arrivals may have been written when the export of their origin had ended. One that looks like one operation is
 // that one where no two look alike, unless that one was written before the export began that it is said to arrive in, or what came
 // before it may have been written then too.
-func (k *key) findOpen(p *arrivals, m *matches, opt *Options) {
+func (k *key) findLoose(p *arrivals, m *matches, opt *Options) {
 	m.hashes = m.hashes[:0]
 	for j := range p.came {
 		k.room.tick()
@@ -287,7 +287,7 @@ func (k *key) findOpen(p *arrivals, m *matches, opt *Options) {
 		return
 	}
 	until, begin := k.part.spans[k.texts[p.writer]].until, k.part.spans[k.texts[p.region]].from
-	opened, asked := false, false
+	weak, born, asked := false, false, false
 	for j := range p.came {
 		k.room.tick()
 		a := &p.came[j]
@@ -295,12 +295,12 @@ func (k *key) findOpen(p *arrivals, m *matches, opt *Options) {
 			continue
 		}
 		if !asked {
-			opened, asked = m.repeats(), true
+			weak, born, asked = m.repeats(), k.born(p.region), true
 		}
 		at := k.like(&a.op, m.hashes[j], 0)
-		a.open = at >= 0 && (opened || k.lookalikes(m, m.hashes[j]) > 1 ||
-			!k.after(&k.ops[m.own[at]], begin, opt) && !k.born(p.region))
-		opened = opened || a.open
+		a.loose = at >= 0 && (weak || k.lookalikes(m, m.hashes[j]) > 1 ||
+			!born && !k.after(&k.ops[m.own[at]], begin, opt))
+		weak = weak || a.loose
 	}
 }
 
@@ -338,7 +338,7 @@ func (k *key) align(came []matched, m *matches) {
 	for j := range came {
 		k.room.tick()
 		a := &came[j]
-		if a.open {
+		if a.loose {
 			m.leave(a)
 			continue
 		}
@@ -354,7 +354,7 @@ func (k *key) align(came []matched, m *matches) {
 	next = int32(len(m.own))
 	for j := range slices.Backward(came) {
 		k.room.tick()
-		if a := &came[j]; a.may() && !a.open {
+		if a := &came[j]; a.may() && !a.loose {
 			a.last = k.likeBefore(&a.op, m.hashes[j], min(next, m.writtenBy(&a.op)))
 			next = a.last
 		}
@@ -376,7 +376,7 @@ func (k *key) loosen(p *arrivals, m *matches, stray bool, opt *Options) {
 			ended = ended || k.after(&a.op, until, opt)
 			continue
 		}
-		if a.open {
+		if a.loose {
 			continue
 		}
 		if passed {
@@ -408,7 +408,7 @@ func (k *key) loosen(p *arrivals, m *matches, stray bool, opt *Options) {
 
 // leave leaves it open which operation of its origin an arrival is, if any: it may show all that was written by then.
 func (h *home) leave(a *matched) {
-	a.open, a.first, a.last = true, int32(len(h.own)), h.writtenBy(&a.op)-1
+	a.loose, a.first, a.last = true, int32(len(h.own)), h.writtenBy(&a.op)-1
 }
 
 // imageBefore returns the hash of what a row was before a write.
@@ -453,7 +453,7 @@ func (h *home) writtenTo(wall int64) int32 {
 func (k *key) straying(p *arrivals, m *matches) {
 	for j := range p.came {
 		k.room.tick()
-		if a := &p.came[j]; a.open || !a.may() {
+		if a := &p.came[j]; a.loose || !a.may() {
 			wall := a.wall
 			if a.time().IsZero() {
 				wall = math.MaxInt64

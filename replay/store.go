@@ -80,7 +80,8 @@ func memoryOf(opt *history.Options) memory {
 	return memory(min(opt.Memory, math.MaxInt))
 }
 
-// blocks returns how many bytes of records may be held.
+// blocks returns how many bytes of records may be held. With what folding a large part takes, that leaves the collector of garbage some
+// room: were it to have none, it would run without a pause.
 func (m memory) blocks() int64 { return int64(m) * 3 / 16 }
 
 // piece returns of how many bytes at a time there is memory for blocks.
