@@ -46,6 +46,10 @@ type contender struct {
 
 	bytes  int64      // of its file
 	beside *contender // what it is compared with; nil for the first
+
+	env    []string // more of the environment
+	copies int      // that run at once; 0 is one
+	writes int      // of all copies
 }
 
 // within gives what runs a temporary directory to work in.
@@ -174,16 +178,36 @@ func quietly(dir, name string, args ...string) error {
 
 // measure runs the contender once more.
 func (c *contender) measure() error {
-	cmd := exec.Command(c.args[0], c.args[1:]...)
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	begin := time.Now()
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s: %w: %s", c.name, err, said.String())
+	type process struct {
+		*exec.Cmd
+		said bytes.Buffer
 	}
-	c.times = append(c.times, time.Since(begin))
-	c.cpu = append(c.cpu, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
-	c.rss = max(c.rss, peak(cmd.ProcessState))
+	all := make([]process, max(c.copies, 1))
+	begin := time.Now()
+	var failed error
+	for i := range all {
+		p := &all[i]
+		p.Cmd = exec.Command(c.args[0], c.args[1:]...)
+		p.Env = append(os.Environ(), c.env...)
+		p.Stderr = &p.said
+		failed = errors.Join(failed, p.Start())
+	}
+	cpu := time.Duration(0)
+	for i := range all {
+		p := &all[i]
+		if p.Process == nil {
+			continue
+		}
+		if err := p.Wait(); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%w: %s", err, p.said.String()))
+		}
+		cpu += p.ProcessState.UserTime() + p.ProcessState.SystemTime()
+		c.rss = max(c.rss, peak(p.ProcessState))
+	}
+	if failed != nil {
+		return fmt.Errorf("%s: %w", c.name, failed)
+	}
+	c.times, c.cpu = append(c.times, time.Since(begin)), append(c.cpu, cpu)
 	return nil
 }
 
