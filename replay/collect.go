@@ -48,11 +48,10 @@ type collected struct {
 	Input
 	told  tally // of reading
 	begun bool
-	from  int64    // see [history.Batch.From]
-	until int64    // see [history.Batch.Until]
-	home  bool     // see [history.Batch.Home]
-	other []string // see [history.Batch.Others]
-	calls bool     // records of it say when or in which session something was read or written
+	from  int64 // see [history.Batch.From]
+	until int64 // see [history.Batch.Until]
+	home  bool  // see [history.Batch.Home]
+	calls bool  // records of it say when or in which session something was read or written
 }
 
 // Input says what one source held. Every record of it is in exactly one of the counts.
@@ -74,6 +73,9 @@ type Input struct {
 
 	// Strange is how many of Origins name no region of which the export is read.
 	Strange int64 `json:"strange_origin,omitempty"`
+
+	// Others names some of the regions that those of Strange name, in their order: see [history.Batch.Others].
+	Others []string `json:"others,omitempty"`
 
 	// Arrivals are writes that are at home in the export of another region and were named anew here: see [history.Arrival].
 	Arrivals int64 `json:"arrivals,omitempty"`
@@ -304,7 +306,7 @@ func (in *collected) add(o *collected) {
 	in.begun, in.calls = in.begun || o.begun, in.calls || o.calls
 	in.since(o.from)
 	in.until, in.home = max(in.until, o.until), in.home || o.home
-	in.others(o.other)
+	in.others(o.Others)
 	in.Writes += o.Writes
 	in.Reads += o.Reads
 	in.Snapshots += o.Snapshots
@@ -331,11 +333,11 @@ func (in *collected) since(from int64) {
 // others notes regions of which rows say that they were written there: the first of them by name.
 func (in *collected) others(names []string) {
 	for _, name := range names {
-		if at, known := slices.BinarySearch(in.other, name); !known {
-			in.other = slices.Insert(in.other, at, name)
+		if at, known := slices.BinarySearch(in.Others, name); !known {
+			in.Others = slices.Insert(in.Others, at, name)
 		}
 	}
-	in.other = in.other[:min(len(in.other), history.MostOthers)]
+	in.Others = in.Others[:min(len(in.Others), history.MostOthers)]
 }
 
 // Apart returns an input in which writes of a region stand as if nobody had read an export of that region, while there is one in the
@@ -348,7 +350,7 @@ func (h *History) Apart() (input, region string) {
 			if of.Name != in.Name || of.Region == "" {
 				continue
 			}
-			for _, region := range of.other {
+			for _, region := range of.Others {
 				if slices.ContainsFunc(h.inputs, func(other collected) bool { return other.Region == region }) {
 					return in.Name, region
 				}

@@ -87,19 +87,18 @@ type partialHeader struct {
 type savedInput struct {
 	Input
 	Findings []Finding `json:"findings,omitempty"`
-	From     int64     `json:"from,omitempty"`   // see [history.Batch.From]
-	Until    int64     `json:"until,omitempty"`  // see [history.Batch.Until]
-	Home     bool      `json:"home,omitempty"`   // see [history.Batch.Home]
-	Others   []string  `json:"others,omitempty"` // see [history.Batch.Others]
-	Kept     *identity `json:"kept,omitempty"`   // in a checkpoint
+	From     int64     `json:"from,omitempty"`  // see [history.Batch.From]
+	Until    int64     `json:"until,omitempty"` // see [history.Batch.Until]
+	Home     bool      `json:"home,omitempty"`  // see [history.Batch.Home]
+	Kept     *identity `json:"kept,omitempty"`  // in a checkpoint
 }
 
 func (in *collected) saved() savedInput {
-	return savedInput{Input: in.Input, Findings: in.told.list(), From: in.from, Until: in.until, Home: in.home, Others: in.other}
+	return savedInput{Input: in.Input, Findings: in.told.list(), From: in.from, Until: in.until, Home: in.home}
 }
 
 func (s *savedInput) collected() collected {
-	in := collected{Input: s.Input, from: s.From, until: s.Until, home: s.Home, other: s.Others}
+	in := collected{Input: s.Input, from: s.From, until: s.Until, home: s.Home}
 	for _, f := range s.Findings {
 		for _, e := range f.Examples {
 			in.told.add(e, 0)

@@ -60,10 +60,15 @@ func (c *command) diff(args []string) (int, error) {
 		return 0, err
 	}
 	status := exitDone
-	if len(bounds) == 0 && d.Different() {
-		status = exitFound
-	}
 	last := d.Others[len(d.Others)-1].Report
+	switch {
+	case len(bounds) > 0:
+	case d.Different():
+		status = exitFound
+	case last.Totals.Writes == 0:
+		c.note("nothing was compared: no write was replayed")
+		status = exitTrouble
+	}
 	for _, b := range bounds {
 		if c.grew(b, d.Base, last) {
 			status = max(status, exitFound)

@@ -230,6 +230,7 @@ func (d *rehearsal) options(s *drill.Script) drill.Options {
 func (c *command) rehearse(d *rehearsal) (int, error) {
 	var results []*drill.Result
 	var plain *replay.Report
+	aside := d.input.aside(d.inputs)
 	for _, table := range d.parsed {
 		for _, s := range d.scripts {
 			r, err := d.runTo(s, table)
@@ -245,6 +246,9 @@ func (c *command) rehearse(d *rehearsal) (int, error) {
 				return 0, err
 			}
 			r.Bounds = ended(d.bounds, r)
+			if aside != nil {
+				r.Aside = aside.Error()
+			}
 			results = append(results, r)
 		}
 	}
@@ -270,7 +274,8 @@ func (c *command) rehearse(d *rehearsal) (int, error) {
 			status = exitTrouble
 		}
 	}
-	if c.aside(&d.input, d.inputs) {
+	if aside != nil {
+		c.say(aside)
 		status = exitTrouble
 	}
 	return status, nil

@@ -152,7 +152,8 @@ Flags
 ` + jsonHelp("replay.Diff", "tiebreak.diff/v1") + statusHelp + `  0  every field ends as before; with -fail-on, nothing in its list grew
   1  something ends differently; with -fail-on, something in its list grew
   2  trouble: a record was set aside that -tolerate does not name, -fail-on names what this history does not measure,
-     an interrupt (what was read by then is told, marked as partial), a mistake in the rules, a file that can't be read
+     no write to compare, an interrupt (what was read by then is told, marked as partial), a mistake in the rules, a
+     file that can't be read
 `,
 	"laws": `tiebreak laws -rules FILE [flags] HISTORY...
 

@@ -405,6 +405,15 @@ func (c *command) read(in *input) (*replay.History, []string, error) {
 
 // aside says what was set aside of the inputs and returns whether that is trouble: whether any of it is not tolerated.
 func (c *command) aside(in *input, inputs []replay.Input) bool {
+	err := in.aside(inputs)
+	if err != nil {
+		c.say(err)
+	}
+	return err != nil
+}
+
+// aside returns what was set aside of inputs and is not tolerated, as an error.
+func (in *input) aside(inputs []replay.Input) error {
 	counts := make(map[finding.Code]int64)
 	total, read := int64(0), int64(0)
 	for _, i := range inputs {
@@ -417,7 +426,7 @@ func (c *command) aside(in *input, inputs []replay.Input) bool {
 		}
 	}
 	if total == 0 {
-		return false
+		return nil
 	}
 	var each, codes []string
 	for _, code := range report.Codes() {
@@ -433,8 +442,7 @@ func (c *command) aside(in *input, inputs []replay.Input) bool {
 	if read == 0 {
 		hint = "nothing else is there: tiebreak help says which histories are read"
 	}
-	c.say(hinted{fmt.Errorf("%s %s set aside: %s", layout.Plural(total, "record"), are, strings.Join(each, ", ")), hint})
-	return true
+	return hinted{fmt.Errorf("%s %s set aside: %s", layout.Plural(total, "record"), are, strings.Join(each, ", ")), hint}
 }
 
 // again returns the command that tells why a cell of these inputs ends as it does.

@@ -46,7 +46,7 @@ type junitFailure struct {
 }
 
 // JUnit writes the checks and timers of drills in the XML of JUnit, each drill as a suite. That the regions agree at the
-// end is a case too, and so is each of [Result.Bounds]. A timer that never ran is skipped, and so is what could measure nothing:
+// end is a case too, so is that nothing was set aside ([Result.Aside]), and so is each of [Result.Bounds]. A timer that never ran is skipped, and so is what could measure nothing:
 // nothing is known to be broken, and nothing to hold. The exit status of the command is trouble then.
 func JUnit(w io.Writer, results ...*Result) error {
 	var all junitSuites
@@ -114,7 +114,8 @@ func (r *Result) suite() junitSuite {
 		failure = fmt.Sprintf("%s fields differ between regions that have all writes", layout.Number(r.Apart))
 	}
 	add("the regions agree at the end", 0, 0, "", failure)
-	file = "" // no script has them
+	file = "" // no script has the rest
+	add("every record of the history was read", 0, 0, "", r.Aside)
 	for _, b := range r.Bounds {
 		failure, skipped := "", ""
 		switch {

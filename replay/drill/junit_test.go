@@ -20,7 +20,7 @@ func TestJUnitIsXMLWhateverNamesHold(t *testing.T) {
 	require.NoError(t, xml.Unmarshal(b.Bytes(), &back))
 	require.Len(t, back.Suites, 2)
 	s := back.Suites[0]
-	require.Equal(t, 5, s.Tests)
+	require.Equal(t, 6, s.Tests)
 	require.Equal(t, len(r.Failed()), s.Failures)
 	require.Equal(t, 1, s.Skipped, "the timer that never ran")
 	require.Contains(t, s.Name, "a<b>&'")
@@ -78,12 +78,33 @@ func TestJUnitFailsForABoundThatWasExceeded(t *testing.T) {
 	require.NoError(t, JUnit(&b, r))
 	var back junitSuites
 	require.NoError(t, xml.Unmarshal(b.Bytes(), &back))
-	require.Equal(t, []int{4, 1, 1}, []int{back.Tests, back.Failures, back.Skipped})
-	cases := back.Suites[0].Cases[1:]
+	require.Equal(t, []int{5, 1, 1}, []int{back.Tests, back.Failures, back.Skipped})
+	cases := back.Suites[0].Cases[2:]
 	require.Equal(t, "-fail-on latency>1s", cases[0].Name)
 	require.Equal(t, "it was 1.5s", cases[0].Failure.Message)
 	require.Empty(t, cases[0].File, "no line of the script is to blame")
 	require.Nil(t, cases[1].Failure)
 	require.Nil(t, cases[1].Skipped)
 	require.Equal(t, "not measured: there was no read", cases[2].Skipped.Message)
+}
+
+// The command exited 2 for records that were set aside, and the file that the server reads was green.
+func TestJUnitFailsForRecordsSetAside(t *testing.T) {
+	r := runDrill(t, two, at(1, "eu", 1, "k", "a"))
+	for _, aside := range []string{"", "2 records are set aside: bad_time 2"} {
+		r.Aside = aside
+		var b bytes.Buffer
+		require.NoError(t, JUnit(&b, r))
+		var back junitSuites
+		require.NoError(t, xml.Unmarshal(b.Bytes(), &back))
+		last := back.Suites[0].Cases[len(back.Suites[0].Cases)-1]
+		require.Equal(t, "every record of the history was read", last.Name)
+		if aside == "" {
+			require.Zero(t, back.Failures)
+			require.Nil(t, last.Failure)
+			continue
+		}
+		require.Equal(t, 1, back.Failures)
+		require.Equal(t, aside, last.Failure.Message)
+	}
 }

@@ -101,6 +101,9 @@ type Result struct {
 	// Recorded is what the reads of the history were on the day itself; Run leaves it nil.
 	Recorded *reads.Report `json:"recorded,omitempty"`
 
+	// Aside says how many records of the history were set aside that nobody tolerates, for [JUnit]; Run leaves it empty.
+	Aside string `json:"-"`
+
 	// Bounds are what -fail-on asked of the result, for [JUnit]; Run leaves it nil.
 	Bounds []BoundResult `json:"-"`
 

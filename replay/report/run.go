@@ -12,6 +12,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/replay"
+	"github.com/tiebreakhq/tiebreak/replay/history"
 	"github.com/tiebreakhq/tiebreak/replay/layout"
 	"github.com/tiebreakhq/tiebreak/replay/reads"
 )
@@ -290,8 +291,10 @@ func notKnown(p *layout.Page, r *replay.Report, judged *reads.Report) {
 	var notes []string
 	note := func(text string) { notes = append(notes, text) }
 	regions, origins, strange := make(map[string]bool), int64(0), int64(0)
+	var others []string
 	for _, in := range r.Inputs {
 		regions[in.Region], origins, strange = true, origins+in.Origins, strange+in.Strange
+		others = append(others, in.Others...)
 	}
 	delete(regions, "")
 	if empty := emptyRegions(r); len(empty) > 0 {
@@ -328,8 +331,14 @@ func notKnown(p *layout.Page, r *replay.Report, judged *reads.Report) {
 		}
 	}
 	if len(regions) > 1 && strange > 0 {
-		note(layout.Plural(strange, "row") + choose(strange == 1, " says", " say") + " that a region wrote " + choose(strange == 1, "it", "them") +
-			" of which no export is read. Such a write counts once in each export that has it, and what its writer had seen and passed on is not known: " +
+		slices.Sort(others)
+		others = slices.Compact(others)
+		where := namesOf(others)
+		if len(others) >= history.MostOthers {
+			where = "regions such as " + where
+		}
+		note(layout.Plural(strange, "row") + choose(strange == 1, " says that it was", " say that they were") + " written in " + where +
+			", of which no export is read. Such a write counts once in each export that has it, and what its writer had seen and passed on is not known: " +
 			"read the export of that region too, with -region, which names a region as that column spells it.")
 	}
 	for _, l := range r.Late {
