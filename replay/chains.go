@@ -237,6 +237,6 @@ func (p *pages) get(at chainBlock, room *linkRoom) (block []byte, err error) {
 	if page.block != nil {
 		return page.block[from:to], nil
 	}
-	room.block, err = p.store.spool.get(room.block[:0], extent{page.away.file, page.away.offset + int64(from), int(at.size)})
+	room.block, err = p.store.spool.get(room.block[:0], page.away.part(from, int(at.size)))
 	return room.block, err
 }

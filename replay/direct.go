@@ -105,8 +105,8 @@ func (s *spool) send(block []byte) (e extent, taken bool, err error) {
 		return extent{}, false, d.err
 	}
 	d.tried(1, 0)
-	e = extent{file: directFile, offset: d.end, size: len(block)}
-	d.queue.Write(d.file, block[:size], e.offset, sent{e.offset, len(block)})
+	e = newExtent(directFile, d.end, len(block))
+	d.queue.Write(d.file, block[:size], d.end, sent{d.end, len(block)})
 	d.end += size
 	d.flying.Store(true)
 	if d.asked++; d.asked >= directAsked {
@@ -204,8 +204,8 @@ func (s *spool) settle(blocks []extent) error {
 	d.begin()
 	s.land(true)
 	for i, e := range blocks {
-		if e.file == directFile {
-			if there, ok := d.rescued[e.offset]; ok {
+		if e.file() == directFile {
+			if there, ok := d.rescued[e.offset()]; ok {
 				blocks[i] = there
 			}
 		}

@@ -247,7 +247,7 @@ func TestOddBlocksAreNotSent(t *testing.T) {
 	e, ok, err := s.send(aligned(blockOf(3))[:mostBlock-100])
 	require.NoError(t, err)
 	require.True(t, ok)
-	require.Equal(t, mostBlock-100, e.size)
+	require.Equal(t, mostBlock-100, e.size())
 	require.Zero(t, *back)
 	require.NoError(t, s.settle(nil))
 	require.Equal(t, 1, *back)
@@ -285,7 +285,7 @@ func TestBlocksAreFetchedInOrder(t *testing.T) {
 			require.NoError(t, f.want(all[next:min(next+n, len(all))]))
 			i := first
 			require.NoError(t, f.each(next-first, func(b []byte) error {
-				require.Equal(t, blockOf(i)[:all[i].size], b)
+				require.Equal(t, blockOf(i)[:all[i].size()], b)
 				i++
 				return nil
 			}))

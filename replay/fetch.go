@@ -71,7 +71,7 @@ func (f *fetcher) begin() {
 	}
 	for ; f.begun < len(f.wanted) && f.begun < f.given+fetchAhead; f.begun++ {
 		e := &f.wanted[f.begun]
-		if e.file != directFile {
+		if e.file() != directFile {
 			continue
 		}
 		if f.queue == nil && !f.alone {
@@ -80,7 +80,7 @@ func (f *fetcher) begin() {
 			f.alone = err != nil
 		}
 		to := &f.ahead[f.begun%fetchAhead]
-		size := wholly(e.size)
+		size := wholly(e.size())
 		if cap(to.room) < size {
 			f.store.giveBack(to.room)
 			to.room = f.store.block(f.store.most)
@@ -91,11 +91,11 @@ func (f *fetcher) begin() {
 			continue
 		}
 		if f.alone {
-			to.size, to.err = file.ReadAt(to.room[:size], e.offset)
+			to.size, to.err = file.ReadAt(to.room[:size], e.offset())
 			continue
 		}
 		to.flying = true
-		f.queue.Read(file, to.room[:size], e.offset, to)
+		f.queue.Read(file, to.room[:size], e.offset(), to)
 	}
 	if f.queue != nil {
 		f.queue.Begin()
@@ -110,7 +110,7 @@ func (f *fetcher) next() ([]byte, error) {
 	if f.given == len(f.wanted) {
 		f.wanted, f.begun, f.given = f.wanted[:0], 0, 0
 	}
-	if e.file != directFile {
+	if e.file() != directFile {
 		var err error
 		f.room, err = f.store.spool.get(f.room[:0], e)
 		return f.room, err
@@ -118,13 +118,13 @@ func (f *fetcher) next() ([]byte, error) {
 	for b.flying {
 		f.land()
 	}
-	if b.err == nil && b.size < e.size {
+	if b.err == nil && b.size < e.size() {
 		b.err = io.ErrUnexpectedEOF
 	}
 	if b.err != nil {
 		return nil, unread(b.err)
 	}
-	return b.room[:e.size], nil
+	return b.room[:e.size()], nil
 }
 
 // each calls visit with the next n blocks.

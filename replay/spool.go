@@ -33,12 +33,28 @@ type spoolFile struct {
 	end    atomic.Int64
 }
 
-// extent is where a block stands in a spool.
+// extent is where a block of less than four GiB stands in a spool. It takes twelve bytes: of a long history there are millions, and
+// they stay in memory.
 type extent struct {
-	file   int
-	offset int64
-	size   int
+	place [2]uint32 // the offset, and in the lowest bits the file
+	bytes uint32
 }
+
+const extentFileBits = 3
+
+func newExtent(file int, offset int64, size int) extent {
+	place := uint64(offset)<<extentFileBits | uint64(file)
+	return extent{[2]uint32{uint32(place), uint32(place >> 32)}, uint32(size)}
+}
+
+func (e extent) file() int { return int(e.place[0] & (1<<extentFileBits - 1)) }
+func (e extent) offset() int64 {
+	return int64((uint64(e.place[1])<<32 | uint64(e.place[0])) >> extentFileBits)
+}
+func (e extent) size() int { return int(e.bytes) }
+
+// part returns where some bytes of the block stand.
+func (e extent) part(from, size int) extent { return newExtent(e.file(), e.offset()+int64(from), size) }
 
 // open makes the file, once.
 func (f *spoolFile) open(dir string) (*os.File, error) {
@@ -57,22 +73,22 @@ func (f *spoolFile) open(dir string) (*os.File, error) {
 
 // put writes a block at the end of a file.
 func (s *spool) put(b []byte) (extent, error) {
-	e := extent{file: int(s.puts.Add(1) % spoolFiles), size: len(b)}
-	to := &s.files[e.file]
+	n := int(s.puts.Add(1) % spoolFiles)
+	to := &s.files[n]
 	file, err := to.open(s.dir)
 	if err != nil {
 		return extent{}, err
 	}
-	e.offset = to.end.Add(int64(len(b))) - int64(len(b))
-	if _, err := file.WriteAt(b, e.offset); err != nil {
+	offset := to.end.Add(int64(len(b))) - int64(len(b))
+	if _, err := file.WriteAt(b, offset); err != nil {
 		return extent{}, fmt.Errorf("keep what does not fit into memory: %w", err)
 	}
-	return e, nil
+	return newExtent(n, offset, len(b)), nil
 }
 
 // get reads a block back, appended to b.
 func (s *spool) get(b []byte, e extent) ([]byte, error) {
-	from := &s.files[e.file]
+	from := &s.files[e.file()]
 	from.mu.Lock()
 	file := from.file
 	from.mu.Unlock()
@@ -80,8 +96,8 @@ func (s *spool) get(b []byte, e extent) ([]byte, error) {
 		return b, unread(os.ErrClosed)
 	}
 	n := len(b)
-	b = slices.Grow(b, e.size)[:n+e.size]
-	if _, err := file.ReadAt(b[n:], e.offset); err != nil {
+	b = slices.Grow(b, e.size())[:n+e.size()]
+	if _, err := file.ReadAt(b[n:], e.offset()); err != nil {
 		return b[:n], unread(err)
 	}
 	return b, nil

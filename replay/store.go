@@ -260,7 +260,7 @@ func (s *shelf) all(blocks [][]byte, room []byte, eachAway func(visit func([]byt
 	blocks = append(blocks[:0], s.blocks...)
 	away := 0
 	for _, e := range s.away {
-		away += e.size
+		away += e.size()
 	}
 	if away > cap(room) {
 		room = make([]byte, 0, away)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -247,5 +248,20 @@ func TestAFillerKeepsAllRecords(t *testing.T) {
 			require.GreaterOrEqual(t, len(s.free[stageBytes]), 3, "memory %d", m)
 		}
 		require.NoError(t, s.close())
+	}
+}
+
+func TestAnExtentIsSmallAndKeepsWhatItIsGiven(t *testing.T) {
+	require.Equal(t, uintptr(12), unsafe.Sizeof(extent{}))
+	for _, file := range []int{0, 1, spoolFiles - 1, directFile} {
+		for _, offset := range []int64{0, 1, 1<<29 - 1, 1 << 32, 1<<45 + 4096, 1<<60 - 1} {
+			for _, size := range []int{0, 1, mostBlock, 1<<31 - 1} {
+				e := newExtent(file, offset, size)
+				require.Equal(t, []any{file, offset, size}, []any{e.file(), e.offset(), e.size()})
+				if offset < 1<<60-1 {
+					require.Equal(t, newExtent(file, offset+1, size), e.part(1, size))
+				}
+			}
+		}
 	}
 }
