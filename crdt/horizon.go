@@ -21,6 +21,9 @@ type acknowledged struct {
 // moment of this epoch, as it made it durable. Neither order nor repetition
 // matters. The replica itself is a member like any other: its acknowledgement is asked for too. The error wraps [ErrEpoch]
 // for a node that is no member.
+//
+// HAZARD: an operation of that member which is not in seen must have seen what is. One that was made before, and is yet to be
+// sent, would come as concurrent with what all have forgotten.
 func (l *Log[P]) Acknowledge(member clock.Node, seen clock.Vector) error {
 	at, ok := l.epoch.member(member)
 	if !ok {

@@ -24,7 +24,8 @@ type Batch struct {
 	Epoch  uint64     // the number of its epoch
 	Ops    []Packet
 
-	// Seen is what the sender has, which acknowledges it.
+	// Seen is what the sender has, which acknowledges it. What arrived while a write of its own is on its way to the disk is not
+	// in it, for that write has not seen it.
 	Seen clock.Vector
 
 	// Last is the last operation of the sender that was on its disk, and Now what time it was there: a receiver that has all
@@ -188,7 +189,7 @@ func (r *Replica) Relay(seen clock.Vector) Batch {
 func (r *Replica) since(peer clock.Node, seen clock.Vector, whose func(clock.Node) bool) (Batch, error) {
 	r.promise()
 	r.mu.Lock()
-	b := Batch{Source: r.opt.Node, Table: r.table, Epoch: r.log.Epoch().Number, Seen: r.seen.Clone()}
+	b := Batch{Source: r.opt.Node, Table: r.table, Epoch: r.log.Epoch().Number, Seen: r.acknowledged().Clone()}
 	if err := r.closed(); err != nil {
 		defer r.mu.Unlock()
 		return b, err
@@ -221,7 +222,7 @@ func (r *Replica) since(peer clock.Node, seen clock.Vector, whose func(clock.Nod
 		at, _ := r.chainAt(node, run.Last)
 		b.Chains = append(b.Chains, at)
 	}
-	if !b.More && !b.Behind && b.Seen.Covers(seen) { // then the peer will have what is here, and can compare
+	if !b.More && !b.Behind && b.Seen.Covers(seen) && b.Seen.Equal(r.seen) { // then the peer will have what is here, and can compare
 		r.digestFor(peer, &b)
 	}
 	r.mu.Unlock()
@@ -649,9 +650,24 @@ func (r *Replica) acknowledge(source clock.Node, p *peer, seen clock.Vector, dou
 	if !doubtful {
 		// An error would be of somebody who is no member.
 		_ = r.log.Acknowledge(source, seen)
-		_ = r.log.Acknowledge(r.opt.Node, r.seen)
+		_ = r.log.Acknowledge(r.opt.Node, r.acknowledged())
 	}
 	p.seen.Merge(seen)
+}
+
+// acknowledged returns what this replica says that it has. What all acknowledge is folded, so every write that others have yet to
+// get must have seen it: while one is on its way to the disk, what was taken into the state since it was made is left out. It is
+// only to be read. The caller holds mu.
+//
+//	us: add 5        eu: takes 5, which is synced        says that it has it        us: folds 5
+//	                 eu: delete, made before it took 5   is synced                  us: gets a delete that had not seen 5
+func (r *Replica) acknowledged() clock.Vector {
+	for _, q := range r.queue {
+		if q.from == "" {
+			return q.entry.op.Seen // with those before it of its own, all of which are in the state
+		}
+	}
+	return r.seen
 }
 
 // forks compares chains with those known here. Where they differ and operations of that node follow, these are by another

@@ -288,7 +288,8 @@ func (r *Replica) pull(source clock.Node, ask func([]byte) ([]byte, error)) (mor
 		return false, r.err
 	}
 	w := r.question(askOps)
-	w.Vector(&r.seen)
+	seen := r.acknowledged()
+	w.Vector(&seen)
 	var own []Chain
 	for _, c := range sorted(r.chains) {
 		at, _ := r.chainAt(c.Node, c.Seq) // the rest is on its way to the disk

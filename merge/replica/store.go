@@ -662,7 +662,10 @@ func (r *Replica) Maintain() error {
 		return nil // somebody is at it
 	}
 	r.mu.Lock()
-	r.settle()
+	// What arrived and is on its way to the disk may not have seen what the log takes to be known everywhere, because it has that.
+	if r.err == nil && r.drain() == nil {
+		r.settle()
+	}
 	r.grown = 0
 	err, save := r.err, r.disk != nil && r.err == nil
 	r.mu.Unlock()
@@ -677,7 +680,7 @@ func (r *Replica) Maintain() error {
 	return err
 }
 
-// settle folds what every member has, and forgets it. The caller holds mu.
+// settle folds what every member has, and forgets it. The caller holds mu, and the queue is empty.
 func (r *Replica) settle() {
 	_ = r.log.Acknowledge(r.opt.Node, r.seen) // an error would be of one that is no member any more
 	r.forgets(r.log.Horizon())
