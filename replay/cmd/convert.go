@@ -111,15 +111,16 @@ func formOf(to, file string) (history.Format, error) {
 
 // converter writes records in the order in which their inputs hold them.
 type converter struct {
-	c       *command
-	out     *watched
-	written int64
-	left    map[string]int64 // what has no place in the native form, and is none of its business, by its noun
-	odd     int64            // records that the native form can't hold
-	inputs  []replay.Input   // for what was set aside
-	region  string           // of the source at hand
-	strange int64            // writes that began in a region of which no export is read
-	loose   int64            // records of a region's export that keeps no order
+	c        *command
+	out      *watched
+	written  int64
+	left     map[string]int64 // what has no place in the native form, and is none of its business, by its noun
+	odd      int64            // records that the native form can't hold
+	nodeless bool             // one of these, because nothing says where it began
+	inputs   []replay.Input   // for what was set aside
+	region   string           // of the source at hand
+	strange  int64            // writes that began in a region of which no export is read
+	loose    int64            // records of a region's export that keeps no order
 
 	each  func(*history.Record) // changes a record before it is written; nil for none
 	quiet bool                  // about records
@@ -256,6 +257,7 @@ func (v *converter) write(w *history.Writer, b *history.Batch) error {
 			return err
 		default: // the record can't be written, and others can
 			v.odd++
+			v.nodeless = v.nodeless || rec.Node == ""
 			v.say("", err)
 		}
 	}
@@ -295,7 +297,11 @@ func (v *converter) status(in *input) int {
 	}
 	trouble := v.c.aside(in, v.inputs)
 	if v.odd > 0 {
-		v.c.say(hinted{fmt.Errorf("left out: %s that the native form can't hold", layout.Plural(v.odd, "record")), "-origin or -region says where a write began"})
+		err := fmt.Errorf("left out: %s that the native form can't hold", layout.Plural(v.odd, "record"))
+		if v.nodeless {
+			err = hinted{err, "-origin or -region says where a write began"}
+		}
+		v.c.say(err)
 		trouble = true
 	}
 	if trouble {

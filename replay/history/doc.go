@@ -42,8 +42,8 @@
 //	session    string: the caller's session, of a read or a write
 //
 // A set, add, insert or remove has a value or fields, never both. The value of an add is a number within the limits of
-// an exact decimal. A delete has no value; with a field it deletes that field and without one the whole record, whose
-// old value may stand in before. A read has none of value, fields, before, version and base, and may lack all but key. A
+// an exact decimal. A delete has no value; with a field it deletes that field, with fields, each null, those, and
+// without either the whole record, whose old value may stand in before. A read has none of value, fields, before, version and base, and may lack all but key. A
 // member that is not needed is left out: null is a value for value, before and saw alone, and the empty string for
 // value and before. In a [Record] fields are in the order of their names.
 //

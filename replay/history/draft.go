@@ -367,9 +367,6 @@ func (d *draft) endFields() *problem {
 	if extra := d.seen & setOf(memberField, memberValue); extra != 0 {
 		return newProblem(finding.BadField, `both %q and "fields": want one of them`, extra.name())
 	}
-	if d.op == merge.Delete {
-		return newProblem(finding.BadField, `a delete has no "fields": want "field", or neither to delete the whole record`)
-	}
 	n := 0
 	for range d.fields.Members() {
 		n++
@@ -384,6 +381,12 @@ func (d *draft) endFields() *problem {
 			if bad := checkIncrement(v); bad != nil {
 				return bad
 			}
+		}
+		if d.op == merge.Delete {
+			if v != value.Null {
+				return newProblem(finding.BadField, `a delete has no value: want null for each of its "fields"`)
+			}
+			v = ""
 		}
 		d.rec.Fields[n] = Field{Name: name, Value: v}
 		n++

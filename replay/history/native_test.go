@@ -36,6 +36,8 @@ func TestLinesBecomeRecords(t *testing.T) {
 		`{"key":"k","op":"delete","node":"eu"}`: {Key: "k", Node: "eu", Op: merge.Delete},
 		`{"key":"k","op":"delete","field":"f","before":7,"node":"eu"}`: {
 			Key: "k", Node: "eu", Op: merge.Delete, Fields: []Field{{Name: "f", Before: "7"}}},
+		`{"key":"k","op":"delete","fields":{"b":null,"a":null},"before":{"a":7},"node":"eu"}`: {
+			Key: "k", Node: "eu", Op: merge.Delete, Fields: []Field{{Name: "a", Before: "7"}, {Name: "b"}}},
 		`{"key":"k","op":"delete","before":{"x":1},"node":"eu"}`: {
 			Key: "k", Node: "eu", Op: merge.Delete, Fields: []Field{{Before: `{"x":1}`}}},
 		`{"key":"k","op":"add","field":"n","value":-2.50,"node":"eu","id":"eu:7"}`: {
@@ -127,6 +129,8 @@ var badLines = []struct {
 	{`{"key":"k","fields":{"a":1},"before":1,"node":"eu"}`, finding.BadField},
 	{`{"key":"k","fields":{"a":1},"before":{"b":1},"node":"eu"}`, finding.BadField},
 	{`{"key":"k","op":"delete","fields":{"a":1},"node":"eu"}`, finding.BadField},
+	{`{"key":"k","op":"delete","fields":{"a":null,"b":1},"node":"eu"}`, finding.BadField},
+	{`{"key":"k","op":"delete","fields":{},"node":"eu"}`, finding.BadField},
 	{`{"key":"k","op":"delete","value":1,"node":"eu"}`, finding.BadField},
 	{`{"key":"k","op":"SET","value":1,"node":"eu"}`, finding.BadField},
 	{`{"key":"k","op":null,"value":1,"node":"eu"}`, finding.BadField},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -214,13 +215,17 @@ func stampText(t clock.Timestamp, p Precision) string {
 	return string(appendTime(b[:0], t, p))
 }
 
-// image returns the values of the fields that e stands for, as one object.
+// image returns the values of the fields that e stands for, as one object: of a delete, which has none, null.
 func (e *entry) image() value.Value {
 	members := make([]value.Member, len(e.fields))
 	for i, f := range e.fields {
-		members[i] = value.Member{Name: f.Name, Value: f.Value}
-		if e.before {
+		switch members[i].Name = f.Name; {
+		case e.before:
 			members[i].Value = f.Before
+		case f.Value.IsAbsent():
+			members[i].Value = value.Null
+		default:
+			members[i].Value = f.Value
 		}
 	}
 	return value.Object(members...)
@@ -369,7 +374,7 @@ func unwritable(rec *Record) string {
 	case rec.Reading != nil && *rec.Reading == (Reading{}):
 		return "a write with a reading that says nothing"
 	case rec.Op == merge.Delete:
-		if len(rec.Fields) > 1 || len(rec.Fields) == 1 && !rec.Fields[0].Value.IsAbsent() {
+		if slices.ContainsFunc(rec.Fields, func(f Field) bool { return !f.Value.IsAbsent() }) {
 			return "a delete with values"
 		}
 		return ""

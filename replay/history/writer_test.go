@@ -193,6 +193,9 @@ func (p *pick) record() Record {
 		if p.next(2) == 0 {
 			rec.Fields = []Field{{Name: "f", Before: p.value(2)}}
 		}
+		if len(rec.Fields) > 0 && p.next(2) == 0 {
+			rec.Fields = append(rec.Fields, Field{Name: "g"})
+		}
 		return rec
 	}
 	for i := range 1 + p.next(20) {
