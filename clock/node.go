@@ -37,6 +37,31 @@ func (n Node) Check() error {
 	return nil
 }
 
+// maxIncarnation is the greatest number of an incarnation, so that no member can make up nodes without end.
+const maxIncarnation = 9999
+
+// Incarnation returns the member that n is, and for the how manieth time: "us-east" and 2 for "us-east~2", and 0 for "us-east"
+// itself. A replica that was restored from an old backup names its operations by its next incarnation, because the dots after those
+// of the backup may have been given away before. An incarnation is a number from 1 to 9999 without leading zeros.
+func (n Node) Incarnation() (member Node, number int) {
+	at := strings.LastIndexByte(string(n), '~')
+	if at <= 0 {
+		return n, 0
+	}
+	for i, c := range []byte(n[at+1:]) {
+		if c < '0' || c > '9' || i == 0 && c == '0' {
+			return n, 0
+		}
+		if number = 10*number + int(c-'0'); number > maxIncarnation {
+			return n, 0
+		}
+	}
+	if number == 0 {
+		return n, 0
+	}
+	return n[:at], number
+}
+
 // isPlain reports whether n is a node name of printed ASCII alone, as most are: it is asked for every dot that is read.
 func (n Node) isPlain() bool {
 	for i := range len(n) {

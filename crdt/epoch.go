@@ -30,35 +30,11 @@ type Epoch struct {
 // is known, or does not have the member in question. Then the log has not changed.
 var ErrEpoch = errors.New("not of the epoch")
 
-// maxIncarnation is the greatest number of an incarnation, so that no member can make up nodes without end.
-const maxIncarnation = 9999
-
-// Member returns the member that a node is an incarnation of: "us-east" for "us-east~2", and for "us-east" itself. A
-// replica that was restored from an old backup names its operations by its next incarnation, because the dots after those
-// of the backup may have been given away before. An incarnation is a number from 1 to 9999 without leading zeros.
+// Member returns the member that a node is an incarnation of: "us-east" for "us-east~2", and for "us-east" itself. See
+// [clock.Node.Incarnation].
 func Member(node clock.Node) clock.Node {
-	member, _ := incarnation(node)
+	member, _ := node.Incarnation()
 	return member
-}
-
-// incarnation returns the member that a node is, and for the how manieth time; 0 is the first.
-func incarnation(node clock.Node) (member clock.Node, n int) {
-	at := strings.LastIndexByte(string(node), '~')
-	if at <= 0 {
-		return node, 0
-	}
-	for i, c := range []byte(node[at+1:]) {
-		if c < '0' || c > '9' || i == 0 && c == '0' {
-			return node, 0
-		}
-		if n = 10*n + int(c-'0'); n > maxIncarnation {
-			return node, 0
-		}
-	}
-	if n == 0 {
-		return node, 0
-	}
-	return node[:at], n
 }
 
 // Has reports whether a node is one of the members, as any incarnation of it.
@@ -87,8 +63,8 @@ func (e *Epoch) last(node clock.Node) uint64 {
 		return last
 	}
 	if at, ok := e.member(node); ok {
-		_, oldest := incarnation(e.Members[at])
-		if _, n := incarnation(node); n >= oldest {
+		_, oldest := e.Members[at].Incarnation()
+		if _, n := node.Incarnation(); n >= oldest {
 			return MaxSeq
 		}
 	}

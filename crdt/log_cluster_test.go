@@ -298,7 +298,7 @@ func (w *logWorld) step(kind int) error {
 		if len(writers) < 3 || !s.adopted || s.log.Epoch().Number == 0 {
 			return nil
 		}
-		_, again := incarnation(s.node)
+		_, again := s.node.Incarnation()
 		log := &Log[string]{Limits: w.limits()}
 		if err := log.Decode(s.backup.log, Limits{}); err != nil {
 			return err

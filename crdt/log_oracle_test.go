@@ -252,8 +252,8 @@ func (m *logModel) last(node clock.Node) uint64 {
 		return m.epoch.Lost.Max(node)
 	}
 	for _, member := range m.epoch.Members {
-		base, oldest := incarnation(member)
-		if name, n := incarnation(node); name == base && n >= oldest {
+		base, oldest := member.Incarnation()
+		if name, n := node.Incarnation(); name == base && n >= oldest {
 			return MaxSeq
 		}
 	}

@@ -81,7 +81,7 @@ func TestAnEpochThatContradictsItselfOrAnEarlierOneIsRefused(t *testing.T) {
 
 func TestAnIncarnationHasANumber(t *testing.T) {
 	for node, want := range map[clock.Node]int{"us": 0, "us~2": 2, "us~17": 17, "u~3": 3, "us~x": 0, "us~3x": 0, "~3": 0, "us~": 0, "us~0": 0, "us~03": 0, "us~9999": 9999, "us~10000": 0} {
-		_, n := incarnation(node)
+		_, n := node.Incarnation()
 		assert.Equal(t, want, n, node)
 	}
 }

@@ -121,9 +121,9 @@ func (k *key) divide() {
 	for i := range k.ops {
 		r.tick()
 		o := &k.ops[i]
-		if r.slots[o.writer] == 0 {
-			k.nodes, k.numbers = append(k.nodes, k.writer(o)), append(k.numbers, o.writer)
-			r.slots[o.writer] = int32(len(k.nodes))
+		if r.slots[o.author] == 0 {
+			k.nodes, k.numbers = append(k.nodes, clock.Node(k.texts[o.author])), append(k.numbers, o.author)
+			r.slots[o.author] = int32(len(k.nodes))
 		}
 	}
 	r.nodes, r.numbers = k.nodes, k.numbers
@@ -138,7 +138,7 @@ func (k *key) divide() {
 	for i := range k.ops {
 		r.tick()
 		o := &k.ops[i]
-		k.stand[i] = standing{node: r.slots[o.writer] - 1}
+		k.stand[i] = standing{node: r.slots[o.author] - 1}
 		if o.hash != 0 {
 			k.stand[i].named = 1 // that it is, until arrange has walked over all
 		}

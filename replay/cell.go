@@ -114,7 +114,7 @@ func alone(n int32) int32 { return ofRecord - n }
 // its writer had seen.
 func (c *cell) complete(claim *merge.Claim, at int) {
 	k, op := c.key, claim.Op
-	op.Dot.Node, op.Dot.Seq = op.Stamp.Node, uint64(k.stand[at].index)
+	op.Dot.Node, op.Dot.Seq = k.nodes[k.stand[at].node], uint64(k.stand[at].index)
 	if c.rule.NeedsSeen(claim.Kind) && op.Seen.IsEmpty() {
 		for n, node := range k.nodes {
 			op.Seen.AddUp(node, uint64(k.past.low(at, n)))

@@ -600,6 +600,8 @@ func (s *writes) put(rec *history.Record, at int64) {
 	s.links.note(rec, seq)
 	if seq > 0 {
 		s.seqs = append(s.seqs, noted{s.names.of(string(rec.Node)), seq})
+	} else if d, ok := authorOf(rec); ok {
+		s.seqs = append(s.seqs, noted{s.names.of(string(d.Node)), d.Seq}) // and who reads the record knows the name
 	}
 }
 

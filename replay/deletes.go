@@ -342,7 +342,7 @@ func (k *key) settleIn(m *matches) {
 			}
 		}
 		o := &k.ops[d.op]
-		o.writer, o.taken = o.region, true
+		o.writer, o.author, o.taken = o.region, o.region, true
 		if k.kept != nil {
 			k.kept[o.slot].Stamp.Node = k.writer(o)
 		} else {

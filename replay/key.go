@@ -28,13 +28,14 @@ var precisionNanos = map[history.Precision]int64{
 type op struct {
 	wall    int64
 	version uint64
-	number  uint64 // of the id, when that is "node:number" of the op's own node; else 0
+	number  uint64 // of the id, when that is "node:number" of the op's author; else 0
 	base    uint64
 	line    int64 // of the lowest place of its deliveries, and so are file and item
 	at      int64 // its position in the export of its region, from 1; 0 when it is in none
 	item    int32
-	file    uint32 // the number of its name, as are the next two
+	file    uint32 // the number of its name, as are the next three
 	writer  uint32
+	author  uint32 // the writer, or the incarnation of it that wrote: see [authorOf]
 	region  uint32
 	logical uint32
 	hash    uint32 // of its id; 0 when it has none
@@ -79,6 +80,17 @@ func (k *key) stamp(o *op) lww.Stamp {
 }
 
 func (k *key) writer(o *op) clock.Node { return clock.Node(k.texts[o.writer]) }
+
+// authorOf returns the dot that the id of a record names, when that is of an incarnation of its node: a replica that came back from a
+// backup is one more writer with the same claims. A record that doesn't know what its writer had seen is its node's, whatever its id.
+func authorOf(rec *history.Record) (clock.Dot, bool) {
+	if n := len(rec.Node); !rec.Knows || n == 0 || len(rec.ID) <= n || rec.ID[n] != '~' {
+		return clock.Dot{}, false
+	}
+	d, ok := dotOf(rec.ID)
+	member, _ := d.Node.Incarnation()
+	return d, ok && member == rec.Node
+}
 
 // echo is a position in the export of a further region.
 type echo struct {
@@ -234,7 +246,7 @@ func (k *key) set(p *payload, rec *history.Record, slot int32) {
 func (k *key) add(r *reader, rec *history.Record, slot int32, at int64) {
 	room := k.room
 	o := op{
-		wall: rec.Time.Wall, logical: rec.Time.Logical, version: rec.Version, writer: r.node, number: r.number,
+		wall: rec.Time.Wall, logical: rec.Time.Logical, version: rec.Version, writer: r.node, author: r.node, number: r.number,
 		base: rec.Base, hasBase: rec.HasBase,
 		file: r.file, line: rec.Place.Line, item: int32(rec.Place.Item),
 		region: r.region, at: at,
@@ -245,6 +257,9 @@ func (k *key) add(r *reader, rec *history.Record, slot int32, at int64) {
 	}
 	if rec.Knows {
 		o.told = slot + 1
+	}
+	if d, ok := authorOf(rec); ok {
+		o.author, o.number = uint32(k.part.history.names.number[string(d.Node)]), d.Seq
 	}
 	if rec.Kind == history.Arrival {
 		room.came = append(room.came, matched{op: o})
@@ -285,7 +300,11 @@ func (k *key) marks(o *op, seen *context) marks {
 	if id == "" || seen.whole {
 		return nil
 	}
-	marks, err := k.part.history.links.marks(id, seen.ids, o.writer, o.number, &k.room.links)
+	number := o.number
+	if o.author != o.writer { // its list is kept by its id
+		number = 0
+	}
+	marks, err := k.part.history.links.marks(id, seen.ids, o.writer, number, &k.room.links)
 	if err != nil {
 		k.part.history.failed.set(err)
 	}
@@ -516,7 +535,7 @@ func (k *key) find(o *op) (int, bool) {
 	}
 	return k.findWhere(o.hash, func(other *op) bool {
 		if o.number > 0 && other.number > 0 {
-			return o.number == other.number && o.writer == other.writer
+			return o.number == other.number && o.author == other.author
 		}
 		return k.payloadOf(o.slot, 0).ID == k.payloadOf(other.slot, 1).ID
 	})

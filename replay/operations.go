@@ -103,7 +103,7 @@ func (f *folder) operations(k *key, ops *KeyOperations) {
 			if k.kept == nil {
 				op.Fields = slices.Clone(op.Fields)
 			}
-			op.Dot = clock.Dot{Node: op.Stamp.Node, Seq: uint64(k.stand[at].index)}
+			op.Dot = clock.Dot{Node: k.nodes[n], Seq: uint64(k.stand[at].index)}
 			ops.Ops = append(ops.Ops, Operation{Op: op, Place: k.place(o), Node: n, Known: k.stand[at].source,
 				Low: k.past.lows(int(at)), High: k.past.highs(int(at))})
 			ops.places = append(ops.places, at)

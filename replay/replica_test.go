@@ -17,6 +17,16 @@ import (
 
 // The history that replicas keep for themselves ends under their table as they do, and can be run under another.
 func TestTheLogOfAReplicaMergesToWhatTheReplicaShows(t *testing.T) {
+	requireRunsAsItIs(t, false)
+}
+
+// What a replica had seen that went on under another incarnation, and who had seen what that wrote, was not known: the run ended
+// otherwise than the replicas.
+func TestTheLogOfAReplicaThatLostItsDiskMergesToWhatItShows(t *testing.T) {
+	requireRunsAsItIs(t, true)
+}
+
+func requireRunsAsItIs(t *testing.T, loses bool) {
 	table := merge.MustParseTable(`
 nodes ap < eu < us
 stock/*  count  counter
@@ -26,12 +36,24 @@ cart/*   items  add-wins
 	now := time.Date(2026, 5, 20, 12, 0, 0, 0, time.UTC).UnixNano()
 	dirs := make(map[clock.Node]string)
 	all := make(map[clock.Node]*replica.Replica)
-	for _, node := range table.Nodes {
+	open := func(node clock.Node) {
 		dirs[node] = t.TempDir()
 		r, err := replica.Open(dirs[node], replica.Options{Node: node, Table: table, Source: func() int64 { now += 1000; return now }})
 		require.NoError(t, err)
-		defer r.Close()
+		t.Cleanup(func() { _ = r.Close() })
 		all[node] = r
+	}
+	for _, node := range table.Nodes {
+		open(node)
+	}
+	meet := func() {
+		for _, to := range table.Nodes {
+			for _, from := range table.Nodes {
+				if from != to {
+					require.NoError(t, all[to].Pull(from, func(q []byte) ([]byte, error) { return all[from].Serve(to, q), nil }))
+				}
+			}
+		}
 	}
 	wrote := int64(0)
 	write := func(node clock.Node, w replica.Write) {
@@ -52,6 +74,13 @@ cart/*   items  add-wins
 			{Name: "status", Value: value.Text(fmt.Sprint(i))}, {Name: "by", Value: value.Text(string(node))}}})
 		if i%11 == 10 {
 			write(node, replica.Write{Key: "orders/" + key, Kind: merge.Delete})
+			write(node, replica.Write{Key: "stock/" + key, Kind: merge.Delete})
+		}
+		if loses && i == 20 {
+			meet()
+			open("us") // on an empty disk
+			meet()
+			require.Equal(t, clock.Node("us~2"), all["us"].Status().Incarnation)
 		}
 		if i%6 == 0 {
 			to := table.Nodes[(i/6)%3]
@@ -59,14 +88,7 @@ cart/*   items  add-wins
 			require.NoError(t, err)
 		}
 	}
-	for _, to := range table.Nodes {
-		for _, from := range table.Nodes {
-			if from != to {
-				_, err := all[to].Apply(from, all[from].Since(all[to].Seen()))
-				require.NoError(t, err)
-			}
-		}
-	}
+	meet()
 	shown := make(map[string]value.Value)
 	all["eu"].Cells(func(key string, c merge.NamedCell) bool {
 		if v := c.Value(); !v.IsAbsent() {

@@ -624,7 +624,8 @@ func (s *sums) known(k *key) {
 
 // nodesOf tells of the writes of nodes that the table doesn't declare.
 func (s *sums) nodesOf(k *key, table *merge.Table) {
-	for n, node := range k.nodes {
+	for n := range k.nodes {
+		node := k.writer(&k.ops[k.inOrder[n][0]])
 		if node != "" && (len(table.Nodes) == 0 || table.Nodes.Rank(node) > 0) {
 			continue
 		}

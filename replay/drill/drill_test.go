@@ -1167,3 +1167,17 @@ func TestEveryComparisonOfACheck(t *testing.T) {
 		require.Equal(t, holds, r.Checks[0].Passed, "at a moment: %s", check)
 	}
 }
+
+// A replica that came back from a backup is one more writer, which lives where it did before.
+func TestAnIncarnationLivesWhereItsMemberDoes(t *testing.T) {
+	text := `{"key":"k","field":"f","value":1,"node":"us","time":"2026-05-20T12:00:00Z","id":"us:1","seen":{}}
+{"key":"k","field":"f","value":2,"node":"us","time":"2026-05-20T12:00:01Z","id":"us~2:1","seen":{"us":1}}
+{"key":"k","field":"f","value":3,"node":"eu","time":"2026-05-20T12:00:02Z","id":"eu:1","seen":{"us":1,"us~2":1}}
+`
+	for _, apart := range []string{"", " apart 1ms"} {
+		r := runDrill(t, "region eu = eu\nregion us = us"+apart+"\nlink * 10ms\n", text)
+		require.Len(t, r.Regions, 2)
+		require.EqualValues(t, 1, r.Regions[1].Replicas)
+		require.EqualValues(t, 3, r.Totals[Writes])
+	}
+}

@@ -303,7 +303,7 @@ func (w *world) settleIncidents() {
 			for _, r := range w.place(in.action.A) {
 				stopped[r.index] = true
 			}
-			for i, n := range w.t.nodes {
+			for i, n := range w.t.claim {
 				if string(n) == in.action.A && w.script.region(in.action.A) < 0 {
 					w.nodes[i].stopped++
 				}

@@ -22,6 +22,7 @@ import (
 type Traffic struct {
 	keys   []string
 	nodes  []clock.Node  // all that write or serve reads, sorted
+	claim  []clock.Node  // of each, the name that its writes claim to win with: that of its member for an incarnation
 	timed  int           // of the writes, those that have a time
 	writes []write       // in time, so that a drill walks through memory; those without a time come last
 	byKey  []int32       // the writes by key, then node, then number
@@ -176,7 +177,7 @@ func (b *builder) node(n clock.Node) int32 {
 	if !known {
 		i = int32(len(b.lots))
 		b.numbers[n] = i
-		b.t.nodes, b.lots = append(b.t.nodes, n), append(b.lots, lotOf(string(n)))
+		b.t.nodes, b.t.claim, b.lots = append(b.t.nodes, n), append(b.t.claim, n), append(b.lots, lotOf(string(n)))
 	}
 	return i
 }
@@ -229,6 +230,7 @@ func (b *builder) add(k *replay.KeyOperations) {
 		o := &k.Ops[i]
 		for last < o.Node {
 			last++
+			t.claim[b.local[last]] = o.Stamp.Node
 			t.starts = append(t.starts, int32(len(t.writes)))
 		}
 		w := write{stamp: o.Stamp.Time, at: o.Stamp.Time.Wall, key: number, node: b.local[o.Node], local: int32(o.Node), seen: -1, seq: int32(o.Dot.Seq),
@@ -313,12 +315,12 @@ func (t *Traffic) sortReads() {
 func (t *Traffic) sortNodes() {
 	names := slices.Clone(t.nodes)
 	slices.Sort(names)
-	to := make([]int32, len(names))
+	to, claim := make([]int32, len(names)), make([]clock.Node, len(names))
 	for i, n := range t.nodes {
 		at, _ := slices.BinarySearch(names, n)
-		to[i] = int32(at)
+		to[i], claim[at] = int32(at), t.claim[i]
 	}
-	t.nodes = names
+	t.nodes, t.claim = names, claim
 	for i := range t.writes {
 		t.writes[i].node = to[t.writes[i].node]
 	}
@@ -439,9 +441,8 @@ func (t *Traffic) past(w *write) (low, high []int32) {
 // op returns the operation of a write.
 func (t *Traffic) op(write int32) merge.Op {
 	w, o := &t.writes[write], &t.ops[t.rank[write]]
-	node := t.nodes[w.node]
 	return merge.Op{Key: t.keys[w.key], Kind: o.kind, Fields: t.fieldsOf(o), ID: o.id,
-		Stamp: lww.Stamp{Version: o.version, Time: w.stamp, Node: node}, Dot: clock.Dot{Node: node, Seq: uint64(w.seq)}}
+		Stamp: lww.Stamp{Version: o.version, Time: w.stamp, Node: t.claim[w.node]}, Dot: clock.Dot{Node: t.nodes[w.node], Seq: uint64(w.seq)}}
 }
 
 // fieldsOf returns the fields of an operation.

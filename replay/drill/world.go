@@ -226,7 +226,7 @@ func (w *world) people() error {
 	var homeless, wrong []string
 	w.nodes = make([]nodeState, len(w.t.nodes))
 	live := make([][]int, len(w.regions))
-	for i, n := range w.t.nodes {
+	for i, n := range w.t.claim {
 		at := s.regionOf(string(n))
 		writes, reads := 0, 0
 		if n == "" {
@@ -267,7 +267,12 @@ func (w *world) people() error {
 			continue
 		}
 		for _, n := range live[i] {
-			w.settleAt(n, w.replica(g, string(w.t.nodes[n])))
+			name := string(w.t.claim[n])
+			if at := slices.IndexFunc(g.replicas, func(r *replica) bool { return r.name == name }); at >= 0 { // of another incarnation
+				w.settleAt(n, g.replicas[at])
+			} else {
+				w.settleAt(n, w.replica(g, name))
+			}
 		}
 		for _, name := range s.named { // a node that writes nothing can keep a replica
 			if s.region(name) < 0 && s.regionOf(name) == i && !slices.ContainsFunc(g.replicas, func(r *replica) bool { return r.name == name }) {

@@ -47,6 +47,9 @@
 // member that is not needed is left out: null is a value for value, before and saw alone, and the empty string for
 // value and before. In a [Record] fields are in the order of their names.
 //
+// The id "node~2:7" of a record of that node which says what its writer had seen is that of the seventh write of the second
+// incarnation of the node, as a replica names it that came back from a backup: in seen that is one more node.
+//
 // A time is RFC 3339 in upper case, with up to nine digits of a fraction; its precision is that of the digits (none:
 // second, 1-3: millisecond, 4-6: microsecond, 7-9: nanosecond). Or an integer, or digits in a string, of nanoseconds
 // since 1970. Or a string "WALLNS.LOGICAL", as CockroachDB prints it. Times from 1970 (its first nanosecond not
@@ -94,9 +97,8 @@
 // The directory that [replica.Open] made is a history without an export, also while the service runs: reading takes no lock and
 // ends at what was on disk when it began. [Find] gives one source for it, [Directory] names it. Every operation in its log is a
 // write, whatever node made it: its name is the id, and its context the whole of what its writer had seen. The log's own
-// records are watermarks. Lines are the sequences of the log. Damage is corrupt_log, and what is behind it is not read. On a key
-// to which a node wrote after it came back from a backup, under the name of another incarnation, who had seen the writes of
-// that node is not known, and counts are ranges.
+// records are watermarks. Lines are the sequences of the log. Damage is corrupt_log, and what is behind it is not read. What
+// a node wrote after it came back from a backup has an id of its incarnation, "us-east~2:7", and its claims are those of us-east.
 //
 // The operations that the log has forgotten are gone: segments that no member needs are dropped beyond what KeepBytes of
 // [replica.Options] keeps, and what came as merged state was never there. A dry run is then one of the rest: a field that was
