@@ -122,23 +122,44 @@ func (c *BoundedCounter) raise(g grant) bool {
 // one's own it is what has been heard of.
 func (c *BoundedCounter) Rights(node clock.Node) Decimal {
 	rights := c.taken.of(node).Neg()
-	for _, g := range c.given {
-		if g.to == node {
-			rights = rights.Add(g.amount)
-		}
-		if g.from == node && g.to != node {
-			rights = rights.Sub(g.amount)
-		}
+	for i := range c.given {
+		c.given[i].move(node, &rights)
 	}
 	return rights
+}
+
+// move changes the rights of a node by a grant.
+func (g *grant) move(node clock.Node, rights *Decimal) {
+	if g.to == node {
+		*rights = rights.Add(g.amount)
+	}
+	if g.from == node && g.to != node {
+		*rights = rights.Sub(g.amount)
+	}
 }
 
 // Value returns what was added less what was taken. It is never negative: a replica that has heard of a take, and not yet
 // of the transfer that allowed it, leaves that take out as far as the node's rights don't cover it.
 func (c *BoundedCounter) Value() (value Decimal) {
-	for _, node := range c.nodes() {
-		if rights := c.Rights(node); rights.Sign() > 0 {
-			value = value.Add(rights)
+	nodes := c.nodes()
+	rights := make([]Decimal, len(nodes))
+	at := func(node clock.Node) *Decimal {
+		i, _ := slices.BinarySearch(nodes, node)
+		return &rights[i]
+	}
+	for _, t := range c.taken {
+		*at(t.node) = t.amount.Neg()
+	}
+	for i := range c.given {
+		g := &c.given[i]
+		g.move(g.to, at(g.to))
+		if g.from != g.to {
+			g.move(g.from, at(g.from))
+		}
+	}
+	for _, of := range rights {
+		if of.Sign() > 0 {
+			value = value.Add(of)
 		}
 	}
 	return value

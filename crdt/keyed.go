@@ -111,7 +111,15 @@ func covers(mine, theirs, v *clock.Vector) bool {
 	if mine.Covers(*v) || theirs.Covers(*v) {
 		return true
 	}
-	return !theirs.IsEmpty() && mine.Covers(v.Minus(*theirs))
+	if theirs.IsEmpty() {
+		return false
+	}
+	for node, run := range v.Runs() { // what waits mostly waits for the first of all
+		if first := (clock.Dot{Node: node, Seq: run.First}); !mine.Has(first) && !theirs.Has(first) {
+			return false
+		}
+	}
+	return mine.Covers(v.Minus(*theirs))
 }
 
 // settle looks at some of the keys with dots to wait for, and forgets those for which nothing is left to arrive.
