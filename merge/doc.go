@@ -45,7 +45,8 @@
 //
 // and a user's own [Custom] rule by its name. The line "profile NAME" makes lww decide as a database does: see [Profiles]. The
 // option "together" makes the fields of a line one cell, so that all come from one write: who deletes one of the fields writes the
-// others, with null in its place. A rule that turns on causality takes it from [Op.Seen]; what is not known to be seen counts as unseen.
+// others, with null in its place. Under add-wins and remove-wins a delete takes out what it had seen, and nothing else; to a flag it
+// is a write of false. A rule that turns on causality takes it from [Op.Seen]; what is not known to be seen counts as unseen.
 //
 // max, min and highest compare numbers by size: 1.0 is as great as 1, and the ladder decides between the two. What a rule has
 // no use for, such as an increment of what lww decides, is told: see [Rule.Takes].

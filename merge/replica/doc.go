@@ -40,6 +40,10 @@
 // again. A batch that is pushed to it or comes from it only tells ([Reused]). What can't heal by itself, because its owner is
 // lost, a person decides with [Replica.Rebuild].
 //
+// One that lost its disk is opened in an empty directory and pulls from every other member before its first write: it gets back
+// what they have, its own writes included, and goes on as another incarnation. One that writes first uses numbers that were
+// taken, and is found out as a copy is.
+//
 // Peers compare their states in the normal exchange ([Options.AuditEvery]): two that have the same operations and differ are
 // told ([Diverged]).
 //

@@ -20,8 +20,9 @@ type Entry struct {
 // [segment.Scan], whose promises these are. Signatures are not checked: they were, before an operation came into the log.
 //
 // An operation that the log has forgotten is not in it (see [Options.KeepBytes]), nor is one whose effect came as merged state.
-// One may be in it twice. An error is the last thing it yields, beside the sequence of the record that it is about; damage is
-// [segment.ErrCorrupt] to errors.Is. A nil fsys is the disk of the operating system.
+// One may be in it twice, and what was written under numbers that were taken, and issued again since, is in it as it was. An
+// error is the last thing it yields, beside the sequence of the record that it is about; damage is [segment.ErrCorrupt] to
+// errors.Is. A nil fsys is the disk of the operating system.
 func History(fsys segment.FS, dir string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		next := uint64(0)
