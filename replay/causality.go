@@ -437,7 +437,8 @@ func sortedCount[T any](list []T, has func(of T) bool) int {
 }
 
 // seenBase takes the version that the writer had read: it had seen the write that made it. When several made one
-// version, it had seen one of them. A base that no write of the history made, with older versions in it, tells nothing.
+// version, it had seen one of them. A base that no write of the history made tells nothing, unless all others have later versions:
+// what was read is then older than the history.
 func (k *key) seenBase(own int, lo, hi []int32) bool {
 	o := &k.ops[own]
 	if k.byVersion == nil {
@@ -475,8 +476,10 @@ func (k *key) seenBase(own int, lo, hi []int32) bool {
 		}
 	}
 	k.stand[own].names = made > 0
-	older := first > 0 && k.ops[k.byVersion[first-1]].version > 0
-	return made > 0 || !older
+	if o.version < o.base {
+		first-- // itself
+	}
+	return made > 0 || first == 0
 }
 
 // lastOf returns of each node the index of its last operation among those of one version, which begin at first in that order;
