@@ -454,15 +454,7 @@ func (k *key) dropTaken() int64 {
 			})
 		}
 	}
-	if k.byID != nil {
-		k.byID.begin(kept, k.part.history.lengths.many, k.room.far)
-		for i := range kept {
-			k.room.tick()
-			if o := &kept[i]; o.hash != 0 && !k.byID.alone(o.hash) {
-				k.byID.put(o.hash, i)
-			}
-		}
-	}
+	k.index()
 	return int64(all - len(kept))
 }
 

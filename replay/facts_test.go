@@ -58,6 +58,47 @@ func TestVersionBeatsTimeAndTheBusierSideOfACutWins(t *testing.T) {
 	require.Equal(t, value.Value(`"a"`), r.Worst[0].Value)
 }
 
+// A base that no write of the history made is older than the history where all others have later versions. Nothing says so of a write
+// without a version, and it was taken to be a conflict for certain.
+func TestBaseThatNobodyMadeTellsNothingOfWritesWithoutAVersion(t *testing.T) {
+	const read = `{"key":"k","field":"f","value":"a","node":"us","time":200,"base":2,"id":"us:1"%s}`
+	for _, c := range []struct {
+		own, other string
+		conflicts  Count
+	}{
+		{``, `,"version":3`, Count{1, 1}}, // later than what was read
+		{``, `,"version":1`, Count{0, 1}}, // perhaps before it
+		{``, ``, Count{0, 1}},
+		{`,"version":3`, ``, Count{0, 1}},
+		{`,"version":1`, `,"version":3`, Count{1, 1}},
+	} {
+		r := run(t, "* * lww", Options{}, fmt.Sprintf(read, c.own),
+			`{"key":"k","field":"f","value":"b","node":"eu","time":100,"id":"eu:1","seen":[]`+c.other+`}`)
+		require.Equal(t, c.conflicts, r.Totals.Conflicts, "%s and %s", c.own, c.other)
+	}
+}
+
+// Of two writes under one id the later one counts. It was put where the other one stood, before writes that were made in between: these were
+// then told as lost to one that their writer had seen.
+func TestWriteUnderAReusedIDStandsAtItsOwnTime(t *testing.T) {
+	for _, more := range []int{0, 2 * fewOps} {
+		lines := []string{
+			`{"key":"k","field":"f","value":1,"node":"us","time":1000,"id":"x"}`,
+			`{"key":"k","field":"f","value":2,"node":"us","time":2000,"id":"y"}`,
+			`{"key":"k","field":"f","value":3,"node":"us","time":3000,"id":"x"}`,
+			`{"key":"k","field":"f","value":4,"node":"eu","time":4000,"id":"z","seen":["x"]}`,
+		}
+		for i := range more {
+			lines = append(lines, fmt.Sprintf(`{"key":"k","field":"g","value":1,"node":"us","time":%d,"id":"more %d"}`, 100+i, i))
+		}
+		r := run(t, "* * lww", Options{}, lines...)
+		require.EqualValues(t, 1, foundCount(r, finding.OpIDReused))
+		require.Zero(t, r.Totals.Inversions)
+		require.Equal(t, Count{}, r.Totals.Lost)
+		require.Equal(t, Count{}, r.Totals.Conflicts, "who had seen the later x had seen y")
+	}
+}
+
 func TestInversionIsAWriteThatLostToOneItsWriterHadSeen(t *testing.T) {
 	r := run(t, "* * lww", Options{},
 		`{"key":"k","field":"f","value":"a","node":"us","time":5000000,"id":"us:1","seen":{}}`,

@@ -464,6 +464,7 @@ func (k *key) settle(opt *Options, sum *Totals, t *tally) {
 		kept = listOf[op](k.room.far, len(all))
 	}
 	k.ops = kept[:0]
+	moved := false
 	for i := range all {
 		k.room.tick()
 		o := &all[i]
@@ -494,9 +495,9 @@ func (k *key) settle(opt *Options, sum *Totals, t *tally) {
 			if t.wants(code, k.place(o)) {
 				t.keep(finding.Finding{Code: code, Place: k.place(o), Key: k.name, Detail: "id " + quote(k.id(o)) + " stands at " + k.place(first).String() + detail})
 			}
-			// In canonical order the later one has the greater time, then version: it is the one that counts.
+			// In canonical order the later one has the greater time, then version: it is the one that counts, at its own place.
 			k.arriveAlso(o, first)
-			*first = *o
+			*first, moved = *o, true
 			continue
 		}
 		if k.arriveAt(first, o) {
@@ -514,6 +515,10 @@ func (k *key) settle(opt *Options, sum *Totals, t *tally) {
 			first.file, first.line, first.item = o.file, o.line, o.item
 		}
 	}
+	if moved {
+		k.sortRun(0)
+		k.index()
+	}
 	sum.Writes += int64(len(k.ops))
 	k.match(opt, sum, t)
 	if k.room.far != nil && k.kept == nil {
@@ -527,6 +532,20 @@ func againDetail(id string, first finding.Place) string {
 
 // fewOps is up to how many operations walking them finds an id sooner than a map that has to be made.
 const fewOps = 16
+
+// index finds the places of the operations by their ids anew.
+func (k *key) index() {
+	if k.byID == nil {
+		return
+	}
+	k.byID.begin(k.ops, k.part.history.lengths.many, k.room.far)
+	for i := range k.ops {
+		k.room.tick()
+		if o := &k.ops[i]; o.hash != 0 && !k.byID.alone(o.hash) {
+			k.byID.put(o.hash, i)
+		}
+	}
+}
 
 // find returns the operation, of those that are kept so far, that has the id of another.
 func (k *key) find(o *op) (int, bool) {
