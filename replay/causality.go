@@ -80,6 +80,7 @@ func (k *key) relate(a, b int) relation {
 func (k *key) arrange(opt *Options, t *tally) {
 	k.divide()
 	k.inOrder, k.numbered = k.room.lists.raw(len(k.nodes)), k.room.flags.raw(len(k.nodes))
+	ordered := k.room.flags.raw(len(k.nodes))
 	places := k.room.counts.raw(len(k.ops))
 	count := k.room.counts.take(len(k.nodes))
 	for i := range k.stand {
@@ -95,7 +96,7 @@ func (k *key) arrange(opt *Options, t *tally) {
 		k.inOrder[n] = append(k.inOrder[n], int32(i))
 	}
 	for n, list := range k.inOrder {
-		k.numbered[n] = k.order(k.nodes[n], k.numbers[n], list, t)
+		k.numbered[n], ordered[n] = k.order(k.nodes[n], k.numbers[n], list, t)
 		k.loosenOrder(k.numbers[n], list)
 		named, until := int32(len(list)), int32(len(list))
 		for at, i := range slices.Backward(list) {
@@ -111,6 +112,7 @@ func (k *key) arrange(opt *Options, t *tally) {
 			k.tied = k.tied || o.tied()
 		}
 	}
+	k.findCollisions(ordered, t)
 	k.learn(opt)
 }
 
@@ -150,9 +152,10 @@ func (k *key) divide() {
 
 // order sorts the operations of one node into the order in which the node made them: by the numbers of their ids, else
 // by their position in the export of the node's own region, else by version, else by time. It reports whether all have
-// numbers.
-func (k *key) order(node clock.Node, number uint32, list []int32, t *tally) (numbered bool) {
-	numbered, placed, versioned := true, true, true
+// numbers, and whether all are in order by these or by their positions, whatever their stamps.
+func (k *key) order(node clock.Node, number uint32, list []int32, t *tally) (numbered, ordered bool) {
+	placed, versioned := true, true
+	numbered = true
 	for _, i := range list {
 		k.room.tick()
 		o := &k.ops[i]
@@ -161,7 +164,7 @@ func (k *key) order(node clock.Node, number uint32, list []int32, t *tally) (num
 		versioned = versioned && o.version > 0
 	}
 	if len(list) < 2 {
-		return numbered
+		return numbered, true
 	}
 	by := func(o *op) uint64 {
 		switch {
@@ -181,11 +184,6 @@ func (k *key) order(node clock.Node, number uint32, list []int32, t *tally) (num
 		a, b := &k.ops[i], &k.ops[j]
 		if by(a) != by(b) || a.time() != b.time() {
 			k.stand[j].after = int32(at)
-			if node != "" && k.collide(a, b) && t.wants(finding.StampCollision, k.place(b)) {
-				t.keep(finding.Finding{Code: finding.StampCollision, Place: k.place(b), Key: k.name,
-					Detail: "node " + quote(string(node)) + " wrote two payloads under one stamp (" + stampText(k.stamp(b)) +
-						"), the other at " + k.place(a).String() + ": its clock gave it twice, or the name has two writers"})
-			}
 			continue
 		}
 		k.stand[j].after = k.stand[i].after
@@ -207,7 +205,75 @@ func (k *key) order(node clock.Node, number uint32, list []int32, t *tally) (num
 					"): one node name, two writers"})
 		}
 	}
-	return numbered
+	return numbered, numbered || placed
+}
+
+// findCollisions tells the writes that have the stamp of an earlier one of their node which wrote one of their fields too. ordered says of
+// which nodes something else than stamps puts the writes in order: those of others are told where they are put in order.
+func (k *key) findCollisions(ordered []bool, t *tally) {
+	for first, end := 0, 0; first < len(k.ops); first = end { // in canonical order those of one stamp stand together
+		a := &k.ops[first]
+		for end = first + 1; end < len(k.ops) && k.ops[end].time() == a.time() && k.ops[end].version == a.version; end++ {
+			k.room.tick()
+		}
+		if end == first+1 {
+			continue
+		}
+		same := k.room.same[:0]
+		for i := first; i < end; i++ {
+			if o := &k.ops[i]; ordered[k.stand[i].node] && o.kind <= merge.Delete && claimsStamp(o.version, o.precision) {
+				same = append(same, int32(i))
+			}
+		}
+		k.room.same = same
+		slices.SortFunc(same, func(i, j int32) int {
+			k.room.tick()
+			return cmp.Or(cmp.Compare(k.stand[i].node, k.stand[j].node), cmp.Compare(k.stand[i].index, k.stand[j].index))
+		})
+		for len(same) > 0 {
+			node, n := k.stand[same[0]].node, 1
+			for n < len(same) && k.stand[same[n]].node == node {
+				n++
+			}
+			if n > 1 && k.nodes[node] != "" {
+				k.tellCollisions(k.nodes[node], same[:n], t)
+			}
+			same = same[n:]
+		}
+	}
+}
+
+// tellCollisions tells of writes of one node with one stamp, in the order in which it made them, those that give a field another value than
+// the last one before them which wrote it.
+func (k *key) tellCollisions(node clock.Node, list []int32, t *tally) {
+	last := make(map[string]int32, 1) // by field: the place in the list of the last write to it, from 1
+	var whole int32                   // of the last that deletes the record
+	for at, j := range list {
+		k.room.tick()
+		b := &k.ops[j]
+		before := whole
+		if op := k.payloadOf(b.slot, 1); op.WholeDelete() {
+			before, whole = int32(at), int32(at+1)
+		} else {
+			for _, f := range op.Fields {
+				before = max(before, last[f.Name])
+			}
+		}
+		if before > 0 {
+			if a := &k.ops[list[before-1]]; !k.samePayload(a, b) && t.wants(finding.StampCollision, k.place(b)) {
+				t.keep(finding.Finding{Code: finding.StampCollision, Place: k.place(b), Key: k.name,
+					Detail: "node " + quote(string(node)) + " wrote two payloads under one stamp (" + stampText(k.stamp(b)) +
+						"), the other at " + k.place(a).String() + ": its clock gave it twice, or the name has two writers"})
+			}
+		}
+		for _, f := range k.payloadOf(b.slot, 1).Fields {
+			if _, known := last[f.Name]; !known {
+				last[strings.Clone(f.Name)] = int32(at + 1)
+			} else {
+				last[f.Name] = int32(at + 1)
+			}
+		}
+	}
 }
 
 // elsewhere returns where else than in the region that it is taken for a delete may have been made.
@@ -254,32 +320,6 @@ func (k *key) loosenOrder(region uint32, list []int32) {
 		o := &k.stand[i]
 		o.after = min(o.after, k.stand[list[o.after]].after)
 	}
-}
-
-// collide reports whether two writes of one node have one stamp, of a clock that should tell them apart, and give one field two
-// values, so that nothing but these decides.
-func (k *key) collide(a, b *op) bool {
-	if a.time() != b.time() || a.version != b.version || !claimsStamp(a.version, a.precision) || !claimsStamp(b.version, b.precision) ||
-		a.kind > merge.Delete || b.kind > merge.Delete || k.samePayload(a, b) {
-		return false
-	}
-	x, y := k.payloadOf(a.slot, 0).Fields, k.payloadOf(b.slot, 1).Fields
-	return len(x) == 0 || len(y) == 0 || shareField(x, y)
-}
-
-// shareField reports whether two lists of fields, which are in the order of their names, name one in common.
-func shareField(x, y []merge.Field) bool {
-	for len(x) > 0 && len(y) > 0 {
-		switch strings.Compare(x[0].Name, y[0].Name) {
-		case -1:
-			x = x[1:]
-		case 1:
-			y = y[1:]
-		default:
-			return true
-		}
-	}
-	return false
 }
 
 // claimsStamp reports whether no two writes of a node should have such a stamp: by a coarse clock they may.

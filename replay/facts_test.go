@@ -665,6 +665,19 @@ func TestOneStampOfTwoWritesIsTold(t *testing.T) {
 		require.Equal(t, c.told, foundCount(r, finding.StampCollision), "%s\n%s", c.one, c.other)
 	}
 
+	// A clock that went back, and a write to another field in between, hid it.
+	for _, between := range []string{`"field":"g","value":0,"time":1767225600000000001`, `"field":"f","value":0,"time":1767225600000000009`,
+		`"op":"delete","time":1767225600000000000`} {
+		one, other := `"field":"f","value":2,"time":1767225600000000001`, `"field":"f","value":1,"time":1767225600000000001`
+		for _, more := range []int{0, 2 * fewOps} {
+			lines := []string{write(1, one), write(2, between), write(3, other)}
+			for n := range more {
+				lines = append(lines, write(4+n, fmt.Sprintf(`"field":"h","value":0,"time":%d`, int64(1767225600000000010)+int64(n))))
+			}
+			require.EqualValues(t, 1, foundCount(run(t, "* * lww", Options{}, lines...), finding.StampCollision), between)
+		}
+	}
+
 	// The export of a region says it too.
 	one := `{"key":"k","field":"f","value":1,"node":"us","time":1767225600000000001,"id":"a"}`
 	other := `{"key":"k","field":"f","value":2,"node":"us","time":1767225600000000001,"id":"b"}`
@@ -920,19 +933,19 @@ func TestRangesOfUselessOperationsHoldTheTruth(t *testing.T) {
 	}
 }
 
-func TestFieldsInCommonAreFoundInBothOrders(t *testing.T) {
-	fields := func(names string) (list []merge.Field) {
+func TestOneStampOfWritesToDifferentFieldsIsNotTold(t *testing.T) {
+	fields := func(names string, value int) string {
+		var list []string
 		for _, name := range strings.Fields(names) {
-			list = append(list, merge.Field{Name: name})
+			list = append(list, fmt.Sprintf(`%q:%d`, name, value))
 		}
-		return list
+		return fmt.Sprintf(`{"key":"k","node":"us","id":"us:%d","time":1767225600000000001,"fields":{%s}}`, value, strings.Join(list, ","))
 	}
 	for _, c := range []struct {
-		a, b  string
-		share bool
-	}{{"", "", false}, {"a", "", false}, {"a", "b", false}, {"a c e", "b d f", false}, {"a c e", "b d e", true}, {"c", "a b c", true}, {"a", "a b", true},
-		{"x y", "a b c", false}} {
-		require.Equal(t, c.share, shareField(fields(c.a), fields(c.b)), c)
-		require.Equal(t, c.share, shareField(fields(c.b), fields(c.a)), c)
+		a, b string
+		told int64
+	}{{"a", "b", 0}, {"a c e", "b d f", 0}, {"a c e", "b d e", 1}, {"c", "a b c", 1}, {"a", "a b", 1}, {"x y", "a b c", 0}} {
+		require.Equal(t, c.told, foundCount(run(t, "* * lww", Options{}, fields(c.a, 1), fields(c.b, 2)), finding.StampCollision), c)
+		require.Equal(t, c.told, foundCount(run(t, "* * lww", Options{}, fields(c.b, 1), fields(c.a, 2)), finding.StampCollision), c)
 	}
 }

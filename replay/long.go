@@ -393,18 +393,19 @@ func (l *longKey) find() (plain bool) {
 	tables := l.folder.tables
 	ids := newApart(l.store, l.folder.part.seed)
 	plain = true
-	var last plainOp
+	var top plainOp // of its node, the one with the greatest stamp
+	back := false
 	l.each(func(o, first *plainOp) bool {
 		if first != nil {
 			l.again++
 			plain = plain && o.again(first)
 			return plain
 		}
-		if len(l.whole.runs) > 0 && o.node == last.node && o.collides(&last) {
-			plain = false
-			return false
+		if len(l.whole.runs) == 0 || o.node != top.node || o.above(&top) {
+			top = *o
+		} else {
+			back = back || o.exclusive()
 		}
-		last = *o
 		l.whole.add(o.node)
 		name := ""
 		if o.named() {
@@ -443,6 +444,9 @@ func (l *longKey) find() (plain bool) {
 		return plain
 	})
 	apart, err := ids.apart()
+	if plain && back {
+		plain = l.stampsApart()
+	}
 	if l.err = cmp.Or(l.err, err); !plain || !apart || l.err != nil || l.split && !l.unchecked(tables) {
 		return false
 	}
@@ -456,6 +460,21 @@ func (l *longKey) find() (plain bool) {
 	}
 	l.plainCell = &l.whole
 	return l.ranked(tables)
+}
+
+// stampsApart is [plainKey.stampsApart] of what is in runs.
+func (l *longKey) stampsApart() bool {
+	stamps := newApart(l.store, l.folder.part.seed)
+	l.each(func(o, first *plainOp) bool {
+		if first == nil && o.exclusive() {
+			stamp := o.stampBytes()
+			stamps.put(string(stamp[:]))
+		}
+		return true
+	})
+	apart, err := stamps.apart()
+	l.err = cmp.Or(l.err, err)
+	return apart
 }
 
 // eachClaim calls visit with what a write asks of each field, while its cell is the one at hand, until it says no. It says no

@@ -251,7 +251,7 @@ func (k *plainKey) settle() bool {
 		}
 	}
 	k.again = k.again[:0]
-	n := 0
+	n, top, back := 0, 0, false // top has the greatest stamp of its node so far
 	for i := range ops {
 		o := &ops[i]
 		if n > 0 && ops[n-1].node == o.node && ops[n-1].number == o.number {
@@ -265,8 +265,10 @@ func (k *plainKey) settle() bool {
 			k.again = append(k.again, *o)
 			continue
 		}
-		if n > 0 && ops[n-1].node == o.node && o.collides(&ops[n-1]) {
-			return false
+		if n == 0 || ops[n-1].node != o.node || o.above(&ops[top]) {
+			top = n
+		} else if o.exclusive() {
+			back = true
 		}
 		k.add(o.node)
 		if n < i {
@@ -275,7 +277,30 @@ func (k *plainKey) settle() bool {
 		n++
 	}
 	k.ops = ops[:n]
-	return k.rank < byVersionOfNamed || k.apart()
+	return (!back || k.stampsApart()) && (k.rank < byVersionOfNamed || k.apart())
+}
+
+// stampsApart reports whether no two writes of a node have one stamp that they should not: of many, whether the hashes differ.
+func (k *plainKey) stampsApart() bool {
+	ops := k.ops
+	if len(ops) > fewWrites {
+		k.hashes = k.hashes[:0]
+		for i := range ops {
+			if ops[i].exclusive() {
+				stamp := ops[i].stampBytes()
+				k.hashes = append(k.hashes, k.folder.part.hash(string(stamp[:])))
+			}
+		}
+		return allDiffer(k.hashes)
+	}
+	for i := range ops {
+		for j := i - 1; j >= 0 && ops[j].node == ops[i].node; j-- {
+			if ops[i].collides(&ops[j]) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // apart reports whether the ids of all writes differ, which are written out: of many, whether the hashes do.

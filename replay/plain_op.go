@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"encoding/binary"
+
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/value"
@@ -95,9 +97,30 @@ func (o *plainOp) again(p *plainOp) bool {
 		o.kind == p.kind && o.form == p.form && o.value == p.value
 }
 
-// collides reports whether a write may have the stamp of the one before it of its node where nothing but the values decides then,
-// which is to be told: see [key.collide].
+// collides reports whether a write may have the stamp of an earlier one of its node where nothing but the values decides then, which is
+// to be told: see [key.findCollisions]. Where the greatest stamp before it is lower, none has.
 func (o *plainOp) collides(p *plainOp) bool {
-	return o.wall == p.wall && o.rank == byNumber && o.version == p.version && o.logical == p.logical && claimsStamp(o.version, o.precision) &&
-		claimsStamp(p.version, p.precision) && o.kind <= merge.Delete && p.kind <= merge.Delete
+	return o.wall == p.wall && o.version == p.version && o.logical == p.logical && o.exclusive() && p.exclusive()
+}
+
+// exclusive reports whether no other write of its node should have the stamp of o, by which nothing puts it in order.
+func (o *plainOp) exclusive() bool {
+	return o.rank == byNumber && o.kind <= merge.Delete && claimsStamp(o.version, o.precision)
+}
+
+// above reports whether a stamp is greater than that of another write of its node.
+func (o *plainOp) above(p *plainOp) bool {
+	if o.wall != p.wall {
+		return o.wall > p.wall
+	}
+	return o.logical > p.logical || o.logical == p.logical && o.version > p.version
+}
+
+// stampBytes returns the stamp of a write and its node, to be hashed.
+func (o *plainOp) stampBytes() (b [24]byte) {
+	binary.LittleEndian.PutUint64(b[:], uint64(o.wall))
+	binary.LittleEndian.PutUint64(b[8:], o.version)
+	binary.LittleEndian.PutUint32(b[16:], o.logical)
+	binary.LittleEndian.PutUint32(b[20:], o.node)
+	return b
 }

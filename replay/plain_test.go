@@ -315,10 +315,10 @@ func TestLongKeysAreCountedLikeShortOnes(t *testing.T) {
 		"nodes ap < eu < us\nn/* f keep-all\nn/* * update-wins\nk/* f odd\nk/* * union\nm/* f delete-wins\n* * refuse\nunique k/* g\nunique n/* f",
 	}
 	long, common := 0, 0
-	histories := make([]string, 0, 30)
-	for seed := range uint64(30) {
+	histories := make([]string, 0, 43)
+	for seed := range uint64(33) {
 		hot := []string{"k/hot", "m/hot", "n/hot"}[seed%3]
-		histories = append(histories, hot+"\n"+splitHistory(seed, hot, int(seed/3)))
+		histories = append(histories, hot+"\n"+splitHistory(seed, hot, int(seed/3)%10))
 	}
 	for seed := range uint64(10) {
 		r := rand.New(rand.NewPCG(seed, 9))

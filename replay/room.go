@@ -39,6 +39,7 @@ type room struct {
 	dots       slab[clock.Dot]
 	nodes      []clock.Node
 	numbers    []uint32
+	same       []int32
 	flags      slab[bool]
 	lists      slab[[]int32]
 	counts     slab[int32]
