@@ -78,6 +78,17 @@ func TestBaseThatNobodyMadeTellsNothingOfWritesWithoutAVersion(t *testing.T) {
 	}
 }
 
+// An empty list that was appended looked like the log that was left empty, and counted as kept.
+func TestEntryThatLooksLikeItsLogIsLost(t *testing.T) {
+	for _, seen := range []string{``, `,"seen":[]`} {
+		r := run(t, "* * append", Options{Lag: 1},
+			`{"key":"k","field":"f","value":[],"node":"us","time":1000,"id":"us:1"`+seen+`}`,
+			`{"key":"k","field":"f","op":"delete","node":"eu","time":2000,"id":"eu:1","seen":[]}`)
+		require.Equal(t, Count{1, 1}, r.Totals.Lost)
+		require.Zero(t, r.Totals.Kept)
+	}
+}
+
 // Of two writes under one id the later one counts. It was put where the other one stood, before writes that were made in between: these were
 // then told as lost to one that their writer had seen.
 func TestWriteUnderAReusedIDStandsAtItsOwnTime(t *testing.T) {
