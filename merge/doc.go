@@ -45,11 +45,16 @@
 //
 // and a user's own [Custom] rule by its name. The line "profile NAME" makes lww decide as a database does: see [Profiles]. The
 // option "together" makes the fields of a line one cell, so that all come from one write: who deletes one of the fields writes the
-// others, with null in its place. Under add-wins and remove-wins a delete takes out what it had seen, and nothing else; to a flag it
-// is a write of false. A rule that turns on causality takes it from [Op.Seen]; what is not known to be seen counts as unseen.
+// others, with null in its place; under highest they are one without it. A rule that turns on causality takes it from [Op.Seen];
+// what is not known to be seen counts as unseen.
 //
-// max, min and highest compare numbers by size: 1.0 is as great as 1, and the ladder decides between the two. What a rule has
-// no use for, such as an increment of what lww decides, is told: see [Rule.Takes].
+// max, min and highest compare numbers by size: 1.0 is as great as 1, and the ladder decides between the two. Its last rung
+// compares values by the bytes of their text, by which 9 is above 10 and every text below every number: it is the same
+// everywhere and means nothing. What a rule has no use for, such as an increment of what lww decides, is told: see [Rule.Takes].
+//
+// A delete of a set takes out what its writer had seen, adds and removes alike, under remove-wins too: it beats no add that it had
+// not seen, and a remove that it had seen is no longer there to beat one. To a flag a delete is a write of false. What stands in a prefer line is a number, true or
+// false where it reads as one, and a text otherwise.
 //
 // HAZARD: max, min, highest and, of what is on its list, prefer never take a value back, deletes included. They fit what only moves
 // one way.

@@ -36,7 +36,14 @@
 // has seen its earlier ones. A write that was named anew where it arrived is a [history.Arrival] there: the row that it left tells
 // which write it is, and where two writes of its origin left the row alike, it is one of these, and what turns on it a range. Ids of the form "node:seq" are followed over all keys, other ids within their key. A context names
 // all that its writer had seen, a list without what those writes had seen and its node had written: where one of them, or of its node's own, on the same key
-// does not say what it had seen, the writer may have seen that too; on another key it counts as having seen nothing else.
+// does not say what it had seen, the writer may have seen that too; on another key it counts as having seen nothing else. A
+// context says nothing of what it could not have named, which is a write without an id, and for numbers one whose id is not of
+// the form "node:seq": the writer may have seen it, unless the context is empty. A base tells that its writer had seen the write of
+// that version, or one of them where there are several, and what that one had seen; 0 is before all. Where no write to the
+// key has that version it tells nothing, unless all others have later ones: these had not been seen.
+//
+// The writes of a node to a key are in the order of the numbers of their ids, if all have some, else of their positions in the
+// export of its region, else of their versions, else of their times.
 //
 // What is kept, refused or combined is what the rule makes of what is known, where what is not known to be seen counts as unseen.
 // How many of these writes may be overwritten, or lost, is in the ranges.

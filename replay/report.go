@@ -119,7 +119,7 @@ type Totals struct {
 	Duplicates  int64 `json:"duplicates"` // redelivered operations, counted once
 	Arrivals    int64 `json:"arrivals"`   // operations in the export of another region, where they arrived
 	Keys        int64 `json:"keys"`
-	Cells       int64 `json:"cells"` // keys and fields
+	Cells       int64 `json:"cells"` // keys and fields; a key of which nothing but deletes of the record are known counts as one, the field ""
 	Conflicts   Count `json:"conflicts"`
 	Conflicting Count `json:"conflicting"` // writes that are part of a conflict
 	Kept        int64 `json:"kept"`

@@ -53,15 +53,15 @@
 // A time is RFC 3339 in upper case, with up to nine digits of a fraction; its precision is that of the digits (none:
 // second, 1-3: millisecond, 4-6: microsecond, 7-9: nanosecond). Or an integer, or digits in a string, of nanoseconds
 // since 1970. Or a string "WALLNS.LOGICAL", as CockroachDB prints it. Times from 1970 (its first nanosecond not
-// included) to 2261 are valid: others are clock_invalid, what is no time at all is bad_time, and second 60 is
-// leap_second. An integer from 1e9 up to 1e17 is implausible_unit: it would be a time of the first three years after
+// included) to 2261 are valid: others are clock_invalid, what is no time at all is bad_time, as an integer below 1 is, and
+// second 60 is leap_second. An integer from 1e9 up to 1e17 is implausible_unit: it would be a time of the first three years after
 // 1970, and is a present one in seconds, milliseconds, microseconds or ticks.
 //
 // Empty lines, a byte-order mark before the first line, CR before LF, and a last line without LF are tolerated. A bad
 // line is set aside with the code of the first thing wrong with it, and reading goes on:
 //
 //	bad_syntax       not JSON, or a line that ends inside its record
-//	truncated_input  the last line, when it ends inside its record, whatever else is wrong in it, and a compressed stream that does
+//	truncated_input  the last line, when it has no LF and ends inside its record, whatever else is wrong in it, and a compressed stream that does
 //	bad_utf8         bytes or escapes that are no Unicode text
 //	bad_number       a number that is none, or beyond the limits of where it stands
 //	non_finite       NaN or an infinity
