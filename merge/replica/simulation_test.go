@@ -69,12 +69,8 @@ type letter struct {
 	batch    []byte
 }
 
-func newCluster(t testing.TB, seed uint64) *cluster {
-	c := &cluster{chance: rand.New(rand.NewPCG(seed, 2)), now: start, cut: make(map[[2]int]bool)}
-	names := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
-	begin := 3 + c.chance.IntN(6)
-	c.table = merge.MustParseTable("nodes " + strings.Join(names, " < ") + `
-ledger/*  *      refuse
+// everyRule is a table of the rules that [anyWrite] writes under, but for its nodes.
+const everyRule = `ledger/*  *      refuse
 stock/*   count  counter
 cart/*    items  add-wins
 flag/*    *      enable-wins
@@ -83,7 +79,13 @@ both/*    *      keep-all
 high/*    *      max
 gone/*    *      delete-wins
 *         *      lww
-`)
+`
+
+func newCluster(t testing.TB, seed uint64) *cluster {
+	c := &cluster{chance: rand.New(rand.NewPCG(seed, 2)), now: start, cut: make(map[[2]int]bool)}
+	names := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
+	begin := 3 + c.chance.IntN(6)
+	c.table = merge.MustParseTable("nodes " + strings.Join(names, " < ") + "\n" + everyRule)
 	c.tally = make(map[string]int)
 	for _, n := range names[:begin] {
 		c.epoch.Members = append(c.epoch.Members, clock.Node(n))
@@ -111,33 +113,40 @@ func (c *cluster) start(t testing.TB, s *site) {
 	s.Replica = r
 }
 
-// write has a site write something, or repeat what it wrote before.
-func (c *cluster) write(t testing.TB, s *site) {
+// anyWrite returns a write of any kind to one of two keys of each.
+func anyWrite(chance *rand.Rand) replica.Write {
 	kinds := []struct {
 		key, field string
 		op         merge.Kind
 		value      value.Value
 	}{
-		{"stock/", "count", merge.Add, value.Int(int64(c.chance.IntN(9) - 4))},
-		{"cart/", "items", merge.Insert, value.Int(int64(c.chance.IntN(3)))},
-		{"cart/", "items", merge.Remove, value.Int(int64(c.chance.IntN(3)))},
-		{"flag/", "on", merge.Set, value.Bool(c.chance.IntN(2) == 0)},
-		{"log/", "l", merge.Set, value.Int(int64(c.chance.IntN(100)))},
-		{"both/", "b", merge.Set, value.Int(int64(c.chance.IntN(5)))},
-		{"high/", "h", merge.Set, value.Int(int64(c.chance.IntN(50)))},
-		{"gone/", "g", merge.Set, value.Int(int64(c.chance.IntN(5)))},
+		{"stock/", "count", merge.Add, value.Int(int64(chance.IntN(9) - 4))},
+		{"cart/", "items", merge.Insert, value.Int(int64(chance.IntN(3)))},
+		{"cart/", "items", merge.Remove, value.Int(int64(chance.IntN(3)))},
+		{"flag/", "on", merge.Set, value.Bool(chance.IntN(2) == 0)},
+		{"log/", "l", merge.Set, value.Int(int64(chance.IntN(100)))},
+		{"both/", "b", merge.Set, value.Int(int64(chance.IntN(5)))},
+		{"high/", "h", merge.Set, value.Int(int64(chance.IntN(50)))},
+		{"gone/", "g", merge.Set, value.Int(int64(chance.IntN(5)))},
 		{"gone/", "g", merge.Delete, ""},
-		{"ledger/", "balance", merge.Set, value.Int(int64(c.chance.IntN(5)))},
-		{"orders/", "status", merge.Set, value.Int(int64(c.chance.IntN(5)))},
+		{"ledger/", "balance", merge.Set, value.Int(int64(chance.IntN(5)))},
+		{"orders/", "status", merge.Set, value.Int(int64(chance.IntN(5)))},
 		{"orders/", "", merge.Delete, ""},
 		{"stock/", "", merge.Delete, ""},
 		{"cart/", "", merge.Delete, ""},
 	}
-	k := kinds[c.chance.IntN(len(kinds))]
-	w := replica.Write{Key: k.key + fmt.Sprint(c.chance.IntN(2)), Kind: k.op, Request: fmt.Sprint(c.now)}
+	k := kinds[chance.IntN(len(kinds))]
+	w := replica.Write{Key: k.key + fmt.Sprint(chance.IntN(2)), Kind: k.op}
 	if k.field != "" {
 		w.Fields = []merge.Field{{Name: k.field, Value: k.value}}
 	}
+	return w
+}
+
+// write has a site write something, or repeat what it wrote before.
+func (c *cluster) write(t testing.TB, s *site) {
+	w := anyWrite(c.chance)
+	w.Request = fmt.Sprint(c.now)
 	if len(s.retries) > 0 && c.chance.IntN(8) == 0 {
 		w = s.retries[c.chance.IntN(len(s.retries))]
 		receipt, err := s.Write(w)
