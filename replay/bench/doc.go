@@ -8,6 +8,7 @@
 //	go run ./replay/bench -writes 1000000 -reads 9 -o -         # with nine reads for each write, a hundredth of them stale
 //	go run ./replay/bench -writes 1000000 -form cockroachdb -regions 3 -o feeds   # a feed for each region with the writes of all
 //	go run ./replay/bench -compare                              # 10 million writes: ours beside DuckDB and the floors
+//	go run ./replay/bench -linear                               # beside a tenth, three times as many, and one processor
 //	go run ./replay/bench -forms -writes 1000000 -rounds 3      # the same writes in each form, and compressed
 //	go run -trimpath ./replay/bench -writes 1000000 -profile replay/cmd/tiebreak/default.pgo
 //
@@ -85,14 +86,26 @@
 // Records go to their blocks by way of stages of two KiB: put where they belong at once, each waited for a line of memory, and that
 // was a tenth of all processor time. From half a gigabyte on, blocks are written past the system's cache, and a file larger than half
 // of the memory is read past it: where a machine is a guest, as this one, each new page of that cache may cost three times what is
-// done with it. For a hundred million writes 26 GB are read and 8 written, as fast as the disk can: runs took 30 to 39 s on the same
+// done with it. For a hundred million writes 26 GB are read and 8 written, as fast as the disk can: runs took 28 to 39 s on the same
 // day, and no more processor time a write than ten million do. They did, by a fifth, as long as what is held came to the limit of the
 // collector of garbage, which then ran without a pause: blocks in memory, the bites of two folders and what is read ahead have to leave
 // it some ten megabytes.
 //
 // A key that is not a plain one and does not fit is folded in a file that is mapped: of half of 1.5 million writes that say what
-// their writers had seen that is some hundred MB, of which 27 are held at a time. Where the memory is allowed, 4.1 to 4.3 s and 540 MB; in 256 MiB,
-// 5.5 to 6.1 s and 200 MB (-hot 0.5 -seen numbers), for passes over the operations fault their pages in again.
+// their writers had seen that is some hundred MB, of which 27 are held at a time. Where the memory is allowed, 3.6 to 4.3 s and 550 MB; in 256 MiB,
+// 5.5 to 6.3 s and 217 MB (-hot 0.5 -seen numbers), for passes over the operations fault their pages in again.
+//
+// How it grows, and what the second processor is worth (-linear, medians of five rounds on the same AMD EPYC):
+//
+//	                                  seconds              spread    CPU s       MB  ns each    ratio   CPU ns    ratio
+//	run                                  2.06     2.06 to    2.30     3.70      116      206    1.00x      370    1.00x
+//	run: a tenth of the writes           0.27     0.25 to    0.28     0.48      103      272    1.32x      477    1.29x
+//	run: three times the writes          6.66     6.61 to    6.91    11.01      155      222    1.08x      367    0.99x
+//	run: on one processor                3.41     3.39 to    3.77     3.30       97      341    1.65x      330    0.89x
+//	two of these at once                 3.89     3.74 to    3.96     7.04      101      194    0.94x      352    0.95x
+//
+// A million writes touch as much new memory as ten million do, and that is the third that they take more. Two runs at once share nothing but the
+// machine, and are 1.75 times as fast as one: memory and caches are what the second processor does not bring along. One run on both is 1.65.
 //
 // Zipfian keys (-zipf 0.99) take a twentieth more: sorting the writes of a long key by the bytes of their numbers costs next to
 // nothing, and the few keys that do not fit are written to the temporary file once more and read twice.
