@@ -154,8 +154,7 @@ func (k *key) divide() {
 // by their position in the export of the node's own region, else by version, else by time. It reports whether all have
 // numbers, and whether all are in order by these or by their positions, whatever their stamps.
 func (k *key) order(node clock.Node, number uint32, list []int32, t *tally) (numbered, ordered bool) {
-	placed, versioned := true, true
-	numbered = true
+	numbered, placed, versioned := true, true, true
 	for _, i := range list {
 		k.room.tick()
 		o := &k.ops[i]
@@ -252,25 +251,19 @@ func (k *key) tellCollisions(node clock.Node, list []int32, t *tally) {
 		k.room.tick()
 		b := &k.ops[j]
 		before := whole
-		if op := k.payloadOf(b.slot, 1); op.WholeDelete() {
+		op := k.payloadOf(b.slot, 1)
+		if op.WholeDelete() {
 			before, whole = int32(at), int32(at+1)
-		} else {
-			for _, f := range op.Fields {
-				before = max(before, last[f.Name])
-			}
+		}
+		for _, f := range op.Fields {
+			before = max(before, last[f.Name])
+			last[strings.Clone(f.Name)] = int32(at + 1)
 		}
 		if before > 0 {
 			if a := &k.ops[list[before-1]]; !k.samePayload(a, b) && t.wants(finding.StampCollision, k.place(b)) {
 				t.keep(finding.Finding{Code: finding.StampCollision, Place: k.place(b), Key: k.name,
 					Detail: "node " + quote(string(node)) + " wrote two payloads under one stamp (" + stampText(k.stamp(b)) +
 						"), the other at " + k.place(a).String() + ": its clock gave it twice, or the name has two writers"})
-			}
-		}
-		for _, f := range k.payloadOf(b.slot, 1).Fields {
-			if _, known := last[f.Name]; !known {
-				last[strings.Clone(f.Name)] = int32(at + 1)
-			} else {
-				last[f.Name] = int32(at + 1)
 			}
 		}
 	}

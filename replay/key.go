@@ -259,7 +259,9 @@ func (k *key) add(r *reader, rec *history.Record, slot int32, at int64) {
 		o.told = slot + 1
 	}
 	if d, ok := authorOf(rec); ok {
-		o.author, o.number = uint32(k.part.history.names.number[string(d.Node)]), d.Seq
+		if author, known := k.part.history.names.number[string(d.Node)]; known {
+			o.author, o.number = uint32(author), d.Seq
+		}
 	}
 	if rec.Kind == history.Arrival {
 		room.came = append(room.came, matched{op: o})
