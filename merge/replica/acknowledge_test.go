@@ -14,38 +14,45 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
-// heldFS is a disk whose syncs wait, while it is held, until each is let through.
-type heldFS struct {
-	segment.FS
-	waits, lets chan struct{} // nil unless it is held
+// syncFS is the disk of the operating system, with something that each sync of a file does first.
+type syncFS struct {
+	segment.OS
+	first func()
 }
 
-func (h *heldFS) OpenFile(name string, flag int) (segment.File, error) {
-	f, err := h.FS.OpenFile(name, flag)
-	return heldFile{f, h}, err
+func (s syncFS) OpenFile(name string, flag int) (segment.File, error) {
+	f, err := s.OS.OpenFile(name, flag)
+	return syncFile{f, s.first}, err
 }
 
-type heldFile struct {
+type syncFile struct {
 	segment.File
-	of *heldFS
+	first func()
 }
 
-func (f heldFile) Sync() error {
-	if f.of.waits != nil {
-		f.of.waits <- struct{}{}
-		<-f.of.lets
-	}
+func (f syncFile) Sync() error {
+	f.first()
 	return f.File.Sync()
 }
 
-// two returns two replicas, and the disk of the first one.
-func two(t *testing.T) (disk *heldFS, eu, us *replica.Replica) {
+// held is whether syncs wait until each is let through: while its channels are not nil.
+type held struct{ waits, lets chan struct{} }
+
+func (h *held) wait() {
+	if h.waits != nil {
+		h.waits <- struct{}{}
+		<-h.lets
+	}
+}
+
+// two returns two replicas, and what holds the disk of the first one.
+func two(t *testing.T) (disk *held, eu, us *replica.Replica) {
 	var now atomic.Int64
 	now.Store(start)
-	disk = &heldFS{FS: segment.OS{}}
+	disk = new(held)
 	opt := options("eu-west", nil)
 	opt.Source = func() int64 { return now.Add(1000) }
-	opt.Members, opt.FS = []clock.Node{"eu-west", "us-east"}, disk
+	opt.Members, opt.FS = []clock.Node{"eu-west", "us-east"}, syncFS{first: disk.wait}
 	eu = open(t, t.TempDir(), opt)
 	opt.Node, opt.FS = "us-east", nil
 	return disk, eu, open(t, t.TempDir(), opt)

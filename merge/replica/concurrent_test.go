@@ -14,23 +14,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/replica"
-	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
 )
-
-// slowFS is a disk whose syncs take up to some milliseconds, so that writes are on their way while others come and go.
-type slowFS struct{ segment.FS }
-
-func (s slowFS) OpenFile(name string, flag int) (segment.File, error) {
-	f, err := s.FS.OpenFile(name, flag)
-	return slowFile{f}, err
-}
-
-type slowFile struct{ segment.File }
-
-func (f slowFile) Sync() error {
-	time.Sleep(rand.N(4 * time.Millisecond))
-	return f.File.Sync()
-}
 
 // A simulated cluster does one thing at a time, so that no write of it is ever on its way to a disk while something else happens.
 // Here three replicas write, exchange, fold and make snapshots at once. In the end all are equal, to each other and to one state
@@ -50,6 +34,7 @@ func TestReplicasThatDoAllAtOnceEndAsTheOracleSays(t *testing.T) {
 
 func allAtOnce(t *testing.T, seed uint64) {
 	const writers, writes = 3, 25
+	slow := func() { time.Sleep(rand.N(4 * time.Millisecond)) } // so that writes are on their way while others come and go
 	nodes := []clock.Node{"a", "b", "c"}
 	table := merge.MustParseTable("nodes a < b < c\n" + everyRule)
 	var now atomic.Int64
@@ -58,7 +43,7 @@ func allAtOnce(t *testing.T, seed uint64) {
 	dirs := make([]string, len(nodes))
 	for i, node := range nodes {
 		dirs[i] = t.TempDir()
-		all = append(all, open(t, dirs[i], replica.Options{Node: node, Table: table, FS: slowFS{segment.OS{}}, SnapshotBytes: 2048,
+		all = append(all, open(t, dirs[i], replica.Options{Node: node, Table: table, FS: syncFS{first: slow}, SnapshotBytes: 2048,
 			Members: nodes, Source: func() int64 { return now.Add(1000) }}))
 	}
 	var writing, exchanging sync.WaitGroup
