@@ -3,6 +3,7 @@ package merge
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 )
 
@@ -25,35 +26,29 @@ const printSize = 8
 
 // rulesOf returns what the table says of a key.
 func (s *State) rulesOf(key string) *keyRules {
-	s.matching = s.matching[:0]
-	for i, r := range s.table.Rules {
-		if i%8 == 0 {
-			s.matching = append(s.matching, 0)
-		}
-		if r.keys.match(key) {
-			s.matching[i/8] |= 1 << (i % 8)
-		}
+	s.matching = s.table.rules.match(s.matching[:0], key)
+	s.places = s.places[:0]
+	for _, i := range s.matching {
+		s.places = binary.BigEndian.AppendUint32(s.places, uint32(i))
 	}
-	if known := s.rules[string(s.matching)]; known != nil {
+	if known := s.rules[string(s.places)]; known != nil {
 		return known
 	}
 	k := newKeyRules(s.table, s.matching)
-	s.rules[string(s.matching)] = k
+	s.rules[string(s.places)] = k
 	return k
 }
 
-// newKeyRules makes the rules of a table at the places where matching has a bit into one.
-func newKeyRules(t *Table, matching []byte) *keyRules {
+// newKeyRules makes the rules at such places of a table into one.
+func newKeyRules(t *Table, places []int) *keyRules {
 	// Deletes differ in their claim alone, so under most rules they are in the order of the ladder.
 	k := &keyRules{orders: []*Rule{{table: t, id: isLWW}}}
 	h := sha256.New()
 	fmt.Fprintf(h, "tiebreak.key/v1\nnodes %s\n%s\n", t.Nodes, t.orderLine())
 	k.lines = t.orderLine()
 	first := true
-	for i, r := range t.Rules {
-		if matching[i/8]&(1<<(i%8)) == 0 {
-			continue
-		}
+	for _, i := range places {
+		r := t.Rules[i]
 		fmt.Fprintf(h, "%s\n", r)
 		k.lines += "\n" + r.String()
 		k.rules = append(k.rules, r)

@@ -132,15 +132,24 @@ func TestAChecksPatternAndSignAreItsOwn(t *testing.T) {
 	table, err := ParseTable("rules.tb", []byte("* * lww\nunique users/* email\nunique users/* \"a,b\"\n"+
 		"check orders/* a < b\ncheck orders/* a <= b\ncheck orders/* a > b\ncheck orders/* a >= b\ncheck orders/* a == b\ncheck orders/* a != b"))
 	require.NoError(t, err)
-	for _, u := range table.Uniques {
-		assert.True(t, u.Matches("users/1"))
-		assert.False(t, u.Matches("email"))
-	}
 	assert.Equal(t, "a,b", table.Uniques[1].Field)
+	about := func(key string) (uniques, checks []int) {
+		for i, u := range table.UniquesOf(key) {
+			assert.Same(t, &table.Uniques[i], u)
+			uniques = append(uniques, i)
+		}
+		for i, c := range table.ChecksOf(key) {
+			assert.Same(t, &table.Checks[i], c)
+			checks = append(checks, i)
+		}
+		return uniques, checks
+	}
+	for key, want := range map[string][2][]int{"users/1": {{0, 1}, nil}, "orders/1": {nil, {0, 1, 2, 3, 4, 5}}, "email": {}, "a": {}} {
+		uniques, checks := about(key)
+		assert.Equal(t, want, [2][]int{uniques, checks}, key)
+	}
 	for i, holds := range [][3]bool{{true, false, false}, {true, true, false}, {false, false, true}, {false, true, true}, {false, true, false}, {true, false, true}} {
 		c := table.Checks[i]
-		assert.True(t, c.Matches("orders/1"))
-		assert.False(t, c.Matches("a"))
 		for j, a := range []value.Value{"1", "2", "3"} {
 			get := func(field string) value.Value { return map[string]value.Value{"a": a, "b": "2"}[field] }
 			assert.Equal(t, holds[j], c.Try(get) == Held, "%s %s 2", a, c.Op)

@@ -55,6 +55,14 @@ func (p pattern) match(s string) bool {
 	return lex.Match(p.text, s)
 }
 
+// head returns what everything that p matches begins with.
+func (p pattern) head() string {
+	if p.kind == literal {
+		return p.text
+	}
+	return p.text[:strings.IndexByte(p.text, '*')]
+}
+
 // covers reports whether p matches everything that q matches. A star of q stands for texts that p has never heard of,
 // so nothing but a star of p can match it: p is matched against q's text, in which that star is a character like
 // others.

@@ -30,8 +30,9 @@ type State struct {
 
 	settled *clock.Vector // the horizon at which keys were settled last, which those to come are settled at too
 
-	rules    map[string]*keyRules // by which lines match the key
-	matching []byte               // room to find them in
+	rules    map[string]*keyRules // by the places of the lines that match the key
+	matching []int                // room for these places
+	places   []byte               // and for their bytes
 	buffer   []byte               // room for the bytes of a record
 	claims   []Claim              // room for those of an operation
 	seen     clock.Vector         // room for what its writer had seen

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -27,6 +28,8 @@ type Table struct {
 	Profile *Profile
 
 	custom []Custom
+
+	rules, checks, uniques index // of their keys
 }
 
 // Check is an invariant between fields of one key, reported when a merge breaks it.
@@ -51,12 +54,6 @@ type Unique struct {
 
 	keys pattern
 }
-
-// Matches reports whether the check is about key.
-func (c Check) Matches(key string) bool { return c.keys.match(key) }
-
-// Matches reports whether the constraint is about key.
-func (u Unique) Matches(key string) bool { return u.keys.match(key) }
 
 // String returns the check as a table writes it.
 func (c Check) String() string {
@@ -170,6 +167,7 @@ func ParseTable(file string, text []byte, custom ...Custom) (*Table, error) {
 		}
 		t.Profile.apply(t)
 	}
+	t.makeIndexes()
 	t.checkNodes(first["nodes"], ms)
 	t.checkReach(ms)
 	if err := ms.Err(); err != nil {
@@ -348,6 +346,12 @@ func (t *Table) checkNodes(line int, ms *lex.Mistakes) {
 	}
 }
 
+func (t *Table) makeIndexes() {
+	t.rules = newIndex(t.Rules, func(r *Rule) pattern { return r.keys })
+	t.checks = newIndex(t.Checks, func(c Check) pattern { return c.keys })
+	t.uniques = newIndex(t.Uniques, func(u Unique) pattern { return u.keys })
+}
+
 // checkReach reports lines and fields that can never match, and a table that leaves keys without a rule.
 func (t *Table) checkReach(ms *lex.Mistakes) {
 	total := false
@@ -355,7 +359,7 @@ func (t *Table) checkReach(ms *lex.Mistakes) {
 		var dead []string
 		var by []int
 		for j, f := range r.fields {
-			if first := covering(t.Rules[:i], r.keys, f); first != nil {
+			if first := t.covering(i, r.keys, f); first != nil {
 				dead, by = append(dead, f.text), append(by, first.Line)
 			} else if dup := slices.IndexFunc(r.fields[:j], func(o pattern) bool { return o.covers(f) }); dup >= 0 {
 				ms.Add(r.Line, "", "field %q stands in the list already, as %q", f.text, r.fields[dup].text)
@@ -384,13 +388,18 @@ func allEqual(lines []int) bool {
 	return len(slices.Compact(slices.Clone(lines))) == 1
 }
 
-func covering(rules []*Rule, key, field pattern) *Rule {
-	for _, r := range rules {
-		if r.keys.covers(key) && slices.ContainsFunc(r.fields, func(f pattern) bool { return f.covers(field) }) {
-			return r
+// covering returns the first of the rules before a place that matches all that a key and a field do, nil when there is none.
+func (t *Table) covering(place int, key, field pattern) *Rule {
+	first := place
+	for i := range t.rules.under(key.text) {
+		if i < first && t.Rules[i].keys.covers(key) && slices.ContainsFunc(t.Rules[i].fields, func(f pattern) bool { return f.covers(field) }) {
+			first = i
 		}
 	}
-	return nil
+	if first == place {
+		return nil
+	}
+	return t.Rules[first]
 }
 
 // TableLine is one line of a table, without comment and spacing.
@@ -419,25 +428,50 @@ func (t *Table) Lines() []TableLine {
 
 // Rule returns the rule of a key and field: that of the first line that matches. It is never nil.
 func (t *Table) Rule(key, field string) *Rule {
-	for _, r := range t.Rules {
-		if r.matches(key, field) {
-			return r
+	first := len(t.Rules)
+	for i := range t.rules.under(key) {
+		if i < first && t.Rules[i].matches(key, field) {
+			first = i
 		}
 	}
-	panic("merge: a Table is made by ParseTable, which sees to it that a rule matches")
+	if first == len(t.Rules) {
+		panic("merge: a Table is made by ParseTable, which sees to it that a rule matches")
+	}
+	return t.Rules[first]
 }
 
 // RulesOf returns the rules that fields of a key have, whatever their names, in the order of the table: all that a delete of the
 // whole record is about.
 func (t *Table) RulesOf(key string) []*Rule {
 	var rules []*Rule
-	isFree := func(f pattern) bool { return covering(rules, pattern{key, literal}, f) == nil }
-	for _, r := range t.Rules {
-		if r.keys.match(key) && slices.ContainsFunc(r.fields, isFree) {
+	for _, i := range t.rules.match(nil, key) {
+		isFree := func(f pattern) bool { return t.covering(i, pattern{key, literal}, f) == nil }
+		if r := t.Rules[i]; slices.ContainsFunc(r.fields, isFree) {
 			rules = append(rules, r)
 		}
 	}
 	return rules
+}
+
+// ChecksOf gives the checks that are about a key, with their places in Checks, in the order of the table.
+func (t *Table) ChecksOf(key string) iter.Seq2[int, *Check] {
+	return matching(&t.checks, t.Checks, key)
+}
+
+// UniquesOf gives the unique fields that are about a key, with their places in Uniques, in the order of the table.
+func (t *Table) UniquesOf(key string) iter.Seq2[int, *Unique] {
+	return matching(&t.uniques, t.Uniques, key)
+}
+
+func matching[T any](x *index, things []T, key string) iter.Seq2[int, *T] {
+	return func(yield func(int, *T) bool) {
+		var room [8]int
+		for _, i := range x.match(room[:0], key) {
+			if !yield(i, &things[i]) {
+				return
+			}
+		}
+	}
 }
 
 // Fingerprint returns 32 hexadecimal digits that are equal for tables that decide alike and differ, but for accident,

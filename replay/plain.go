@@ -167,10 +167,8 @@ func (k *plainKey) begin(f *folder, name string) {
 // unchecked reports whether no table has a check on several fields of the key.
 func (k *plainKey) unchecked(tables []*merge.Table) bool {
 	for _, t := range tables {
-		for _, check := range t.Checks {
-			if check.Matches(k.name) {
-				return false
-			}
+		for range t.ChecksOf(k.name) {
+			return false
 		}
 	}
 	return true

@@ -385,10 +385,7 @@ func (k *plainKey) end(t int, table *merge.Table, kept *plainOp, one *RuleSum, s
 // check, so that one which asks for another field finds none.
 func (k *plainKey) check(table *merge.Table, kept *plainOp, s *sums) {
 	sum := &k.sum
-	for i, check := range table.Checks {
-		if !check.Matches(k.name) {
-			continue
-		}
+	for i, check := range table.ChecksOf(k.name) {
 		trial := check.Try(func(field string) value.Value {
 			if field == k.field {
 				return sum.Value
@@ -405,10 +402,10 @@ func (k *plainKey) check(table *merge.Table, kept *plainOp, s *sums) {
 				says = append(says, side.Field+" is "+brief(sum.Value))
 			}
 		}
-		s.told.tell(k.finding(finding.InvariantBroken, k.first(), brokenDetail(check, says)))
+		s.told.tell(k.finding(finding.InvariantBroken, k.first(), brokenDetail(*check, says)))
 	}
-	for i, u := range table.Uniques {
-		if u.Field == k.field && u.Matches(k.name) && !sum.Value.IsAbsent() && sum.Value != value.Null {
+	for i, u := range table.UniquesOf(k.name) {
+		if u.Field == k.field && !sum.Value.IsAbsent() && sum.Value != value.Null {
 			o := kept
 			if o == nil {
 				o = k.first()

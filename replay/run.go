@@ -486,10 +486,7 @@ func (k *key) check(table *merge.Table, cells []cell, s *sums) {
 		}
 		return "", nil
 	}
-	for i, check := range table.Checks {
-		if !check.Matches(k.name) {
-			continue
-		}
+	for i, check := range table.ChecksOf(k.name) {
 		trial := check.Try(func(field string) value.Value { v, _ := get(field); return v })
 		if s.checks[i].note(trial); trial != merge.Broken {
 			continue
@@ -505,13 +502,10 @@ func (k *key) check(table *merge.Table, cells []cell, s *sums) {
 		}
 		if ofSeveral(broken) { // else one write broke it: that is no fault of the merge
 			s.told.tell(finding.Finding{Code: finding.InvariantBroken, Place: broken[0].lastPlace(), Key: k.name, Field: fields[0],
-				Detail: brokenDetail(check, says)})
+				Detail: brokenDetail(*check, says)})
 		}
 	}
-	for i, u := range table.Uniques {
-		if !u.Matches(k.name) {
-			continue
-		}
+	for i, u := range table.UniquesOf(k.name) {
 		if v, c := get(u.Field); c != nil && !v.IsAbsent() && v != value.Null {
 			s.unique(i, v, k.name, c.lastPlace())
 		}

@@ -32,10 +32,14 @@ func (r *Redactor) treat(key, field string, rule *merge.Rule) treatment {
 	if len(r.table.Checks)+len(r.table.Uniques) == 0 {
 		return t
 	}
-	fields := r.compared(field, func(c merge.Check) bool { return c.Matches(key) })
-	for _, c := range r.table.Checks {
+	var checks []merge.Check
+	for _, c := range r.table.ChecksOf(key) {
+		checks = append(checks, *c)
+	}
+	fields := compared(field, checks)
+	for _, c := range checks {
 		left, right := slices.Contains(fields, c.Left.Field), slices.Contains(fields, c.Right.Field)
-		if t.kept || !c.Matches(key) || !isField(c.Left, left) && !isField(c.Right, right) {
+		if t.kept || !isField(c.Left, left) && !isField(c.Right, right) {
 			continue
 		}
 		t.bySize, t.checked = true, true
@@ -44,9 +48,9 @@ func (r *Redactor) treat(key, field string, rule *merge.Rule) treatment {
 		}
 	}
 	// Of a unique field there is one order for all keys, and so of what is compared with it.
-	for _, u := range r.table.Uniques {
-		if u.Matches(key) && slices.Contains(fields, u.Field) {
-			fields = r.compared(field, func(merge.Check) bool { return true })
+	for _, u := range r.table.UniquesOf(key) {
+		if slices.Contains(fields, u.Field) {
+			fields = compared(field, r.table.Checks)
 			t.domain.key = ""
 			break
 		}
@@ -61,11 +65,11 @@ func isField(o merge.Operand, named bool) bool { return named && o.Const.IsAbsen
 func comparesFields(c merge.Check) bool { return c.Left.Const.IsAbsent() && c.Right.Const.IsAbsent() }
 
 // compared returns a field and all that checks compare with it, be it by way of others.
-func (r *Redactor) compared(field string, counts func(merge.Check) bool) []string {
+func compared(field string, checks []merge.Check) []string {
 	fields := []string{field}
 	for i := 0; i < len(fields); i++ {
-		for _, c := range r.table.Checks {
-			if !comparesFields(c) || !counts(c) {
+		for _, c := range checks {
+			if !comparesFields(c) {
 				continue
 			}
 			for _, pair := range [][2]string{{c.Left.Field, c.Right.Field}, {c.Right.Field, c.Left.Field}} {
