@@ -117,7 +117,7 @@ func BenchmarkRule(b *testing.B) {
 		b.Run(fmt.Sprintf("lines=%d/by=line", lines), func(b *testing.B) {
 			for i := range b.N {
 				key := keys[i%len(keys)]
-				slices.IndexFunc(table.Rules, func(r *Rule) bool { return r.matches(key, "status") })
+				_ = slices.IndexFunc(table.Rules, func(r *Rule) bool { return r.matches(key, "status") })
 			}
 		})
 	}

@@ -440,6 +440,12 @@ func (t *Table) Rule(key, field string) *Rule {
 	return t.Rules[first]
 }
 
+// MatchesLike reports whether two tables have the same patterns line by line: the rule of a key and field then stands at the same
+// place of both.
+func (t *Table) MatchesLike(o *Table) bool {
+	return slices.EqualFunc(t.Rules, o.Rules, func(a, b *Rule) bool { return a.keys == b.keys && slices.Equal(a.fields, b.fields) })
+}
+
 // RulesOf returns the rules that fields of a key have, whatever their names, in the order of the table: all that a delete of the
 // whole record is about.
 func (t *Table) RulesOf(key string) []*Rule {

@@ -426,13 +426,13 @@ func (k *plainKey) first() *plainOp {
 	if k.earliest != nil {
 		return k.earliest
 	}
-	first := &k.ops[0]
+	k.earliest = &k.ops[0]
 	for i := range k.ops[1:] {
-		if o := &k.ops[i+1]; o.wall < first.wall || o.wall == first.wall && k.compare(o, first) < 0 {
-			first = o
+		if o := &k.ops[i+1]; o.wall < k.earliest.wall || o.wall == k.earliest.wall && k.compare(o, k.earliest) < 0 {
+			k.earliest = o
 		}
 	}
-	return first
+	return k.earliest
 }
 
 func (k *plainKey) finding(code finding.Code, o *plainOp, detail string) finding.Finding {

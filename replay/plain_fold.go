@@ -13,7 +13,7 @@ import (
 
 // fold merges the writes of a cell under each table and counts what comes of it.
 func (k *plainKey) fold(tables []*merge.Table, sums []*sums) {
-	k.texts = k.texts[:0]
+	k.texts, k.unseen = k.texts[:0], k.unseen[:0]
 	for t, table := range tables {
 		k.foldUnder(t, table, sums[t])
 	}
@@ -211,13 +211,15 @@ func (k *plainKey) lose(rule *plainRule, o, to, kept *plainOp, by lww.Rung, one 
 }
 
 // findFrontier makes k.front the frontier of the cell: the last write of each node, which had seen those before it. Their dots
-// say of which run they are.
+// say of which run they are. They are the same under all tables, which leave them in one order or another.
 func (k *plainKey) findFrontier(rule *plainRule) {
-	k.unseen = slices.Grow(k.unseen[:0], len(k.runs))[:len(k.runs)]
-	for i := range k.unseen {
-		w := &k.unseen[i]
-		k.write(w, k.last(i))
-		w.ID, w.Dot.Node, w.Dot.Seq = "", w.Stamp.Node, uint64(i)+1
+	if len(k.unseen) == 0 {
+		k.unseen = slices.Grow(k.unseen, len(k.runs))[:len(k.runs)]
+		for i := range k.unseen {
+			w := &k.unseen[i]
+			k.write(w, k.last(i))
+			w.ID, w.Dot.Node, w.Dot.Seq = "", w.Stamp.Node, uint64(i)+1
+		}
 	}
 	k.front = rule.Frontier(k.unseen)
 }

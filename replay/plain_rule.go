@@ -2,6 +2,7 @@ package replay
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/lww"
@@ -11,12 +12,14 @@ import (
 // plainTable is what is worked out of a table once, for all plain keys.
 type plainTable struct {
 	rules    []plainRule
+	like     int    // the first table that finds the rule of a field at the same place as this one
 	counting []bool // by the number of a node: whether it is known to have raised a counter
 }
 
-func newPlainTable(t *merge.Table, names int) plainTable {
-	p := plainTable{rules: make([]plainRule, len(t.Rules)), counting: make([]bool, names)}
-	for i, r := range t.Rules {
+func newPlainTable(tables []*merge.Table, t, names int) plainTable {
+	table := tables[t]
+	p := plainTable{rules: make([]plainRule, len(table.Rules)), like: slices.IndexFunc(tables, table.MatchesLike), counting: make([]bool, names)}
+	for i, r := range table.Rules {
 		p.rules[i] = plainRuleOf(r)
 	}
 	return p
@@ -127,8 +130,14 @@ func (k *plainKey) plainUnder(tables []*merge.Table) bool {
 	}
 	k.rules, k.sums = k.rules[:0], k.sums[:0]
 	for t, table := range tables {
-		rule := table.Rule(k.name, k.field)
-		k.rules, k.sums = append(k.rules, k.folder.plain[t].rules[rule.Index()]), append(k.sums, merge.Increments{})
+		p := &k.folder.plain[t]
+		place := 0
+		if p.like < t {
+			place = k.rules[p.like].Index()
+		} else {
+			place = table.Rule(k.name, k.field).Index()
+		}
+		k.rules, k.sums = append(k.rules, p.rules[place]), append(k.sums, merge.Increments{})
 		if k.rules[t].way == noWay {
 			return false
 		}

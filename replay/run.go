@@ -175,8 +175,8 @@ func (h *History) newFolder(w *work, seed maphash.Seed) *folder {
 	}
 	if w.cells == nil && w.opt.Lag == 0 {
 		f.ranks = make([]int8, len(h.names.texts))
-		for _, table := range w.tables {
-			f.plain = append(f.plain, newPlainTable(table, len(h.names.texts)))
+		for t := range w.tables {
+			f.plain = append(f.plain, newPlainTable(w.tables, t, len(h.names.texts)))
 		}
 	}
 	return f

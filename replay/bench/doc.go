@@ -9,6 +9,7 @@
 //	go run ./replay/bench -writes 1000000 -form cockroachdb -regions 3 -o feeds   # a feed for each region with the writes of all
 //	go run ./replay/bench -compare                              # 10 million writes: ours beside DuckDB and the floors
 //	go run ./replay/bench -linear                               # beside a tenth, three times as many, and one processor
+//	go run ./replay/bench -tables                               # beside diffs of five tables more
 //	go run ./replay/bench -forms -writes 1000000 -rounds 3      # the same writes in each form, and compressed
 //	go run -trimpath ./replay/bench -writes 1000000 -profile replay/cmd/tiebreak/default.pgo
 //

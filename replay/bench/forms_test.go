@@ -88,8 +88,8 @@ func TestProfileIsOfAllFormsAndNamesNoFile(t *testing.T) {
 }
 
 func TestOneThingIsAskedForAtATime(t *testing.T) {
-	for _, args := range [][]string{{}, {"-compare", "-forms"}, {"-forms", "-o", "x"}, {"-compare", "-o", "x"}, {"-forms", "-profile", "x"}, {"-linear", "-forms"}} {
-		require.ErrorContains(t, bench(args), "want one of -o FILE, -compare, -forms, -linear and -profile FILE")
+	for _, args := range [][]string{{}, {"-compare", "-forms"}, {"-forms", "-o", "x"}, {"-compare", "-o", "x"}, {"-forms", "-profile", "x"}, {"-linear", "-forms"}, {"-tables", "-linear"}} {
+		require.ErrorContains(t, bench(args), "want one of -o FILE, -compare, -forms, -linear, -tables and -profile FILE")
 	}
 	for _, args := range [][]string{{"-form", "msgpack"}, {"-seen", "list"}, {"-reads", "1"}, {"-deletes", ".1"}, {"-regions", "2"}} {
 		require.ErrorContains(t, bench(append(args, "-compare")), "are for -o FILE alone")

@@ -24,7 +24,7 @@ func bench(args []string) error {
 	w := workload{form: native}
 	c := comparison{workload: &w}
 	var to, floor, profile string
-	var compare, beside, linear bool
+	var compare, beside, linear, tables bool
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.IntVar(&w.writes, "writes", 10_000_000, "how many writes, besides those that come again")
 	fs.IntVar(&w.keys, "keys", 0, "how many keys may be written; half as many as writes when 0")
@@ -57,6 +57,7 @@ func bench(args []string) error {
 	fs.BoolVar(&compare, "compare", false, "compare with other ways to the same answers")
 	fs.BoolVar(&beside, "forms", false, "compare the forms with each other, and compressed ones with only unpacking them")
 	fs.BoolVar(&linear, "linear", false, "compare with a tenth and three times as many writes, one processor, and two runs at once")
+	fs.BoolVar(&tables, "tables", false, "compare a run with diffs of its table and five more")
 	fs.IntVar(&c.rounds, "rounds", 5, "how often each is run")
 	fs.StringVar(&c.dir, "dir", "", "`directory` for the histories; a temporary one when not given")
 	fs.StringVar(&c.duckdb, "duckdb", "", "`directory` with an installed "+duckdbPackage+"; it is installed when not given")
@@ -75,9 +76,9 @@ func bench(args []string) error {
 	if floor != "" {
 		return runFloor(floor, to)
 	}
-	chosen := slices.DeleteFunc([]bool{to != "", compare, beside, linear, profile != ""}, func(given bool) bool { return !given })
+	chosen := slices.DeleteFunc([]bool{to != "", compare, beside, linear, tables, profile != ""}, func(given bool) bool { return !given })
 	if len(chosen) != 1 {
-		return errors.New("want one of -o FILE, -compare, -forms, -linear and -profile FILE")
+		return errors.New("want one of -o FILE, -compare, -forms, -linear, -tables and -profile FILE")
 	}
 	if (w.form != native || w.regions != 0 || w.seen != "" || w.reads != 0 || w.deletes != 0) && to == "" {
 		return errors.New("-form, -regions, -seen, -reads and -deletes are for -o FILE alone: the comparisons choose their own")
@@ -92,6 +93,8 @@ func bench(args []string) error {
 		return c.runForms(os.Stdout)
 	case linear:
 		return c.runLinear(os.Stdout)
+	case tables:
+		return c.runTables(os.Stdout)
 	case profile != "":
 		return c.profile(profile)
 	case w.regions != 0:
