@@ -24,10 +24,11 @@ Debezium (PostgreSQL, MySQL, MariaDB, SQL Server, Oracle, Db2), plain, .gz or .z
 which may be in use. Any other directory stands for the files in it. Flags may stand before and after other
 arguments.
 
-  tiebreak help run     the flags and exit statuses of a command
-  tiebreak help rules   the rules of a table
-  tiebreak help codes   the codes of findings; and of one: tiebreak help inversion
-  tiebreak version      which build this is
+  tiebreak help run      the flags and exit statuses of a command
+  tiebreak help rules    the rules of a table
+  tiebreak help history  the members of a native record
+  tiebreak help codes    the codes of findings; and of one: tiebreak help inversion
+  tiebreak version       which build this is
 `
 
 // rulesHelp stands before the list of the rules, and tableHelp after it.
@@ -51,6 +52,44 @@ Other lines
   unique KEY FIELD    told when two keys keep one value
 
 All of it: go doc github.com/tiebreakhq/tiebreak/merge
+`
+
+// historyHelp is of the native form.
+const historyHelp = `A native history is one JSON object a line, or a stream of such records in msgpack. A write needs a key and a node:
+
+  {"id":"eu:1","key":"cart/7","field":"status","value":"open","node":"eu","time":"2026-05-20T11:20:06.829Z"}
+  {"id":"us:1","key":"cart/7","fields":{"status":"paid","by":"me"},"node":"us","time":1779276007000000000,"version":2}
+  {"id":"us:2","key":"stock/3","op":"add","field":"count","value":-1,"node":"us","time":"1779276008000000000.1","seen":["eu:1"]}
+  {"id":"eu:2","key":"cart/7","op":"delete","node":"eu","time":"2026-05-20T11:20:09Z","seen":{"eu":1,"us":1}}
+  {"op":"read","key":"cart/7","saw":"us:1","want":"quorum","start":"2026-05-20T11:20:08Z"}
+
+Members
+  key           by convention table/primary-key
+  op            set (when left out), delete, add, insert, remove or read
+  field, value  the field that is written, and the value, the number to add, or the element to insert or remove
+  fields        an object of several fields and their values, of one atomic write; a delete has null for each. Without
+                field and fields it is about the whole record
+  node          where the write began
+  version       the application's own, an integer from 0
+  time          RFC 3339 in upper case, as fine as the clock is; or nanoseconds since 1970, in a string with a logical
+                part if there is one: "WALLNS.LOGICAL"
+  id            the idempotency key: one id is one write, however often it comes. As "node:seq" it is a number too
+  seen          what the writer had seen: a list of ids, or an object of numbers by node, each with all before it.
+                With neither seen nor base, nobody knows (see -lag), and what depends on it is a range
+  base          the version that the writer had read
+  before        what the write replaced: a value, or an object of fields
+  tx            the transaction
+  session, start, end    of the caller: its name, when it called, and when it had its answer
+
+Of a read also
+  saw           the id or version that it found, null for nothing
+  want          what was promised: strong, quorum, session, eventual, or bounded:5s and the like
+  served_by     the replica that answered, or several with commas between them
+
+A line that is not understood is set aside and told with its place and code, and the rest is still read. Numbers keep
+every digit.
+
+All of it: go doc github.com/tiebreakhq/tiebreak/replay/history
 `
 
 // readingHelp is of the flags that all commands take.

@@ -82,8 +82,9 @@ var commandNames = []string{"run", "why", "diff", "laws", "drill", "convert", "h
 
 // topics are what help tells besides commands and codes.
 var topics = map[string]func(c *command) error{
-	"codes": func(c *command) error { return report.CodeList(c.out) },
-	"rules": (*command).ruleList,
+	"codes":   func(c *command) error { return report.CodeList(c.out) },
+	"history": func(c *command) error { _, err := c.out.WriteString(historyHelp); return err },
+	"rules":   (*command).ruleList,
 }
 
 func (c *command) dispatch(args []string) int {

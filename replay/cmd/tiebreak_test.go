@@ -2,6 +2,7 @@ package cmd_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/cmd"
 	"github.com/tiebreakhq/tiebreak/replay/drill"
 )
@@ -109,8 +111,38 @@ func TestEveryMeasureIsInTheHelp(t *testing.T) {
 	}
 }
 
+// The records that the help shows are a history, and between them and the list of members none is left out.
+func TestTheHelpOfHistoriesIsAHistory(t *testing.T) {
+	var help, said, report bytes.Buffer
+	require.Zero(t, cmd.Tiebreak(nil, &help, io.Discard, []string{"help", "history"}))
+	shown, members, _ := strings.Cut(help.String(), "\nMembers\n")
+	var lines []string
+	for line := range strings.Lines(shown) {
+		if strings.HasPrefix(line, "  {") {
+			lines = append(lines, line)
+		}
+	}
+	status := cmd.Tiebreak(strings.NewReader(strings.Join(lines, "")), &report, &said, []string{"run", "-json", "-rules", shop, "-"})
+	require.Zero(t, status, said.String())
+	var read replay.Report
+	require.NoError(t, json.Unmarshal(report.Bytes(), &read))
+	require.EqualValues(t, len(lines)-1, read.Totals.Writes) // the last is a read
+
+	told := strings.FieldsFunc(members, func(r rune) bool { return strings.ContainsRune(" ,\n", r) })
+	doc, err := os.ReadFile("../history/doc.go")
+	require.NoError(t, err)
+	_, doc, _ = bytes.Cut(doc, []byte("# The native format"))
+	doc, _, _ = bytes.Cut(doc, []byte("// A set, add"))
+	names := regexp.MustCompile(`(?m)^//\t([a-z_]+)(?:, ([a-z_]+))? `).FindAllSubmatch(doc, -1)
+	require.Greater(t, len(names), 15)
+	for _, name := range names {
+		require.Contains(t, told, string(name[1]))
+		require.Contains(t, append(told, ""), string(name[2]))
+	}
+}
+
 func TestHelpFitsATerminal(t *testing.T) {
-	for _, args := range [][]string{{"help"}, {"help", "run"}, {"help", "why"}, {"help", "diff"}, {"help", "laws"}, {"help", "drill"}, {"help", "convert"}, {"help", "codes"}, {"help", "rules"}, {"help", "bad_time"}} {
+	for _, args := range [][]string{{"help"}, {"help", "run"}, {"help", "why"}, {"help", "diff"}, {"help", "laws"}, {"help", "drill"}, {"help", "convert"}, {"help", "codes"}, {"help", "rules"}, {"help", "bad_time"}, {"help", "history"}} {
 		var help bytes.Buffer
 		cmd.Tiebreak(nil, &help, io.Discard, args)
 		for line := range strings.Lines(help.String()) {
