@@ -59,8 +59,8 @@ const historyHelp = `A native history is one JSON object a line, or a stream of 
 
   {"id":"eu:1","key":"cart/7","field":"status","value":"open","node":"eu","time":"2026-05-20T11:20:06.829Z"}
   {"id":"us:1","key":"cart/7","fields":{"status":"paid","by":"me"},"node":"us","time":1779276007000000000,"version":2}
-  {"id":"us:2","key":"stock/3","op":"add","field":"count","value":-1,"node":"us","time":"1779276008000000000.1","seen":["eu:1"]}
-  {"id":"eu:2","key":"cart/7","op":"delete","node":"eu","time":"2026-05-20T11:20:09Z","seen":{"eu":1,"us":1}}
+  {"id":"us:2","key":"stock/3","op":"add","field":"count","value":-1,"node":"us","time":"1779276008000000000.1"}
+  {"id":"eu:2","key":"cart/7","op":"delete","node":"eu","time":"2026-05-20T11:20:09Z","seen":["eu:1","us:1"]}
   {"op":"read","key":"cart/7","saw":"us:1","want":"quorum","start":"2026-05-20T11:20:08Z"}
 
 Members
