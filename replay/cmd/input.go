@@ -440,7 +440,7 @@ func (in *input) aside(inputs []replay.Input) error {
 	}
 	hint := "-tolerate " + strings.Join(codes, ",") + " goes on without"
 	if read == 0 {
-		hint = "nothing else is there: tiebreak help says which histories are read"
+		hint = "nothing else is there: see tiebreak help " + codes[0] + ", and of native records tiebreak help history"
 	}
 	return hinted{fmt.Errorf("%s %s set aside: %s", layout.Plural(total, "record"), are, strings.Join(each, ", ")), hint}
 }
