@@ -54,7 +54,7 @@
 //
 // A delete of a set takes out what its writer had seen, adds and removes alike, under remove-wins too: it beats no add that it had
 // not seen, and a remove that it had seen is no longer there to beat one. To a flag a delete is a write of false. What stands in a
-// prefer line is a number, true or false where it reads as one, and a text otherwise.
+// prefer line is a number, true, false or null where it reads as one, and a text otherwise.
 //
 // HAZARD: max, min, highest and, of what is on its list, prefer never take a value back, deletes included. They fit what only moves
 // one way.

@@ -75,6 +75,8 @@ func TestAMistakeInALineSaysWhatIsWrongWithIt(t *testing.T) {
 		"k f prefer a > b > a":         `prefer: "a" stands twice` + prefer,
 		"k f prefer 1>2>1":             "prefer: 1 stands twice" + prefer,
 		`k f prefer 1 > "1"`:           "", // a number and a text
+		`k f prefer null > "null"`:     "",
+		"k f prefer null > a > null":   "prefer: null stands twice" + prefer,
 		`k f prefer ">" > b`:           "",
 		"k f prefer a b":               between,
 		"k f prefer a >":               between,

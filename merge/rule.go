@@ -302,9 +302,9 @@ func (r *Rule) parsePreferred(words []lex.Word) error {
 		if len(part) != 1 {
 			return fmt.Errorf("the values need a > between them")
 		}
-		v := value.Text(part[0].Text)
-		if c := operand(part[0]).Const; !c.IsAbsent() {
-			v = c
+		v, ok := constant(part[0])
+		if !ok {
+			v = value.Text(part[0].Text)
 		}
 		if slices.Contains(r.values, v) {
 			return fmt.Errorf("%s stands twice", v)

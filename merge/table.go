@@ -303,15 +303,22 @@ func (t *Table) parseCheck(line lex.Line, ms *lex.Mistakes) {
 	t.Checks = append(t.Checks, c)
 }
 
-// operand reads a quoted word as a text, what looks like a JSON number, true or false as such, and all else as a field.
+// operand reads a word as a constant if it is one, null aside, and as a field otherwise.
 func operand(w lex.Word) Operand {
-	if w.Quoted {
-		return Operand{Const: value.Text(w.Text)}
-	}
-	if v, err := value.Parse([]byte(w.Text), value.Limits{}); err == nil && v != value.Null {
-		return Operand{Const: v}
+	if c, ok := constant(w); ok && c != value.Null {
+		return Operand{Const: c}
 	}
 	return Operand{Field: w.Text}
+}
+
+// constant reads a quoted word as a text, and what looks like a JSON number, true, false or null as such. It reports false for all
+// else.
+func constant(w lex.Word) (v value.Value, ok bool) {
+	if w.Quoted {
+		return value.Text(w.Text), true
+	}
+	v, err := value.Parse([]byte(w.Text), value.Limits{})
+	return v, err == nil
 }
 
 func (t *Table) parseUnique(line lex.Line, ms *lex.Mistakes) {

@@ -232,6 +232,17 @@ func TestTheRulesOfAKeyAreThoseThatSomeFieldOfItHas(t *testing.T) {
 	}
 }
 
+func TestAPreferLineTellsConstantsFromTexts(t *testing.T) {
+	rule := MustParseTable(`* * prefer closed > null > "null" > true > 1`).Rules[0]
+	for _, v := range []value.Value{`"closed"`, "null", `"null"`, "true", "1"} {
+		require.True(t, rule.Lists(v), v)
+	}
+	for _, v := range []value.Value{`"true"`, `"1"`, "false"} {
+		require.False(t, rule.Lists(v), v)
+	}
+	require.Equal(t, `* * prefer "closed" > null > "null" > true > 1`, rule.String())
+}
+
 func TestCheckComparesNumbersBySizeAndNotBySpelling(t *testing.T) {
 	table := MustParseTable("* * lww\ncheck * a == b\ncheck * a <= 10\ncheck * s == \"10\"")
 	get := func(a, b, s value.Value) func(string) value.Value {
