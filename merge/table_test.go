@@ -232,6 +232,33 @@ func TestTheRulesOfAKeyAreThoseThatSomeFieldOfItHas(t *testing.T) {
 	}
 }
 
+func TestTablesOfTheSamePatternsMatchAlike(t *testing.T) {
+	table := MustParseTable("a/* x,y max\nb/* x lww\n* * lww")
+	for text, alike := range map[string]bool{
+		"a/* x,y max\nb/* x lww\n* * lww":                       true,
+		"nodes a < b\na/* x,y lww together\nb/* x fww\n* * fww": true,
+		"a/* y,x max\nb/* x lww\n* * lww":                       false,
+		"a/* x max\nb/* x lww\n* * lww":                         false,
+		"a/* x,y max\nc/* x lww\n* * lww":                       false,
+		"a/* x,y max\n\"b/*\" x lww\n* * lww":                   false,
+		"a/* x,y max\n* * lww":                                  false,
+	} {
+		require.Equal(t, alike, table.MatchesLike(MustParseTable(text)), text)
+	}
+}
+
+func TestATableThatNobodyParsedIsNone(t *testing.T) {
+	require.PanicsWithValue(t, "merge: a Table is made by ParseTable, which sees to it that a rule matches", func() { new(Table).Rule("k", "f") })
+}
+
+func TestKeysOfTheSameLinesShareTheirRules(t *testing.T) {
+	s := NewState(MustParseTable("a/* x max\n*/1 y lww\n* * lww"))
+	a := s.rulesOf("a/2")
+	require.NotSame(t, a, s.rulesOf("a/1"))
+	require.Same(t, a, s.rulesOf("a/3"))
+	require.Same(t, s.rulesOf("a/1"), s.rulesOf("a/1"))
+}
+
 func TestAPreferLineTellsConstantsFromTexts(t *testing.T) {
 	rule := MustParseTable(`* * prefer closed > null > "null" > true > 1`).Rules[0]
 	for _, v := range []value.Value{`"closed"`, "null", `"null"`, "true", "1"} {
