@@ -252,6 +252,11 @@ func (d *Disk) forget(id int) {
 	for _, e := range d.journal {
 		w.step(e)
 	}
+	for _, it := range w.items {
+		if it.synced && it.entry.node == id { // behind what an earlier sync lost
+			w.state.apply(it.entry, it.entry.data)
+		}
+	}
 	onDisk := &node{}
 	if n := w.state.nodes[id]; n != nil {
 		onDisk = n

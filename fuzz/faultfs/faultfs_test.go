@@ -152,6 +152,24 @@ func TestASyncThatFailedIsNeverMadeGood(t *testing.T) {
 	}
 }
 
+// What had been synced behind a cut of the file that an earlier sync lost was forgotten too.
+func TestASyncThatFailsForgetsNothingThatWasSynced(t *testing.T) {
+	d := faultfs.Disk{Forgets: true}
+	f := made(t, &d, "dir/f")
+	require.NoError(t, f.Truncate(2))
+	d.Fault = faultfs.At(d.Operations(), faultfs.EIO)
+	require.ErrorIs(t, f.Sync(), syscall.EIO)
+	_, err := f.WriteAt([]byte("C"), 2)
+	require.NoError(t, err)
+	require.NoError(t, f.Sync())
+	_, err = f.WriteAt([]byte("D"), 3)
+	require.NoError(t, err)
+	d.Fault = faultfs.At(d.Operations(), faultfs.EIO)
+	require.ErrorIs(t, f.Sync(), syscall.EIO)
+	assert.Equal(t, "abC", string(d.Contents()["dir/f"]))
+	assert.Equal(t, "abC", string(d.PowerCut().Contents()["dir/f"]))
+}
+
 func TestFaultsFailTheOperationTheyAreFor(t *testing.T) {
 	for _, test := range []struct {
 		fault   faultfs.Fault
