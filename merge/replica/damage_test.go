@@ -1,15 +1,18 @@
 package replica_test
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/fuzz/faultfs"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/replica"
 	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
@@ -132,6 +135,48 @@ func TestAWriteDoesNotFailWithWhatIsDoneAfterIt(t *testing.T) {
 	denied = false
 	require.NoError(t, us.Maintain())
 	require.NoError(t, us.Status().Maintained)
+}
+
+// One moment in which no snapshot could be made, for want of room or of a free file descriptor, and the replica took no more
+// writes, though its log was in good order.
+func TestASnapshotThatCanNotBeWrittenStopsNoWrites(t *testing.T) {
+	for n, done := 0, false; !done; n++ {
+		disk := new(faultfs.Disk)
+		w := &world{now: start}
+		opt := options("us-east", w)
+		opt.FS, opt.Members = disk, []clock.Node{"us-east"}
+		us := open(t, "dir", opt)
+		add(t, us, "stock/lamp", 1)
+		require.NoError(t, us.Maintain())
+		add(t, us, "stock/lamp", 2)
+		done = true
+		left := n
+		disk.Fault = func(op faultfs.Op) faultfs.Fault {
+			if of := filepath.Base(cmp.Or(op.To, op.Name)); strings.Contains(of, ".snap") || op.Kind == faultfs.SyncDir {
+				if left--; left < 0 {
+					done = false
+					return faultfs.NoSpace
+				}
+			}
+			return faultfs.None
+		}
+		err := us.Maintain()
+		if done {
+			require.NoError(t, err)
+			break
+		}
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		require.ErrorIs(t, us.Status().Maintained, syscall.ENOSPC)
+		require.NoError(t, us.Status().Err)
+		add(t, us, "stock/lamp", 4)
+		opt.FS = disk.PowerCut()
+		require.EqualValues(t, 7, total(open(t, "dir", opt)), "fault %d", n)
+		disk.Fault = nil
+		require.NoError(t, us.Maintain())
+		require.NoError(t, us.Status().Maintained)
+		opt.FS = disk.PowerCut()
+		require.EqualValues(t, 7, total(open(t, "dir", opt)), "fault %d", n)
+	}
 }
 
 // A write that was on the disk when the replica was closed returned an error as if it had not been made.

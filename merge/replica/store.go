@@ -656,7 +656,8 @@ func (r *Replica) move(from *merge.State, at segment.Position) error {
 // Maintain forgets what every member has acknowledged, writes a snapshot of the state, and removes what is no longer needed
 // of the log. A write calls it by itself when the log has grown by [Options.SnapshotBytes]; a service that would rather not
 // have a write wait for it calls it from a goroutine of its own, more often than that. Others read and write meanwhile. The error of
-// the last one is in [Status.Maintained], for one that a write called is not that of the write.
+// the last one is in [Status.Maintained], for one that a write called is not that of the write: when a snapshot can't be
+// written, the one before it stays, and the log goes on.
 func (r *Replica) Maintain() error {
 	if !r.maintaining.TryLock() {
 		return nil // somebody is at it
@@ -710,9 +711,12 @@ func (r *Replica) snapshot() error {
 		return err
 	}
 	if err := r.disk.WriteSnapshot(at, func(out io.Writer) error { return r.save(out, h, &r.mu) }); err != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return r.fail(err)
+		if r.disk.Sync() != nil { // it was the log that failed
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return r.fail(err)
+		}
+		return err // the former snapshot stays, and the log goes on from there
 	}
 	return r.drop(at.Sequence, h.oldest)
 }
