@@ -70,3 +70,42 @@ func TestAHistoryEndsWithItsError(t *testing.T) {
 	}
 	require.Equal(t, []uint64{1, 2}, sequences)
 }
+
+// A question that was on its way while the replica told the same peer in another message what it had by then, and the peer
+// forgot that, was answered by state: what came so was in no log, and no other table could be entered any more.
+func TestAQuestionThatIsOvertakenIsAskedAgain(t *testing.T) {
+	w, dir := &world{now: start}, t.TempDir()
+	var told []replica.Event
+	opt := options("us-east", w)
+	opt.Observe = func(e replica.Event) { told = append(told, e) }
+	us, eu, ap := open(t, dir, opt), open(t, "", options("eu-west", w)), open(t, "", options("ap-south", w))
+	set(t, eu, "a", "", "1")
+	asked := 0
+	require.NoError(t, us.Pull("eu-west", func(question []byte) ([]byte, error) {
+		if asked++; asked == 1 {
+			meet(t, us, eu, ap)
+			require.NoError(t, eu.Maintain())
+			require.Zero(t, eu.Status().Retained)
+			set(t, eu, "a", "", "2")
+		}
+		return eu.Serve("us-east", question), nil
+	}))
+	require.Equal(t, 2, asked)
+	require.Empty(t, told)
+	ops, _ := logged(t, dir)
+	require.Equal(t, []clock.Dot{{Node: "eu-west", Seq: 1}, {Node: "eu-west", Seq: 2}}, ops)
+	requireEqual(t, us, eu)
+
+	// One that writes all the time is not kept from what it needs.
+	set(t, eu, "a", "", "3")
+	meet(t, us, eu, ap)
+	require.NoError(t, eu.Maintain())
+	us = open(t, t.TempDir(), opt)
+	require.NoError(t, us.Pull("eu-west", func(question []byte) ([]byte, error) {
+		answer := eu.Serve("us-east", question)
+		set(t, us, "b", "", "1")
+		return answer, nil
+	}))
+	require.True(t, us.Seen().Covers(eu.Seen()))
+	require.Equal(t, replica.Transferred, told[len(told)-1].Kind)
+}

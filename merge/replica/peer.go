@@ -270,8 +270,8 @@ func (r *Replica) answerRecords(asked []bucket) ([]byte, error) {
 // numbers that were taken is issued again: all that the peer can't be shown to have. While the peer has other operations of some
 // node than this replica, no state of it is taken over, and the error wraps [ErrRefused]: they must meet that node first.
 func (r *Replica) Pull(source clock.Node, ask func(request []byte) ([]byte, error)) error {
-	for {
-		more, err := r.pull(source, ask)
+	for again := false; ; {
+		more, err := r.pull(source, ask, &again)
 		if err != nil {
 			return fmt.Errorf("pull from %s: %w", source, err)
 		}
@@ -281,7 +281,8 @@ func (r *Replica) Pull(source clock.Node, ask func(request []byte) ([]byte, erro
 	}
 }
 
-func (r *Replica) pull(source clock.Node, ask func([]byte) ([]byte, error)) (more bool, err error) {
+// pull asks once. Again says that it was asked again because the question had been overtaken.
+func (r *Replica) pull(source clock.Node, ask func([]byte) ([]byte, error), again *bool) (more bool, err error) {
 	r.mu.Lock()
 	if r.err != nil {
 		defer r.mu.Unlock()
@@ -313,9 +314,9 @@ func (r *Replica) pull(source clock.Node, ask func([]byte) ([]byte, error)) (mor
 	var parted error
 	for i, theirs := range known {
 		if i < len(own) && theirs.Node == own[i].Node {
-			again, err := r.compare(source, incarnation, ask, own[i], theirs)
-			if again || err != nil && !errors.Is(err, errParted) {
-				return again, err
+			more, err := r.compare(source, incarnation, ask, own[i], theirs)
+			if more || err != nil && !errors.Is(err, errParted) {
+				return more, err
 			}
 			if err != nil {
 				parted = err
@@ -325,6 +326,15 @@ func (r *Replica) pull(source clock.Node, ask func([]byte) ([]byte, error)) (mor
 	if b.Behind {
 		if parted != nil { // a state that holds the one can't be merged with one that holds the other
 			return false, parted
+		}
+		// What this replica has got while the question was on its way, it may have said to the peer in another message, and the
+		// peer may have forgotten it by now. Once, for one that writes all the time always has more.
+		r.mu.Lock()
+		overtaken := !*again && !r.seen.Equal(before)
+		r.mu.Unlock()
+		if overtaken {
+			*again = true
+			return true, nil
 		}
 		return false, r.transfer(source, ask)
 	}
