@@ -194,3 +194,34 @@ func TestNoBatchIsLargerThanTheGateLetsIn(t *testing.T) {
 	pull(t, eu, us)
 	requireEqual(t, us, eu)
 }
+
+// What an operation may have was asked of whole keys too, and of fields that are decided together: who had to take over the
+// state of a key of many operations, or of long ones, never could.
+func TestStateIsTakenOverWhateverAnOperationMayHave(t *testing.T) {
+	w := &world{now: start}
+	at := func(node clock.Node) *replica.Replica {
+		opt := options(node, w)
+		opt.Table = merge.MustParseTable("nodes ap-south < eu-west < us-east\nprofile/* a,b lww together\n* * append\n")
+		opt.Limits.Bytes, opt.Limits.Entries = 1000, 30
+		opt.Limits.Value.Bytes, opt.Limits.Value.Depth = 300, 8
+		return open(t, "", opt)
+	}
+	ap, eu, us := at("ap-south"), at("eu-west"), at("us-east")
+	for i := range 100 {
+		_, err := us.Entries("log", "l").Append(value.Int(int64(i)))
+		require.NoError(t, err)
+	}
+	long := value.Text(strings.Repeat("x", 290))
+	_, err := us.Write(replica.Write{Key: "profile/1", Fields: []merge.Field{{Name: "a", Value: long}, {Name: "b", Value: long}}})
+	require.NoError(t, err)
+	_, err = us.Write(replica.Write{Key: "profile/2", Fields: []merge.Field{{Name: "a", Value: nested(8)}, {Name: "b", Value: nested(8)}}})
+	require.NoError(t, err)
+	meet(t, ap, eu, us)
+	require.NoError(t, us.Maintain())
+	require.Zero(t, us.Status().Retained)
+	eu = at("eu-west")
+	pull(t, eu, us)
+	requireEqual(t, us, eu)
+	require.NoError(t, eu.Rebuild("us-east", from(us, "eu-west")))
+	requireEqual(t, us, eu)
+}

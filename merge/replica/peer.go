@@ -754,7 +754,7 @@ func (r *Replica) adopt(source clock.Node, c copied) error {
 		}
 	}
 	for _, record := range c.records {
-		key, _, err := r.state.MergeRecord(record, r.opt.Limits)
+		key, _, err := r.state.MergeRecord(record, widest)
 		if err != nil {
 			return err
 		}
@@ -794,7 +794,7 @@ func (r *Replica) dropHeld() error {
 // try reports why records of a peer can't be merged: all or nothing, so it is found before any is.
 func (r *Replica) try(records [][]byte) error {
 	for i, record := range records {
-		if _, _, err := merge.NewState(r.opt.Table).MergeRecord(record, r.opt.Limits); err != nil {
+		if _, _, err := merge.NewState(r.opt.Table).MergeRecord(record, widest); err != nil {
 			return fmt.Errorf("record %d of %d: %w", i+1, len(records), err)
 		}
 	}
@@ -1020,7 +1020,7 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 	}
 	state := newState(r.opt.Table)
 	for _, record := range c.records {
-		if _, _, err := state.MergeRecord(record, r.opt.Limits); err != nil {
+		if _, _, err := state.MergeRecord(record, widest); err != nil {
 			return err
 		}
 	}
