@@ -459,9 +459,6 @@ func (in *arrived) release() {
 // rest of what came with it.
 func (r *Replica) decode(source clock.Node, b *Batch) (*arrived, []merge.Refusal) {
 	size, most := 0, r.opt.Gate.BatchBytes
-	if most <= 0 {
-		most = merge.DefaultBatchBytes
-	}
 	for i := range b.Ops {
 		size += len(b.Ops[i].Op) + len(b.Ops[i].Signature)
 	}

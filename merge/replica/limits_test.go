@@ -195,6 +195,19 @@ func TestNoBatchIsLargerThanTheGateLetsIn(t *testing.T) {
 	requireEqual(t, us, eu)
 }
 
+// Batches larger than the gate lets in where it has no limit of its own were made all the same: no peer ever took one.
+func TestBatchesKeepToTheGatesOwnLimit(t *testing.T) {
+	w := &world{now: start}
+	opt := options("us-east", w)
+	opt.BatchBytes = 2 * merge.DefaultBatchBytes
+	us, eu := open(t, "", opt), open(t, "", options("eu-west", w))
+	for i := range 6 {
+		set(t, us, fmt.Sprint(i), "", strings.Repeat("x", merge.DefaultValueBytes-2))
+	}
+	pull(t, eu, us)
+	requireEqual(t, us, eu)
+}
+
 // What an operation may have was asked of whole keys too, and of fields that are decided together: who had to take over the
 // state of a key of many operations, or of long ones, never could.
 func TestStateIsTakenOverWhateverAnOperationMayHave(t *testing.T) {

@@ -59,7 +59,7 @@ type Options struct {
 	// Limits bounds how an operation from outside is read, Gate what one and a batch of them may hold. What these would refuse
 	// is not written here either, so that peers take what is, if they have the same: who would raise them raises those of
 	// the readers first. What came in is read again whatever they are later. Waiting bounds what waits for others, BatchBytes
-	// the batches that [Replica.Since] makes (zero: 4 MiB).
+	// the batches that [Replica.Since] makes (zero: 4 MiB), which are no longer than Gate allows.
 	Limits     merge.Limits
 	Gate       merge.GateLimits
 	Waiting    crdt.LogLimits
@@ -273,9 +273,10 @@ func (o *Options) check() error {
 	if o.BatchBytes <= 0 {
 		o.BatchBytes = 4 << 20
 	}
-	if most := o.Gate.BatchBytes; most > 0 { // more the gate of a peer would refuse
-		o.BatchBytes = min(o.BatchBytes, most)
+	if o.Gate.BatchBytes <= 0 {
+		o.Gate.BatchBytes = merge.DefaultBatchBytes
 	}
+	o.BatchBytes = min(o.BatchBytes, o.Gate.BatchBytes) // more the gate of a peer would refuse
 	if o.Requests <= 0 {
 		o.Requests = 100_000
 	}

@@ -58,10 +58,7 @@ const maxOp = segment.MaxRecord - 16
 
 // outsized says that an operation of so many bytes with its signature has no place in a record, or in a batch; nil when it has.
 func (o *Options) outsized(n int) *merge.Refusal {
-	most := maxOp
-	if o.Gate.BatchBytes > 0 {
-		most = min(most, o.Gate.BatchBytes)
-	}
+	most := min(maxOp, o.Gate.BatchBytes)
 	if n <= most {
 		return nil
 	}
