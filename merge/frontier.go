@@ -230,7 +230,7 @@ func appendElements(all []value.Value, v value.Value) []value.Value {
 }
 
 // callCustom folds the values of the live writes, lowest claim first, so that the result does not depend on the order in
-// which they came whatever the function does. When it panics, the greatest claim is kept.
+// which they came whatever the function does. When it panics, or makes what is no value, the greatest claim is kept.
 func (r *Rule) callCustom(writes []Write) (kept value.Value, panicked string) {
 	var values []value.Value
 	for _, w := range slices.Backward(writes) {
@@ -249,6 +249,11 @@ func (r *Rule) callCustom(writes []Write) (kept value.Value, panicked string) {
 	kept = values[0]
 	for _, v := range values[1:] {
 		kept = r.custom.Merge(kept, v)
+	}
+	if len(values) > 1 && !kept.IsAbsent() {
+		if err := kept.Check(anyValue); err != nil {
+			panic(fmt.Errorf("made what is no value: %w", err))
+		}
 	}
 	return kept, ""
 }

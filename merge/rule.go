@@ -40,7 +40,9 @@ type Custom struct {
 
 	// Merge returns what is kept. It must be a pure function of its arguments: no clock, no chance, no memory. It is
 	// called with concurrent values only, lowest claim first, so delivery order can't show even where it is not
-	// associative; whether it is, "tiebreak laws" and [Rule.Laws] tell. A panic is caught: the ladder decides then.
+	// associative; whether it is, "tiebreak laws" and [Rule.Laws] tell. It returns a value as package value makes it, or an
+	// absent one, and then the field shows nothing. A panic is caught, and what is no value counts as one: the ladder decides
+	// then.
 	Merge func(a, b value.Value) value.Value
 
 	// Waives names the laws that the rule does not claim to keep. Zero claims them all.

@@ -224,6 +224,24 @@ func TestPanicOfACustomRuleIsCaughtAndTheLadderDecides(t *testing.T) {
 	require.Equal(t, value.Value("2"), s.Get("k", "f"))
 }
 
+// What a rule of the user's made was shown whatever it was: text that is no value, and no reader could take apart.
+func TestWhatIsNoValueCountsAsAPanicOfACustomRule(t *testing.T) {
+	for _, made := range []value.Value{"{garbage", "\xff", "1 2", ` 1`, "[1, 2]"} {
+		rule := Custom{Name: "makes", Merge: func(a, b value.Value) value.Value { return made }}
+		s := NewState(MustParseTable("nodes a < b\n* * makes", rule))
+		for i, node := range []clock.Node{"a", "b"} {
+			op := Op{Key: "k", Fields: []Field{field("f", value.Int(int64(i)), "")}, Dot: clock.Dot{Node: node, Seq: 1}}
+			op.Stamp = lww.Stamp{Time: clock.Timestamp{Wall: 1}, Node: node}
+			verdicts, err := s.Apply(op)
+			require.NoError(t, err)
+			if i == 1 {
+				require.Contains(t, verdicts[0].Panicked, "made what is no value")
+			}
+		}
+		require.Equal(t, value.Value("1"), s.Get("k", "f"))
+	}
+}
+
 func TestStateRefusesWhatItCannotFold(t *testing.T) {
 	s := NewState(MustParseTable("* n counter\n* * lww"))
 	_, err := s.Apply(Op{Fields: []Field{{Name: "a", Value: "1"}}})
