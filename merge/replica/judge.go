@@ -5,6 +5,7 @@ import (
 
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/crdt"
+	"github.com/tiebreakhq/tiebreak/lww"
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 )
@@ -29,28 +30,28 @@ func (r *Replica) judge(op *merge.Op, from clock.Node, verdicts []merge.Verdict,
 			} else {
 				r.count.conflicts++
 			}
-			r.count.lost++
-			loser := merge.Write{ID: op.ID, Dot: op.Dot}
-			loser.Stamp = op.Stamp
-			loser.Deleted = op.Kind == merge.Delete
-			for _, f := range op.Fields {
-				if f.Name == v.Field {
-					loser.Value = f.Value
-				}
+			loser := r.writeOf(op, v)
+			if !v.Against.Dot.IsZero() && wroteTheSame(&loser, &v.Against) {
+				continue
 			}
+			r.count.lost++
 			r.tellOf(op, from, v, Event{Kind: Lost, Loser: loser, Winner: v.Against, Code: code})
 		case merge.Kept:
 			if !hadWrite || was.Dot == op.Dot || hadSeen(was) {
 				continue
 			}
 			r.count.conflicts++
-			now, ok := r.state.Cell(op.Key, v.Field, v.Rule).Write()
-			if !ok || now.Value == was.Value && now.Deleted == was.Deleted {
-				continue // both wrote the same
+			by := *v
+			now, alone := r.state.Cell(op.Key, v.Field, v.Rule).Write()
+			if alone {
+				_, by.By = v.Rule.Compare(was, &now)
+			} else { // a user's own rule chose the value of op
+				now, by.By = r.writeOf(op, v), lww.Rank
+			}
+			if wroteTheSame(was, &now) {
+				continue
 			}
 			r.count.lost++
-			by := *v
-			_, by.By = v.Rule.Compare(was, &now)
 			r.tellOf(op, from, &by, Event{Kind: Lost, Loser: *was, Winner: now})
 		case merge.Refused:
 			r.count.conflicts++
@@ -64,12 +65,29 @@ func (r *Replica) judge(op *merge.Op, from clock.Node, verdicts []merge.Verdict,
 	}
 }
 
+// wroteTheSame reports whether nothing is lost when one of two writes beats the other.
+func wroteTheSame(a, b *merge.Write) bool { return a.Value == b.Value && a.Deleted == b.Deleted }
+
+// writeOf returns what an operation wrote to the cell of a verdict on it.
+func (r *Replica) writeOf(op *merge.Op, v *merge.Verdict) merge.Write {
+	if op.WholeDelete() {
+		claim := r.opt.Table.Delete(op, v.Rule, v.Field)
+		return claim.Write()
+	}
+	claims := r.opt.Table.Claims(op, nil)
+	at := slices.IndexFunc(claims, func(c merge.Claim) bool { return c.Rule == v.Rule && c.Cell == v.Field })
+	return claims[at].Write()
+}
+
 // tellOf tells an event about a verdict.
 func (r *Replica) tellOf(op *merge.Op, from clock.Node, v *merge.Verdict, e Event) {
 	if r.opt.Observe == nil {
 		return
 	}
 	e.Peer, e.Op, e.Verdict, e.Field = from, alone(op), *v, v.Field
+	if v.Panicked != "" {
+		e.Code = finding.RulePanic
+	}
 	r.tell(e)
 }
 

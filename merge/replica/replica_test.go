@@ -418,6 +418,63 @@ func TestALostWriteIsAnEventEverywhere(t *testing.T) {
 	require.Len(t, told["eu-west"], 1)
 }
 
+// The writer was not told that a user's own rule had chosen the value of another one; whoever had the winner first was told of a
+// loss where both had written the same, and not what the loser was where fields are decided together.
+func TestALossIsToldAlikeOnBothSides(t *testing.T) {
+	longest := merge.Custom{Name: "longest", Merge: func(a, b value.Value) value.Value {
+		if len(a) > len(b) {
+			return a
+		}
+		return b
+	}}
+	for _, rule := range []string{"a lww", "a longest", "a,b lww together", "a,b longest together", "a,b highest a", "a delete-wins", "a prefer 1 > 22"} {
+		t.Run(rule, func(t *testing.T) {
+			w := &world{now: start}
+			told := make(map[clock.Node][]string)
+			watch := func(node clock.Node) *replica.Replica {
+				opt := options(node, w)
+				opt.Table = merge.MustParseTable("nodes eu-west < us-east\nk "+rule+"\n* * lww\n", longest)
+				opt.Observe = func(e replica.Event) {
+					told[node] = append(told[node], fmt.Sprint(e.Kind, e.Field, e.Loser, e.Winner, e.Verdict.By))
+				}
+				return open(t, "", opt)
+			}
+			eu, us := watch("eu-west"), watch("us-east")
+			write := func(r *replica.Replica, a value.Value) {
+				_, err := r.Write(replica.Write{Key: "k", Fields: []merge.Field{{Name: "a", Value: a}, {Name: "b", Value: "3"}}})
+				require.NoError(t, err)
+			}
+			write(eu, "1")
+			write(us, "22")
+			pull(t, eu, us)
+			pull(t, us, eu)
+			requireEqual(t, eu, us)
+			require.Len(t, told["eu-west"], 1)
+			require.Equal(t, told["eu-west"], told["us-east"])
+			require.Equal(t, int64(1), eu.Status().Lost)
+			require.Equal(t, int64(1), us.Status().Lost)
+		})
+	}
+}
+
+func TestAPanicOfAnOwnRuleIsTold(t *testing.T) {
+	rule := merge.Custom{Name: "broken", Merge: func(a, b value.Value) value.Value { panic("no") }}
+	var told []replica.Event
+	w := &world{now: start}
+	opt := options("us-east", w)
+	opt.Table = merge.MustParseTable("nodes eu-west < us-east\n* * broken", rule)
+	opt.Observe = func(e replica.Event) { told = append(told, e) }
+	us := open(t, "", opt)
+	opt.Node, opt.Observe = "eu-west", nil
+	eu := open(t, "", opt)
+	set(t, us, "k", "f", "1")
+	set(t, eu, "k", "f", "2")
+	pull(t, us, eu)
+	require.Len(t, told, 1)
+	require.Equal(t, finding.RulePanic, told[0].Code)
+	require.Equal(t, "no", told[0].Verdict.Panicked)
+}
+
 func TestCriticalKeysTellASplitBrain(t *testing.T) {
 	w := &world{now: start}
 	var codes []string
