@@ -2,6 +2,7 @@ package replica_test
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -108,4 +109,33 @@ func TestAQuestionThatIsOvertakenIsAskedAgain(t *testing.T) {
 	}))
 	require.True(t, us.Seen().Covers(eu.Seen()))
 	require.Equal(t, replica.Transferred, told[len(told)-1].Kind)
+}
+
+// Of a log that had come to what is to be kept of it, all was dropped that nobody needed, the latest part too. And who was
+// opened anew knew of no more than what it needed: a log grew by what is to be kept with every restart, for ever.
+func TestTheNewestPartOfTheLogIsKeptAndNoMore(t *testing.T) {
+	const value, segment, keep, perRound = 3 << 20, 16 << 20, 20 << 20, 5
+	w, dir := &world{now: start}, t.TempDir()
+	opt := options("us-east", w)
+	opt.Members, opt.KeepBytes, opt.SnapshotBytes = []clock.Node{"eu-west", "us-east"}, keep, 1<<40
+	eu := open(t, "", options("eu-west", w))
+	long := strings.Repeat("x", value)
+	for round := range 8 {
+		us := open(t, dir, opt)
+		for range perRound {
+			set(t, us, "a", "", long)
+		}
+		meet(t, us, eu)
+		set(t, us, "b", "", "1") // which eu-west lacks
+		require.NoError(t, us.Maintain())
+		size := us.Status().LogBytes
+		require.Less(t, size, int64(keep+segment+2*value))
+		if round > 1 {
+			require.GreaterOrEqual(t, size, int64(keep))
+		}
+		require.NoError(t, us.Close())
+		us = open(t, dir, opt)
+		require.InDelta(t, size, us.Status().LogBytes, 100)
+		require.NoError(t, us.Close())
+	}
 }

@@ -114,7 +114,10 @@ func (r *Replica) Status() Status {
 		Node: r.opt.Node, Incarnation: r.self, Epoch: r.log.Epoch().Number,
 		Written: r.count.written, Applied: r.count.applied, Duplicates: r.count.duplicates,
 		Conflicts: r.count.conflicts, Lost: r.count.lost,
-		Keys: r.state.Len(), LogBytes: r.bytes, Err: r.err, Maintained: r.unkept,
+		Keys: r.state.Len(), Err: r.err, Maintained: r.unkept,
+	}
+	if r.disk != nil {
+		s.LogBytes = r.disk.Size()
 	}
 	if len(r.refused) > 0 {
 		s.Refused = make(map[finding.Code]int64, len(r.refused))

@@ -69,7 +69,8 @@ type Options struct {
 	Requests int
 
 	// SnapshotBytes is how much the log grows between two snapshots of the state. Zero means 64 MiB. KeepBytes is how much
-	// of the log is kept beyond what is needed, for dry runs. Zero means 256 MiB, negative none.
+	// of the log is kept at least, the newest part, whether it is needed or not: for dry runs. Zero means 256 MiB, negative
+	// none.
 	SnapshotBytes, KeepBytes int64
 
 	// AuditEvery is how often a batch for a peer brings a digest of the state along, by which the peer finds out whether both,
@@ -140,11 +141,9 @@ type Replica struct {
 
 	requests requests
 	peers    map[clock.Node]*peer
-	bound    int64            // wall time that is on disk as not to be gone below
-	grown    int64            // bytes of log since the last snapshot
-	bytes    int64            // of log in all
-	last     segment.Position // of the latest record
-	oldest   uint64
+	bound    int64                // wall time that is on disk as not to be gone below
+	grown    int64                // bytes of log since the last snapshot
+	last     segment.Position     // of the latest record
 	moved    bool                 // the directory was written under another table, while it is opened
 	foreign  bool                 // state was taken over: the log does not hold all of it
 	lacking  map[clock.Node]bool  // members to catch up with before anything is written; nil when all is well
@@ -417,7 +416,6 @@ func (r *Replica) write(parts ...[]byte) (segment.Position, error) {
 	}
 	for _, p := range parts {
 		r.grown += int64(len(p))
-		r.bytes += int64(len(p))
 	}
 	r.last = at
 	return at, nil

@@ -304,23 +304,15 @@ func (r *Replica) restore() error {
 	}
 	// What comes before the snapshot is only put back into the log, for those who lack it.
 	var kept []crdt.Operation[*entry]
-	first, last := segment.Position{}, r.disk.Synced()
-	if h.oldest > 0 && h.oldest <= last {
-		first.Sequence = h.oldest
-	}
 	r.last = at
 	latest := clocks{own: clock.Timestamp{Wall: h.wall}, others: clock.Clock{MaxDrift: -1}}
 	isBack := false
-	for rec, err := range r.disk.From(first) {
+	for rec, err := range r.disk.From(segment.Position{Sequence: h.oldest}) {
 		if err != nil {
 			return err
 		}
-		r.bytes += int64(len(rec.Body))
 		r.last = rec.Position
 		before := rec.Position.Sequence <= at.Sequence
-		if before && rec.Position.Sequence < h.oldest { // what is read for its size alone may be void
-			continue
-		}
 		if !before && !isBack {
 			if err := r.putBack(kept, h.ops); err != nil {
 				return err
@@ -340,7 +332,6 @@ func (r *Replica) restore() error {
 	if err := r.clock.Restore(latest.own, latest.others.Last(), clock.Timestamp{Wall: r.bound}); err != nil {
 		return err
 	}
-	r.oldest = h.oldest
 	if r.moved {
 		if err := r.checkpoint(); err != nil {
 			return err
@@ -715,7 +706,8 @@ func (r *Replica) snapshot() error {
 		}
 		return err // the former snapshot stays, and the log goes on from there
 	}
-	return r.drop(at.Sequence, h.oldest)
+	// What neither a restart nor a peer needs goes, but for what is kept for dry runs.
+	return r.disk.Drop(segment.Position{Sequence: min(h.oldest, r.disk.Tail(r.opt.KeepBytes).Sequence)})
 }
 
 // checkpoint writes a snapshot while the caller holds mu, with operations that come next.
@@ -811,34 +803,6 @@ func (r *Replica) save(out io.Writer, h *head, mu sync.Locker) error {
 		return err
 	}
 	return w.Flush()
-}
-
-// drop removes the part of the log that neither a restart nor a peer needs, but for what is kept for dry runs.
-func (r *Replica) drop(snapshot, oldest uint64) error {
-	r.mu.Lock()
-	r.oldest = oldest
-	spare := r.bytes > r.opt.KeepBytes
-	r.mu.Unlock()
-	if !spare {
-		return nil
-	}
-	before := r.disk.First()
-	if err := r.disk.Drop(segment.Position{Sequence: min(snapshot+1, oldest)}); err != nil {
-		return err
-	}
-	if r.disk.First() != before {
-		var size int64
-		for rec, err := range r.disk.From(segment.Position{}) {
-			if err != nil {
-				return err
-			}
-			size += int64(len(rec.Body))
-		}
-		r.mu.Lock()
-		r.bytes = size
-		r.mu.Unlock()
-	}
-	return nil
 }
 
 // codeOf returns the finding that an answer of the log is, "" when it is none.

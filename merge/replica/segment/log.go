@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"sync"
 )
@@ -290,6 +291,32 @@ func (l *Log) First() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.segments[0].first
+}
+
+// Size returns how many bytes the segments have that were not dropped, up to the last durable record.
+func (l *Log) Size() (bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.segments {
+		bytes += s.end
+	}
+	return bytes
+}
+
+// Tail returns where the newest segments begin that have so many bytes together, and no segment more than that takes: the
+// first record of the log if all of it has less, and the next one to come for none.
+func (l *Log) Tail(bytes int64) Position {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := Position{Sequence: l.next}
+	for _, s := range slices.Backward(l.segments) {
+		if bytes <= 0 {
+			break
+		}
+		at.Sequence = s.first
+		bytes -= s.end
+	}
+	return at
 }
 
 // Synced returns the sequence of the last durable record, zero if there never was one.

@@ -192,6 +192,30 @@ func TestDroppedSegmentsMustBeInTheSnapshot(t *testing.T) {
 	assert.ErrorIs(t, err, segment.ErrCorrupt, "without the snapshot the log is not whole")
 }
 
+func TestTheTailIsOfWholeSegments(t *testing.T) {
+	disk := &faultfs.Disk{}
+	l, _, err := segment.Open(logDir, segment.Options{FS: disk, SegmentSize: 100})
+	require.NoError(t, err)
+	var at segment.Position
+	for range 6 { // two records and a header to a segment
+		at, err = l.Append(make([]byte, 40))
+		require.NoError(t, err)
+		require.NoError(t, l.Sync())
+	}
+	const of = 24 + 2*(24+40)
+	assert.EqualValues(t, 3*of, l.Size())
+	for bytes, first := range map[int64]uint64{-1: 7, 0: 7, 1: 5, of: 5, of + 1: 3, 2 * of: 3, 2*of + 1: 1, 3 * of: 1, 1 << 40: 1} {
+		assert.Equal(t, first, l.Tail(bytes).Sequence, "%d bytes", bytes)
+	}
+	require.NoError(t, l.WriteSnapshot(at, func(io.Writer) error { return nil }))
+	require.NoError(t, l.Drop(l.Tail(of+1)))
+	assert.EqualValues(t, 2*of, l.Size())
+	_, err = l.Append(nil)
+	require.NoError(t, err)
+	assert.EqualValues(t, 2*of, l.Size(), "what is not durable yet does not count")
+	require.NoError(t, l.Close())
+}
+
 func TestASnapshotOfManyBlocksIsReadAsItWasWritten(t *testing.T) {
 	for _, size := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 300_000} {
 		disk := &faultfs.Disk{}
