@@ -116,7 +116,17 @@ func (d *digests) children(level, prefix int) (sums [fanout][16]byte) {
 // digestFor puts the digest of the state into a batch, if that is due. The caller holds mu.
 func (r *Replica) digestFor(peer clock.Node, b *Batch) {
 	now := r.physical()
-	if r.opt.AuditEvery < 0 || now < r.digested[peer]+int64(r.opt.AuditEvery) || !r.isEven() {
+	if r.opt.AuditEvery < 0 || now < r.digested[peer]+int64(r.opt.AuditEvery) {
+		return
+	}
+	if !r.quiet.seen.Equal(r.seen) || now < r.quiet.since { // or physical time went back
+		r.quiet.seen, r.quiet.since = r.seen.Clone(), now
+	}
+	// All have folded the same once they have folded all that there is: whoever called Maintain, and when.
+	if now >= r.quiet.since+int64(r.opt.AuditEvery) && r.log.Horizon().Covers(r.seen) {
+		r.foldUp()
+	}
+	if !r.isEven() {
 		return
 	}
 	tree, err := r.tree()
@@ -132,8 +142,13 @@ func (r *Replica) digestFor(peer clock.Node, b *Batch) {
 // holds mu.
 func (r *Replica) audit(source clock.Node, p *peer, b *Batch) {
 	now := r.physical()
-	if r.opt.AuditEvery < 0 || len(b.Digest) != 16 || now < p.audited.Wall+int64(r.opt.AuditEvery)/2 ||
-		!r.isEven() || !r.seen.Equal(b.Seen) || !r.settled.Equal(b.Settled) {
+	if r.opt.AuditEvery < 0 || len(b.Digest) != 16 || now < p.audited.Wall+int64(r.opt.AuditEvery)/2 || !r.seen.Equal(b.Seen) {
+		return
+	}
+	if b.Settled.Equal(r.log.Horizon()) {
+		r.foldUp()
+	}
+	if !r.isEven() || !r.settled.Equal(b.Settled) {
 		return
 	}
 	tree, err := r.tree()
@@ -144,6 +159,16 @@ func (r *Replica) audit(source clock.Node, p *peer, b *Batch) {
 	if tree.digest(0, 0) != [16]byte(b.Digest) {
 		r.diverged(source)
 	}
+}
+
+// foldUp folds what every member has, unless that was done, or somebody is at it, or something is on its way to the disk. The
+// caller holds mu.
+func (r *Replica) foldUp() {
+	if r.err != nil || len(r.queue) > 0 || r.settled.Equal(r.log.Horizon()) || !r.maintaining.TryLock() {
+		return
+	}
+	r.settle()
+	r.maintaining.Unlock()
 }
 
 // isEven reports whether the whole state is folded up to the same place. After records came from a peer that had folded more

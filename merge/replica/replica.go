@@ -148,8 +148,9 @@ type Replica struct {
 	foreign  bool                 // state was taken over: the log does not hold all of it
 	lacking  map[clock.Node]bool  // members to catch up with before anything is written; nil when all is well
 	digested map[clock.Node]int64 // wall time of the last digest for each peer
-	reused   map[clock.Node]bool  // nodes of which a peer has other operations, which was told
-	stopped  map[clock.Node]bool  // members of which nothing more is taken in this epoch
+	quiet    quiet
+	reused   map[clock.Node]bool // nodes of which a peer has other operations, which was told
+	stopped  map[clock.Node]bool // members of which nothing more is taken in this epoch
 	digests  *digests
 	events   []Event
 	count    struct{ written, applied, duplicates, conflicts, lost int64 }
@@ -194,6 +195,12 @@ func (m *room) entry() *entry {
 	e := &m.entries[0]
 	m.entries = m.entries[1:]
 	return e
+}
+
+// quiet is since what wall time nothing came, as far as somebody looked.
+type quiet struct {
+	seen  clock.Vector
+	since int64
 }
 
 // peer is what is known of another member.

@@ -1004,6 +1004,51 @@ func TestWhoTookWritesOfACopyThatIsLostIsRebuiltByHand(t *testing.T) {
 	require.Equal(t, value.Value("1011"), eu.Get("stock/lamp", "count"))
 }
 
+// What is folded depends on when each was maintained, so those that nobody maintains again once all is quiet were never compared,
+// though they went on to exchange.
+func TestStatesAreComparedInQuietWhoeverWasMaintained(t *testing.T) {
+	w := &world{now: start}
+	told := 0
+	at := func(node clock.Node) *replica.Replica {
+		opt := options(node, w)
+		opt.Observe = func(e replica.Event) {
+			if e.Kind == replica.Diverged {
+				told++
+			}
+		}
+		return open(t, "", opt)
+	}
+	ap, eu, us := at("ap-south"), at("eu-west"), at("us-east")
+	all := []*replica.Replica{ap, eu, us}
+	for _, r := range all { // each is maintained at another time
+		for _, writes := range all {
+			add(t, writes, "stock/lamp", 1)
+		}
+		meet(t, all...)
+		require.NoError(t, r.Maintain())
+	}
+	quiet := w.now
+	for range 4 {
+		w.now += int64(time.Minute)
+		meet(t, all...)
+	}
+	for _, r := range all {
+		for _, p := range r.Status().Peers {
+			require.Greater(t, p.Audited.Wall, quiet, "%s of %s", name(r), p.Node)
+		}
+		require.Zero(t, r.Status().Retained)
+	}
+	require.Zero(t, told)
+	op := merge.Op{Key: "a", Fields: []merge.Field{{Name: "f", Value: "9"}}, Dot: clock.Dot{Node: "us-east", Seq: 1}}
+	op.Stamp = lww.Stamp{Time: clock.Timestamp{Wall: w.now}, Node: "us-east"}
+	eu.Spoil(op)
+	for range 2 {
+		w.now += int64(time.Minute)
+		meet(t, all...)
+	}
+	require.NotZero(t, told)
+}
+
 func TestStatesThatDifferAreFoundInTheNormalExchange(t *testing.T) {
 	w := &world{now: start}
 	var told []replica.Event
