@@ -85,6 +85,16 @@
 // go on to wait for it: they forget nothing more ([Status.Retained] grows) and can't compare states. The next epoch, with the
 // same members if need be, ends that.
 //
+// HAZARD: what was deleted is not forgotten, or an older write that comes late would bring it back: a key takes some hundred
+// bytes of memory, and about 80 of the snapshot, for ever. Who deletes keys and never uses them again, such as sessions by their
+// ids, has a state that only grows ([Status].Keys).
+//
+// HAZARD: a replica whose own clock is ahead by more than the others allow ([Options.MaxDrift]) goes on to write, and they take
+// nothing of it (clock_ahead) until their clocks have got there. Its stamps don't go back with its clock: it has told its
+// disk, and its peers when it answered them, that nothing earlier will come. [Refused] tells it at the others, and there the [PeerStatus].Skew of all others,
+// far below zero. Where the lead is too large to be waited for, the replica goes on in an empty directory, as one does that lost its disk; what it wrote since is
+// in the [History] of the old one.
+//
 // HAZARD: a request id protects a retry at the replica that got the request. A client that goes on to another region may be
 // carried out twice, unless what it does is idempotent by itself. And a replica that goes on from a backup does not know the
 // requests of which it got back the effect alone, as merged state.
