@@ -73,7 +73,7 @@ func (r *Replica) answer(source clock.Node, request []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%s: it runs the table %.40q, we run %s", finding.RuleMismatch, table, r.table)
 	}
 	r.mu.Lock()
-	own, err := r.log.Epoch(), r.closed()
+	own, err, broken := r.log.Epoch(), r.closed(), r.err
 	r.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -86,6 +86,9 @@ func (r *Replica) answer(source clock.Node, request []byte) ([]byte, error) {
 	}
 	if want := questionItems(kind); items != want {
 		return nil, fmt.Errorf("a message of kind %d with %d parts", kind, items)
+	}
+	if broken != nil && kind != askOps { // its state may not be the one on its disk
+		return nil, broken
 	}
 	switch kind {
 	case askOps:
@@ -760,11 +763,16 @@ func (r *Replica) adopt(source clock.Node, c copied) error {
 		}
 		r.digests.changed(key)
 	}
+	had := r.seen.Clone()
 	r.seen.Merge(c.seen)
 	r.above.Merge(c.settled)
 	r.foreign = true
+	if err := r.checkpoint(); err != nil {
+		r.seen = had // nobody may hear of what the disk may not have
+		return err
+	}
 	r.tell(Event{Kind: Transferred, Peer: source, Count: int64(len(c.records))})
-	return r.checkpoint()
+	return nil
 }
 
 // dropHeld drops what waits for others, which nobody has seen: who has it sends it again. It may be what a copy of a directory
@@ -1044,6 +1052,7 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 	}
 	clear(r.reused)
 	if err := r.checkpoint(issued...); err != nil {
+		r.seen = clock.Vector{} // as in adopt: and which of the two states is on the disk, nobody knows
 		return err
 	}
 	r.tell(told)
