@@ -114,10 +114,14 @@ type Refusal struct {
 	Detail string    // one sentence without its full stop; values in it are quoted
 }
 
-// String returns "code: dot: detail". Do not depend on this text; use the fields.
+// String returns "code: dot: detail", with the place of an operation that has no dot. Do not depend on this text; use the
+// fields.
 func (r Refusal) String() string {
-	if r.Place < 0 {
+	switch {
+	case r.Place < 0:
 		return fmt.Sprintf("%s: %s", r.Code, r.Detail)
+	case r.Dot.IsZero():
+		return fmt.Sprintf("%s: operation %d: %s", r.Code, r.Place, r.Detail)
 	}
 	return fmt.Sprintf("%s: %s: %s", r.Code, r.Dot, r.Detail)
 }
