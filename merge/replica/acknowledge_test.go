@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/replica"
 	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
 	"github.com/tiebreakhq/tiebreak/merge/value"
@@ -127,4 +128,22 @@ func TestNothingIsFoldedThatAWriteOnItsWayHasNotSeen(t *testing.T) {
 		assert.Equal(t, value.Int(5), r.Get("stock/lamp", "count"), "the delete had seen 1 at %s", name(r))
 	}
 	requireEqual(t, eu, us)
+}
+
+// A batch of one member that was taken for one of another's, because somebody had mixed up their connections, acknowledged what
+// that one did not have: all forgot it.
+func TestABatchOfAnotherMemberAcknowledgesNothing(t *testing.T) {
+	_, ap, eu, us := three(t, false)
+	set(t, us, "a", "", "1")
+	pull(t, ap, us)
+	_, err := us.Apply("eu-west", ap.Since(us.Seen()))
+	requireRefused(t, err, finding.SourceMismatch)
+	requireRefused(t, us.Pull("eu-west", from(ap, "us-east")), finding.SourceMismatch)
+	pull(t, us, ap)
+	require.NoError(t, us.Maintain())
+	require.Equal(t, 1, us.Status().Retained)
+	b := us.Since(eu.Seen())
+	require.False(t, b.Behind)
+	require.Len(t, b.Ops, 1)
+	require.Equal(t, int64(2), us.Status().Refused[finding.SourceMismatch])
 }

@@ -19,7 +19,7 @@ import (
 // Batch is what one replica sends to another: operations, and what it knows. It may get lost, come twice, late or out of
 // order.
 type Batch struct {
-	Source clock.Node // who sends it
+	Source clock.Node // who sends it, which must be from whom it comes
 	Table  string     // the fingerprint of its table
 	Epoch  uint64     // the number of its epoch
 	Ops    []Packet
@@ -362,6 +362,9 @@ func (r *Replica) Apply(source clock.Node, b Batch) ([]merge.Verdict, error) {
 
 // apply is Apply that makes no verdicts unless somebody asks for them.
 func (r *Replica) apply(source clock.Node, b *Batch, asks bool) ([]merge.Verdict, error) {
+	if err := r.isFrom(source, b); err != nil {
+		return nil, err
+	}
 	in, refusals := r.decode(source, b)
 	r.mu.Lock()
 	if r.err != nil {
@@ -416,6 +419,21 @@ func (r *Replica) apply(source clock.Node, b *Batch, asks bool) ([]merge.Verdict
 	verdicts := in.verdicts
 	in.release()
 	return verdicts, err
+}
+
+// isFrom refuses a batch that says it is of another member than it came from: what that one has would count as what source has.
+func (r *Replica) isFrom(source clock.Node, b *Batch) error {
+	if b.Source == source {
+		return nil
+	}
+	why := []merge.Refusal{{Code: finding.SourceMismatch, Place: -1, Detail: fmt.Sprintf("the batch is of %.60q", string(b.Source))}}
+	r.mu.Lock()
+	defer r.unlock()
+	if err := r.closed(); err != nil {
+		return err
+	}
+	r.refuse(source, why)
+	return &RefusedError{source, why}
 }
 
 // standsInTheWay reports whether a batch was refused for nothing but operations that wait here under the names of those that

@@ -314,6 +314,9 @@ func (r *Replica) pull(source clock.Node, ask func([]byte) ([]byte, error), agai
 	if err := q.End(); err != nil {
 		return false, err
 	}
+	if err := r.isFrom(source, &b); err != nil {
+		return false, err
+	}
 	var parted error
 	for i, theirs := range known {
 		if i < len(own) && theirs.Node == own[i].Node {

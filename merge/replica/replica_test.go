@@ -817,7 +817,7 @@ func TestAStampAtTheEndOfTimeDoesNotMoveTheClockAfterARestart(t *testing.T) {
 			}
 			bytes, err := op.AppendBinary(nil)
 			require.NoError(t, err)
-			_, err = us.Apply("eu-west", replica.Batch{Table: us.Table().Fingerprint(), Epoch: 1, Ops: []replica.Packet{{Op: bytes}}})
+			_, err = us.Apply("eu-west", replica.Batch{Source: "eu-west", Table: us.Table().Fingerprint(), Epoch: 1, Ops: []replica.Packet{{Op: bytes}}})
 			require.NoError(t, err)
 		}
 		last := set(t, us, "a", "", "1")
