@@ -342,7 +342,7 @@ func (r *Replica) promise() {
 	bound := now + int64(step)
 	err := r.append(boundRecord(bound))
 	r.unlock()
-	if err != nil || r.disk.Sync() != nil {
+	if err != nil || r.commit() != nil {
 		return // the promise stays what it was
 	}
 	r.mu.Lock()

@@ -2,12 +2,15 @@ package replica_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tiebreakhq/tiebreak/clock"
+	"github.com/tiebreakhq/tiebreak/fuzz/faultfs"
 	"github.com/tiebreakhq/tiebreak/merge/replica"
 	"github.com/tiebreakhq/tiebreak/merge/replica/segment"
 )
@@ -138,4 +141,23 @@ func TestTheNewestPartOfTheLogIsKeptAndNoMore(t *testing.T) {
 		require.InDelta(t, size, us.Status().LogBytes, 100)
 		require.NoError(t, us.Close())
 	}
+}
+
+// What a replica puts on disk when it answers its peers, five times a second, grew for as long as nobody wrote.
+func TestTheLogOfAReplicaThatOnlyAnswersIsCutToo(t *testing.T) {
+	w, disk := &world{now: start}, new(faultfs.Disk)
+	opt := options("us-east", w)
+	opt.FS, opt.SnapshotBytes = disk, 1000
+	us := open(t, "dir", opt)
+	snapshots := make(map[string]bool)
+	for range 1000 {
+		w.now += int64(time.Second)
+		us.Since(clock.Vector{})
+		for name := range disk.Contents() {
+			if filepath.Ext(name) == ".snap" {
+				snapshots[name] = true
+			}
+		}
+	}
+	require.Greater(t, len(snapshots), 5)
 }
