@@ -171,9 +171,10 @@ func (r *Replica) foldUp() {
 	r.maintaining.Unlock()
 }
 
-// isEven reports whether the whole state is folded up to the same place. After records came from a peer that had folded more
-// it is not, until this replica has folded as much; till then its bytes can't be compared. The caller holds mu.
-func (r *Replica) isEven() bool { return r.settled.Covers(r.above) }
+// isEven reports whether the state holds what was seen, no more, and is folded up to the same place. After records came from a
+// peer it is not, until this replica has got all that may be in one of them, and has folded as much; till then its bytes can't
+// be compared. The caller holds mu.
+func (r *Replica) isEven() bool { return r.seen.Covers(r.ahead) && r.settled.Covers(r.above) }
 
 // folded returns up to where some record may be folded. The caller holds mu.
 func (r *Replica) folded() clock.Vector {

@@ -22,8 +22,8 @@ import (
 //	ask for digests      [version, 2, table, epoch, [(level, prefix)*]]
 //	answer               [seen, settled, whether all is folded alike, [(node, number, sum)*] of all nodes, [sum*]], 16 sums for each
 //	ask for records      [version, 3, table, epoch, [[bucket, [(key, sum)*]]*]]
-//	answer               [n, [record (bin)*]]: of the first n of these buckets, as many as a message holds, those that the asker does
-//	                     not have, or not like this
+//	answer               [n, seen, settled, [record (bin)*]]: of the first n of these buckets, as many as a message holds, those that
+//	                     the asker does not have, or not like this, with what they may hold, and up to where they may be folded
 //	ask for chains       [version, 4, table, epoch, [(node, number, sum)*]]
 //	answer               the chains up to these numbers, with a sum of zero where it isn't known; asked for none, those that go with the state
 //	an error             [0, text]
@@ -36,7 +36,7 @@ const (
 
 // messageVersion is the version of all of these, and of what a digest is made of. It moves with every change of either. Before
 // it was written, the first number of a message was its kind.
-const messageVersion = 6
+const messageVersion = 7
 
 // maxAsk bounds what one message asks for, maxBuckets for the records of how many buckets a replica asks at once.
 const (
@@ -254,8 +254,12 @@ func (r *Replica) answerRecords(asked []bucket) ([]byte, error) {
 		done++
 	}
 	var w wire.Writer
-	w.Array(2)
+	w.Array(4)
 	w.Uint(uint64(done))
+	holds, folded := r.seen.Clone(), r.folded()
+	holds.Merge(r.ahead)
+	w.Vector(&holds)
+	w.Vector(&folded)
 	w.Array(len(records))
 	for _, record := range records {
 		w.Bytes(record)
@@ -562,6 +566,7 @@ func (r *Replica) transfer(source clock.Node, ask func([]byte) ([]byte, error)) 
 // copied is what a peer has, as far as it differs from what is here: at least what the peer had seen, and the chains of that.
 type copied struct {
 	seen    clock.Vector
+	holds   clock.Vector // what is in some record, beyond what is in all
 	settled clock.Vector // up to where some record may be folded
 	chains  []Chain
 	trails  map[clock.Node]trail
@@ -635,8 +640,10 @@ func (r *Replica) differences(ask func([]byte) ([]byte, error), compare bool) (c
 		if err != nil {
 			return c, err
 		}
-		q.Tuple(2)
-		done := q.Uint()
+		q.Tuple(4)
+		done, holds, settled := q.Uint(), q.Vector(), q.Vector()
+		c.holds.Merge(holds) // more than when it was asked for digests
+		c.settled.Merge(settled)
 		if done == 0 || done > uint64(n) {
 			q.Refuse("the records of %d buckets, asked for %d", done, n)
 		}
@@ -768,6 +775,7 @@ func (r *Replica) adopt(source clock.Node, c copied) error {
 	}
 	had := r.seen.Clone()
 	r.seen.Merge(c.seen)
+	r.ahead.Merge(c.holds)
 	r.above.Merge(c.settled)
 	r.foreign = true
 	if err := r.checkpoint(); err != nil {
@@ -1043,7 +1051,7 @@ func (r *Replica) rebuild(source clock.Node, ask func([]byte) ([]byte, error)) e
 	// From here on it is another state. A crash before the snapshot is there leaves the former one, and one after it this one, with
 	// what is issued again: it stands in the snapshot, and is appended to the log behind it.
 	r.log, r.state, r.self, r.digests, r.foreign = log, state, self, nil, true
-	r.seen, r.settled, r.above = c.seen.Clone(), clock.Vector{}, c.settled
+	r.seen, r.ahead, r.settled, r.above = c.seen.Clone(), c.holds, clock.Vector{}, c.settled
 	r.chains, r.trails = make(map[clock.Node]*chain), make(map[clock.Node]trail)
 	for _, theirs := range c.chains {
 		at, before := c.chainOf(theirs.Node)

@@ -129,6 +129,7 @@ type Replica struct {
 	log     crdt.Log[*entry]
 	state   *merge.State
 	seen    clock.Vector // what is on disk and in the state. Invariant: log.Seen() covers it.
+	ahead   clock.Vector // what a part of the state may hold, because it came like that from a peer
 	settled clock.Vector // up to where the state was folded
 	above   clock.Vector // up to where a part of it was, because it came like that from a peer
 	queue   []*queued    // on its way to the disk, in the order of the disk

@@ -175,17 +175,18 @@ func readRecord(body []byte) (rec record, err error) {
 // before it in four bytes; the end has none. It may hold parts of operations that come after its position in the log:
 // applying them again changes nothing. The head is
 //
-//	[version, table, incarnation, backup, lacking, foreign, wall, oldest, log (bin), above, [(node, number, sum)*], [(node, number, sum)*],
+//	[version, table, incarnation, backup, lacking, foreign, wall, oldest, log (bin), ahead, above, [(node, number, sum)*], [(node, number, sum)*],
 //	[(request, node, number)*], [(operation (bin), signature (bin))*]]
 //
-// lacking says that it has to catch up before it writes, foreign that state was taken over from a peer, which had folded it up to above. There follow the chains of all nodes and then the trails of what the log has forgotten, and
+// lacking says that it has to catch up before it writes, foreign that state was taken over from a peer, some of which may hold what
+// is in ahead and be folded up to above. There follow the chains of all nodes and then the trails of what the log has forgotten, and
 // oldest is the sequence of the oldest record of the log that holds an operation which some member may still lack. The operations
 // are those that were in no record before the snapshot, as when this replica started over: what the log counts as delivered
 // is in the state, and what it does not comes next. There they are in one piece with the state that they belong to; what is
 // appended to the log is so by operation, in the order in which they were delivered, and behind all that they depend on.
 //
 // The version moves with every change of this.
-const snapshotVersion = 3
+const snapshotVersion = 4
 
 type head struct {
 	table    string
@@ -196,6 +197,7 @@ type head struct {
 	wall     int64
 	oldest   uint64
 	log      []byte
+	ahead    clock.Vector
 	above    clock.Vector
 	chains   []Chain
 	trails   []Chain
@@ -210,7 +212,7 @@ type requestOf struct {
 
 func (h *head) append(b []byte) ([]byte, error) {
 	w := wire.Writer{B: b}
-	w.Array(14)
+	w.Array(15)
 	w.Uint(snapshotVersion)
 	w.Text(h.table)
 	w.Text(string(h.self))
@@ -220,6 +222,7 @@ func (h *head) append(b []byte) ([]byte, error) {
 	w.Uint(uint64(h.wall))
 	w.Uint(h.oldest)
 	w.Bytes(h.log)
+	w.Vector(&h.ahead)
 	w.Vector(&h.above)
 	writeChains(&w, h.chains)
 	writeChains(&w, h.trails)
@@ -260,11 +263,11 @@ func readSum(r *wire.Reader) (sum [16]byte) {
 
 func readHead(data []byte) (h head, err error) {
 	r := wire.Reader{S: string(data)}
-	readVersion(&r, "a snapshot", snapshotVersion, 14)
+	readVersion(&r, "a snapshot", snapshotVersion, 15)
 	h.table, h.self = r.Text(), clock.Node(r.Text())
 	h.backup, h.lacking, h.foreign = r.Bool(), r.Bool(), r.Bool()
 	h.wall, h.oldest, h.log = int64(min(r.Uint(), uint64(clock.MaxWall))), r.Uint(), r.Bytes()
-	h.above = r.Vector()
+	h.ahead, h.above = r.Vector(), r.Vector()
 	h.chains, h.trails = readChains(&r), readChains(&r)
 	for range r.Array(3) {
 		h.requests = append(h.requests, requestOf{r.Text(), r.Dot()})
@@ -531,7 +534,7 @@ func (r *Replica) load(from io.Reader, at segment.Position) (h head, err error) 
 		return h, err
 	}
 	r.self, r.bound, r.foreign = h.self, h.wall, h.foreign
-	r.above = h.above
+	r.ahead, r.above = h.ahead, h.above
 	if h.lacking {
 		r.lackAll()
 	}
@@ -740,7 +743,7 @@ func (r *Replica) head(backup bool) (*head, error) {
 	}
 	r.forgets(r.log.Horizon()) // the log that is read again begins there
 	h := &head{
-		table: r.table, self: r.self, backup: backup, lacking: r.lacking != nil, foreign: r.foreign, above: r.above.Clone(), log: logged,
+		table: r.table, self: r.self, backup: backup, lacking: r.lacking != nil, foreign: r.foreign, ahead: r.ahead.Clone(), above: r.above.Clone(), log: logged,
 		wall: max(r.clock.Last().Wall, r.bound), oldest: r.last.Sequence + 1,
 	}
 	for op := range r.log.Since(clock.Vector{}) { // after a restart not in the order of the disk
