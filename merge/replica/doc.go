@@ -85,7 +85,7 @@
 // go on to wait for it: they forget nothing more ([Status.Retained] grows) and can't compare states. The next epoch, with the
 // same members if need be, ends that.
 //
-// HAZARD: what was deleted is not forgotten, or an older write that comes late would bring it back: a key takes some hundred
+// HAZARD: what was deleted is not forgotten, or an older write that comes late would bring it back: a key takes some 500
 // bytes of memory, and about 80 of the snapshot, for ever. Who deletes keys and never uses them again, such as sessions by their
 // ids, has a state that only grows ([Status].Keys).
 //
