@@ -94,6 +94,48 @@ func TestAFailedSyncIsNeverBelievedLater(t *testing.T) {
 	}
 }
 
+// A name that the directory showed, and whose sync had failed, was relied on by the side file before it was on the disk: after a
+// loss of power right then the log had a segment missing, and could not be opened.
+func TestANameThatWasFoundIsOnTheDiskBeforeItIsReliedOn(t *testing.T) {
+	options := segment.Options{SegmentSize: 100}
+	run := func(disk *faultfs.Disk) (acknowledged uint64) {
+		options.FS = disk
+		l, _, err := segment.Open(logDir, options)
+		for range 6 {
+			if err == nil {
+				_, err = l.Append(make([]byte, 40))
+			}
+			if err != nil || l.Sync() != nil {
+				return acknowledged
+			}
+			acknowledged++
+		}
+		return acknowledged
+	}
+	healthy := &faultfs.Disk{}
+	require.EqualValues(t, 6, run(healthy))
+	for _, op := range healthy.Journal() {
+		if op.Kind != faultfs.SyncDir {
+			continue
+		}
+		disk := &faultfs.Disk{Fault: faultfs.At(op.N, faultfs.EIO)}
+		acknowledged := run(disk)
+		disk.Fault = nil
+		disk.Restart()
+		before := disk.Operations()
+		l, _, err := segment.Open(logDir, options)
+		require.NoError(t, err)
+		require.NoError(t, l.Close())
+		for image := range disk.Images(faultfs.Crashes{PerPoint: 50, First: before}) {
+			options.FS = image.Disk
+			l, found, err := segment.Open(logDir, options)
+			require.NoError(t, err, "%v, %v", op, image)
+			require.GreaterOrEqual(t, found.Last, acknowledged)
+			require.NoError(t, l.Close())
+		}
+	}
+}
+
 func TestAnUnreadableDiskIsNoTornTail(t *testing.T) {
 	disk := &faultfs.Disk{}
 	run := &session{options: segment.Options{SegmentSize: 100}}

@@ -301,8 +301,11 @@ func (l *Log) settle(end Position, m mark, found *Recovery) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
+	// The Rename of what was found in the directory may be all that was done, and the side file names it.
+	if err := l.fsys.SyncDir(l.dir); err != nil {
+		return err
+	}
 	m.segment, m.offset, m.sequence = s.first, end.Offset, end.Sequence-1
-	// This syncs the directory too: the Rename of what was found in it may be all that was done.
 	if l.marks, err = createMarks(l.fsys, l.dir, m); err != nil {
 		return err
 	}
