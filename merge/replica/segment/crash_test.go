@@ -292,7 +292,7 @@ func TestNoCrashDuringRecoveryLosesInventsOrHidesARecord(t *testing.T) {
 		again.bodies = append(again.bodies, body)
 		require.NoError(t, l.Sync())
 		again.acked = append(again.acked, promise{recovering.Operations(), len(again.bodies)})
-		opened, err := again.eachImage(recovering, 0.01, false)
+		opened, err := again.eachImage(recovering, 0.04, false)
 		total += opened
 		require.NoError(t, err, "%v, then %v", image, recovering.Journal())
 	}

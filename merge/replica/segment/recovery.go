@@ -284,6 +284,10 @@ func (l *Log) judge(r *reader, d *damage, last bool, synced uint64, found *Recov
 func (l *Log) settle(end Position, m mark, found *Recovery) error {
 	s := &l.segments[len(l.segments)-1]
 	name := fileName(s.first, segmentSuffix)
+	// The Rename of what was found in the directory may be all that was done, and the side file names it.
+	if err := l.fsys.SyncDir(l.dir); err != nil {
+		return err
+	}
 	s.end = int64(end.Offset)
 	if end.Sequence-1 > m.sequence {
 		if err := l.renew(name, s.end); err != nil {
@@ -299,10 +303,6 @@ func (l *Log) settle(end Position, m mark, found *Recovery) error {
 		return err
 	}
 	if err := f.Sync(); err != nil {
-		return err
-	}
-	// The Rename of what was found in the directory may be all that was done, and the side file names it.
-	if err := l.fsys.SyncDir(l.dir); err != nil {
 		return err
 	}
 	m.segment, m.offset, m.sequence = s.first, end.Offset, end.Sequence-1
