@@ -186,6 +186,7 @@ func TestAReadThatShowsWhatItWouldWithAllWritesIsNotToldAsStale(t *testing.T) {
 	set := func(line, op, key string) string {
 		return strings.NewReplacer(`"field"`, `"op":"`+op+`","field"`, `"k"`, `"`+key+`"`).Replace(line)
 	}
+	gone := `{"key":"k","field":"f","op":"delete","node":"us","time":1779235200115000000,"id":"us:2"}` + "\n"
 	for name, c := range map[string]struct{ text, told string }{
 		"the winner":           {at(110, "us", 1, "k", "1") + at(120, "eu", 1, "k", "2") + read, ""},
 		"a loser":              {at(110, "us", 1, "k", "1") + at(120, "eu", 1, "k", "2") + at(130, "us", 2, "k", "3") + read, behind(4, 20)},
@@ -200,6 +201,8 @@ func TestAReadThatShowsWhatItWouldWithAllWritesIsNotToldAsStale(t *testing.T) {
 		"a part of a sum":      {strings.NewReplacer(`"k"`, `"cnt/1"`, `"field":"f","value":"`, `"op":"add","field":"f","value":`, `","node"`, `,"node"`).Replace(at(110, "us", 1, "k", "1")+at(120, "eu", 1, "k", "2")) + set(read, "", "cnt/1"), behind(3, 40)},
 		"an element it has":    {set(at(120, "eu", 1, "k", "1")+at(110, "us", 1, "k", "1"), "insert", "set/1") + set(read, "", "set/1"), ""},
 		"an element it lacks":  {set(at(120, "eu", 1, "k", "1")+at(110, "us", 1, "k", "2"), "insert", "set/1") + set(read, "", "set/1"), behind(3, 40)},
+		"set and deleted":      {at(110, "us", 1, "k", "1") + gone + field(at(145, "us", 3, "k", "2"), "g") + readAt(150, "eu", "k", "bounded:20ms"), ""},
+		"and set again":        {at(110, "us", 1, "k", "1") + gone + at(120, "us", 3, "k", "2") + read, behind(4, 30)},
 		"a remove of no elem.": {set(at(110, "us", 1, "k", "2"), "remove", "set/1") + set(at(120, "eu", 1, "k", "1"), "insert", "set/1") + set(read, "", "set/1"), ""},
 	} {
 		r, err := Run(MustParseScript(two+"at 00:00:00.100 cut eu for 100ms\n"), table, trafficOf(t, c.text), Options{})
@@ -231,6 +234,17 @@ func TestReadsOfWritesThatAreLostLaterAreCounted(t *testing.T) {
 	require.EqualValues(t, 1, r.Classes[0].Doomed)
 	require.EqualValues(t, 0, runDrill(t, two, at(10, "eu", 1, "k", "theirs")+at(130, "us", 1, "k",
 		"ours")).Totals[Lost], "without the cut it was seen")
+	// A read of another field, and one that was shown nothing of it but another field, had counted too.
+	both := strings.Replace(at(110, "eu", 1, "k", "theirs"), `"field":"f","value":"theirs"`, `"fields":{"f":"theirs","g":"theirs"}`, 1)
+	of := func(ms int, field string) string {
+		return strings.Replace(readAt(ms, "eu", "k", "eventual"), `"op"`, `"field":"`+field+`","op"`, 1)
+	}
+	r = runDrill(t, two+"at 00:00:00.100 cut eu for 100ms\n", both+of(120, "g")+of(121, "f")+readAt(122, "eu", "k", "eventual")+
+		at(130, "us", 1, "k", "ours")+readAt(300, "eu", "k", "eventual"))
+	require.EqualValues(t, 1, r.Totals[Lost])
+	require.Equal(t, "f", r.Lost[0].Field)
+	require.EqualValues(t, 2, r.Lost[0].Reads)
+	require.EqualValues(t, 2, r.Classes[0].Doomed)
 }
 
 // Without a quorum a write is refused, and so nothing is lost that was acknowledged.

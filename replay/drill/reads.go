@@ -36,6 +36,12 @@ type reading struct {
 	replaced int32 // see [world.replaced]; of a read that asks one other replica, when that answers
 }
 
+// sighting is what a read has shown of a write: the cell of that name.
+type sighting struct {
+	play int32
+	cell string
+}
+
 // shown is what one replica, or several together, show of a key.
 type shown struct {
 	has   uint64       // of the missed writes of the reading, by place, those that are shown
@@ -346,31 +352,53 @@ func (w *world) replaced(g *reading, p *replica) int32 {
 }
 
 // changedBy takes acknowledged writes into what a read was shown, in the order in which they were acknowledged, and returns the first
-// with which it shows something else; -1 for none.
+// with which it shows something else for good; -1 for none. What is set and deleted again has changed nothing.
 func (w *world) changedBy(rd *read, s shown, writes []int32) int32 {
 	if w.classes[w.watch[rd.key].class].asks() { // else they are acknowledged as they are made
 		slices.SortStableFunc(writes, func(a, b int32) int { return cmp.Compare(w.answeredAt(a), w.answeredAt(b)) })
 	}
 	v, first := s.view, s.view.cellsOf[rd.key]
 	isOf := v.readBy(rd)
-	for _, i := range writes {
+	was := make([]sight, len(s.cells))
+	for i := range s.cells {
+		was[i] = sightOf(&s.cells[i])
+	}
+	by := make([]int, len(s.cells)) // by which of the writes, and one more; 0 is none
+	least := 0
+	for n, i := range writes {
 		for at := v.claimsOf[i]; at < v.claimsOf[i+1]; at++ {
 			c := &v.claims[at]
 			if !isOf(c.cell) {
 				continue
 			}
-			state := &s.cells[c.cell-first]
-			was := sightOf(state)
+			here := c.cell - first
+			state := &s.cells[here]
 			if state.Rule() == nil {
 				*state = v.cells[c.cell].rule.NewCell()
 			}
 			state.Apply(v.claim(c))
-			if sightOf(state) != was {
-				return i
+			switch {
+			case sightOf(state) == was[here]:
+				by[here] = 0
+			case by[here] == 0:
+				by[here] = n + 1
+				least = cmp.Or(least, n+1)
+				if least == n+1 && was[here].write != (clock.Dot{}) && state.Rule().Selects() {
+					return i // what was beaten never comes back
+				}
 			}
 		}
 	}
-	return -1
+	least = 0
+	for _, n := range by {
+		if n > 0 && (least == 0 || n < least) {
+			least = n
+		}
+	}
+	if least == 0 {
+		return -1
+	}
+	return writes[least-1]
 }
 
 // sight is what a cell shows: nothing, one write, or what several make together.
@@ -438,7 +466,11 @@ func (w *world) saw(g *reading, q *request) {
 		}
 	}
 	latest := int32(-1)
+	isOf := v.readBy(rd)
 	for cell := v.cellsOf[rd.key]; cell < v.cellsOf[rd.key+1]; cell++ {
+		if !isOf(cell) {
+			continue
+		}
 		state := v.cell(cell, g.at.index)
 		if q != nil {
 			state = g.shown.cells[cell-v.cellsOf[rd.key]]
@@ -451,7 +483,7 @@ func (w *world) saw(g *reading, q *request) {
 			continue
 		}
 		if i := w.writeOf(rd.key, &kept); i >= 0 {
-			w.plays[i].reads++
+			w.shows[sighting{i, v.cells[cell].name}]++
 			if latest < 0 || w.plays[i].number > w.plays[latest].number {
 				latest = i
 			}

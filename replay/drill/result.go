@@ -186,7 +186,7 @@ type ClassSum struct {
 	Ages         reads.Spread      `json:"ages"`          // of stale reads
 	WriteLatency reads.Spread      `json:"write_latency"` // of all acknowledged writes
 	ReadLatency  reads.Spread      `json:"read_latency"`  // of all answered reads
-	Doomed       int64             `json:"doomed_reads"`  // reads of writes that were lost later, of fields that show one write
+	Doomed       int64             `json:"doomed_reads"`  // LostWrite.Reads of all that were lost, of fields that show one write: a read that showed two counts twice
 	Regressed    int64             `json:"session_regressions"`
 
 	// What asking other regions has prevented: writes that saw what their own region did not have, and so replace it instead
@@ -304,7 +304,7 @@ type LostWrite struct {
 	Place   finding.Place `json:"place"`
 	By      string        `json:"by"` // the rung that decided, or what else took it
 	Against string        `json:"against,omitempty"`
-	Reads   int64         `json:"reads"` // that had seen it
+	Reads   int64         `json:"reads"` // that were shown it, as this field has it
 }
 
 // Hide is a write whose writer had seen, in the history, another one that the drill hid from it: it might have done
@@ -543,17 +543,20 @@ func counts(t *tally) map[Measure]int64 {
 
 // losses finds what was lost, and where.
 func (w *world) losses(r *Result) {
-	add := func(i int32, lw LostWrite) {
+	add := func(i int32, lw LostWrite, cells ...claim) {
 		p, b := &w.plays[i], w.base(i)
+		for _, c := range cells {
+			lw.Reads += int64(w.shows[sighting{i, w.view.cells[c.cell].name}])
+		}
 		home := w.replicas[p.home].region
 		home.lost++
-		w.classes[w.watch[b.key].class].doomed += int64(p.reads)
+		w.classes[w.watch[b.key].class].doomed += lw.Reads
 		r.losses = append(r.losses, loss{i, lw.Field, lw.Table, lw.Line})
 		if len(r.Lost) >= maxListed {
 			return
 		}
 		op := w.op(i)
-		lw.Key, lw.Region, lw.Node, lw.At, lw.ID, lw.Place, lw.Reads = w.t.keys[b.key], home.name, op.Stamp.Node, Moment(p.made), op.ID, w.placeOf(i), int64(p.reads)
+		lw.Key, lw.Region, lw.Node, lw.At, lw.ID, lw.Place = w.t.keys[b.key], home.name, op.Stamp.Node, Moment(p.made), op.ID, w.placeOf(i)
 		r.Lost = append(r.Lost, lw)
 	}
 	look := func(cell int32, f *front) {
@@ -575,7 +578,7 @@ func (w *world) losses(r *Result) {
 			if v.Missing {
 				by = "no before-image"
 			}
-			add(play, LostWrite{Field: c.Cell, Table: w.view.table.File, Line: c.Rule.Line, Value: c.Value, By: by, Against: against(&v)})
+			add(play, LostWrite{Field: c.Cell, Table: w.view.table.File, Line: c.Rule.Line, Value: c.Value, By: by, Against: against(&v)}, w.view.claims[h])
 		}
 	}
 	if w.total[lostIndex] > 0 {
@@ -605,7 +608,7 @@ func (w *world) losses(r *Result) {
 	}
 	for _, i := range w.accepted {
 		if w.plays[i].status == isVanished && !w.plays[i].open {
-			add(i, LostWrite{By: "a restart from a backup"})
+			add(i, LostWrite{By: "a restart from a backup"}, w.view.claimsBy(i)...)
 		}
 	}
 }

@@ -81,10 +81,11 @@ type world struct {
 	counters
 	splits   map[int32]*split // by key, those that are not over
 	over     []*split
-	scans    map[int32]*scan  // by key, while something is cut
-	cut      bool             // some link is down
-	sessions map[string]int32 // the write that a session saw last, by session and key
-	lacked   []int32          // room of [world.replaced]
+	scans    map[int32]*scan    // by key, while something is cut
+	cut      bool               // some link is down
+	sessions map[string]int32   // the write that a session saw last, by session and key
+	shows    map[sighting]int32 // how many reads have shown that
+	lacked   []int32            // room of [world.replaced]
 	timeline []Event
 	handoffs []Event
 	quorums  []*QuorumLoss
@@ -115,7 +116,6 @@ type play struct {
 	made   int64  // when it was accepted; of one that waits, when it was due
 	has    uint64 // the replicas that have it
 	number int32  // among the accepted
-	reads  int32  // that saw it
 	home   uint8
 	status status
 	open   bool // it is accepted, and not acknowledged
@@ -192,7 +192,7 @@ func newWorld(script *Script, table *merge.Table, t *Traffic, opt *Options) (*wo
 	w.calls.before = func(a, b call) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
 	w.agenda.before = func(a, b planned) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
 	w.splits, w.scans, w.sessions = make(map[int32]*split), make(map[int32]*scan), make(map[string]int32)
-	w.losing = make(map[lossOf]*QuorumLoss)
+	w.losing, w.shows = make(map[lossOf]*QuorumLoss), make(map[sighting]int32)
 	w.giving, w.turns = make(map[int32]*request), make(map[turn][]moment)
 	w.told, w.prefers = make(map[finding.Code]*findings), make(map[string]*preference)
 	if t.timed+len(t.reads) == 0 {
