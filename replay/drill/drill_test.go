@@ -247,6 +247,15 @@ func TestReadsOfWritesThatAreLostLaterAreCounted(t *testing.T) {
 	require.EqualValues(t, 2, r.Classes[0].Doomed)
 }
 
+// A write that waited for its turn was counted again each time that it was looked at.
+func TestAWriteThatWaitsForItsTurnBeginsOnce(t *testing.T) {
+	text := at(110, "eu", 1, "k", "1") + at(111, "eu", 2, "k", "2") + at(112, "eu", 3, "k", "3")
+	for _, r := range runDrill(t, two+"class critical = * reads local writes quorum\n", text).Regions {
+		require.EqualValues(t, map[string]int{"eu": 3, "us": 0}[r.Region], r.Writes, r.Region)
+		require.Equal(t, r.Writes, r.Accepted, r.Region)
+	}
+}
+
 // Without a quorum a write is refused, and so nothing is lost that was acknowledged.
 func TestAQuorumRefusesWhatALocalWriteLoses(t *testing.T) {
 	text := at(110, "eu", 1, "k", "theirs") + at(130, "us", 1, "k", "ours") + at(300, "eu", 2, "k", "later")

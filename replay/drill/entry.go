@@ -10,15 +10,20 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 )
 
-// attempt makes a write that was due at a time, if it may.
-func (w *world) attempt(i int32, due int64) {
+// come takes a write that is due.
+func (w *world) come(i int32, due int64) {
 	b := w.base(i)
-	n := &w.nodes[b.node]
-	n.replica.region.due++
+	w.nodes[b.node].replica.region.due++
 	w.count(dueIndex, b.key, 1)
 	if w.watch[b.key].critical {
 		w.count(criticalIndex, b.key, 1)
 	}
+	w.attempt(i, due)
+}
+
+// attempt makes a write that was due at a time, if it may.
+func (w *world) attempt(i int32, due int64) {
+	n := &w.nodes[w.base(i).node]
 	if len(n.waiting) > 0 {
 		w.hold(i, n, due)
 		return

@@ -658,7 +658,7 @@ func (w *world) run() {
 			}
 			m := w.inTime[w.due]
 			w.due++
-			w.attempt(m.write, m.at)
+			w.come(m.write, m.at)
 		case 5:
 			rd := &w.t.reads[w.dueRd]
 			w.dueRd++
