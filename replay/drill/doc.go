@@ -51,7 +51,7 @@
 // What happens at a time:
 //
 //	cut REGION, cut REGION REGION, cut REGION > REGION     those links carry nothing
-//	heal, heal REGION ...                                  they carry again what has waited
+//	heal, heal REGION ...                                  all or those carry again what has waited; a cut of others too goes on for them
 //	stop REGION-OR-NODE, start REGION-OR-NODE              it takes no writes and answers no reads
 //	restart REGION-OR-NODE from backup TIME                what it has had since is gone, and sent again by who has it
 //	skew REGION +400ms, drift REGION +10ms/h               its clock

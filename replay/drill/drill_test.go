@@ -1149,6 +1149,34 @@ func TestAnIncidentEndsOnce(t *testing.T) {
 	}
 }
 
+// The heal of one link had healed all that its cut had cut.
+func TestAHealIsOfTheLinksThatItNames(t *testing.T) {
+	regions := "region eu = eu\nregion us = us\nregion ap = ap\nlink * 10ms\n"
+	text := at(110, "eu", 1, "k", "1") + at(210, "us", 1, "k", "2") + at(310, "ap", 1, "k", "3")
+	for heal, left := range map[string]string{
+		"heal eu":                            "",
+		"heal us":                            "eu>ap ap>eu",
+		"heal eu us":                         "eu>ap ap>eu",
+		"heal eu > us":                       "eu>ap us>eu ap>eu",
+		"heal us ap":                         "eu>us eu>ap us>eu ap>eu",
+		"heal us\nat 00:00:00.160 heal ap":   "",
+		"heal us\nat 00:00:00.160 heal us":   "eu>ap ap>eu",
+		"heal us\nat 00:00:00.160 cut us ap": "eu>ap us>ap ap>eu ap>us",
+		"heal us ap\nat 00:00:00.200 heal":   "",
+		"heal eu us\nat 00:00:00.200 cut eu us for 100ms": "eu>ap ap>eu",
+	} {
+		r := runDrill(t, regions+"at 00:00:00.100 cut eu\nat 00:00:00.150 "+heal+"\nwithin 20ms of heal: converged\n", text)
+		var held []string
+		for _, l := range r.Links {
+			if l.Left > 0 {
+				held = append(held, l.From+">"+l.To)
+			}
+		}
+		require.Equal(t, left, strings.Join(held, " "), heal)
+		require.Equal(t, heal != "heal us ap", r.Timers[0].Ran, "%s: it heals nothing", heal)
+	}
+}
+
 // A timer may wait for what a rollback makes happen, and a script in which nothing does is mistaken.
 func TestATimerMayWaitForARollback(t *testing.T) {
 	for _, line := range []string{"check lost == 0 else rollback heal", "within 1s of 12:00: lost == 0 else rollback heal",

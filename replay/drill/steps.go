@@ -11,6 +11,7 @@ import (
 type incident struct {
 	action *Action
 	line   int
+	healed []*Action // heals of some of the links that it cuts
 }
 
 // plan puts the steps of the script on the agenda. The error is of a step that the history has no time for.
@@ -183,14 +184,14 @@ func (w *world) perform(a *Action, line int, owner string, handoff bool) {
 	}
 	switch a.Kind {
 	case Cut, Stop, Freeze, Change:
-		in := &incident{a, line}
+		in := &incident{action: a, line: line}
 		w.incidents = append(w.incidents, in)
 		w.settleIncidents()
 		if a.For > 0 {
 			w.at(w.now+int64(a.For), func() { w.end(in) })
 		}
 	case Heal:
-		w.endAll(func(in *incident) bool { return in.action.Kind == Cut && w.overlap(a, in.action) })
+		w.heal(a)
 	case Start:
 		w.endAll(func(in *incident) bool { return in.action.Kind == Stop && in.action.A == a.A })
 	case Thaw:
@@ -240,23 +241,32 @@ func (w *world) perform(a *Action, line int, owner string, handoff bool) {
 	w.dirty = true
 }
 
-// overlap reports whether healing some links heals some that a cut has cut. A heal of nothing in particular heals all.
-func (w *world) overlap(heal, cut *Action) bool {
-	if heal.A == "" {
-		return true
-	}
+// heal lets links carry again. A cut of others too goes on for those.
+func (w *world) heal(a *Action) {
+	healed := false
 	for _, l := range w.links {
-		if l != nil && heal.on(l) && cut.on(l) {
-			return true
+		for _, in := range w.incidents {
+			if l != nil && a.on(l) && in.cuts(l) && !slices.Contains(in.healed, a) {
+				in.healed, healed = append(in.healed, a), true
+			}
 		}
 	}
-	return false
+	w.drop(func(in *incident) bool { return in.action.Kind == Cut && !slices.ContainsFunc(w.links, in.cuts) })
+	if healed {
+		w.fire("heal")
+	}
 }
 
-// on reports whether an action is about a link: of two regions, for no step is about those within one.
+// cuts reports whether an incident keeps a link from carrying.
+func (in *incident) cuts(l *link) bool {
+	return l != nil && in.action.Kind == Cut && in.action.on(l) && !slices.ContainsFunc(in.healed, func(heal *Action) bool { return heal.on(l) })
+}
+
+// on reports whether an action is about a link: of two regions, for no step is about those within one. A heal of nothing in
+// particular is about all.
 func (a *Action) on(l *link) bool {
 	line := Link{From: a.A, To: a.B, Both: !a.OneWay}
-	return l.from.region != l.to.region && line.matches(l.from.region.name, l.to.region.name)
+	return l.from.region != l.to.region && (a.A == "" || line.matches(l.from.region.name, l.to.region.name))
 }
 
 // end ends an incident that is not over.
@@ -270,7 +280,7 @@ func (w *world) end(in *incident) {
 // endAll ends incidents. The end of a cut is a heal, and that of a stop a start.
 func (w *world) endAll(which func(*incident) bool) {
 	healed, started := false, false
-	w.incidents = slices.DeleteFunc(w.incidents, func(in *incident) bool {
+	w.drop(func(in *incident) bool {
 		if !which(in) {
 			return false
 		}
@@ -278,7 +288,6 @@ func (w *world) endAll(which func(*incident) bool) {
 		started = started || in.action.Kind == Stop
 		return true
 	})
-	w.settleIncidents()
 	if healed {
 		w.fire("heal")
 	}
@@ -286,6 +295,12 @@ func (w *world) endAll(which func(*incident) bool) {
 		w.fire("start")
 	}
 	w.dirty = true
+}
+
+// drop takes incidents away.
+func (w *world) drop(which func(*incident) bool) {
+	w.incidents = slices.DeleteFunc(w.incidents, which)
+	w.settleIncidents()
 }
 
 // settleIncidents makes regions, nodes, classes and links what the incidents leave of them.
@@ -351,7 +366,7 @@ func (w *world) rewire() {
 		down := l.from.stopped || l.to.stopped || l.from.view != l.to.view
 		for _, in := range w.incidents {
 			switch {
-			case in.action.Kind == Cut && in.action.on(l):
+			case in.cuts(l):
 				down = true
 			case in.action.Kind == Change && in.action.on(l):
 				l.quality = in.action.Link
