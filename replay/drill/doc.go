@@ -71,18 +71,18 @@
 // A read of the history that wanted better than it is shown is told as stale_read, whatever the level of its class: by strong and
 // quorum what was acknowledged before it began, by "bounded:5s" that up to 5s before, by session, and by strong too, what its session
 // had read before. As in package reads it has missed a write when it would have shown something else with it: not when what
-// it shows beats that. The measure stale counts every read that was answered without an acknowledged write, whatever it wanted and
-// whether or not that shows. Which writes are a session's own a drill does not know; the judgement of the reads as recorded does.
+// it shows beats that. The measure stale counts every read that was answered without an acknowledged write to its key, of whatever field,
+// whatever it wanted and whether or not that shows. Which writes are a session's own a drill does not know; the judgement of the reads as recorded does.
 //
 // Levels of reads and writes are local, quorum, all, "2 of 3"; of reads also "bounded 5s" (another region answers when
 // one's own is further behind) and session (or when it lacks what the session has read). A class is critical when its
-// name is, or its line has the word: two sides that both write one of its keys are a split brain when a cut keeps either
-// from receiving the other's write, also one that was already on its way, unless its writer asked others and was shown the
-// other's. "leader KEYS" makes keys critical that say who leads.
+// name is, or its line has the word: two sides that both write one of its keys are a split brain when at the second write a link
+// between them is down, either way, and the first has not come, also one that was already on its way, unless the second writer asked
+// others and was shown it. What is written to the key until all of that is everywhere belongs to it. "leader KEYS" makes keys critical that say who leads.
 //
 // A check has a measure, and a class or KEYS: writes, refused, unavailable, unknown, throttled, lost, undecided, vanished, stale,
-// unread, age, latency, stuck, split-brain, hidden, backlog; see [Measure]. One with an upper bound holds throughout: it
-// fails at the moment it is broken, takes its rollback, and the drill goes on. "within DURATION of EVENT:" waits for a
+// unread, age, latency, stuck, split-brain, hidden, backlog; see [Measure]. One with an upper bound, which == 0 is too,
+// holds throughout: it fails at the moment it is broken, takes its rollback, and the drill goes on. "within DURATION of EVENT:" waits for a
 // check or for "converged" after every heal, cut, stop, start, restart, or after a time. Converged is when every write that had been
 // accepted by then is in every region: what is accepted meanwhile it does not wait for, and a report says where some of that was
 // still on the way.
@@ -105,8 +105,9 @@
 // A write is made when its record says, at the region of its node, and is stamped with the recorded time, moved by what the
 // script does to the region's clock; "clocks hybrid" stamps by hybrid logical clocks instead. One that first asks other regions (see
 // Quorums) is made when they have answered, and its stamp is later by as long as that took. Its writer has seen what its
-// region has at that moment and not more than the history says it had seen. At one moment steps come first, then arrivals,
-// then answers, then writes, then reads.
+// region has at that moment and, unless it asked, not more than the history says it had seen. At one moment steps come first, then
+// arrivals, then answers, then writes, then reads; of writes and of reads those of a node whose name is less, and of a node those of
+// a key whose name is less.
 //
 // A cut link, and one to or from a stopped region, holds what is on it, and sends all of it again when it is up.
 //
@@ -116,11 +117,12 @@
 // that, it is made in its own region, sent to all others, and acknowledged when enough of them have it: two round trips, and
 // what two writers do to one key meanwhile is a conflict as ever. A read by quorum is one round trip, and shows the merge of
 // what the first regions to answer had. Who has no quorum in sight is refused at once. Who waits in vain while asking is
-// refused after the timeout; a write that was made and not acknowledged by then is unknown to its client, though it stays
-// and spreads. It was promised to nobody, so it is not counted as lost. A node makes its writes to a key one after another.
-// When R and W together are more than all regions, a read shows every write that was acknowledged before it began, as long
-// as no replica goes back to a backup. Questions and answers take the time and the losses of their link, no bandwidth, and
-// a cut takes those that are under way.
+// refused after the timeout; a write whose class is frozen when the answers come is refused then, and one whose node is
+// stopped by then is unavailable. A write that was made and not acknowledged by the timeout is unknown to its client, though
+// it stays and spreads. It was promised to nobody, so it is not counted as lost. A node makes its writes to a key one after
+// another: the next one asks when the one before is made. When R and W together are more than all regions, a read shows
+// every write that was acknowledged before it began, as long as no replica goes back to a backup. Questions and answers take
+// the time and the losses of their link, no bandwidth, and a cut takes those that are under way.
 //
 // # What is told, and since when
 //

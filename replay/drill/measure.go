@@ -18,13 +18,13 @@ const (
 	Lost        Measure = "lost"        // acknowledged writes that are gone, or will be once the regions have exchanged all
 	Undecided   Measure = "undecided"   // writes under the rule refuse that a quorum must decide between
 	Vanished    Measure = "vanished"    // acknowledged writes that a restart from a backup took with it; lost counts them too
-	Stale       Measure = "stale"       // reads answered without an acknowledged write, be it one that would change nothing
+	Stale       Measure = "stale"       // reads answered without an acknowledged write to their key, be it one that would change nothing
 	Unread      Measure = "unread"      // reads refused: no quorum, too far behind, or stopped
 	Age         Measure = "age"         // how long the staler reads were behind, at most
 	Latency     Measure = "latency"     // how long a write took, at most
 	Stuck       Measure = "stuck"       // writes that were not in every region in time
-	SplitKeys   Measure = "split-brain" // keys that two sides both wrote, and a cut kept the first from the second
-	Hidden      Measure = "hidden"      // writes whose writer had seen what the drill hid from it
+	SplitKeys   Measure = "split-brain" // keys that two sides both wrote, the second without the first while a link between them was down
+	Hidden      Measure = "hidden"      // writes whose writer had seen, as the last of some other node, a write that the drill hid from it
 	Backlog     Measure = "backlog"     // writes on their way on one link, at most
 	Writes      Measure = "writes"      // writes accepted
 )

@@ -143,7 +143,7 @@ type CheckResult struct {
 	Check    string  `json:"check"`
 	Measure  Measure `json:"measure"`
 	Passed   bool    `json:"passed"`
-	Value    int64   `json:"value"` // when it failed; else at the end; in nanoseconds where the measure is [Measure.Timed]
+	Value    int64   `json:"value"` // when it failed; else at the end, of a backlog with an upper bound the greatest; in nanoseconds where the measure is [Measure.Timed]
 	At       Moment  `json:"at"`
 	Final    int64   `json:"final"`             // at the end; of a backlog, the greatest
 	Calm     *int64  `json:"calm,omitempty"`    // at the end of the day without the incidents: see [Options.Calm]
@@ -216,11 +216,11 @@ type RegionSum struct {
 type LinkSum struct {
 	From       string        `json:"from"`
 	To         string        `json:"to"`
-	Sent       int64         `json:"sent"`
-	Resent     int64         `json:"resent"`
-	Duplicates int64         `json:"duplicates"`
-	Late       int64         `json:"late"`
-	Peak       int64         `json:"peak"`
+	Sent       int64         `json:"sent"`       // what a cut has held counts once
+	Resent     int64         `json:"resent"`     // for it was lost on the way
+	Duplicates int64         `json:"duplicates"` // that arrived twice
+	Late       int64         `json:"late"`       // out of order
+	Peak       int64         `json:"peak"`       // on their way at once, at most
 	PeakAt     Moment        `json:"peak_at"`
 	Drain      time.Duration `json:"drain"`  // the longest: until the backlog of a heal had arrived, and until no write had to wait for its bandwidth
 	Left       int64         `json:"left"`   // on the way at the end
