@@ -105,9 +105,9 @@
 // A write is made when its record says, at the region of its node, and is stamped with the recorded time, moved by what the
 // script does to the region's clock; "clocks hybrid" stamps by hybrid logical clocks instead. One that first asks other regions (see
 // Quorums) is made when they have answered, and its stamp is later by as long as that took. Its writer has seen what its
-// region has at that moment and, unless it asked, not more than the history says it had seen. At one moment steps come first, then
-// arrivals, then answers, then writes, then reads; of writes and of reads those of a node whose name is less, and of a node those of
-// a key whose name is less.
+// region has at that moment, which after a restart lacks writes of its own too, and, unless it asked, not more than the history says
+// it had seen. At one moment steps come first, then arrivals, then answers, then writes, then reads; of writes and of reads those of
+// a node whose name is less, and of a node those of a key whose name is less.
 //
 // A cut link, and one to or from a stopped region, holds what is on it, and sends all of it again when it is up.
 //

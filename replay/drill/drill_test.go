@@ -1149,6 +1149,20 @@ func TestAnIncidentEndsOnce(t *testing.T) {
 	}
 }
 
+// A node whose replica goes back to a backup has not seen what it wrote itself and lost: the state had it so, and what was counted not.
+func TestANodeForgetsItsOwnWritesWithItsReplica(t *testing.T) {
+	script := two + "at 00:00:00.120 restart eu from backup 00:00:00.100\n"
+	for key, undecided := range map[string]int64{"k": 0, "ref/1": 2} {
+		r := runDrill(t, script, at(10, "us", 1, key, "0")+at(115, "eu", 1, key, "1")+at(121, "eu", 2, key, "2"))
+		require.EqualValues(t, 1-undecided/2, r.Totals[Lost], key)
+		require.Equal(t, undecided, r.Totals[Undecided], key)
+		r = runDrill(t, script, at(10, "us", 1, key, "0")+at(95, "eu", 1, key, "1")+at(121, "eu", 2, key, "2"))
+		require.Zero(t, r.Totals[Lost]+r.Totals[Undecided], "%s: the backup has it", key)
+		r = runDrill(t, script, at(10, "us", 1, key, "0")+at(115, "eu", 1, key, "1")+at(300, "eu", 2, key, "2"))
+		require.Zero(t, r.Totals[Lost]+r.Totals[Undecided], "%s: it was sent again", key)
+	}
+}
+
 // The heal of one link had healed all that its cut had cut.
 func TestAHealIsOfTheLinksThatItNames(t *testing.T) {
 	regions := "region eu = eu\nregion us = us\nregion ap = ap\nlink * 10ms\n"

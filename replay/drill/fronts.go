@@ -27,11 +27,11 @@ type front struct {
 // sees reports whether the writer of a write, which asked others with q unless that is nil, had seen another one.
 func (w *world) sees(play, other int32, q *request) bool {
 	a, b := w.base(play), w.base(other)
+	if w.watch[a.key].dotted {
+		return w.seen[play].Has(w.dot(other)) // what a restart took from a node it has not
+	}
 	if a.local == b.local && w.copyOf(play) == w.copyOf(other) {
 		return true // a node is sequential
-	}
-	if w.watch[a.key].dotted {
-		return w.seen[play].Has(w.dot(other))
 	}
 	if q != nil {
 		return w.plays[other].has&q.from.bit != 0 || slices.Contains(q.know, other)

@@ -1072,8 +1072,7 @@ func (o *oracle) losing(table *merge.Table, state *merge.State, plays []int) (lo
 			if single && y.claim.Value != x.claim.Value {
 				continue
 			}
-			a, b := &o.w.t.writes[x.play], &o.w.t.writes[y.play]
-			replaced = replaced || o.seen[y.play][x.play] || a.local == b.local && b.seq > a.seq
+			replaced = replaced || o.seen[y.play][x.play]
 		}
 		if !replaced {
 			lost = append(lost, x.play)

@@ -115,6 +115,7 @@ func (w *world) stick(i int32) {
 		s = &StuckWindow{Region: home.name, From: Moment(p.made), Shown: Moment(w.now)}
 		home.sticking, w.stuck = s, append(w.stuck, s)
 	}
+	s.From = min(s.From, Moment(p.made)) // a write that a restart took away becomes stuck after later ones
 	s.Writes++
 	s.left++
 	s.Keys = listed(s.Keys, w.t.keys[b.key])
