@@ -130,7 +130,7 @@
 // was over, and which keys it was about. A split brain is shown as soon as some replica has the first write of both sides, or
 // writes of both sides are stuck, so that both regions name the key; where the key says who leads, and the sides say two, that
 // is told. A lost quorum is shown by the first read or write that is refused for it. A write is stuck at its bound, counted
-// from when it was made or from when a restart took it away again somewhere.
+// from when it was made or from when a restart took it away again somewhere, after it was everywhere from the next that did.
 //
 // Each node of a region has an equal share of the queue of every link from there: a loud one waits or is refused, is named,
 // and leaves the others theirs. A class counts what asking other regions has prevented, beside what it cost: writes that

@@ -1149,6 +1149,19 @@ func TestAnIncidentEndsOnce(t *testing.T) {
 	}
 }
 
+// A write that was everywhere between two restarts was stuck at the bound of the first.
+func TestAWriteIsStuckFromTheRestartSinceWhichItIsMissing(t *testing.T) {
+	script := strings.ReplaceAll(two, "10ms", "20ms") + "stuck after 35ms\nat 00:00:00.110 restart eu from backup 00:00:00.050\n"
+	for steps, stuck := range map[string]int64{
+		"at 00:00:00.140 restart eu from backup 00:00:00.050":                                  0, // it was back at 130
+		"at 00:00:00.120 cut eu for 50ms":                                                      1,
+		"at 00:00:00.120 cut eu for 50ms\nat 00:00:00.140 restart eu from backup 00:00:00.050": 1,
+	} {
+		r := runDrill(t, script+steps, at(60, "us", 1, "k", "1")+at(300, "us", 2, "k", "2"))
+		require.Equal(t, stuck, r.Totals[Stuck], steps)
+	}
+}
+
 // A node whose replica goes back to a backup has not seen what it wrote itself and lost: the state had it so, and what was counted not.
 func TestANodeForgetsItsOwnWritesWithItsReplica(t *testing.T) {
 	script := two + "at 00:00:00.120 restart eu from backup 00:00:00.100\n"

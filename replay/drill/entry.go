@@ -319,6 +319,7 @@ func (w *world) meet(i int32, r *replica) {
 // complete takes note of a write that every replica has.
 func (w *world) complete(i int32) {
 	b := w.base(i)
+	w.plays[i].again = 0
 	if int(w.plays[i].number) == len(w.accepted)-1 {
 		w.lag = w.now - w.plays[i].made
 	}
@@ -372,17 +373,20 @@ func (w *world) overdue(before int64) (i int32, at int64) {
 				i, at = write, w.plays[write].made+bound
 			}
 		}
-		again := len(w.again) > 0 && w.again[0].at < at-bound
+		again := w.minded < len(w.again) && w.again[w.minded].at < at-bound
 		switch {
 		case again:
-			i, at = w.again[0].write, w.again[0].at+bound
-			w.again, w.plays[i].again = w.again[1:], false
+			i, at = w.again[w.minded].write, w.again[w.minded].at+bound
+			if w.minded++; int(w.plays[i].again) != w.minded {
+				continue // it was everywhere meanwhile
+			}
+			w.plays[i].again = 0
 		case i < 0:
 			return -1, 0
 		default:
 			w.alarmed++
 		}
-		if p := &w.plays[i]; p.status == isAccepted && p.has != w.every && !p.stuck && !p.again {
+		if p := &w.plays[i]; p.status == isAccepted && p.has != w.every && !p.stuck && p.again == 0 {
 			return i, at
 		}
 	}

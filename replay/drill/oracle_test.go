@@ -423,6 +423,7 @@ func (o *oracle) met(play int) {
 		}
 	}
 	if o.everywhere(play) {
+		delete(o.again, play)
 		o.done(play)
 	}
 }

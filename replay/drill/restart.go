@@ -91,8 +91,9 @@ func (w *world) restart(replicas []*replica, backup *Action) {
 		if p.status != isAccepted || p.has == w.every {
 			continue
 		}
-		if !p.again {
-			p.again, w.again = true, append(w.again, moment{w.now, i})
+		if p.again == 0 {
+			w.again = append(w.again, moment{w.now, i})
+			p.again = int32(len(w.again))
 		}
 		if b := w.base(i); w.watch[b.key].tracked && !slices.Contains(w.pending[b.key], i) {
 			w.pending[b.key] = append(w.pending[b.key], i)

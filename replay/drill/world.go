@@ -60,6 +60,7 @@ type world struct {
 	whole    int       // of the accepted, how many from the first are in every replica
 	alarmed  int       // of the accepted, how many from the first were looked at for being stuck
 	again    []moment  // from when on a restart has left writes missing that may be stuck once more
+	minded   int       // how many of those have had their time
 	watch    []watch   // of each key
 	pending  [][]int32 // of each key that is tracked, its writes that are not everywhere
 
@@ -116,6 +117,7 @@ type play struct {
 	made   int64  // when it was accepted; of one that waits, when it was due
 	has    uint64 // the replicas that have it
 	number int32  // among the accepted
+	again  int32  // its place in world.again, and one more; 0 when it has none
 	home   uint8
 	status status
 	open   bool // it is accepted, and not acknowledged
@@ -123,7 +125,6 @@ type play struct {
 	stuck  bool
 	split  bool
 	orphan bool // no replica has it, and it is on its way to one
-	again  bool // it is among world.again
 }
 
 type status uint8
