@@ -1162,6 +1162,15 @@ func TestAWriteIsStuckFromTheRestartSinceWhichItIsMissing(t *testing.T) {
 	}
 }
 
+// A window of stuck writes began with the one that was stuck first, though another had been accepted before that.
+func TestStuckWritesBeginWithTheFirstThatWasAccepted(t *testing.T) {
+	r := runDrill(t, two+"stuck after 35ms\nat 00:00:00.105 cut eu for 200ms\nat 00:00:00.110 restart eu from backup 00:00:00.050\n",
+		at(60, "us", 1, "k", "1")+at(109, "us", 2, "k", "2")+at(400, "us", 3, "k", "3"))
+	require.Len(t, r.Stuck, 1)
+	require.EqualValues(t, 2, r.Stuck[0].Writes)
+	require.Equal(t, "2026-05-20T00:00:00.06Z", r.Stuck[0].From.String())
+}
+
 // A node whose replica goes back to a backup has not seen what it wrote itself and lost: the state had it so, and what was counted not.
 func TestANodeForgetsItsOwnWritesWithItsReplica(t *testing.T) {
 	script := two + "at 00:00:00.120 restart eu from backup 00:00:00.100\n"
