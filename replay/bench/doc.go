@@ -99,15 +99,29 @@
 // How it grows, and what the second processor is worth (-linear, medians of five rounds on the same AMD EPYC):
 //
 //	                                  seconds              spread    CPU s       MB  ns each    ratio   CPU ns    ratio
-//	run                                  2.06     2.06 to    2.30     3.70      116      206    1.00x      370    1.00x
-//	run: a tenth of the writes           0.27     0.25 to    0.28     0.48      103      272    1.32x      477    1.29x
-//	run: three times the writes          6.66     6.61 to    6.91    11.01      155      222    1.08x      367    0.99x
-//	run: on one processor                3.41     3.39 to    3.77     3.30       97      341    1.65x      330    0.89x
-//	two of these at once                 3.89     3.74 to    3.96     7.04      101      194    0.94x      352    0.95x
+//	run                                  2.16     2.03 to    2.58     3.98      116      216    1.00x      398    1.00x
+//	run: a tenth of the writes           0.21     0.20 to    0.23     0.39      102      210    0.98x      389    0.98x
+//	run: three times the writes          6.96     6.15 to    8.14    12.07      162      232    1.08x      402    1.01x
+//	run: on one processor                3.65     3.59 to    4.44     3.66       92      365    1.69x      366    0.92x
+//	two of these at once                 3.94     3.86 to    4.28     7.47      105      197    0.91x      373    0.94x
 //
-// A million writes have 7,000 to 9,000 page faults where ten million have 9,000 to 10,600: a run has to get its memory first, and 0.15 s of a million's
-// time are the system's, where ten million take 0.07 of that for each. Two runs at once, of which neither waits for the other, are 1.75 times as fast
-// as one: more is not to be had of the two processors of this machine. One run on both is 1.65.
+// A million writes have 7,000 to 9,000 page faults where ten million have 9,000 to 10,600: a run has to get its memory first. At another
+// hour that was 0.15 s of the system's time, where ten million took 0.07 for each, and a million writes took 1.29 times as long each. Two runs at once, of which neither waits for the
+// other, are 1.75 to 1.85 times as fast as one: more is not to be had of the two processors of this machine. One run on both is 1.65 to 1.7.
+//
+// What each further table of a diff takes of the time of a run with the first alone (-tables, on the same machine). Reading and
+// putting into parts is done once; of fields that one write alone was made to nothing more is done under any table than to count it:
+//
+//	                                  seconds              spread    CPU s       MB  a table   of CPU
+//	run: one table                       2.09     2.02 to    2.26     3.79      116
+//	diff: five more, lww                 3.02     2.80 to    3.32     5.60      127       9%      10%
+//	diff: five more, fww                 2.99     2.89 to    3.11     5.60      128       9%      10%
+//	diff: five more, max                 3.38     3.21 to    3.96     6.44      127      12%      14%
+//	diff: five more, delete-wins         3.06     2.87 to    3.37     5.68      127       9%      10%
+//	diff: five more, update-wins         3.17     2.96 to    3.43     5.90      129      10%      11%
+//	diff: five more, refuse              2.78     2.75 to    3.22     5.24      133       7%       8%
+//	diff: five more, union               3.14     3.06 to    3.79     5.96      126      10%      11%
+//	diff: five more, keep-all            3.44     3.22 to    4.50     6.40      151      13%      14%
 //
 // Zipfian keys (-zipf 0.99) take a twentieth more: sorting the writes of a long key by the bytes of their numbers costs next to
 // nothing, and the few keys that do not fit are written to the temporary file once more and read twice.
