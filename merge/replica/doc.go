@@ -46,8 +46,8 @@
 //
 // Peers compare their states in the normal exchange ([Options.AuditEvery]): two that have the same operations and differ are
 // told ([Diverged]). It takes a moment in which both have the same, and have folded the same of it, as all have when nothing
-// was written anywhere for that long. Between two of which one or the other always has a write on its way there may be none for
-// days: [PeerStatus] says when they were last compared, and who must know more often lets the writes pause.
+// was written anywhere for that long. Between two of which one or the other always has a write on its way there may be
+// none: [PeerStatus] says when they were last compared, and who must know more often lets the writes pause.
 //
 // # Another table
 //

@@ -61,6 +61,20 @@ func (c *comparison) within(run func() error) (err error) {
 	return run()
 }
 
+// show measures contenders and writes a table of them.
+func (c *comparison) show(to io.Writer, contenders func() ([]*contender, error), table func(io.Writer, []*contender) error) error {
+	return c.within(func() error {
+		all, err := contenders()
+		if err != nil {
+			return err
+		}
+		if err := c.measure(all); err != nil {
+			return err
+		}
+		return table(to, all)
+	})
+}
+
 func (c *comparison) run() error {
 	return c.within(func() error {
 		history, err := c.prepare()

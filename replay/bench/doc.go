@@ -110,7 +110,7 @@
 // other, are 1.75 to 1.85 times as fast as one: more is not to be had of the two processors of this machine. One run on both is 1.65 to 1.7.
 //
 // What each further table of a diff takes of the time of a run with the first alone (-tables, on the same machine). Reading and
-// putting into parts is done once; of fields that one write alone was made to nothing more is done under any table than to count it:
+// putting into parts is done once:
 //
 //	                                  seconds              spread    CPU s       MB  a table   of CPU
 //	run: one table                       2.09     2.02 to    2.26     3.79      116

@@ -12,18 +12,7 @@ import (
 
 // runForms runs the dry run over the same writes in each form, with what their writers had seen, with deletes, with reads, and
 // over compressed ones beside only unpacking them; and over feeds of regions that replicate, beside the same without -origin.
-func (c *comparison) runForms(to io.Writer) error {
-	return c.within(func() error {
-		all, err := c.formContenders()
-		if err != nil {
-			return err
-		}
-		if err := c.measure(all); err != nil {
-			return err
-		}
-		return formTable(to, all)
-	})
-}
+func (c *comparison) runForms(to io.Writer) error { return c.show(to, c.formContenders, formTable) }
 
 // formContenders makes the histories and returns what is to be run, each beside what it is compared with.
 func (c *comparison) formContenders() (all []*contender, err error) {

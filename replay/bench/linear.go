@@ -10,16 +10,7 @@ import (
 // runLinear runs the dry run over the history beside one of a tenth and one of three times as many writes, beside the same on one processor,
 // and beside two such runs at once: what those take together is what two processors of this machine can do.
 func (c *comparison) runLinear(to io.Writer) error {
-	return c.within(func() error {
-		all, err := c.linearContenders()
-		if err != nil {
-			return err
-		}
-		if err := c.measure(all); err != nil {
-			return err
-		}
-		return linearTable(to, all)
-	})
+	return c.show(to, c.linearContenders, linearTable)
 }
 
 func (c *comparison) linearContenders() (all []*contender, err error) {

@@ -18,18 +18,7 @@ var furtherNodes = []string{"ap-south < us-east < eu-west", "eu-west < ap-south 
 	"us-east < ap-south < eu-west", "us-east < eu-west < ap-south"}
 
 // runTables runs the dry run over the history beside a diff of that table and five more, for each rule that these may have.
-func (c *comparison) runTables(to io.Writer) error {
-	return c.within(func() error {
-		all, err := c.tableContenders()
-		if err != nil {
-			return err
-		}
-		if err := c.measure(all); err != nil {
-			return err
-		}
-		return tablesTable(to, all)
-	})
-}
+func (c *comparison) runTables(to io.Writer) error { return c.show(to, c.tableContenders, tablesTable) }
 
 func (c *comparison) tableContenders() (all []*contender, err error) {
 	if err := c.build(); err != nil {

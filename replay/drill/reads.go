@@ -363,8 +363,8 @@ func (w *world) changedBy(rd *read, s shown, writes []int32) int32 {
 	for i := range s.cells {
 		was[i] = sightOf(&s.cells[i])
 	}
-	by := make([]int, len(s.cells)) // by which of the writes, and one more; 0 is none
-	least := 0
+	by := make([]int, len(s.cells)) // by which of the writes each shows something else now, and one more; 0 is none
+	changed := false                // whether one ever did
 	for n, i := range writes {
 		for at := v.claimsOf[i]; at < v.claimsOf[i+1]; at++ {
 			c := &v.claims[at]
@@ -382,23 +382,23 @@ func (w *world) changedBy(rd *read, s shown, writes []int32) int32 {
 				by[here] = 0
 			case by[here] == 0:
 				by[here] = n + 1
-				least = cmp.Or(least, n+1)
-				if least == n+1 && was[here].write != (clock.Dot{}) && state.Rule().Selects() {
+				if !changed && was[here].write != (clock.Dot{}) && state.Rule().Selects() {
 					return i // what was beaten never comes back
 				}
+				changed = true
 			}
 		}
 	}
-	least = 0
+	least := len(writes)
 	for _, n := range by {
-		if n > 0 && (least == 0 || n < least) {
-			least = n
+		if n > 0 {
+			least = min(least, n-1)
 		}
 	}
-	if least == 0 {
+	if least == len(writes) {
 		return -1
 	}
-	return writes[least-1]
+	return writes[least]
 }
 
 // sight is what a cell shows: nothing, one write, or what several make together.

@@ -246,7 +246,7 @@ func (w *world) heal(a *Action) {
 	healed := false
 	for _, l := range w.links {
 		for _, in := range w.incidents {
-			if l != nil && a.on(l) && in.cuts(l) && !slices.Contains(in.healed, a) {
+			if l != nil && a.on(l) && in.cuts(l) {
 				in.healed, healed = append(in.healed, a), true
 			}
 		}
