@@ -346,11 +346,12 @@ func (l *longKey) sort(from *shelf, alike *alike) (others shelf, err error) {
 			if len(l.sorted) == 0 && len(s.list) == 0 {
 				l.field, l.rank = strings.Clone(field), o.rank
 			}
-			if !ok || o.rank != l.rank || !o.ordered() || o.form == noField {
+			if !ok || o.rank != l.rank || !o.ordered() || !l.meet(field, &o) {
 				l.common = true
 				return nil
 			}
 			l.deletes = l.deletes || o.kind == merge.Delete
+			l.wholes = l.wholes || o.form == noField
 			l.split = l.split || o.form != oneField || field != l.field
 			if len(b)+end-at > l.limit && len(b) > 0 {
 				if err := flush(); err != nil {
@@ -367,6 +368,24 @@ func (l *longKey) sort(from *shelf, alike *alike) (others shelf, err error) {
 	}
 	shelves, fail := rest.close()
 	return shelves[0], cmp.Or(err, fail)
+}
+
+// meet makes the cells that a write names, and says no when they are too many: a delete of the whole record is a claim on each,
+// wherever it stands.
+func (l *longKey) meet(field string, o *plainOp) bool {
+	if o.form == oneField {
+		l.at = l.cell(field, l.at)
+		return l.at >= 0
+	}
+	for list := o.claims(); ; {
+		field, _, ok := list.next()
+		if !ok {
+			return true
+		}
+		if l.at = l.cell(field, l.at); l.at < 0 {
+			return false
+		}
+	}
 }
 
 // sortAgain puts deliveries of one write, which stand in b, into the order of their places.
@@ -391,6 +410,9 @@ func (l *longKey) sortAgain(list []turn, b []byte) {
 // says no when the key is a common one.
 func (l *longKey) find() (plain bool) {
 	tables := l.folder.tables
+	if l.split && !l.unchecked(tables) || !l.beginCells() {
+		return false
+	}
 	ids := newApart(l.store, l.folder.part.seed)
 	plain = true
 	var top plainOp // of its node, the one with the greatest stamp
@@ -447,7 +469,7 @@ func (l *longKey) find() (plain bool) {
 	if plain && back {
 		plain = l.stampsApart()
 	}
-	if l.err = cmp.Or(l.err, err); !plain || !apart || l.err != nil || l.split && !l.unchecked(tables) {
+	if l.err = cmp.Or(l.err, err); !plain || !apart || l.err != nil {
 		return false
 	}
 	for i, c := range l.states {
@@ -477,52 +499,66 @@ func (l *longKey) stampsApart() bool {
 	return apart
 }
 
-// eachClaim calls visit with what a write asks of each field, while its cell is the one at hand, until it says no. It says no
-// too when the key is a common one.
+// eachClaim calls visit with what a write asks of each field, while its cell is the one at hand, until it says no.
 func (l *longKey) eachClaim(o *plainOp, visit func(*longCell, *plainOp) bool) bool {
 	if !l.split {
-		return l.claim(l.field, o, visit)
+		return l.claim(0, o, visit)
 	}
-	for list, claim := o.claims(), *o; ; {
+	claim := *o
+	if o.form == noField {
+		claim.value = ""
+		for at := range l.cells {
+			if !l.claim(at, &claim, visit) {
+				return false
+			}
+		}
+		return true
+	}
+	for list := o.claims(); ; {
 		field, v, ok := list.next()
 		if !ok {
 			return true
 		}
-		if claim.value = v; !l.claim(field, &claim, visit) {
+		l.at, claim.value = l.cell(field, l.at), v
+		if !l.claim(l.at, &claim, visit) {
 			return false
 		}
 	}
 }
 
-func (l *longKey) claim(field string, o *plainOp, visit func(*longCell, *plainOp) bool) bool {
-	at := l.cell(field, l.at)
-	if at < 0 || at == len(l.states) && !l.beginCell(at) {
-		return false
-	}
-	l.at, l.plainCell = at, &l.cells[at]
+func (l *longKey) claim(at int, o *plainOp, visit func(*longCell, *plainOp) bool) bool {
+	l.plainCell = &l.cells[at]
 	defer func() { l.plainCell = &l.whole }()
 	return visit(l.states[at], o)
 }
 
-// beginCell makes a new cell ready, if its rules are those of a plain one.
-func (l *longKey) beginCell(at int) bool {
-	tables := l.folder.tables
-	c := &longCell{kept: make([]ownOp, len(tables)), names: make([][]byte, len(tables)), greatest: make([]ownOp, len(tables)),
-		ones: make([]RuleSum, len(tables))}
-	l.states = append(l.states, c)
-	l.plainCell = &l.cells[at]
-	defer func() { l.plainCell = &l.whole }()
-	if !l.plainUnder(tables) {
-		return false
+// beginCells makes the cells ready. It says no when the rules of one are not those of a plain key.
+func (l *longKey) beginCells() bool {
+	if len(l.cells) == 0 { // nobody named a field
+		l.cell("", 0)
 	}
-	c.frontier = slices.ContainsFunc(l.rules, func(r plainRule) bool { return r.way.frontier() })
-	return !c.frontier || l.rank < byVersionOfNamed // of the writes of a frontier nobody remembers the ids
+	defer func() { l.plainCell = &l.whole }()
+	tables := l.folder.tables
+	for at := range l.cells {
+		c := &longCell{kept: make([]ownOp, len(tables)), names: make([][]byte, len(tables)), greatest: make([]ownOp, len(tables)),
+			ones: make([]RuleSum, len(tables))}
+		l.states = append(l.states, c)
+		if l.plainCell = &l.cells[at]; !l.plainUnder(tables) {
+			return false
+		}
+		c.frontier = slices.ContainsFunc(l.rules, func(r plainRule) bool { return r.way.frontier() })
+		if c.frontier && l.rank >= byVersionOfNamed { // of the writes of a frontier nobody remembers the ids
+			return false
+		}
+	}
+	return true
 }
 
 // fold counts what became of each write.
 func (l *longKey) fold() {
 	f := l.folder
 	l.know(f.common)
+	l.beginRows(len(f.tables))
 	f.common.totals.Duplicates += l.again
 	l.each(func(o, first *plainOp) bool {
 		if first != nil {
@@ -546,7 +582,7 @@ func (l *longKey) fold() {
 		return true
 	})
 	for i, c := range l.states {
-		l.plainCell, l.texts = &l.cells[i], l.texts[:0]
+		l.plainCell, l.texts, l.unseen = &l.cells[i], l.texts[:0], l.unseen[:0]
 		l.pass(c, true)
 		for t := range l.rules {
 			kept := &c.kept[t].plainOp
@@ -558,6 +594,9 @@ func (l *longKey) fold() {
 			}
 			l.end(t, f.tables[t], kept, &c.ones[t], f.sums[t])
 		}
+	}
+	for t := range l.rows {
+		l.tellPartial(&l.rows[t], f.sums[t])
 	}
 }
 

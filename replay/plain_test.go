@@ -387,7 +387,7 @@ func TestLongKeysAreCountedLikeShortOnes(t *testing.T) {
 			require.NoError(t, h.Close())
 		}
 	}
-	require.Greater(t, long, 40)
+	require.Greater(t, long, 100)
 	require.Greater(t, common, 20)
 }
 
