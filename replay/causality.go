@@ -211,6 +211,7 @@ func (k *key) order(node clock.Node, number uint32, list []int32, t *tally) (num
 // which nodes something else than stamps puts the writes in order: those of others are told where they are put in order.
 func (k *key) findCollisions(ordered []bool, t *tally) {
 	for first, end := 0, 0; first < len(k.ops); first = end { // in canonical order those of one stamp stand together
+		k.room.tick()
 		a := &k.ops[first]
 		for end = first + 1; end < len(k.ops) && k.ops[end].time() == a.time() && k.ops[end].version == a.version; end++ {
 			k.room.tick()
@@ -403,6 +404,7 @@ func (k *key) seen(opt *Options, i int, lo, hi []int32) Source {
 func (k *key) seenExactly(i int, seen *context, marks marks, lo, hi []int32) {
 	for n, node := range k.nodes {
 		if k.numbered[n] {
+			k.room.tick()
 			up := max(seen.upTo(node), marks.upTo(k.numbers[n]))
 			count := int32(sortedCount(k.inOrder[n], func(i int32) bool { return k.ops[i].number <= up }))
 			lo[n], hi[n] = count, count
@@ -410,6 +412,7 @@ func (k *key) seenExactly(i int, seen *context, marks marks, lo, hi []int32) {
 	}
 	tied := false
 	for _, id := range seen.ids {
+		k.room.tick()
 		if named, ok := k.findID(id); ok {
 			o := &k.stand[named]
 			tied = k.knowsOf(o, lo, hi) || tied
@@ -789,6 +792,7 @@ const mostRounds = 32
 // carry raises what operations may have seen by what those may have seen that they name. It says no when there is nothing to carry.
 func (k *key) carry() (open bool) {
 	for i := range k.stand {
+		k.room.tick()
 		for n, h := range k.past.highs(i) {
 			open = open || n != int(k.stand[i].node) && h > k.past.low(i, n)
 		}
@@ -829,6 +833,7 @@ func (k *key) carry() (open bool) {
 func (k *key) level() {
 	for n, list := range k.inOrder {
 		for at := 0; at < len(list); {
+			k.room.tick()
 			end := int(k.stand[list[at]].until)
 			tied := list[at:end]
 			at = end
@@ -846,6 +851,7 @@ func (k *key) level() {
 				}
 			}
 			for _, i := range tied[1:] {
+				k.room.tick()
 				for o := range k.nodes {
 					if o != n {
 						k.past.lows(int(i))[o], k.past.highs(int(i))[o] = k.past.lows(first)[o], k.past.highs(first)[o]

@@ -663,7 +663,7 @@ func (c *cell) tell(s *sums) {
 	total.Overwritten, total.Lost, total.Refused = one.Overwritten, one.Lost, one.Refused
 	if c.rule.Name == "counter" {
 		for n := range c.byNode {
-			if slices.ContainsFunc(c.byNode[n].claims, func(i int32) bool { return c.opOf(int(i)).kind != merge.Delete }) {
+			if slices.ContainsFunc(c.byNode[n].claims, func(i int32) bool { k.room.tick(); return c.opOf(int(i)).kind != merge.Delete }) {
 				s.counts(k.nodes[n])
 			}
 		}
@@ -863,6 +863,7 @@ func (c *cell) diverged() int64 {
 	came := c.key.part.came
 	tells := func(region uint32) bool { // of all writers of the cell whose writes stand in some export
 		for i := range c.op {
+			c.key.room.tick()
 			if o := c.opOf(i); o.region > 0 && !came.has(o.writer, region) {
 				return false
 			}

@@ -28,6 +28,8 @@ type far struct {
 	every int   // how many there were
 	bytes int   // that may be touched until it is asked
 	held  int64 // when it was asked last
+
+	looked func(grown int64) // of a test: it is told by how much more was held than when it was asked last, at every few steps
 }
 
 // farFailure is what is raised when the file can't grow: guarded makes an error of it.
@@ -41,7 +43,8 @@ func newFar(dir string, most int64) (*far, error) {
 		return nil, farError(err)
 	}
 	f := &far{file: file, remove: remove, step: int(min(max(most, 1<<16), 1<<24)) &^ (1<<12 - 1)}
-	f.most = most + f.usage.bytes()
+	f.held = f.usage.bytes()
+	f.most = f.held + most
 	if f.all, err = reserve(file); err != nil { // a system that knows no such thing, or grants no addresses
 		_ = f.close()
 		return nil, nil
@@ -93,13 +96,18 @@ func (f *far) look() {
 	// into asking.
 	const least, most = 1 << 6, 1 << 9
 	held := f.usage.bytes()
-	pace := max(held-f.held, 1<<12) / int64(max(f.every, 1))
+	grown := held - f.held
+	pace := max(grown, 1<<12) / int64(max(f.every, 1))
 	if held > f.most {
 		letGo(f.all, f.used)
 		held = f.usage.bytes()
 	}
 	f.held = held
 	f.every = int(min(max((f.most-held)/2/max(pace, 1), least), most))
+	if f.looked != nil {
+		f.looked(grown)
+		f.every = 16
+	}
 	f.ticks = f.every
 	f.bytes = int(max((f.most-held)/2, 1<<16))
 }

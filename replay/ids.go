@@ -39,6 +39,7 @@ func (t *ids) room(n int, far *far) {
 	}
 	if size > cap(t.slots) {
 		t.slots = listOf[uint64](far, size)
+		return
 	}
 	t.slots = t.slots[:size]
 	clear(t.slots)
@@ -93,6 +94,9 @@ func (t *ids) complete(ops []op, far *far) {
 	t.met, t.again = nil, nil
 	t.room(len(ops), far)
 	for i := range ops {
+		if far != nil {
+			far.tick()
+		}
 		if ops[i].hash > 0 {
 			t.put(ops[i].hash, i)
 		}

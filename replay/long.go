@@ -105,6 +105,9 @@ func (f *folder) pick(from *shelf, name string, rest *filler, alike *alike, use 
 		if memory, err = newFar(store.spool.dir, int64(store.far())); err != nil {
 			return err
 		}
+		if memory != nil {
+			memory.looked = f.part.history.lengths.looked
+		}
 	}
 	defer func() { err = cmp.Or(err, memory.close()) }()
 	return guarded(func() error {

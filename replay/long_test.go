@@ -175,6 +175,72 @@ func TestFarMemoryLetsGoOfLongValues(t *testing.T) {
 	}
 }
 
+// Whatever walks over far memory says so at each step, or more is held of it for a while than is allowed.
+func TestFarMemoryIsLookedAtWhereverItIsWalkedOver(t *testing.T) {
+	if runtime.GOOS != "linux" || testing.Short() {
+		t.Skip("there is none, or it is long")
+	}
+	// A few steps here and there map some two MB, a walk over all operations more than four.
+	const writes, bound = 40_000, 7 << 19
+	nodes := []string{"ap", "eu", "us"}
+	r := rand.New(rand.NewPCG(7, 1))
+	for _, of := range []struct {
+		rules string
+		line  func(i int, who string) string
+	}{
+		{"* * keep-all\ncheck * f <= g", func(i int, who string) string {
+			return fmt.Sprintf(`%s,"field":"f","value":%d,"seen":{"ap":%d}`, who, r.IntN(50), 1+r.IntN(i))
+		}},
+		{"* * lww", func(i int, who string) string {
+			return fmt.Sprintf(`%s,"field":"f","value":%d,"seen":["x%d","x%d"]`, strings.Replace(who, `"id":"`, `"id":"x`, 1), r.IntN(50), r.IntN(i), r.IntN(i))
+		}},
+		{"* * max\nunique * f", func(i int, who string) string {
+			return fmt.Sprintf(`%s,"field":"f","value":%d,"version":%d,"base":%d`, who, r.IntN(50), 9+i/2, 9+i/2-r.IntN(3))
+		}},
+		{"* * fww", func(i int, who string) string {
+			who, _, _ = strings.Cut(who, `,"id"`)
+			return fmt.Sprintf(`%s,"field":"f","value":%d,"time":%d,"seen":{"ap":%d}`, who, r.IntN(50), int64(1e18)+int64(i)/9, i)
+		}},
+		{"* * add-wins", func(i int, who string) string {
+			return fmt.Sprintf(`%s,"op":%q,"field":"f","value":"e%d"`, who, []string{"insert", "remove"}[r.IntN(2)], r.IntN(50))
+		}},
+		{"* g counter\n* f,h lww together\n* * lww", func(i int, who string) string {
+			if r.IntN(20) == 0 {
+				return who + `,"op":"delete","seen":{}`
+			}
+			return fmt.Sprintf(`%s,"fields":{"f":%d,"g":%d,"h":%q}`, who, r.IntN(50), i, strings.Repeat("h", r.IntN(99)))
+		}},
+	} {
+		var lines, half strings.Builder
+		seqs := make([]int, len(nodes))
+		for i := 1; i <= writes; i++ {
+			n := r.IntN(len(nodes))
+			seqs[n]++
+			line := of.line(i, fmt.Sprintf(`{"key":"k","node":%q,"id":"%s:%d"`, nodes[n], nodes[n], seqs[n]))
+			if !strings.Contains(line, `"time"`) {
+				line += fmt.Sprintf(`,"time":%d`, int64(1e18)+int64(i)*1000+int64(r.IntN(5000)))
+			}
+			fmt.Fprintf(&lines, "%s}\n", line)
+			if i%2 == 0 {
+				fmt.Fprintf(&half, "%s}\n", line)
+			}
+		}
+		h, err := Collect([]history.Source{
+			{Name: "us", Region: "us", Open: sourceOf("", lines.String()).Open},
+			{Name: "eu", Region: "eu", Open: sourceOf("", half.String()).Open},
+		}, history.Options{Workers: 2, Memory: 1 << 20, Temp: t.TempDir()})
+		require.NoError(t, err)
+		var most int64
+		h.lengths.looked = func(grown int64) { most = max(most, grown) }
+		r := h.Run(merge.MustParseTable(of.rules), Options{})
+		require.NoError(t, h.Err())
+		require.GreaterOrEqual(t, r.Totals.Writes, int64(writes))
+		require.Greater(t, most, int64(1<<19), of.rules)
+		require.Less(t, most, int64(bound), of.rules)
+		require.NoError(t, h.Close())
+	}
+}
+
 // requireSame shows the first line in which two long texts differ.
 func requireSame(t *testing.T, want, got string, seed uint64, rules string) {
 	t.Helper()

@@ -72,6 +72,8 @@ type lengths struct {
 	run int // how many are sorted at once in far memory
 
 	bite int // bytes of records, with what it takes to find one's way in them, that a processor's own cache holds
+
+	looked func(grown int64) // of a test: see [far]
 }
 
 var usualLengths = lengths{keep: 1 << 10, fields: 1 << 16, many: 1 << 15, run: 1 << 15, bite: 512 << 10}
