@@ -36,20 +36,36 @@ type action struct {
 // ended, all that is passed on is which writes may be the last.
 //
 // Each time is moved by half the tolerance, so that only what is certain keeps operations in order: no order is then none
-// at all.
+// at all. What a read saw was in place before it ended, and began before it: this shortens the stretches, most of all where nothing
+// says when writes were acknowledged. One of those that no read may have seen can come last, and is left out.
 func (g *register) search() Searched {
 	half := (g.skew + 1) / 2
 	all := slices.Grow(g.actions[:0], len(g.writes)+len(g.reads))
 	for i := range g.writes {
-		if w := &g.writes[i]; i != nothing {
-			all = append(all, action{write: int32(i), call: plus(w.startLo, -half), end: plus(w.endHi, half)})
-		}
+		w := &g.writes[i]
+		all = append(all, action{write: int32(i), call: plus(w.startLo, -half), end: plus(w.endHi, half)})
 	}
+	wanted := make([]bool, len(all))
 	for i := range g.reads {
-		if l := &g.reads[i]; l.level.Kind == Strong && len(l.writes) > 0 {
-			all = append(all, action{write: -1, seen: l.writes, call: plus(l.startLo, -half), end: plus(l.endHi, half)})
+		l := &g.reads[i]
+		if l.level.Kind != Strong || len(l.writes) == 0 {
+			continue
 		}
+		a := action{write: -1, seen: l.writes, call: plus(l.startLo, -half), end: plus(l.endHi, half)}
+		began := int64(never)
+		for _, w := range l.writes {
+			began, wanted[w] = min(began, all[w].call), true
+		}
+		if l.one() {
+			w := &all[l.writes[0]]
+			w.end = max(min(w.end, a.end), w.call)
+		}
+		a.call = min(max(a.call, began), a.end)
+		all = append(all, a)
 	}
+	all = slices.DeleteFunc(all, func(a action) bool {
+		return a.write == nothing || a.write > nothing && a.end == never && !wanted[a.write]
+	})
 	g.actions = all
 	slices.SortStableFunc(all, func(a, b action) int { return cmp.Or(cmp.Compare(a.call, b.call), cmp.Compare(a.end, b.end)) })
 	last := []int32{nothing}

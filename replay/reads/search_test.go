@@ -1,6 +1,8 @@
 package reads
 
 import (
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,4 +48,62 @@ func TestStretchesPassOnWhatMayBeLast(t *testing.T) {
 		_, g := registerOf(acts, false, 0)
 		require.Equal(t, order[0] == order[1], g.search() == Ordered, "%v", order)
 	}
+}
+
+// TestWritesThatNobodySaysWereAcknowledgedAreNoHaystack: each of them may take effect at any time after it began, but for what
+// reads say of some.
+func TestWritesThatNobodySaysWereAcknowledgedAreNoHaystack(t *testing.T) {
+	var acts []act
+	const n = 300
+	for i := range n {
+		acts = append(acts, act{start: int64(1 + 10*i)})
+	}
+	for i := 0; i < n; i += 3 { // of each third one
+		acts = append(acts, act{start: int64(25 + 10*i), end: int64(28 + 10*i), read: true, saw: i + 1})
+	}
+	_, g := registerOf(acts, false, 0)
+	require.Equal(t, Ordered, g.search())
+	acts = append(acts, act{start: 10 * n, end: 10*n + 9, read: true, saw: n / 3 * 2})
+	_, g = registerOf(acts, false, 0)
+	require.Equal(t, Ordered, g.search(), "it was seen by nobody before")
+	acts = append(acts, act{start: 10*n + 20, end: 10*n + 29, read: true, saw: 1})
+	_, g = registerOf(acts, false, 0)
+	require.Equal(t, NoOrder, g.search())
+}
+
+// TestToEndAtTheEndIsNotToEnd: a write of which nothing says that it ended is like one that ended last.
+func TestToEndAtTheEndIsNotToEnd(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 9))
+	var found [3]int
+	for range 20_000 {
+		var acts []act
+		for range 1 + r.IntN(3) {
+			a := act{start: 1 + r.Int64N(20)}
+			if r.IntN(3) == 0 {
+				a.end = a.start + 1 + r.Int64N(9)
+			}
+			acts = append(acts, a)
+		}
+		for range 1 + r.IntN(4) {
+			start := 1 + r.Int64N(25)
+			acts = append(acts, act{start: start, end: start + 1 + r.Int64N(9), read: true, saw: r.IntN(len(acts) + 1)})
+			if acts[len(acts)-1].saw > 0 && acts[acts[len(acts)-1].saw-1].read {
+				acts = acts[:len(acts)-1]
+			}
+		}
+		ended := slices.Clone(acts)
+		for i := range ended {
+			if ended[i].end == 0 {
+				ended[i].end = 100
+			}
+		}
+		require.NoError(t, agree(ended, false))
+		_, open := registerOf(acts, false, 0)
+		_, shut := registerOf(ended, false, 0)
+		is := open.search()
+		require.Equal(t, shut.search(), is, "%v", acts)
+		found[is]++
+	}
+	require.Zero(t, found[TooHard])
+	require.Greater(t, min(found[Ordered], found[NoOrder]), 3000)
 }
