@@ -83,6 +83,9 @@ func (l *look) likely(try func(a int32) bool) bool {
 type seen struct {
 	writes []int32 // none when the history doesn't have it, those that may have begun first before others
 	why    Reason  // when there is no write
+
+	called int64 // the first of the strong reads that saw it began then
+	began  int64 // the first of the writes did
 }
 
 // newRegister makes the register of a field, "" for the whole record. It is in the memory of the one before.

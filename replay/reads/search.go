@@ -26,9 +26,19 @@ const (
 // action is one operation as the search sees it: a write, or a read of one of several.
 type action struct {
 	write int32 // -1 for a read
-	seen  []int32
+	saw   *seen
 	call  int64
 	end   int64
+}
+
+// told is what the strong reads say of a write.
+type told struct {
+	by    *seen // what they saw that may be this one; nil for none
+	more  bool  // in others of them it goes by another name
+	sure  bool  // one of them saw it and no other
+	call  int64 // the first of those that may have seen it began then
+	end   int64 // the first of those that saw it and no other ended then
+	alike int32 // the write that stands for all that no read tells from this one
 }
 
 // search looks for an order of the writes and strong reads of the register in which every read sees the last write before it, and
@@ -36,38 +46,9 @@ type action struct {
 // ended, all that is passed on is which writes may be the last.
 //
 // Each time is moved by half the tolerance, so that only what is certain keeps operations in order: no order is then none
-// at all. What a read saw was in place before it ended, and began before it: this shortens the stretches, most of all where nothing
-// says when writes were acknowledged. One of those that no read may have seen can come last, and is left out.
+// at all.
 func (g *register) search() Searched {
-	half := (g.skew + 1) / 2
-	all := slices.Grow(g.actions[:0], len(g.writes)+len(g.reads))
-	for i := range g.writes {
-		w := &g.writes[i]
-		all = append(all, action{write: int32(i), call: plus(w.startLo, -half), end: plus(w.endHi, half)})
-	}
-	wanted := make([]bool, len(all))
-	for i := range g.reads {
-		l := &g.reads[i]
-		if l.level.Kind != Strong || len(l.writes) == 0 {
-			continue
-		}
-		a := action{write: -1, seen: l.writes, call: plus(l.startLo, -half), end: plus(l.endHi, half)}
-		began := int64(never)
-		for _, w := range l.writes {
-			began, wanted[w] = min(began, all[w].call), true
-		}
-		if l.one() {
-			w := &all[l.writes[0]]
-			w.end = max(min(w.end, a.end), w.call)
-		}
-		a.call = min(max(a.call, began), a.end)
-		all = append(all, a)
-	}
-	all = slices.DeleteFunc(all, func(a action) bool {
-		return a.write == nothing || a.write > nothing && a.end == never && !wanted[a.write]
-	})
-	g.actions = all
-	slices.SortStableFunc(all, func(a, b action) int { return cmp.Or(cmp.Compare(a.call, b.call), cmp.Compare(a.end, b.end)) })
+	all := g.narrow()
 	last := []int32{nothing}
 	for from := 0; from < len(all); {
 		to, end := from+1, all[from].end
@@ -87,6 +68,103 @@ func (g *register) search() Searched {
 	return Ordered
 }
 
+// narrow returns what the search has to put in order, by when it began. Stretches are short where writes are known to begin and end,
+// and that is hardly ever recorded. But where there is an order, there is one in which they do: what a read saw and nothing else
+// was in place before it ended, and such a write can wait for the first that sees it, for nobody sees what it replaces in between. So
+// can one that reads may have seen or not, when nothing says that it ended: it comes last then. One that nobody sees is left out where it can come right before another, which begins and ends while it is under way, or last,
+// when nothing says that it ended.
+func (g *register) narrow() []action {
+	half := (g.skew + 1) / 2
+	all := slices.Grow(g.actions[:0], len(g.writes)+len(g.reads))
+	for i := range g.writes {
+		w := &g.writes[i]
+		all = append(all, action{write: int32(i), call: plus(w.startLo, -half), end: plus(w.endHi, half)})
+	}
+	for i := range g.several {
+		g.several[i].called, g.several[i].began = never, never
+	}
+	told := make([]told, len(g.writes))
+	for i := range g.reads {
+		l := &g.reads[i]
+		if l.level.Kind != Strong || len(l.writes) == 0 {
+			continue
+		}
+		a := action{write: -1, saw: l.seen, call: plus(l.startLo, -half), end: plus(l.endHi, half)}
+		l.seen.called = min(l.seen.called, a.call)
+		if t := &told[l.writes[0]]; l.one() && (!t.sure || a.end < t.end) {
+			t.sure, t.end = true, a.end
+		}
+		all = append(all, a)
+	}
+	writes, reads := all[:len(told)], all[len(told):]
+	for i := range g.several {
+		s := &g.several[i]
+		if s.called == never {
+			continue
+		}
+		for _, w := range s.writes {
+			t := &told[w]
+			if t.by == nil {
+				t.by, t.call = s, s.called
+			}
+			t.more, t.call = t.more || t.by != s, min(t.call, s.called)
+		}
+	}
+	alike := make(map[*seen]int32)
+	for i := range told {
+		w, t := &writes[i], &told[i]
+		if t.alike = int32(i); !t.more {
+			if _, met := alike[t.by]; !met {
+				alike[t.by] = t.alike
+			}
+			t.alike = alike[t.by]
+		}
+		if i == nothing || t.by == nil {
+			continue
+		}
+		if t.sure || w.end == never {
+			w.call = max(w.call, min(w.end, t.call))
+		}
+		if t.sure {
+			w.end = max(min(w.end, t.end), w.call)
+		}
+	}
+	for i := range g.several {
+		for _, w := range g.several[i].writes {
+			g.several[i].began = min(g.several[i].began, writes[w].call)
+		}
+	}
+	for i := range reads {
+		a := &reads[i]
+		a.call = min(max(a.call, a.saw.began), a.end)
+	}
+	slices.SortStableFunc(all, func(a, b action) int { return cmp.Or(cmp.Compare(a.call, b.call), cmp.Compare(a.end, b.end)) })
+	g.actions = all
+	unseen := func(a *action) bool { return a.write > nothing && told[a.write].by == nil }
+	var first *action // of the writes that begin at once, the first to end
+	all = slices.DeleteFunc(all, func(a action) bool {
+		beside := first != nil && first.call == a.call
+		if a.write > nothing && !beside {
+			first = &a
+		}
+		return a.write == nothing || beside && unseen(&a)
+	})
+	end := int64(never) // the first of the writes that begin later ends then
+	kept := len(all)
+	for i := len(all) - 1; i >= 0; i-- {
+		a := all[i]
+		if unseen(&a) && a.end >= end {
+			continue
+		}
+		if a.write > nothing {
+			end, a.write = min(end, a.end), told[a.write].alike
+		}
+		kept--
+		all[kept] = a
+	}
+	return all[kept:]
+}
+
 // searchTogether returns which writes may be the last of a stretch of operations, given which may be before it, in the memory of
 // those; none when there is no order. It returns false when it had to give up.
 func searchTogether(stretch []action, before []int32) (last []int32, done bool) {
@@ -95,7 +173,7 @@ func searchTogether(stretch []action, before []int32) (last []int32, done bool) 
 		if one.write >= 0 {
 			return append(before[:0], one.write), true
 		}
-		return slices.DeleteFunc(before, func(i int32) bool { return !slices.Contains(one.seen, i) }), true
+		return slices.DeleteFunc(before, func(i int32) bool { return !slices.Contains(one.saw.writes, i) }), true
 	}
 	if len(stretch) > mostTogether {
 		return nil, false
@@ -113,7 +191,9 @@ func searchTogether(stretch []action, before []int32) (last []int32, done bool) 
 	if latest > ever {
 		for i := range stretch {
 			if a := &stretch[i]; a.write >= 0 && a.end >= latest {
-				ends = append(ends, a.write)
+				if !slices.Contains(ends, a.write) {
+					ends = append(ends, a.write)
+				}
 			}
 		}
 	}
@@ -154,7 +234,7 @@ func inOrder(stretch []action, begin, end int32, steps *int) bool {
 			ops[i].Call = min(ops[i].Call, latest)
 		}
 	}
-	ops = append(ops, porcupine.Operation{Input: &action{write: -1, seen: []int32{end}}, Call: latest + 1, Return: latest + 1})
+	ops = append(ops, porcupine.Operation{Input: &action{write: -1, saw: &seen{writes: []int32{end}}}, Call: latest + 1, Return: latest + 1})
 	return porcupine.CheckOperations(porcupine.Model{
 		Init: func() any { return begin },
 		Step: func(state, input, _ any) (bool, any) {
@@ -165,7 +245,7 @@ func inOrder(stretch []action, begin, end int32, steps *int) bool {
 			if a.write >= 0 {
 				return true, a.write
 			}
-			return slices.Contains(a.seen, state.(int32)), state
+			return slices.Contains(a.saw.writes, state.(int32)), state
 		},
 		Equal: func(a, b any) bool { return a.(int32) == b.(int32) },
 		Hash:  func(state any) uint64 { return uint64(state.(int32)) * 0x9e3779b97f4a7c15 },

@@ -77,8 +77,9 @@ func TestToEndAtTheEndIsNotToEnd(t *testing.T) {
 	var found [3]int
 	for range 20_000 {
 		var acts []act
-		for range 1 + r.IntN(3) {
-			a := act{start: 1 + r.Int64N(20)}
+		versions := r.IntN(2) // of which several writes have the same
+		for range 1 + r.IntN(4) {
+			a := act{start: 1 + r.Int64N(20), version: versions * (1 + r.IntN(2))}
 			if r.IntN(3) == 0 {
 				a.end = a.start + 1 + r.Int64N(9)
 			}
@@ -86,10 +87,14 @@ func TestToEndAtTheEndIsNotToEnd(t *testing.T) {
 		}
 		for range 1 + r.IntN(4) {
 			start := 1 + r.Int64N(25)
-			acts = append(acts, act{start: start, end: start + 1 + r.Int64N(9), read: true, saw: r.IntN(len(acts) + 1)})
-			if acts[len(acts)-1].saw > 0 && acts[acts[len(acts)-1].saw-1].read {
-				acts = acts[:len(acts)-1]
+			of := act{start: start, end: start + 1 + r.Int64N(9), read: true, saw: r.IntN(len(acts) + 1)}
+			if of.saw > 0 {
+				if acts[of.saw-1].read {
+					continue
+				}
+				of.version = acts[of.saw-1].version
 			}
+			acts = append(acts, of)
 		}
 		ended := slices.Clone(acts)
 		for i := range ended {
