@@ -108,6 +108,7 @@ func (k *key) placeDeletes(m *matches, opt *Options, sum *Totals) {
 	rows := len(k.room.came)
 	k.settleIn(m)
 	slices.SortFunc(k.room.elsewhere, func(a, b elsewhere) int {
+		k.room.tick()
 		return cmp.Or(cmp.Compare(a.home, b.home), cmp.Compare(a.at, b.at), cmp.Compare(k.texts[a.region], k.texts[b.region]))
 	})
 	sum.Writes -= k.dropTaken()
@@ -136,7 +137,7 @@ func (k *key) findRows(m *matches) {
 		h := &m.homes[i]
 		for _, own := range h.own {
 			k.room.tick()
-			events = append(events, rowEvent{region: h.writer, at: k.ops[own].at, left: leftBy(own, own)})
+			events = push(k.room.far, events, rowEvent{region: h.writer, at: k.ops[own].at, left: leftBy(own, own)})
 		}
 	}
 	for i := range m.pairs {
@@ -152,11 +153,11 @@ func (k *key) findRows(m *matches) {
 			if !a.time().IsZero() && a.precision != history.NoTime {
 				e.to = min(e.to, a.wall)
 			}
-			events = append(events, e)
+			events = push(k.room.far, events, e)
 		}
 	}
 	for i := range m.gone {
-		events = append(events, rowEvent{region: m.gone[i].region, at: m.gone[i].at, gone: int32(i + 1)})
+		events = push(k.room.far, events, rowEvent{region: m.gone[i].region, at: m.gone[i].at, gone: int32(i + 1)})
 	}
 	slices.SortFunc(events, func(a, b rowEvent) int {
 		k.room.tick()
@@ -319,10 +320,12 @@ func (m *matches) link(first, more int32) {
 // be an earlier one counts as one of its own that may not be.
 func (k *key) settleIn(m *matches) {
 	for _, d := range m.doubts {
+		k.room.tick()
 		m.gone[d.earlier].doubtful = true // the later is already
 		k.ops[m.gone[d.later].op].again = true
 	}
 	for _, first := range m.united {
+		k.room.tick()
 		d := &m.gone[first]
 		if d.known = k.isKnown(first, m); !d.known {
 			k.unknown(first, m)
@@ -332,7 +335,7 @@ func (k *key) settleIn(m *matches) {
 		for g := range m.copies(first) {
 			if g != d && g.wall <= d.wall+d.slack {
 				alone = true
-				k.room.elsewhere = append(k.room.elsewhere, elsewhere{d.region, d.at, g.region, g.at})
+				k.room.elsewhere = push(k.room.far, k.room.elsewhere, elsewhere{d.region, d.at, g.region, g.at})
 			}
 		}
 		for g := range m.copies(first) {
@@ -360,7 +363,7 @@ func (k *key) settleIn(m *matches) {
 func (k *key) cameAs(again *op, d *gone, alone, perhaps bool) {
 	a := matched{op: *again, alone: alone, perhaps: perhaps, home: d.at}
 	a.writer = d.region
-	k.room.came = append(k.room.came, a)
+	k.room.came = push(k.room.far, k.room.came, a)
 }
 
 // mayBe notes that a delete may be another one, and so have come about where that stands.
@@ -372,7 +375,7 @@ func (k *key) mayBe(first, other int32, m *matches) {
 	for g := range m.copies(other) {
 		k.room.tick()
 		if g.wall <= d.wall+d.slack {
-			k.room.elsewhere = append(k.room.elsewhere, elsewhere{d.region, d.at, g.region, g.at})
+			k.room.elsewhere = push(k.room.far, k.room.elsewhere, elsewhere{d.region, d.at, g.region, g.at})
 		}
 		if !m.stands(first, g.region) {
 			came := op{region: g.region, at: g.at, kind: merge.Delete}
@@ -444,6 +447,7 @@ func (k *key) dropTaken() int64 {
 	}
 	same := func(a, b *op) bool { return a.wall == b.wall && a.logical == b.logical && a.version == b.version }
 	for first, end := 0, 0; first < len(kept); first = end { // only among these the node makes a difference
+		k.room.tick()
 		for end = first + 1; end < len(kept) && same(&kept[first], &kept[end]); end++ {
 			k.room.tick()
 		}
@@ -472,6 +476,7 @@ func (k *key) renumber(rows int, m *matches) {
 			m.owned = m.owned[:0] // those of its operations that were there before
 			if j < rows {
 				for at, i := range h.own {
+					k.room.tick()
 					if !k.ops[i].taken {
 						m.owned = append(m.owned, int32(at))
 					}

@@ -3,6 +3,7 @@ package replay
 import (
 	"fmt"
 	"os"
+	"slices"
 	"unsafe"
 
 	"github.com/tiebreakhq/tiebreak/replay/whole"
@@ -151,4 +152,18 @@ func listOf[T any](f *far, n int) []T {
 	var one T
 	b := f.take(n * int(unsafe.Sizeof(one)))
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), n)
+}
+
+// push appends to a list that is to be far where there is far memory, as what is in it holds no pointers: it grows there.
+func push[T any](f *far, list []T, one T) []T {
+	const piece, few = 1 << 10, 1 << 6
+	if f == nil || len(list) < cap(list) {
+		return append(list, one)
+	}
+	more := listOf[T](f, max(2*cap(list), few))[:0]
+	for some := range slices.Chunk(list, piece) {
+		f.touch(2 * len(some) * int(unsafe.Sizeof(one)))
+		more = append(more, some...)
+	}
+	return append(more, one)
 }

@@ -184,6 +184,22 @@ func TestFarMemoryIsLookedAtWhereverItIsWalkedOver(t *testing.T) {
 	const writes, bound = 40_000, 7 << 19
 	nodes := []string{"ap", "eu", "us"}
 	r := rand.New(rand.NewPCG(7, 1))
+	look := func(rules, origin, us, eu string) {
+		h, err := Collect([]history.Source{
+			{Name: "us", Region: "us", Open: sourceOf("", us).Open},
+			{Name: "eu", Region: "eu", Open: sourceOf("", eu).Open},
+		}, history.Options{Workers: 2, Memory: 1 << 20, Temp: t.TempDir(), Origin: origin})
+		require.NoError(t, err)
+		require.Zero(t, h.Inputs()[0].SetAside, "%v", h.inputs[0].told.list())
+		var most int64
+		h.lengths.looked = func(grown int64) { most = max(most, grown) }
+		s := h.Run(merge.MustParseTable(rules), Options{})
+		require.NoError(t, h.Err())
+		require.GreaterOrEqual(t, s.Totals.Writes, int64(writes/2))
+		require.Greater(t, most, int64(1<<19), rules)
+		require.Less(t, most, int64(bound), rules)
+		require.NoError(t, h.Close())
+	}
 	for _, of := range []struct {
 		rules string
 		line  func(i int, who string) string
@@ -225,20 +241,23 @@ func TestFarMemoryIsLookedAtWhereverItIsWalkedOver(t *testing.T) {
 				fmt.Fprintf(&half, "%s}\n", line)
 			}
 		}
-		h, err := Collect([]history.Source{
-			{Name: "us", Region: "us", Open: sourceOf("", lines.String()).Open},
-			{Name: "eu", Region: "eu", Open: sourceOf("", half.String()).Open},
-		}, history.Options{Workers: 2, Memory: 1 << 20, Temp: t.TempDir()})
-		require.NoError(t, err)
-		var most int64
-		h.lengths.looked = func(grown int64) { most = max(most, grown) }
-		r := h.Run(merge.MustParseTable(of.rules), Options{})
-		require.NoError(t, h.Err())
-		require.GreaterOrEqual(t, r.Totals.Writes, int64(writes))
-		require.Greater(t, most, int64(1<<19), of.rules)
-		require.Less(t, most, int64(bound), of.rules)
-		require.NoError(t, h.Close())
+		look(of.rules, "", lines.String(), half.String())
 	}
+	var feeds [2]strings.Builder
+	at := [2]int64{1e18, 1e18}
+	row := "null"
+	for i := range writes { // with deletes, which arrive in the other region as rows do
+		n := r.IntN(2)
+		before := row
+		if row = "null"; r.IntN(10) > 0 || before == "null" {
+			row = fmt.Sprintf(`{"id":1,"origin":%q,"f":%d}`, []string{"us", "eu"}[n], i)
+		}
+		for _, in := range []int{n, 1 - n} {
+			at[in] = max(at[in], at[n]) + 1000
+			fmt.Fprintf(&feeds[in], `{"after":%s,"before":%s,"key":[1],"topic":"k","updated":"%d.0000000000","mvcc_timestamp":"%[3]d.0000000000"}`+"\n", row, before, at[in])
+		}
+	}
+	look("* * lww", "origin", feeds[0].String(), feeds[1].String())
 }
 
 // requireSame shows the first line in which two long texts differ.
