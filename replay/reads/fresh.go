@@ -178,9 +178,15 @@ func (g *register) replaySessions(c *check, certain bool) map[int32]*miss {
 			continue
 		}
 		e := event{w.session, w.known(certain), knows, int32(i), -1}
-		if at := g.past.ops[w.op].Stamp.Time.Wall; w.begun == 0 && at > 0 { // its time is of another clock
-			if e.at = plus(at, -g.skew); certain {
-				e.at = plus(at+step(at)-1, g.skew)
+		switch at := &g.past.ops[w.op]; {
+		case at.Call.End > 0:
+		case w.begun > 0: // what comes after it began after it; its time, and a lag from there, are of another clock
+			if e.at = w.startLo; certain {
+				e.at = plus(w.startHi, 1)
+			}
+		case at.Stamp.Time.Wall > 0:
+			if e.at = plus(at.Stamp.Time.Wall, -g.skew); certain {
+				e.at = plus(at.Stamp.Time.Wall+step(at.Stamp.Time.Wall)-1, g.skew)
 			}
 		}
 		events = append(events, e)

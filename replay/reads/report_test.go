@@ -496,3 +496,19 @@ func TestAReadBeforeEverythingIsFineWhateverItSaw(t *testing.T) {
 	_, got := judged(t, c, reads.Options{}, 1)
 	assert.Equal(t, map[int]string{3: "fine", 4: "ambiguous"}, got)
 }
+
+// A call of which nothing says when it ended came before what its session began later, however long after its time, by the clock of
+// another, a lag says that it was acknowledged; and not before what had begun earlier.
+func TestASessionsCallsAreInTheOrderOfItsOwnClock(t *testing.T) {
+	for _, lag := range []time.Duration{0, time.Second, time.Minute} {
+		c := moments(`
+			{"key":"k","node":"us","id":"us:1","value":1,"time":@30,"start":@10,"session":"s"}
+			{"key":"k","op":"read","want":"session","saw":null,"start":@11,"end":@12,"session":"s"}
+			{"key":"j","node":"us","id":"us:2","value":1,"time":@5,"start":@20,"session":"s"}
+			{"key":"j","op":"read","want":"session","saw":null,"start":@15,"end":@16,"session":"s"}
+			{"key":"i","node":"us","id":"us:3","value":1,"time":@30,"start":"2026-05-20T12:00:10Z","session":"s"}
+			{"key":"i","op":"read","want":"session","saw":null,"start":"2026-05-20T12:00:10Z","end":"2026-05-20T12:00:10Z","session":"s"}`)
+		_, got := judged(t, c, reads.Options{Skew: 30 * time.Second, Lag: lag}, 1)
+		assert.Equal(t, map[int]string{2: "stale", 4: "fine", 6: "within_skew"}, got, lag)
+	}
+}
