@@ -385,7 +385,7 @@ func (k *key) seen(opt *Options, i int, lo, hi []int32) Source {
 	case k.arrived(o, o.writer) > 0:
 		return k.seenDeliveries(opt, i, lo, hi)
 	case opt.Lag > 0 && !o.time().IsZero():
-		k.seenByLag(o, opt.Lag, lo, hi)
+		k.seenByLag(o, opt, lo, hi)
 		return Lag
 	}
 	made, known := k.room.vague[o.slot]
@@ -613,7 +613,7 @@ func (k *key) seenDeliveries(opt *Options, i int, lo, hi []int32) Source {
 	case source == Deliveries:
 	case opt.Lag > 0 && !o.time().IsZero():
 		source = Lag
-		k.seenByLag(o, opt.Lag, lo, hi)
+		k.seenByLag(o, opt, lo, hi)
 	default:
 		for n := range k.nodes {
 			lo[n], hi[n] = 0, int32(len(k.inOrder[n]))
@@ -677,11 +677,18 @@ func (k *key) arriveIn(region uint32, list []int32) deliveries {
 	}, func(o int32) bool { return len(k.elsewhere(&k.ops[o])) > 0 })
 }
 
-// seenByLag takes a stated lag: a write is seen by all once it is that old, and not before. Of one without a time nothing is known
+// seenByLag takes a stated lag: a write is seen by all once it is that old, and not before; and what of that turns on how far clocks
+// are apart is left open where Options has a slack. Of one without a time nothing is known
 // but that it was made between those of its node before and after it that have one.
-func (k *key) seenByLag(o *op, lag time.Duration, lo, hi []int32) {
+func (k *key) seenByLag(o *op, opt *Options, lo, hi []int32) {
+	then := o.wall - int64(opt.Lag)
 	for n := range k.nodes {
-		lo[n], hi[n] = k.writtenBy(n).by(o.wall - int64(lag))
+		written := k.writtenBy(n)
+		lo[n], hi[n] = written.by(then)
+		if opt.slack > 0 {
+			lo[n], _ = written.by(then - min(opt.slack, o.wall))
+			_, hi[n] = written.by(then + min(opt.slack, math.MaxInt64-max(then, 0)))
+		}
 	}
 }
 

@@ -169,12 +169,14 @@ func (h *History) Reads() int64 { return h.reads }
 // ReadKeys calls each with every key that was read, and with all that is known of it, by several goroutines at once, each of
 // which has a number below [Options.Workers]. The order of keys, and which goroutine gets which, is left open. It returns how
 // many reads it left out, which are of keys that have too many operations and reads, or operations of too many nodes, to be in memory
-// at once. Of the options it takes the lag and the workers.
+// at once. Of the options it takes the lag, the skew and the workers: what a writer had seen by the lag is left open where the clocks
+// of the two may be apart by as much.
 //
 // HAZARD: of what it is given, each may keep nothing, not even texts. The error of a history that can't be read back is that
 // of [History.Err].
 func (h *History) ReadKeys(opt Options, each func(worker int, k *KeyOperations)) (left int64) {
 	workers := opt.workers()
+	opt.slack = int64(opt.Skew)
 	w := work{opt: &opt}
 	next := make(chan int, partitions)
 	for p := range partitions {

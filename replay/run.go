@@ -38,6 +38,8 @@ type Options struct {
 	// State, when not nil, is called with the merged state, cell by cell, sorted by key and field. Deleted cells are
 	// left out.
 	State func(StateLine)
+
+	slack int64 // by how much clocks may be apart where the lag tells what was seen: of ReadKeys alone
 }
 
 // drift returns how far the clocks of two regions are taken to differ.

@@ -116,7 +116,7 @@ func pass(h *replay.History, table *merge.Table, opt *Options) (*check, error) {
 			each(key, field, place, v)
 		}
 	}
-	left := h.ReadKeys(replay.Options{Lag: opt.Lag, Workers: opt.Workers}, func(worker int, k *replay.KeyOperations) { checks[worker].key(k) })
+	left := h.ReadKeys(replay.Options{Lag: opt.Lag, Skew: opt.Skew, Workers: opt.Workers}, func(worker int, k *replay.KeyOperations) { checks[worker].key(k) })
 	if err := h.Err(); err != nil {
 		return nil, err
 	}

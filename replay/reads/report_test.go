@@ -512,3 +512,15 @@ func TestASessionsCallsAreInTheOrderOfItsOwnClock(t *testing.T) {
 		assert.Equal(t, map[int]string{2: "stale", 4: "fine", 6: "within_skew"}, got, lag)
 	}
 }
+
+// The later write has the earlier time, for its node's clock is behind: by the lag its writer looks as if it had been seen.
+func TestALagIsAsUnsureAsTheClocks(t *testing.T) {
+	c := moments(`
+		{"key":"k","node":"us","id":"us:1","value":1,"version":1,"time":@50,"start":@10,"end":@11}
+		{"key":"k","node":"eu","id":"eu:1","value":2,"version":2,"time":@5,"start":@40,"end":@41}
+		{"key":"k","op":"read","want":"strong","saw":"us:1","start":@60,"end":@61}`)
+	for skew, want := range map[time.Duration]string{0: "fine", 50 * time.Second: "within_skew"} {
+		_, got := judged(t, c, reads.Options{Skew: skew, Lag: time.Second}, 1)
+		assert.Equal(t, want, got[3], skew)
+	}
+}
