@@ -38,7 +38,8 @@
 //     that is what a bounded read is held to.
 //   - A read that was promised less than strong may itself be old, or see a write that is still under way. It shows that the write
 //     which it saw had begun by the time it ended, and nothing of what other reads ought to have seen, but those of its session.
-//   - Who had seen what a writer had seen (seen, base) has seen it: that puts writes in order without any clock.
+//   - Who had seen what a writer had seen (seen, base) has seen it: that puts writes in order without any clock, and nobody saw a
+//     write before all that its writer had seen had begun. What Options.Lag says of it is as unsure as the times.
 //
 // A read is stale when it is so at every time that the records allow, and fine when it is at every one too.
 //

@@ -53,6 +53,9 @@ type write struct {
 	deletes bool
 	session string
 	begun   int64 // as its caller recorded it; 0 when not told
+
+	// By when it and all that its writer had seen had begun, at the earliest and at the latest: nobody saw it before. See begin.
+	begunLo, begunHi int64
 }
 
 // look is one read of a register.
@@ -96,7 +99,7 @@ func newRegister(k *replay.KeyOperations, p *past, field string, list []*replay.
 	}
 	g.field, g.hash, g.rule, g.past, g.skew = field, hashOf(k.Key), c.table.Rule(k.Key, field), p, c.skew
 	g.at, g.spans, g.writes = fit(g.at, len(k.Ops)), fit(g.spans, len(k.Ops)), fit(g.writes, len(k.Ops)+1)[:0]
-	g.writes = append(g.writes, write{op: -1, span: span{ever, ever, ever, ever}, made: ever})
+	g.writes = append(g.writes, write{op: -1, span: span{ever, ever, ever, ever}, made: ever, begunLo: ever, begunHi: ever})
 	for i := range k.Ops {
 		o := &k.Ops[i]
 		called := &o.Call
@@ -111,12 +114,32 @@ func newRegister(k *replay.KeyOperations, p *past, field string, list []*replay.
 		g.at[i] = int32(len(g.writes))
 		g.writes = append(g.writes, w)
 	}
+	g.begin()
 	g.inverted = g.rule.NeedsDots() && g.inversions()
 	g.look(k.Key, list, c)
 	g.zones(&g.certain, c.skew, true)
 	g.zones(&g.possible, c.skew, false)
 	g.next, g.perhaps = g.successors(g.next, &g.certain), g.successors(g.perhaps, &g.possible)
 	return g
+}
+
+// begin works out by when each write and all that its writer had seen had begun. A write may be called before one that its
+// writer had seen is, and a read that ended between the two did not see it.
+func (g *register) begin() {
+	g.from, g.till = fit(g.from, len(g.spans)), fit(g.till, len(g.spans))
+	for i := range g.spans {
+		g.from[i], g.till[i] = g.spans[i].startLo, g.spans[i].startHi
+	}
+	for i, lo := range g.past.earlier(g.from) {
+		if at := g.at[i]; at >= 0 {
+			g.writes[at].begunLo = max(g.from[i], lo)
+		}
+	}
+	for i, hi := range g.past.earlier(g.till) {
+		if at := g.at[i]; at >= 0 {
+			g.writes[at].begunHi = max(g.till[i], min(hi, g.spans[i].endHi))
+		}
+	}
 }
 
 // valueOf returns what an operation writes to a field, and whether it does.
@@ -163,7 +186,7 @@ func (g *register) look(key string, list []*replay.Read, c *check) {
 				s.writes, s.why = g.names.find(g, saw)
 			}
 			slices.SortStableFunc(s.writes, func(a, b int32) int {
-				return cmp.Or(cmp.Compare(g.writes[a].startLo, g.writes[b].startLo), cmp.Compare(g.writes[a].made, g.writes[b].made))
+				return cmp.Or(cmp.Compare(g.writes[a].begunLo, g.writes[b].begunLo), cmp.Compare(g.writes[a].made, g.writes[b].made))
 			})
 			if !r.NotFound {
 				g.seen[saw] = s
@@ -370,13 +393,13 @@ func (g *register) saw(b, a int32) bool {
 
 // maySee reports whether a write may have begun before a read ended.
 func (g *register) maySee(l *look, a int32) bool {
-	return l.endHi == never || g.writes[a].startLo <= plus(l.endHi, g.skew)
+	return l.endHi == never || g.writes[a].begunLo <= plus(l.endHi, g.skew)
 }
 
 // sees reports whether a write had begun before a read ended, for certain: the read says that it saw it, and no other, or the
 // times do.
 func (g *register) sees(l *look, a int32) bool {
-	return l.one() || a == nothing || g.writes[a].startHi != never && plus(g.writes[a].startHi, g.skew) <= l.endLo
+	return l.one() || a == nothing || g.writes[a].begunHi != never && plus(g.writes[a].begunHi, g.skew) <= l.endLo
 }
 
 // contradicts reports whether a read ended before what it saw began, and by how much, clocks taken as they are: of several writes

@@ -524,3 +524,17 @@ func TestALagIsAsUnsureAsTheClocks(t *testing.T) {
 		assert.Equal(t, want, got[3], skew)
 	}
 }
+
+// A delete was called before what its writer then saw: it was in place after that.
+func TestNobodySawAWriteBeforeWhatItsWriterHadSeen(t *testing.T) {
+	for seen, want := range map[string]string{`"us:1"`: "fine", `"us:1","us:2"`: "stale"} {
+		for _, level := range []string{"strong", "quorum", "bounded:5s"} {
+			_, got := judged(t, moments(`
+				{"key":"k","node":"us","id":"us:1","value":1,"version":1,"seen":[],"start":@1,"end":@2}
+				{"key":"k","op":"read","want":"`+level+`","saw":null,"start":@20,"end":@21}
+				{"key":"k","node":"us","id":"us:2","value":2,"version":2,"seen":["us:1"],"start":@30,"end":@31}
+				{"key":"k","node":"eu","id":"eu:1","op":"delete","version":3,"seen":[`+seen+`],"start":@15,"end":@40}`), reads.Options{}, 1)
+			assert.Equal(t, want, got[2], level+" "+seen)
+		}
+	}
+}
