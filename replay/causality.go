@@ -619,9 +619,7 @@ func (k *key) seenDeliveries(opt *Options, i int, lo, hi []int32) Source {
 			lo[n], hi[n] = 0, int32(len(k.inOrder[n]))
 		}
 	}
-	if k.part.history.renamed { // a row that arrived shows what those had seen who wrote it
-		k.stand[i].names, k.stand[i].namesOwn = true, true
-	}
+	k.stand[i].names, k.stand[i].namesOwn = true, true // what arrived shows what those had seen who wrote it
 	if len(k.room.vague) > 0 && k.nodes[0] == "" && !o.time().IsZero() {
 		hi[0] = k.mostOfNobody(o)
 	}

@@ -213,6 +213,24 @@ func TestDeliveriesInTheOtherRegionsExportTellWhoHadSeenWhat(t *testing.T) {
 	require.Zero(t, r.Totals.Diverged)
 }
 
+// What stands in the export of us before us:1 is what its writer had seen, and what those had seen who wrote it. Without eu:1, which was
+// older there than the row and left nothing, nobody can tell of eu:2 for certain; and where that was seen, ap:1 was.
+func TestWhatArrivedMayShowWhatItsWriterHadSeen(t *testing.T) {
+	line := func(node string, number, time int) string {
+		return fmt.Sprintf("{\"key\":\"k\",\"field\":\"f\",\"value\":%d,\"node\":%q,\"time\":%d,\"id\":\"%s:%d\"}\n", time, node, time, node, number)
+	}
+	eu1, ap1, eu2, us1, ap0, eu0, us0 := line("eu", 2, 100), line("ap", 2, 200), line("eu", 3, 300), line("us", 2, 400), line("ap", 1, 12), line("eu", 1, 11), line("us", 1, 10)
+	for eu, want := range map[string]Count{eu1: {0, 0}, "": {0, 3}} {
+		h, err := Collect([]history.Source{
+			{Name: "us", Region: "us", Open: sourceOf("", us0+eu0+ap0+eu+eu2+us1).Open},
+			{Name: "eu", Region: "eu", Open: sourceOf("", us0+eu0+ap0+eu1+ap1+eu2+us1).Open},
+			{Name: "ap", Region: "ap", Open: sourceOf("", us0+eu0+ap0+eu1+ap1+eu2+us1).Open},
+		}, history.Options{})
+		require.NoError(t, err)
+		require.Equal(t, want, h.Run(merge.MustParseTable(header+"* * lww"), Options{}).Totals.Conflicts)
+	}
+}
+
 // The second file of eu begins again at position 1: what stands there came after all of the first.
 func TestAnExportOfSeveralFilesIsReadInTheOrderOfTheirNames(t *testing.T) {
 	filler := `{"key":"z","field":"f","value":1,"node":"eu","time":50,"id":"z"}`
