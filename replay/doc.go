@@ -31,8 +31,8 @@
 //
 // It comes, for each record, from the best of: its own context (seen), the version its writer had read (base), the
 // positions of both writes in the export of the writer's region (where writes of the other's node stand in it at all: an export may hold
-// those of its own region alone), a stated replication lag. With none of them the answer
-// is unknown, and every count that depends on it is a range: at least, at most. A node is sequential: each of its writes
+// those of its own region alone; and what does not stand in it counts as not seen there, be it that it arrived before the export
+// begins), a stated replication lag. With none of them the answer is unknown, and every count that depends on it is a range: at least, at most. A node is sequential: each of its writes
 // has seen its earlier ones. A write that was named anew where it arrived is a [history.Arrival] there: the row that it left tells
 // which write it is, and where two writes of its origin left the row alike, it is one of these, and what turns on it a range. Ids of the form "node:seq" are followed over all keys, other ids within their key. A context names
 // all that its writer had seen, a list without what those writes had seen and its node had written: where one of them, or of its node's own, on the same key
