@@ -424,7 +424,11 @@ func (g *register) missed(l *look, a int32, f *fronts, later []int32) (*miss, Re
 		return &miss{write: possible}, why
 	}
 	for _, b := range f.untimed {
-		if unknown := g.writes[b].made == ever || l.level.Kind == Quorum; unknown && g.beats(b, a) {
+		at := g.writes[b].made
+		if l.level.Kind == Quorum {
+			at = g.writes[b].endLo
+		}
+		if at == ever && g.beats(b, a) {
 			return &miss{write: b}, NoTime
 		}
 	}

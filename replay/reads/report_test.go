@@ -538,3 +538,14 @@ func TestNobodySawAWriteBeforeWhatItsWriterHadSeen(t *testing.T) {
 		}
 	}
 }
+
+// A quorum read asks when a write was acknowledged, and a bounded one since when it was in place.
+func TestAWriteWithoutATimeMayTellWhenItWasAcknowledged(t *testing.T) {
+	for level, want := range map[string]string{"quorum": "fine", "bounded:5s": "no_time"} {
+		_, got := judged(t, moments(`
+			{"key":"k","value":1,"node":"us","version":1,"id":"us:1","start":@1,"end":@2}
+			{"key":"k","value":2,"node":"us","version":2,"id":"us:2","end":@50}
+			{"key":"k","op":"read","want":"`+level+`","saw":"us:1","start":@40,"end":@41}`), reads.Options{}, 1)
+		assert.Equal(t, want, got[3], level)
+	}
+}
