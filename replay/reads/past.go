@@ -31,12 +31,6 @@ func (p *past) saw(b, a int) bool {
 	return a != b && int(p.ops[b].Low[x.Node]) >= a-p.starts[x.Node]+1
 }
 
-// maySee reports whether the writer of operation b may have seen operation a.
-func (p *past) maySee(b, a int) bool {
-	x := &p.ops[a]
-	return a != b && int(p.ops[b].High[x.Node]) >= a-p.starts[x.Node]+1
-}
-
 // later returns, of each operation, the operation with the least value among those whose writers had seen it; -1 for none.
 // The list is good until the next.
 func (p *past) later(of []int64) []int32 {

@@ -220,8 +220,8 @@ type Registers struct {
 	TooHard int64 `json:"too_hard"` // the search gave up
 }
 
-// SessionWrites counts the writes of sessions that had read or written the key before, and those of them that lose to what
-// their session had made (monotonic writes) or seen (writes follow reads).
+// SessionWrites counts, of keys that were read in sessions, the writes of sessions that had read or written the key before, and those of them
+// that lose to what their session had made (monotonic writes) or seen (writes follow reads).
 type SessionWrites struct {
 	Checked    int64 `json:"checked"`
 	OutOfOrder int64 `json:"out_of_order"`
