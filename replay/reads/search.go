@@ -78,7 +78,7 @@ func (g *register) narrow() []action {
 	all := slices.Grow(g.actions[:0], len(g.writes)+len(g.reads))
 	for i := range g.writes {
 		w := &g.writes[i]
-		all = append(all, action{write: int32(i), call: plus(w.startLo, -half), end: plus(w.endHi, half)})
+		all = append(all, action{write: int32(i), call: plus(w.begunLo, -half), end: plus(w.endHi, half)})
 	}
 	for i := range g.several {
 		g.several[i].called, g.several[i].began = never, never

@@ -112,3 +112,18 @@ func TestToEndAtTheEndIsNotToEnd(t *testing.T) {
 	require.Zero(t, found[TooHard])
 	require.Greater(t, min(found[Ordered], found[NoOrder]), 3000)
 }
+
+// TestNobodySawAWriteBeforeWhatItsWriterHadSeen: a delete that was called early, whose writer had seen a later write.
+func TestNobodySawAWriteBeforeWhatItsWriterHadSeen(t *testing.T) {
+	acts := []act{
+		{start: 20, end: 21},
+		{start: 1, end: 30, deletes: true, had: []int{1}},
+		{start: 5, end: 6},
+		{start: 10, end: 11, read: true},
+	}
+	_, g := registerOf(acts, false, 0)
+	require.Equal(t, NoOrder, g.search())
+	acts[3].start, acts[3].end = 25, 26
+	_, g = registerOf(acts, false, 0)
+	require.Equal(t, Ordered, g.search())
+}
