@@ -93,8 +93,9 @@
 // it some ten megabytes.
 //
 // A key that is not a plain one and does not fit is folded in a file that is mapped: of half of 1.5 million writes that say what
-// their writers had seen that is some hundred MB, of which 27 are held at a time. Where the memory is allowed, 3.6 to 4.3 s and 550 MB; in 256 MiB,
-// 5.5 to 6.3 s and 217 MB (-hot 0.5 -seen numbers), for passes over the operations fault their pages in again.
+// their writers had seen that is some hundred MB, of which 27 are held at a time. On an AMD EPYC that costs nothing where they say it as numbers
+// (-hot 0.5 -seen numbers), 3.4 to 3.7 s and 211 MB in 256 MiB, 3.5 to 4.1 s and 490 MB where the memory is allowed, and an eighth as lists, for
+// these are looked up here and there. On another day it took half as long again: the passes over the operations fault their pages in again.
 //
 // How it grows, and what the second processor is worth (-linear, medians of five rounds on the same AMD EPYC):
 //
