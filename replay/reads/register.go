@@ -39,6 +39,7 @@ type register struct {
 	from, till []int64
 	events     []event
 	actions    []action
+	told       []told
 	a, b       merge.Write // that are compared
 }
 
@@ -89,6 +90,7 @@ type seen struct {
 
 	called int64 // the first of the strong reads that saw it began then
 	began  int64 // the first of the writes did
+	alike  int32 // the first of them that goes by no other name; -1 for none
 }
 
 // newRegister makes the register of a field, "" for the whole record. It is in the memory of the one before.

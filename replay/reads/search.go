@@ -71,8 +71,9 @@ func (g *register) search() Searched {
 // narrow returns what the search has to put in order, by when it began. Stretches are short where writes are known to begin and end,
 // and that is hardly ever recorded. But where there is an order, there is one in which they do: what a read saw and nothing else
 // was in place before it ended, and such a write can wait for the first that sees it, for nobody sees what it replaces in between. So
-// can one that reads may have seen or not, when nothing says that it ended: it comes last then. One that nobody sees is left out where it can come right before another, which begins and ends while it is under way, or last,
-// when nothing says that it ended.
+// can one that reads may have seen or not, when nothing says that it ended: where they had not, it comes last. One that nobody sees is
+// left out where it can come right before another, which begins and ends while it is under way, or last, when nothing says that it
+// ended.
 func (g *register) narrow() []action {
 	half := (g.skew + 1) / 2
 	all := slices.Grow(g.actions[:0], len(g.writes)+len(g.reads))
@@ -81,9 +82,11 @@ func (g *register) narrow() []action {
 		all = append(all, action{write: int32(i), call: plus(w.begunLo, -half), end: plus(w.endHi, half)})
 	}
 	for i := range g.several {
-		g.several[i].called, g.several[i].began = never, never
+		s := &g.several[i]
+		s.called, s.began, s.alike = never, never, -1
 	}
-	told := make([]told, len(g.writes))
+	g.told = fit(g.told, len(g.writes))
+	told := g.told
 	for i := range g.reads {
 		l := &g.reads[i]
 		if l.level.Kind != Strong || len(l.writes) == 0 {
@@ -110,14 +113,15 @@ func (g *register) narrow() []action {
 			t.more, t.call = t.more || t.by != s, min(t.call, s.called)
 		}
 	}
-	alike := make(map[*seen]int32)
+	nobody := seen{alike: -1}
 	for i := range told {
 		w, t := &writes[i], &told[i]
 		if t.alike = int32(i); !t.more {
-			if _, met := alike[t.by]; !met {
-				alike[t.by] = t.alike
+			by := cmp.Or(t.by, &nobody)
+			if by.alike < 0 {
+				by.alike = t.alike
 			}
-			t.alike = alike[t.by]
+			t.alike = by.alike
 		}
 		if i == nothing || t.by == nil {
 			continue
