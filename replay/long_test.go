@@ -188,7 +188,7 @@ func TestFarMemoryIsLookedAtWhereverItIsWalkedOver(t *testing.T) {
 		h, err := Collect([]history.Source{
 			{Name: "us", Region: "us", Open: sourceOf("", us).Open},
 			{Name: "eu", Region: "eu", Open: sourceOf("", eu).Open},
-		}, history.Options{Workers: 2, Memory: 1 << 20, Temp: t.TempDir(), Origin: origin})
+		}, history.Options{Workers: 2, Memory: 8 << 20, Temp: t.TempDir(), Origin: origin})
 		require.NoError(t, err)
 		require.Zero(t, h.Inputs()[0].SetAside, "%v", h.inputs[0].told.list())
 		var most int64
