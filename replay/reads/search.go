@@ -123,9 +123,6 @@ func (g *register) narrow() []action {
 			}
 			t.alike = by.alike
 		}
-		if i == nothing || t.by == nil {
-			continue
-		}
 		if t.sure || w.end == never {
 			w.call = max(w.call, min(w.end, t.call))
 		}

@@ -1,8 +1,10 @@
 package reads
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -92,7 +94,7 @@ func TestToEndAtTheEndIsNotToEnd(t *testing.T) {
 				if acts[of.saw-1].read {
 					continue
 				}
-				of.version = acts[of.saw-1].version
+				of.version = acts[of.saw-1].version * r.IntN(2) // or by its id
 			}
 			acts = append(acts, of)
 		}
@@ -126,4 +128,45 @@ func TestNobodySawAWriteBeforeWhatItsWriterHadSeen(t *testing.T) {
 	acts[3].start, acts[3].end = 25, 26
 	_, g = registerOf(acts, false, 0)
 	require.Equal(t, Ordered, g.search())
+}
+
+// TestTheSearchIsNarrowed says what the search has to put in order, a write by the first that no read tells from it.
+func TestTheSearchIsNarrowed(t *testing.T) {
+	for _, c := range []struct {
+		acts []act
+		want string
+	}{
+		// Writes of which nothing but a time is told wait for the first that sees them, and are in place when that ended.
+		{[]act{{at: 11}, {at: 21}, {start: 35, end: 36, read: true, saw: 1}, {start: 31, end: 39, read: true, saw: 1}, {start: 41, end: 42, read: true, saw: 2}},
+			"w1 31-36, r 31-39, r 35-36, w2 41-42, r 41-42"},
+		// Two that go by one name may each be the one, or come last.
+		{[]act{{at: 11, version: 5}, {at: 21, version: 5}, {start: 31, end: 32, read: true, saw: 1, version: 5}},
+			"r 31-32, w1 31-never, w1 31-never"},
+		// Of two names no other stands for one.
+		{[]act{{at: 11, version: 5}, {at: 21, version: 5}, {start: 31, end: 32, read: true, saw: 1, version: 5}, {start: 41, end: 42, read: true, saw: 2}},
+			"r 31-32, w2 31-42, w1 31-never, r 41-42"},
+		// A write that ended before anybody saw it waits until then; a read begins when what it saw does.
+		{[]act{{start: 11, end: 15}, {start: 25, end: 29}, {start: 31, end: 32, read: true, saw: 1}, {start: 21, end: 33, read: true, saw: 2}},
+			"w1 15-15, w2 25-29, r 25-33, r 31-32"},
+		// What nobody sees is left out beside what begins with it and ends no later, around what begins and ends meanwhile, and without an end.
+		{[]act{{start: 11, end: 15}, {start: 11, end: 16}, {start: 5, end: 17}, {start: 6, end: 14}, {start: 13}, {start: 31, end: 32, read: true, saw: 1}},
+			"w0 6-14, w1 15-15, r 31-32"},
+		{[]act{{start: 11, end: 19}, {start: 11, end: 15}, {start: 31, end: 32, read: true}}, "w1 11-15, r 31-32"},
+		// Reads that were promised less say nothing.
+		{[]act{{at: 11}, {start: 31, end: 32, read: true, saw: 1, want: "bounded:1s"}}, ""},
+	} {
+		_, g := registerOf(c.acts, false, 0)
+		var says []string
+		for _, a := range g.narrow() {
+			what, end := "r", fmt.Sprint(a.end)
+			if a.write >= 0 {
+				what = fmt.Sprintf("w%d", a.write)
+			}
+			if a.end == never {
+				end = "never"
+			}
+			says = append(says, fmt.Sprintf("%s %d-%s", what, a.call, end))
+		}
+		require.Equal(t, c.want, strings.Join(says, ", "), "%v", c.acts)
+	}
 }
