@@ -675,9 +675,9 @@ func (k *key) arriveIn(region uint32, list []int32) deliveries {
 	}, func(o int32) bool { return len(k.elsewhere(&k.ops[o])) > 0 })
 }
 
-// seenByLag takes a stated lag: a write is seen by all once it is that old, and not before; and what of that turns on how far clocks
-// are apart is left open where Options has a slack. Of one without a time nothing is known
-// but that it was made between those of its node before and after it that have one.
+// seenByLag takes a stated lag: a write is seen by all once it is that old, and not before; what of that turns on how far clocks are
+// apart is left open where the options have a slack. Of one without a time nothing is known but that it was made between those of its
+// node before and after it that have one.
 func (k *key) seenByLag(o *op, opt *Options, lo, hi []int32) {
 	then := o.wall - int64(opt.Lag)
 	for n := range k.nodes {

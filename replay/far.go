@@ -75,6 +75,9 @@ func (f *far) take(n int) []byte {
 
 // tick is to be called by all that walks over what is here: once for each step.
 func (f *far) tick() {
+	if f == nil {
+		return
+	}
 	if f.ticks--; f.ticks <= 0 {
 		f.look()
 	}

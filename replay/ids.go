@@ -54,9 +54,7 @@ func (t *ids) meet(ops []op, far *far) (n int) {
 	t.met, t.again = make([]uint64, words), make([]uint64, words)
 	each := func(visit func(hash uint32)) {
 		for i := range ops {
-			if far != nil {
-				far.tick()
-			}
+			far.tick()
 			if ops[i].hash > 0 {
 				visit(ops[i].hash)
 			}
@@ -94,9 +92,7 @@ func (t *ids) complete(ops []op, far *far) {
 	t.met, t.again = nil, nil
 	t.room(len(ops), far)
 	for i := range ops {
-		if far != nil {
-			far.tick()
-		}
+		far.tick()
 		if ops[i].hash > 0 {
 			t.put(ops[i].hash, i)
 		}

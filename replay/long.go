@@ -138,9 +138,7 @@ func (p *part) pick(b []byte, name string, size int, memory *far, rest *filler, 
 		}
 		p.keep(b[at:end], size, memory)
 		p.spots[len(p.spots)-1].before = int32(len(p.spots)) + 1 // they are read in the order in which they stand
-		if memory != nil {
-			memory.tick()
-		}
+		memory.tick()
 	}
 	if rest == nil {
 		return nil

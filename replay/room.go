@@ -91,11 +91,7 @@ func (r *room) inFar(f *far, ops int) *room {
 }
 
 // tick is to be called by all that walks over the operations of a key, at each step: see [far.tick].
-func (r *room) tick() {
-	if r.far != nil {
-		r.far.tick()
-	}
-}
+func (r *room) tick() { r.far.tick() }
 
 // begin takes all memory back and returns the key of that name, empty, with room for so many operations, and for their payloads
 // if those are kept.
