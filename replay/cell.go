@@ -472,19 +472,24 @@ func takesPlace(r *merge.Rule, by, of *merge.Claim) bool {
 // latest says which claims of each node are its last: about all of the cell, and about each element. A node's last has seen most.
 type latest struct {
 	all     []int32 // by node, among its claims; -1 for none
-	element map[value.Value][]lastBy
-	last    []int32 // by node: see findLast
+	element map[value.Value]int32
+	by      []lastBy // what element tells the number of
+	last    []int32  // by node: see findLast
 }
 
 // lastBy is the last claim of a node that is about an element, among its claims.
-type lastBy struct{ node, at int32 }
+type lastBy struct {
+	node, at int32
+	other    int32 // that of another node, by its number; 0 for none
+}
 
 // findLast finds the last claim of each node that is about all of the cell, or about one of some elements.
 func (c *cell) findLast(elements []value.Value) {
 	l := c.latest
 	copy(l.last, l.all)
 	for _, v := range elements {
-		for _, o := range l.element[v] {
+		for n := l.element[v]; n > 0; n = l.by[n].other {
+			o := &l.by[n]
 			l.last[o.node] = max(l.last[o.node], o.at)
 		}
 	}
@@ -506,7 +511,8 @@ func (c *cell) last(n int, single bool) int32 {
 
 func (c *cell) findLatest() {
 	none := slices.Repeat([]int32{-1}, len(c.byNode))
-	l := &latest{all: slices.Clone(none), last: none, element: make(map[value.Value][]lastBy)}
+	l := &latest{all: slices.Clone(none), last: none, element: make(map[value.Value]int32), by: make([]lastBy, 1)}
+	far := c.key.room.far
 	var few [1]value.Value
 	for n := range c.byNode {
 		for at, i := range c.byNode[n].claims {
@@ -520,11 +526,12 @@ func (c *cell) findLatest() {
 				continue
 			}
 			for _, v := range list {
-				of := l.element[v]
-				if last := len(of) - 1; last >= 0 && of[last].node == int32(n) {
-					of[last].at = int32(at)
+				first := l.element[v]
+				if first > 0 && l.by[first].node == int32(n) {
+					l.by[first].at = int32(at)
 				} else {
-					l.element[v] = append(of, lastBy{int32(n), int32(at)})
+					l.element[v] = int32(len(l.by))
+					l.by = push(far, l.by, lastBy{int32(n), int32(at), first})
 				}
 			}
 		}

@@ -68,9 +68,8 @@ func TestManyClaimsAreFoldedAsFewAre(t *testing.T) {
 		require.NoError(t, err)
 		rule := []string{"refuse", "refuse", "keep-all", "add-wins", "remove-wins", "grow-only", "disable-wins", "append"}[seed%8]
 		table := merge.MustParseTable("nodes ap < eu < us\n* * " + rule)
-		h.fold(&work{tables: []*merge.Table{table}, opt: &Options{Workers: 1, Lag: time.Duration(seed % 3 * 1000)}, cells: func(cells []cell) {
-			for i := range cells {
-				c := &cells[i]
+		h.fold(&work{tables: []*merge.Table{table}, opt: &Options{Workers: 1, Lag: time.Duration(seed % 3 * 1000)}, cells: func(cells []*cell) {
+			for _, c := range cells {
 				if len(c.op) > 100 && len(c.key.nodes) == 4 {
 					long++
 				}

@@ -120,7 +120,7 @@ func newDiffer(tables []*merge.Table, opt *Options) *differ {
 }
 
 // visit compares how a key ends under a table with how it ended under the first.
-func (d *differ) visit(table int, key string, cells []cell) {
+func (d *differ) visit(table int, key string, cells []*cell) {
 	if table == 0 {
 		d.base = endings(d.base[:0], cells)
 		return
@@ -131,7 +131,7 @@ func (d *differ) visit(table int, key string, cells []cell) {
 
 // endings appends how every field of a key ends. Fields that are decided together end one by one, so that tables which
 // group fields differently compare.
-func endings(list []fieldEnding, cells []cell) []fieldEnding {
+func endings(list []fieldEnding, cells []*cell) []fieldEnding {
 	for i := range cells {
 		c, rule := &cells[i].sum, cells[i].rule
 		e := Ending{Line: rule.Line, Rule: rule.Name, Value: c.Value, ID: c.ID, By: c.By, Lost: c.Lost, Refused: c.Refused.Max > 0}

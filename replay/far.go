@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"unsafe"
@@ -10,8 +11,9 @@ import (
 )
 
 // far is memory for one key that is too long for ordinary memory: it stands in a temporary file, of which the system keeps in
-// memory what it likes, and of which this process keeps no more than a bound: what it touches beyond that it lets go of. One
-// goroutine uses it. Where there is no such thing, a nil one stands for ordinary memory.
+// memory what it likes, and of which this process keeps no more than a bound, or than leaves all that it has in memory within
+// another: what it touches beyond both it lets go of. One goroutine uses it. Where there is no such thing, a nil one stands for
+// ordinary memory.
 //
 // HAZARD: what is in it holds no pointers, and is gone when it is closed.
 type far struct {
@@ -21,7 +23,8 @@ type far struct {
 	used   int    // bytes that were handed out
 	end    int    // bytes of the file
 	usage  usage
-	most   int64 // bytes that may be held of it
+	most   int64 // bytes of files that may be held
+	inAll  int64 // or bytes of all that this process has in memory
 	step   int   // by how many bytes the file grows
 
 	// How much is held is not asked at every tick, but so often that it can't grow to much more than most in between.
@@ -36,15 +39,15 @@ type far struct {
 // farFailure is what is raised when the file can't grow: guarded makes an error of it.
 type farFailure struct{ error }
 
-// newFar returns an empty one in a directory, "" for the system's, of which up to most bytes are held in memory; nil where
-// there is no such thing.
-func newFar(dir string, most int64) (*far, error) {
+// newFar returns an empty one in a directory, "" for the system's, of which up to most bytes are held in memory, and more while
+// this process has no more than inAll in memory; nil where there is no such thing.
+func newFar(dir string, most, inAll int64) (*far, error) {
 	file, remove, err := whole.Temp(dir)
 	if err != nil {
 		return nil, farError(err)
 	}
-	f := &far{file: file, remove: remove, step: int(min(max(most, 1<<16), 1<<24)) &^ (1<<12 - 1)}
-	f.held = f.usage.bytes()
+	f := &far{file: file, remove: remove, inAll: inAll, step: int(min(max(most, 1<<16), 1<<24)) &^ (1<<12 - 1)}
+	f.held, _ = f.usage.bytes()
 	f.most = f.held + most
 	if f.all, err = reserve(file); err != nil { // a system that knows no such thing, or grants no addresses
 		_ = f.close()
@@ -99,21 +102,22 @@ func (f *far) look() {
 	// The pace may be another from one step to the next, and to touch a byte may be to hold sixteen pages: 64 KiB. Nor may all time go
 	// into asking.
 	const least, most = 1 << 6, 1 << 9
-	held := f.usage.bytes()
+	held, inAll := f.usage.bytes()
 	grown := held - f.held
 	pace := max(grown, 1<<12) / int64(max(f.every, 1))
-	if held > f.most {
+	if held > f.most && inAll > f.inAll {
 		letGo(f.all, f.used)
-		held = f.usage.bytes()
+		held, inAll = f.usage.bytes()
 	}
 	f.held = held
-	f.every = int(min(max((f.most-held)/2/max(pace, 1), least), most))
+	left := max(f.most-held, f.inAll-inAll)
+	f.every = int(min(max(left/2/max(pace, 1), least), most))
 	if f.looked != nil {
 		f.looked(grown)
 		f.every = 16
 	}
 	f.ticks = f.every
-	f.bytes = int(max((f.most-held)/2, 1<<16))
+	f.bytes = int(min(max(left/2, 1<<16), math.MaxInt32))
 }
 
 // close gives memory and disk space back.

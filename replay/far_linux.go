@@ -57,11 +57,11 @@ func letGo(all []byte, used int) {
 	_ = syscall.Madvise(all[:(used+page-1)&^(page-1)], syscall.MADV_DONTNEED)
 }
 
-// usage asks how much of files this process holds in memory.
+// usage asks how much this process holds in memory.
 type usage struct{ statm *os.File }
 
-// bytes returns 0 when the system doesn't say.
-func (u *usage) bytes() int64 {
+// bytes returns how much of files, and how much in all: 0 when the system doesn't say.
+func (u *usage) bytes() (files, all int64) {
 	if u.statm == nil {
 		u.statm, _ = os.Open("/proc/self/statm")
 	}
@@ -69,10 +69,12 @@ func (u *usage) bytes() int64 {
 	n, _ := u.statm.ReadAt(room[:], 0)
 	fields := bytes.Fields(room[:n])
 	if len(fields) < 3 {
-		return 0
+		return 0, 0
 	}
-	pages, _ := strconv.ParseInt(string(fields[2]), 10, 64)
-	return pages * int64(os.Getpagesize())
+	files, _ = strconv.ParseInt(string(fields[2]), 10, 64)
+	all, _ = strconv.ParseInt(string(fields[1]), 10, 64)
+	page := int64(os.Getpagesize())
+	return files * page, all * page
 }
 
 func (u *usage) close() { _ = u.statm.Close() }

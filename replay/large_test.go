@@ -42,7 +42,7 @@ func TestLargeRecordsKeepWithinTheMemory(t *testing.T) {
 	require.NoError(t, err)
 	require.Less(t, live()-before, memory)
 	most, keys := 0, 0
-	w := &work{tables: []*merge.Table{merge.MustParseTable("* * lww")}, opt: &Options{Workers: 2}, cells: func([]cell) {
+	w := &work{tables: []*merge.Table{merge.MustParseTable("* * lww")}, opt: &Options{Workers: 2}, cells: func([]*cell) {
 		mu.Lock()
 		defer mu.Unlock()
 		if keys++; keys%5 == 0 {

@@ -67,9 +67,8 @@ func (h *History) Laws(table *merge.Table, opt Options) *Laws {
 	candidates := lawCandidates{byRule: make([][]lawCell, len(table.Rules))}
 	counts := make([]int64, len(table.Rules))
 	lock := make(chan struct{}, 1)
-	visit := func(cells []cell) {
-		for i := range cells {
-			c := &cells[i]
+	visit := func(cells []*cell) {
+		for _, c := range cells {
 			if len(c.op) < 2 {
 				continue
 			}

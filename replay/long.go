@@ -26,7 +26,7 @@ import (
 // foldLong folds the key that most records of a shelf seem to be of, and returns the records of all other keys. It says no
 // when there is no such key.
 func (f *folder) foldLong(from *shelf) (others shelf, ok bool, err error) {
-	name, ok, err := f.major(from)
+	name, ok, err := f.part.history.store.major(from)
 	if err != nil || !ok {
 		return others, false, err
 	}
@@ -44,11 +44,24 @@ func (f *folder) foldLong(from *shelf) (others shelf, ok bool, err error) {
 	return others, err == nil, err
 }
 
+// clearForLong clears the store when most of its largest shelf seems to be of one key that does not fit into memory: what that takes
+// while it is folded is better in memory than records that are read once.
+func (h *History) clearForLong(largest *shelf, workers int) error {
+	s := h.store
+	if s.memory <= 0 || largest.size <= s.fold(workers) {
+		return nil
+	}
+	if _, ok, err := s.major(largest); err != nil || !ok {
+		return err
+	}
+	return s.clear()
+}
+
 // major returns the key that most records of a shelf are of, as far as a few of its blocks tell, if they tell of one.
-func (f *folder) major(from *shelf) (name string, ok bool, err error) {
+func (s *store) major(from *shelf) (name string, ok bool, err error) {
 	some := from.some(16)
 	all, lead := 0, 0
-	err = f.part.history.store.each(&some, func(b []byte) error {
+	err = s.each(&some, func(b []byte) error {
 		for at := 0; at < len(b); {
 			key, end := skim(b, at)
 			switch {
@@ -102,7 +115,7 @@ func (f *folder) pick(from *shelf, name string, rest *filler, alike *alike, use 
 	}
 	var memory *far
 	if store.memory > 0 && count*opBytes+size > store.far() {
-		if memory, err = newFar(store.spool.dir, int64(store.far())); err != nil {
+		if memory, err = newFar(store.spool.dir, int64(store.far()), store.inAll()); err != nil {
 			return err
 		}
 		if memory != nil {

@@ -28,8 +28,7 @@ func (k *KeyOperations) Lost(table *merge.Table) []Count {
 	k.key.room.beginCells()
 	k.key.table = table
 	cells := k.key.cells(table)
-	for i := range cells {
-		c := &cells[i]
+	for _, c := range cells {
 		c.fold()
 		for j, at := range c.op {
 			c.key.room.tick()

@@ -229,7 +229,7 @@ var oddRule = merge.Custom{Name: "odd", Merge: func(a, b value.Value) value.Valu
 }}
 
 // changesUnder compares what tables change with the first of them, and folds no plain key as one when cells is not nil.
-func changesUnder(t *testing.T, h *History, rules []string, cells func([]cell)) string {
+func changesUnder(t *testing.T, h *History, rules []string, cells func([]*cell)) string {
 	w := &work{opt: &Options{Worst: 50, Workers: 1}, cells: cells}
 	for _, text := range rules {
 		w.tables = append(w.tables, merge.MustParseTable(text, oddRule))
@@ -270,12 +270,12 @@ func TestPlainKeysAreCountedLikeAllOthers(t *testing.T) {
 		}
 		h, err := Collect([]history.Source{sourceOf("b", text[:len(text)/2]), sourceOf("a", text[len(text)/2:])}, history.Options{Workers: 2})
 		require.NoError(t, err)
-		require.Equal(t, changesUnder(t, h, tables, func([]cell) {}), changesUnder(t, h, tables, nil), "seed %d", seed)
+		require.Equal(t, changesUnder(t, h, tables, func([]*cell) {}), changesUnder(t, h, tables, nil), "seed %d", seed)
 		for i, rules := range tables {
 			table := merge.MustParseTable(rules, oddRule)
 			two := []string{rules, tables[(i+1)%len(tables)]} // under which more keys are plain than under all
-			require.Equal(t, changesUnder(t, h, two, func([]cell) {}), changesUnder(t, h, two, nil), "seed %d, under\n%s", seed, two)
-			report := func(cells func([]cell)) string {
+			require.Equal(t, changesUnder(t, h, two, func([]*cell) {}), changesUnder(t, h, two, nil), "seed %d, under\n%s", seed, two)
+			report := func(cells func([]*cell)) string {
 				opt := &Options{Worst: 50, Workers: 2}
 				alone := h.report(table, h.fold(&work{tables: []*merge.Table{table}, opt: opt, cells: cells})[0], opt)
 				w := &work{tables: []*merge.Table{table}, opt: opt, cells: cells, state: &stateSorter{store: h.store}}
@@ -287,7 +287,7 @@ func TestPlainKeysAreCountedLikeAllOthers(t *testing.T) {
 				require.NoError(t, w.state.each(func(l StateLine) { fmt.Fprintf(&state, "%+v\n", l) }))
 				return string(b) + state.String()
 			}
-			require.Equal(t, report(func([]cell) {}), report(nil), "seed %d, under\n%s", seed, rules)
+			require.Equal(t, report(func([]*cell) {}), report(nil), "seed %d, under\n%s", seed, rules)
 			f := h.newFolder(&work{tables: []*merge.Table{table}, opt: &Options{}}, maphash.MakeSeed())
 			for p := range h.store.parts {
 				require.NoError(t, f.part.read(&h.store.parts[p]))

@@ -49,7 +49,8 @@ type room struct {
 	plain plainKey
 
 	// What follows is taken back for each table.
-	cells   []cell
+	cells   []*cell
+	cellsOf slab[cell]
 	places  map[cellName]int // of many
 	claims  []merge.Claim
 	claimed []claimed
@@ -131,6 +132,7 @@ func (r *room) begin(name string, ops int, p *part, keep bool) *key {
 // beginCells takes back all that the cells of the key had under another table.
 func (r *room) beginCells() {
 	r.cells, r.claims, r.claimed = r.cells[:0], r.claims[:0], r.claimed[:0]
+	r.cellsOf.reset()
 	r.own.reset()
 	r.byNode.reset()
 	r.indexes.reset()

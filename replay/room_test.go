@@ -40,7 +40,7 @@ func TestKeysFoldedInOneRoomEndAsEachAlone(t *testing.T) {
 	require.Zero(t, h.inputs[0].SetAside+h.inputs[1].SetAside, "%v", h.inputs[0].told.list())
 	together := make(map[string]string)
 	var mu sync.Mutex
-	visit := func(cells []cell) {
+	visit := func(cells []*cell) {
 		var fields []FieldStory
 		for i := range cells {
 			fields = append(fields, cells[i].story())

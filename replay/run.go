@@ -80,7 +80,7 @@ type work struct {
 	// cells, when not nil, is called with each key's cells under each table, by several goroutines.
 	//
 	// HAZARD: of the key and its cells nothing may be kept, not even texts: see [room].
-	cells func(cells []cell)
+	cells func(cells []*cell)
 
 	state *stateSorter // of the first table; nil when nobody wants it
 }
@@ -101,6 +101,7 @@ func (h *History) fold(w *work) []*sums {
 	close(next)
 	all := make([]*folder, workers)
 	seed := maphash.MakeSeed()
+	h.failed.set(h.clearForLong(&h.store.parts[order[0]], workers))
 	var wg sync.WaitGroup
 	for i := range all {
 		wg.Go(func() {
@@ -258,7 +259,7 @@ func (f *folder) fold(k *key) {
 		cells := k.fold(table, f.sums[t])
 		if f.state != nil && t == 0 {
 			for i := range cells {
-				if c := &cells[i]; !c.sum.Value.IsAbsent() {
+				if c := cells[i]; !c.sum.Value.IsAbsent() {
 					f.lines = append(f.lines, StateLine{Key: k.name, Field: c.name, Value: c.sum.Value, ID: strings.Clone(c.sum.ID), By: c.sum.By})
 				}
 			}
@@ -283,18 +284,17 @@ func (k *key) know(opt *Options, s *sums) {
 }
 
 // fold merges the key under a table and counts what comes of it. The cells are good until the next fold.
-func (k *key) fold(table *merge.Table, s *sums) []cell {
+func (k *key) fold(table *merge.Table, s *sums) []*cell {
 	return k.foldTo(table, s, func(*cell) *sums { return s })
 }
 
 // foldTo is fold, but counts what comes of each cell to sums of its own.
-func (k *key) foldTo(table *merge.Table, s *sums, of func(*cell) *sums) []cell {
+func (k *key) foldTo(table *merge.Table, s *sums, of func(*cell) *sums) []*cell {
 	k.room.beginCells()
 	k.table = table
 	s.nodesOf(k, table)
 	cells := k.cells(table)
-	for i := range cells {
-		c := &cells[i]
+	for _, c := range cells {
 		c.fold()
 		c.tell(of(c))
 	}
@@ -306,7 +306,7 @@ func (k *key) foldTo(table *merge.Table, s *sums, of func(*cell) *sums) []cell {
 type claimed struct{ op, cell int32 }
 
 // cells sorts the claims of the key's operations into cells, by name. A delete of the whole record is a claim on each.
-func (k *key) cells(table *merge.Table) []cell {
+func (k *key) cells(table *merge.Table) []*cell {
 	r := k.room
 	k.deletes = 0
 	last := 0
@@ -316,7 +316,7 @@ func (k *key) cells(table *merge.Table) []cell {
 			if last++; last >= len(r.cells) {
 				last = 0
 			}
-			if c := &r.cells[last]; c.name == claim.Cell && c.rule == claim.Rule {
+			if c := r.cells[last]; c.name == claim.Cell && c.rule == claim.Rule {
 				return last
 			}
 		}
@@ -330,7 +330,9 @@ func (k *key) cells(table *merge.Table) []cell {
 		if n >= fewCells {
 			r.index(claim, n)
 		}
-		r.cells = append(r.cells, cell{key: k, rule: claim.Rule, name: claim.Cell})
+		c := &r.cellsOf.raw(1)[0]
+		*c = cell{key: k, rule: claim.Rule, name: claim.Cell}
+		r.cells = append(r.cells, c)
 		last = n
 		return last
 	}
@@ -351,7 +353,7 @@ func (k *key) cells(table *merge.Table) []cell {
 		r.claims = table.Claims(op, r.claims)
 		for j := made; j < len(r.claims); j++ {
 			at := cellOf(&r.claims[j])
-			c := &r.cells[at]
+			c := r.cells[at]
 			c.count++
 			c.partial = c.partial || r.claims[j].Partial
 			if k.kept != nil {
@@ -364,15 +366,14 @@ func (k *key) cells(table *merge.Table) []cell {
 		cellOf(&merge.Claim{Rule: rule, Cell: rule.Cell("")})
 	}
 	if len(r.cells) == 1 && k.deletes == 0 && k.kept != nil { // mostly: the claims are all of it
-		c := &r.cells[0]
+		c := r.cells[0]
 		c.claims, c.op = r.claims, r.indexes.raw(len(r.claims))
 		for j := range r.claimed {
 			c.op[j] = r.claimed[j].op
 		}
 		return r.cells
 	}
-	for i := range r.cells {
-		c := &r.cells[i]
+	for _, c := range r.cells {
 		c.op = r.indexes.raw(c.count + k.deletes)[:0]
 		if k.kept != nil {
 			c.claims = r.own.raw(c.count + k.deletes)[:0]
@@ -385,7 +386,7 @@ func (k *key) cells(table *merge.Table) []cell {
 	} else {
 		k.dealAgain(cellOf)
 	}
-	slices.SortFunc(r.cells, func(a, b cell) int {
+	slices.SortFunc(r.cells, func(a, b *cell) int {
 		return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.rule.Line, b.rule.Line))
 	})
 	return r.cells
@@ -417,13 +418,12 @@ func (k *key) deal() {
 	at := 0
 	for i := range k.ops {
 		if op := k.payload(&k.ops[i]); op.WholeDelete() {
-			for j := range r.cells {
-				c := &r.cells[j]
+			for _, c := range r.cells {
 				c.claims, c.op = append(c.claims, k.table.Delete(op, c.rule, c.name)), append(c.op, int32(i))
 			}
 		}
 		for ; at < len(r.claimed) && int(r.claimed[at].op) == i; at++ {
-			c := &r.cells[r.claimed[at].cell]
+			c := r.cells[r.claimed[at].cell]
 			c.claims, c.op = append(c.claims, r.claims[at]), append(c.op, int32(i))
 		}
 	}
@@ -439,8 +439,7 @@ func (k *key) dealAgain(cellOf func(*merge.Claim) int) {
 		r.tick()
 		op := k.payload(&k.ops[i])
 		if op.WholeDelete() {
-			for j := range r.cells {
-				c := &r.cells[j]
+			for _, c := range r.cells {
 				c.op, c.nth = append(c.op, int32(i)), append(c.nth, ofRecord)
 			}
 			continue
@@ -453,7 +452,7 @@ func (k *key) dealAgain(cellOf func(*merge.Claim) int) {
 		field := 0
 		for j := range r.claims {
 			claim := &r.claims[j]
-			c, n := &r.cells[cellOf(claim)], int32(j)
+			c, n := r.cells[cellOf(claim)], int32(j)
 			if at != nil && !claim.Rule.Together {
 				for op.Fields[field].Name != claim.Cell { // those between make no claim, or one together
 					field++
@@ -467,7 +466,7 @@ func (k *key) dealAgain(cellOf func(*merge.Claim) int) {
 
 // check evaluates what the table says of the merged record: its checks, its unique fields, and whether a record that
 // was deleted as a whole lives on in parts.
-func (k *key) check(table *merge.Table, cells []cell, s *sums) {
+func (k *key) check(table *merge.Table, cells []*cell, s *sums) {
 	k.partial(cells, s)
 	if len(table.Checks)+len(table.Uniques) == 0 {
 		return
@@ -476,8 +475,7 @@ func (k *key) check(table *merge.Table, cells []cell, s *sums) {
 	get := func(field string) (value.Value, *cell) {
 		rule := table.Rule(k.name, field)
 		name := rule.Cell(field)
-		for i := range cells {
-			c := &cells[i]
+		for _, c := range cells {
 			if c.rule != rule || c.name != name {
 				continue
 			}
@@ -559,10 +557,10 @@ func (c *cell) lastPlace() finding.Place {
 
 // partial tells of records that were deleted as a whole and live on in some of their fields by writes that had not seen that, and
 // of groups of fields that were not written whole.
-func (k *key) partial(cells []cell, s *sums) {
-	var gone, alive []int32 // the deletes that are kept, each once, and the cells that keep something else
-	for i := range cells {
-		c := &cells[i]
+func (k *key) partial(cells []*cell, s *sums) {
+	var gone []int32  // the deletes that are kept, each once
+	var alive []*cell // that keep something else
+	for _, c := range cells {
 		if k.deletes == 0 && !c.partial {
 			continue
 		}
@@ -576,7 +574,7 @@ func (k *key) partial(cells []cell, s *sums) {
 			at := c.indexOf(&w)
 			gone = append(slices.DeleteFunc(gone, func(g int32) bool { return g == at }), at)
 		case !w.Deleted:
-			alive = append(alive, int32(i))
+			alive = append(alive, c)
 			for j := range c.op {
 				if c.opOf(j) == o && c.claim(j).Partial && s.told.wants(finding.PartialRow, k.place(o)) {
 					s.told.keep(c.finding(finding.PartialRow, o, "the write that is kept wrote only some of the fields decided together, and the rest is gone with it"))
@@ -587,8 +585,7 @@ func (k *key) partial(cells []cell, s *sums) {
 	if len(gone) == 0 {
 		return
 	}
-	for _, i := range slices.Backward(alive) {
-		c := &cells[i]
+	for _, c := range slices.Backward(alive) {
 		w, _ := c.state.Write()
 		at := int(c.indexOf(&w))
 		for _, g := range slices.Backward(gone) {

@@ -1,5 +1,7 @@
 package replay
 
+import "unsafe"
+
 // slab hands out short lists that share an allocation, and takes all of them back at once. What was handed out before it
 // grew stays good until then.
 //
@@ -22,9 +24,17 @@ func (s *slab[T]) take(n int) []T {
 
 // raw returns room for n with whatever was there before, for who writes all of it.
 func (s *slab[T]) raw(n int) []T {
-	const least = 64
+	const (
+		least     = 64
+		mostBytes = 8 << 20 // what one key may need once is in memory beside all else
+	)
 	if n > len(s.room)-s.used {
-		s.room, s.used = listOf[T](s.far, max(n, 2*len(s.room), least)), 0
+		more := max(2*len(s.room), least)
+		if s.far == nil {
+			var one T
+			more = min(more, mostBytes/int(unsafe.Sizeof(one)))
+		}
+		s.room, s.used = listOf[T](s.far, max(n, more)), 0
 	}
 	list := s.room[s.used : s.used+n : s.used+n]
 	s.used += n

@@ -133,6 +133,10 @@ func (m memory) atOnce() int {
 // far returns how many bytes one long key may hold in memory: what takes more is in far memory.
 func (m memory) far() int { return int(m) / 10 }
 
+// inAll returns up to how many bytes of all that this process has in memory what is far may be held beyond that: until the next
+// look there is some more.
+func (m memory) inAll() int64 { return int64(m) / 16 * 13 }
+
 func newStore(m memory, dir string, workers int) *store {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
@@ -195,6 +199,26 @@ func (s *store) putAway(to *shelf, block []byte) error {
 		return err
 	}
 	to.away = append(to.away, e)
+	return nil
+}
+
+// clear puts away all of the history that is in memory, so that there is room for something else. Nobody else uses the store.
+func (s *store) clear() error {
+	for _, shelves := range [...][]shelf{s.parts[:], s.readings[:]} {
+		for p := range shelves {
+			of := &shelves[p]
+			for n, b := range of.blocks {
+				if err := s.putAway(of, b); err != nil {
+					of.blocks = of.blocks[n:]
+					return err
+				}
+				s.held.Add(-int64(len(b)))
+			}
+			of.blocks = nil
+		}
+	}
+	s.room = nil
+	clear(s.free)
 	return nil
 }
 

@@ -133,7 +133,9 @@ func (h *History) Why(table *merge.Table, name string, field *string, opt Option
 	}
 	others := newSums(table, &opt, h) // of the fields that are not asked for
 	var names []string
-	err := f.pick(&h.store.parts[partition(name)], name, nil, nil, func(k *key) error {
+	from := &h.store.parts[partition(name)]
+	h.failed.set(h.clearForLong(from, opt.workers()))
+	err := f.pick(from, name, nil, nil, func(k *key) error {
 		if len(k.ops) == 0 {
 			return nil
 		}
@@ -144,8 +146,7 @@ func (h *History) Why(table *merge.Table, name string, field *string, opt Option
 			}
 			return others
 		})
-		for i := range cells {
-			c := &cells[i]
+		for _, c := range cells {
 			names = append(names, strings.Clone(c.name))
 			if asked(c) {
 				story.Fields = append(story.Fields, c.story())
