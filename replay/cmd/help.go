@@ -27,6 +27,7 @@ arguments.
   tiebreak help run      the flags and exit statuses of a command
   tiebreak help rules    the rules of a table
   tiebreak help history  the members of a native record
+  tiebreak help spanner  what becomes of an export, and what it does not tell; also of cockroachdb, dynamodb, debezium
   tiebreak help codes    the codes of findings; and of one: tiebreak help inversion
   tiebreak version       which build this is
 `

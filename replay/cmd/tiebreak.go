@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge"
 	"github.com/tiebreakhq/tiebreak/merge/finding"
 	"github.com/tiebreakhq/tiebreak/merge/lex"
+	"github.com/tiebreakhq/tiebreak/replay/history"
 	"github.com/tiebreakhq/tiebreak/replay/layout"
 	"github.com/tiebreakhq/tiebreak/replay/report"
 )
@@ -87,6 +89,22 @@ var topics = map[string]func(c *command) error{
 	"rules":   (*command).ruleList,
 }
 
+// formatNames are the formats that help tells of by name.
+func formatNames() []string {
+	var names []string
+	for _, f := range history.Formats {
+		if f.About() != "" {
+			names = append(names, string(f))
+		}
+	}
+	return names
+}
+
+// formatHelp returns what help tells of a format of exports, without the marks of Markdown; "" of anything else.
+func formatHelp(name string) string {
+	return strings.ReplaceAll(history.Format(name).About(), "**", "")
+}
+
 func (c *command) dispatch(args []string) int {
 	if len(args) == 0 {
 		fmt.Fprint(c.stderr, usage)
@@ -119,7 +137,7 @@ func (c *command) help(args []string) int {
 		return exitDone
 	}
 	name := args[0]
-	if text, ok := helps[name]; ok {
+	if text := cmp.Or(helps[name], formatHelp(name)); text != "" {
 		fmt.Fprint(c.out, text)
 		return exitDone
 	}
@@ -128,7 +146,7 @@ func (c *command) help(args []string) int {
 		tell = func(c *command) error { return e.Text(c.out) }
 	}
 	if tell == nil {
-		known := slices.Concat(commandNames, slices.Sorted(maps.Keys(topics)), codeNames())
+		known := slices.Concat(commandNames, slices.Sorted(maps.Keys(topics)), formatNames(), codeNames())
 		c.say(hinted{fmt.Errorf("there is no help for %q", name), meant(name, known, "run tiebreak help")})
 		return exitTrouble
 	}

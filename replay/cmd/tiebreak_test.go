@@ -12,12 +12,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tiebreakhq/tiebreak/replay"
 	"github.com/tiebreakhq/tiebreak/replay/cmd"
 	"github.com/tiebreakhq/tiebreak/replay/drill"
+	"github.com/tiebreakhq/tiebreak/replay/history"
 )
 
 const shop = "testdata/shop/shop.tb"
@@ -141,12 +143,42 @@ func TestTheHelpOfHistoriesIsAHistory(t *testing.T) {
 	}
 }
 
+// What help tells of a format is what the package that reads it tells, and the flags it names are those of run.
+func TestTheHelpOfAFormatIsThatOfItsPackage(t *testing.T) {
+	var run bytes.Buffer
+	cmd.Tiebreak(nil, &run, io.Discard, []string{"help", "run"})
+	flags := regexp.MustCompile(`\B-[a-z][a-z-]+`)
+	told := 0
+	for _, f := range history.Formats {
+		var help, said bytes.Buffer
+		status := cmd.Tiebreak(nil, &help, &said, []string{"help", string(f)})
+		if f == history.Native || f == history.Msgpack {
+			require.Equal(t, 2, status)
+			require.Empty(t, f.About())
+			continue
+		}
+		require.Zero(t, status, said.String())
+		require.Contains(t, help.String(), "# What they don't tell")
+		require.NotContains(t, help.String(), "**")
+		require.Equal(t, strings.ReplaceAll(f.About(), "**", ""), help.String())
+		for _, flag := range flags.FindAllString(help.String(), -1) {
+			if strings.Contains(help.String(), "kcat "+flag) {
+				continue
+			}
+			require.Contains(t, run.String(), "  "+flag, f)
+			told++
+		}
+	}
+	require.Greater(t, told, 8)
+	require.Empty(t, history.Replica.About())
+}
+
 func TestHelpFitsATerminal(t *testing.T) {
-	for _, args := range [][]string{{"help"}, {"help", "run"}, {"help", "why"}, {"help", "diff"}, {"help", "laws"}, {"help", "drill"}, {"help", "convert"}, {"help", "codes"}, {"help", "rules"}, {"help", "bad_time"}, {"help", "history"}} {
+	for _, args := range [][]string{{"help"}, {"help", "run"}, {"help", "why"}, {"help", "diff"}, {"help", "laws"}, {"help", "drill"}, {"help", "convert"}, {"help", "codes"}, {"help", "rules"}, {"help", "bad_time"}, {"help", "history"}, {"help", "cockroachdb"}, {"help", "dynamodb"}, {"help", "spanner"}, {"help", "debezium"}} {
 		var help bytes.Buffer
 		cmd.Tiebreak(nil, &help, io.Discard, args)
 		for line := range strings.Lines(help.String()) {
-			require.LessOrEqual(t, len(line), 120, line)
+			require.LessOrEqual(t, utf8.RuneCountInString(line), 121, line) // with its end
 		}
 	}
 }

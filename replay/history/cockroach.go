@@ -13,42 +13,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
-// cockroachdb reads the changefeeds of CockroachDB, in JSON: the envelopes wrapped, bare and enriched (with and without
-// its schema), files of a cloud storage sink, batches of a webhook and messages of Pub/Sub.
-//
-//   - Time is the commit time of the row: mvcc_timestamp, else updated; of the enriched envelope source.mvcc_timestamp,
-//     else source.ts_hlc, else source.ts_ns. The ts_ns at the top of an enriched message is when the feed handled it and
-//     is not read. A feed without any of them gives writes without a time, which
-//     are counted as no_time.
-//   - The key is "table/primary-key", as [rowKey] writes it. The table is the topic as the message names it, else
-//     source.table_name, else the topic in the name of a cloud storage file, else nothing. A topic is taken as it stands:
-//     with split_column_families ("table.family") each family is a key of its own, which holds no column of another.
-//   - The fields are the columns of after, primary key included: only enriched messages could tell it apart. With diff
-//     every column has its Before, and one that the write left alone equals it.
-//   - A write is named by key and time, and by where it began or by source.cluster_id if the message says so: a message
-//     delivered again after a restart of the feed has the same name.
-//   - A message whose updated is not its mvcc_timestamp (a row of an initial scan, or of a backfill) is a snapshot row. So is
-//     one that says that nothing changed (before equals after), unless it has both times and they are equal: then it is a
-//     write, of which no column claims anything. So is the delete of a row that was not there, of which before and after are
-//     both null.
-//   - {"resolved": …} is a watermark.
-//
-// Set aside are messages that lack the row's key (the row envelope; wrapped without key_in_value), or its values
-// (key_only), and Avro spelled as JSON; and in the bare envelope rows of nothing beside the key but nulls, for it writes deletes
-// like that.
-//
-// HAZARD: messages without mvcc_timestamp can't tell a row of an initial scan from a write of the same moment, and with
-// diff both have a null before. Such a row is read as a write at the time of the scan, and its columns get no Before, so
-// that nothing counts from a zero that nobody saw; unless [Options.Scans] names the moment.
-//
-// HAZARD: no envelope tells on which cluster a row was written first. Logical replication gives a row a new
-// mvcc_timestamp on the cluster that receives it, so that each write turns up in the feed of every cluster as a write of
-// its own, unless the application keeps the origin in a column and -origin names it, and the feed of the origin is read with
-// -region, in the same run. Then the row that arrived tells which write of its origin it is, and so what writers there had
-// seen. Feeds that are read one by one, to be converted or kept in partials, keep what arrived as writes. A delete has no such
-// column: with the feeds of several regions the row that it took away tells which of them are one, and times where it was made.
-//
-// HAZARD: tables of one name in two databases are one, but where the topic is the full name of a table (full_table_name).
+// cockroachdb reads the changefeeds of CockroachDB, in JSON: cockroachdb.md says what becomes of them, and what they do not tell.
 var cockroachdb = importer{name: CockroachDB, detect: isChangefeed, decode: readChangefeed}
 
 // isChangefeed reports whether a document is a message of a changefeed, or a batch of them.

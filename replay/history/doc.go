@@ -88,6 +88,9 @@
 //
 // # Exports
 //
+// What becomes of the exports of a database, and what they don't tell, is in cockroachdb.md, dynamodb.md, spanner.md and debezium.md, which
+// [Format.About] returns.
+//
 // Documents of the other formats may stand one a line, over several lines, or side by side without a line break. A
 // top-level array is read as its elements. Among changes of Debezium null is a document, too. What begins no document, and a
 // document that breaks off, is set aside; the next one is looked for at the next line that begins with "{".

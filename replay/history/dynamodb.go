@@ -9,62 +9,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
-// dynamodb reads what DynamoDB tells of its writes: Streams (events as Lambda gets them, GetRecords, or their records one
-// by one), Kinesis Data Streams (the records, or wrapped in base64 as Lambda and GetRecords of Kinesis give them; files
-// that Firehose made of them), and full and incremental exports to S3 with their manifests.
-//
-//   - Time is when the change was recorded: seconds in Streams, milliseconds or microseconds in Kinesis, as
-//     ApproximateCreationDateTimePrecision says, microseconds in an incremental export. The form of a record tells
-//     which, never the size of the number: a time that makes no sense in its unit is set aside. Streams order what is written
-//     to an item within one second by SequenceNumber, of which the last 32 bits are the logical part.
-//   - The key is "table/primary-key", as [rowKey] writes it, of two attributes in the order of their names: a record
-//     does not tell which of them is the partition key. Exports and GetRecords don't name the table: the key is all, unless the
-//     export is read as a directory, of which the manifest names it ([Find]).
-//   - The fields are the attributes of the item without its key, unless the item has nothing else. With both images every
-//     attribute has its Before, and one that the write left alone equals it; a removed attribute is written as null.
-//     Of the null attributes of a new item nobody says that they were anything before. Of a MODIFY that took away an
-//     attribute that was null no attribute claims anything.
-//   - Values are what the typed JSON says: numbers with every digit, binary as its base64 text, sets as sorted arrays of
-//     distinct elements.
-//   - A write is named by its eventID, in an export by key and time.
-//   - A REMOVE is a delete, be it of a user or of the time to live; it needs no image. Other changes without the new image
-//     (KEYS_ONLY, OLD_IMAGE) tell no values and are set aside.
-//   - Items of a full export are snapshot rows. They have no key, because only the table's schema tells it.
-//   - The manifest of an export is a watermark, its list of files too, though without a time.
-//
-// Global tables of version 2017.11.29 write into each item where and when it was written last (aws:rep:updateregion,
-// aws:rep:updatetime, aws:rep:deleting). Where an image has them newly, they give node, time and name of the write, and
-// the write has the same name in the export of every region; where both images agree on them they are left over from
-// an earlier write and tell nothing. A record that changes them alone repeats the write before it: a duplicate. They are
-// never fields.
-//
-// HAZARD: the current version of global tables says nowhere in which region a write began, and names the write anew in
-// each region's stream. Each write turns up in the stream of every region as a write of its own, unless the
-// application keeps the origin in an attribute and -origin names it, and the stream of the origin is read with -region. Then the item
-// that arrived tells which write of its origin it is, and so what writers there had seen. A REMOVE has no such attribute: with the
-// streams of several regions the item that it took away tells which of them are one, and times in which it was made.
-//
-// HAZARD: Streams tell of a write in whole seconds, and the SequenceNumbers of two regions say nothing to each other: of writes
-// within one second that two regions made, a rule that goes by time keeps one by chance, and it counts as a coin toss. In
-// a second in which the last 32 bits of the numbers run over, so it is of writes of one region.
-//
-// HAZARD: Kinesis and Firehose tell milliseconds or microseconds and have no such numbers. Of two writes to an item within one, a
-// rule that goes by time decides by their values, whichever came first.
-//
-// HAZARD: Kinesis, Firehose and incremental exports keep no order. Of their records nothing follows from what stands before
-// what, so they tell nothing of what writers had seen (without -lag it is unknown), and what several regions have of one write is a
-// duplicate.
-//
-// HAZARD: in the region where a write to a table of version 2017.11.29 began, its first record has no name yet: it counts there
-// besides the named one that the other regions have, unless the streams of both are read with -region, in the same run: then what arrived
-// is told by the item, as above, and its own attributes say where it began.
-//
-// HAZARD: without the old image nothing tells whether aws:rep attributes are left over. They are believed, and two
-// writes of one name will be found out by their payloads.
-//
-// HAZARD: an incremental export holds the last state of each item in its window, and the time of the last write: the
-// writes before it are gone, and an item that was created and deleted within the window never shows. The records are
-// imported as writes and counted as compacted_window, too.
+// dynamodb reads what DynamoDB tells of its writes: dynamodb.md says what becomes of it, and what it does not tell.
 var dynamodb = importer{name: DynamoDB, detect: isDynamoDB, decode: readDynamoDB}
 
 // isDynamoDB reports whether a document has the shape of a stream, an export, or a manifest of one.

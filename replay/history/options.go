@@ -1,6 +1,8 @@
 package history
 
 import (
+	"embed"
+
 	"github.com/tiebreakhq/tiebreak/clock"
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
@@ -20,6 +22,16 @@ const (
 
 // Replica is the format of a directory that a replica writes, and never that of a file: [Find] and [Directory] name it.
 const Replica Format = "replica"
+
+//go:embed cockroachdb.md dynamodb.md spanner.md debezium.md
+var abouts embed.FS
+
+// About returns what becomes of an export of this format, and what it does not tell: Markdown, in lines of up to 120 characters. It
+// returns "" for the native forms, and for the directory of a replica: the documentation of this package tells of those.
+func (f Format) About() string {
+	about, _ := abouts.ReadFile(string(f) + ".md")
+	return string(about)
+}
 
 // Formats are all formats of files.
 var Formats = []Format{Native, Msgpack, CockroachDB, DynamoDB, Spanner, Debezium}

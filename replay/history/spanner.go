@@ -11,28 +11,7 @@ import (
 	"github.com/tiebreakhq/tiebreak/merge/value"
 )
 
-// spanner reads change streams of Spanner: the ChangeRecord of the query API in GoogleSQL and PostgreSQL databases
-// (snake_case; its records alone or in arrays of one) and the data change records that Dataflow writes as JSON
-// (camelCase; keysJson and the like are strings of JSON).
-//
-//   - Time is the commit timestamp. Spanner commits on microseconds, however many digits an export shows, so that is the
-//     precision unless there are finer ones. The logical part is the record sequence, which orders the records of a
-//     transaction.
-//   - The key is "table/primary-key", as [rowKey] writes it, of several columns in the order of their names.
-//   - The fields are the columns of the new values. With old values every column has its Before; under
-//     NEW_ROW_AND_OLD_VALUES a column without an old value was not written, so its Before equals it. NEW_ROW does not
-//     tell what was written: every column counts as written. An INSERT of nothing but its key has the key as its fields.
-//     An UPDATE that left every value as it was is a snapshot row.
-//   - Columns of the types INT64 and NUMERIC, which are strings in the export, are numbers with every digit; where the
-//     record does not tell its column types, they stay strings. All others are as the export writes them: FLOAT64 has
-//     the strings "NaN" and "Infinity", a JSON column is a string.
-//   - A write is named by transaction, record sequence and place in the record, and its transaction is named, so that
-//     the records of one transaction, from several partitions, find together.
-//   - Heartbeats, child partitions and the starts, ends and moves of partitions are watermarks.
-//
-// A region can't be told from the data: a Spanner database has one history, and no two of its writes are concurrent. Of databases
-// that an application keeps alike, -origin tells where a row was written, as of the clusters of CockroachDB; but a change stream keeps no
-// order, so that what arrived from a region whose export is read too is a duplicate, and nothing tells when it came.
+// spanner reads change streams of Spanner: spanner.md says what becomes of them, and what they do not tell.
 var spanner = importer{name: Spanner, detect: isChangeStream, decode: readChangeStream}
 
 // spelling gives the names of members in one of the two forms.
