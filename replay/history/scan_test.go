@@ -541,7 +541,7 @@ func TestTheManifestOfAnExportNamesItsTable(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"AWSDynamoDB/data/u1.json": record, "AWSDynamoDB/data/g1.json": record, "AWSDynamoDB/data/both.json": record,
-		"AWSDynamoDB/01-users/manifest-summary.json": summary("users"), "AWSDynamoDB/01-users/manifest-files.json": list("u1.json", "both.json"),
+		"AWSDynamoDB/01-users/manifest-summary.json": summary("users"), "AWSDynamoDB/01-users/manifest-files.json": list("u1.json.gz", "both.json"), // one was unpacked
 		"AWSDynamoDB/02-goods/manifest-summary.json": summary("goods"), "AWSDynamoDB/02-goods/manifest-files.json": list("g1.json", "both.json"),
 		"full/manifest-summary.json": `{"tableArn": "arn:aws:dynamodb:us-east-1:1:table/carts"}`, "full/data/c1.json": record,
 		"broken/manifest-summary.json": "{", "broken/x.json": record, "alone.json": record,
@@ -561,4 +561,11 @@ func TestTheManifestOfAnExportNamesItsTable(t *testing.T) {
 	assert.Equal(t, map[string]string{
 		"u1.json": "users/1", "g1.json": "goods/1", "both.json": "1", "c1.json": "carts/1", "x.json": "1", "alone.json": "1",
 	}, keys)
+
+	require.NoError(t, os.Remove(filepath.Join(dir, "AWSDynamoDB/data/g1.json")))
+	_, _, err = Find(dir)
+	require.ErrorContains(t, err, filepath.Join("02-goods", "manifest-files.json")+":1 lists g1.json, which is not there")
+	require.NoError(t, os.Remove(filepath.Join(dir, "AWSDynamoDB/02-goods/manifest-files.json")))
+	_, _, err = Find(dir)
+	require.NoError(t, err)
 }

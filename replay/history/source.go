@@ -45,7 +45,7 @@ type Skipped struct {
 // Find returns the sources that a name stands for: itself for a file or "-", and for a directory all files in and below
 // it, sorted by name; a directory that is a replica's is one source, of the format [Replica]. Hidden files, the markers and
 // manifests that exporters write beside their data, and what is not a regular file are returned as skipped, so that the caller can
-// say so. The manifest of an export of DynamoDB names the table of its files.
+// say so. The manifest of an export of DynamoDB names the table of its files, and it is an error when one that it lists is not there.
 func Find(name string) ([]Source, []Skipped, error) {
 	if name == "-" {
 		return []Source{File(name)}, nil, nil
@@ -84,7 +84,9 @@ func Find(name string) ([]Source, []Skipped, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("find histories: %w", err)
 	}
-	nameTables(sources, skipped)
+	if err := nameTables(sources, skipped); err != nil {
+		return nil, nil, fmt.Errorf("find histories: %w", err)
+	}
 	return sources, skipped, nil
 }
 
