@@ -18,6 +18,7 @@ type connector struct {
 	whole     bool       // the row before an update is whole, where it is more than a key
 	positions [][]string // members of source that name a change, all of them together: the first of these that it has
 	order     string     // the member of source that orders the changes of one time, in decimal or as a log sequence number
+	plain     bool       // that log sequence number is one number
 	same      bool       // the time of a write is where it began, so that nothing tells when it arrived elsewhere
 	local     string     // the member of source that is null where a write began in the database itself
 }
@@ -31,7 +32,8 @@ var connectors = map[string]*connector{
 		positions: [][]string{{"commit_lsn", "change_lsn", "event_serial_no"}}, order: "change_lsn"},
 	"oracle": {space: "schema", precision: Microsecond, coarse: true, whole: true,
 		positions: [][]string{{"lcr_position"}, {"redo_thread", "rs_id", "ssn"}}, order: "scn"},
-	"db2": {space: "schema", precision: Microsecond},
+	// IBMSNAP_INTENTSEQ names a change within IBMSNAP_COMMITSEQ, and grows with the log: https://www.ibm.com/docs/en/db2, "CD table".
+	"db2": {space: "schema", precision: Microsecond, positions: [][]string{{"commit_lsn", "change_lsn"}}, order: "change_lsn", plain: true},
 }
 
 var binlog = connector{space: "db", precision: Microsecond, coarse: true, whole: true,
@@ -43,6 +45,14 @@ func (c *connector) logical(source value.Ref) uint32 {
 	file, block, isLSN := strings.Cut(position, ":")
 	if !isLSN {
 		return lastBits(position)
+	}
+	if c.plain { // in hexadecimal, with colons behind its first digits
+		digits := strings.ReplaceAll(position, ":", "")
+		n, err := strconv.ParseUint(digits[max(0, len(digits)-8):], 16, 32)
+		if err != nil || strings.Trim(digits, "0123456789abcdefABCDEF") != "" {
+			return 0
+		}
+		return uint32(n)
 	}
 	// In hexadecimal "file:block:slot": a block has 60 KiB, so that it has less than 2^12 slots.
 	block, slot, _ := strings.Cut(block, ":")

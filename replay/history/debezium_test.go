@@ -205,6 +205,9 @@ func TestPositionsNameAWriteWhereTheyTellItFromAllOthers(t *testing.T) {
 		`"connector": "oracle", "name": "a", "scn": "9", "redo_thread": 1, "rs_id": "0x1.2.3", "ssn": 0`,
 		`"connector": "oracle", "name": "a", "scn": "9", "redo_thread": 2, "rs_id": "0x1.2.3", "ssn": 0`,
 		`"connector": "oracle", "name": "a", "scn": "9", "lcr_position": "0001"`,
+		`"connector": "db2", "name": "a", "commit_lsn": "1:2:3", "change_lsn": "1:2:2"`,
+		`"connector": "db2", "name": "a", "commit_lsn": "1:2:3", "change_lsn": "1:2:3"`,
+		`"connector": "db2", "name": "a", "commit_lsn": "1:2:4", "change_lsn": "1:2:3"`,
 	}
 	ids := make(map[string]string)
 	for _, source := range named {
@@ -219,7 +222,7 @@ func TestPositionsNameAWriteWhereTheyTellItFromAllOthers(t *testing.T) {
 		`"connector": "mysql", "name": "a", "server_id": 1, "file": "", "pos": 100, "row": 0`, `"connector": "mariadb", "name": "a", "gtid": "0-1-5"`,
 		`"connector": "sqlserver", "name": "a", "commit_lsn": "1:2:3", "change_lsn": "1:2:2", "event_serial_no": null`,
 		`"connector": "oracle", "name": "a", "scn": "9", "txId": "1", "rs_id": null, "ssn": 0`,
-		`"connector": "db2", "name": "a", "commit_lsn": "1:2:3", "change_lsn": "1:2:2"`,
+		`"connector": "db2", "name": "a", "commit_lsn": "1:2:3", "change_lsn": null`,
 	} {
 		assert.Empty(t, read(source).ID, source)
 	}
@@ -233,6 +236,8 @@ func TestWritesOfOneTimeAreInTheOrderOfTheLog(t *testing.T) {
 		"oracle":     {`"scn": "3487219946115"`, `"scn": "3487219946116"`},
 		"sqlserver": {`"change_lsn": "00000027:00000ac0:0002", "event_serial_no": 1`, `"change_lsn": "00000027:00000ac0:0002", "event_serial_no": 2`,
 			`"change_lsn": "00000027:00000ac0:0011", "event_serial_no": 1`, `"change_lsn": "00000027:00000ac8:0001", "event_serial_no": 1`},
+		"db2": {`"change_lsn": "00000000:00000001:00000000044613ff"`, `"change_lsn": "00000000:00000001:000000000446140f"`,
+			`"change_lsn": "00000000:00000001:00000000F446140f"`},
 	} {
 		var last Record
 		for i, position := range positions {
@@ -241,9 +246,14 @@ func TestWritesOfOneTimeAreInTheOrderOfTheLog(t *testing.T) {
 			last = rec
 		}
 	}
-	for _, position := range []string{"1:2", "x:y:z", ":1:2", "1:-2:3", "1:2:10000", "-1", "1.5"} { // nothing is made of what is no position
-		rec := oneRecord(t, messageOf(`{"id": 7}`, `{"after": {"id": 7}, "op": "c", "source": {"ts_ms": 1767260000000, "table": "t", "connector": "sqlserver", "change_lsn": "`+position+`"}}`), Options{})
-		assert.Zero(t, rec.Time.Logical, position)
+	for connector, positions := range map[string][]string{ // nothing is made of what is no position
+		"sqlserver": {"1:2", "x:y:z", ":1:2", "1:-2:3", "1:2:10000", "-1", "1.5"},
+		"db2":       {"x:y:z", "1:-2:3", "-1", "1.5", ":", "1:2:g", "g:1:12345678"},
+	} {
+		for _, position := range positions {
+			rec := oneRecord(t, messageOf(`{"id": 7}`, `{"after": {"id": 7}, "op": "c", "source": {"ts_ms": 1767260000000, "table": "t", "connector": "`+connector+`", "change_lsn": "`+position+`"}}`), Options{})
+			assert.Zero(t, rec.Time.Logical, "%s %s", connector, position)
+		}
 	}
 }
 
