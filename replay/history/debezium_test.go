@@ -246,6 +246,10 @@ func TestWritesOfOneTimeAreInTheOrderOfTheLog(t *testing.T) {
 			last = rec
 		}
 	}
+	for position, want := range map[string]uint32{"00000000:00000001:00000123f446140f": 0xf446140f, "1:2:3": 0x123} {
+		rec := oneRecord(t, messageOf(`{"id": 7}`, `{"after": {"id": 7}, "op": "c", "source": {"ts_ms": 1767260000000, "table": "t", "connector": "db2", "change_lsn": "`+position+`"}}`), Options{})
+		assert.Equal(t, want, rec.Time.Logical, position)
+	}
 	for connector, positions := range map[string][]string{ // nothing is made of what is no position
 		"sqlserver": {"1:2", "x:y:z", ":1:2", "1:-2:3", "1:2:10000", "-1", "1.5"},
 		"db2":       {"x:y:z", "1:-2:3", "-1", "1.5", ":", "1:2:g", "g:1:12345678"},

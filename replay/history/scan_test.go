@@ -544,7 +544,8 @@ func TestTheManifestOfAnExportNamesItsTable(t *testing.T) {
 		"AWSDynamoDB/01-users/manifest-summary.json": summary("users"), "AWSDynamoDB/01-users/manifest-files.json": list("u1.json.gz", "both.json"), // one was unpacked
 		"AWSDynamoDB/02-goods/manifest-summary.json": summary("goods"), "AWSDynamoDB/02-goods/manifest-files.json": list("g1.json", "both.json"),
 		"full/manifest-summary.json": `{"tableArn": "arn:aws:dynamodb:us-east-1:1:table/carts"}`, "full/data/c1.json": record,
-		"broken/manifest-summary.json": "{", "broken/x.json": record, "alone.json": record,
+		"broken/manifest-summary.json": "{", "broken/x.json": record, "broken/y.json": record, "alone.json": record,
+		"AWSDynamoDB/03/manifest-summary.json": summary("carts"), "AWSDynamoDB/03/manifest-files.json": "{\n{}\n" + list("y.json"),
 	} {
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o777))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666))
@@ -559,7 +560,7 @@ func TestTheManifestOfAnExportNamesItsTable(t *testing.T) {
 		keys[filepath.Base(s.Name)] = got.records[0].Key
 	}
 	assert.Equal(t, map[string]string{
-		"u1.json": "users/1", "g1.json": "goods/1", "both.json": "1", "c1.json": "carts/1", "x.json": "1", "alone.json": "1",
+		"u1.json": "users/1", "g1.json": "goods/1", "both.json": "1", "c1.json": "carts/1", "x.json": "1", "y.json": "carts/1", "alone.json": "1",
 	}, keys)
 
 	require.NoError(t, os.Remove(filepath.Join(dir, "AWSDynamoDB/data/g1.json")))
