@@ -44,11 +44,13 @@ func (f *folder) foldLong(from *shelf) (others shelf, ok bool, err error) {
 	return others, err == nil, err
 }
 
-// clearForLong clears the store when most of its largest shelf seems to be of one key that does not fit into memory: what that takes
-// while it is folded is better in memory than records that are read once.
+// clearForLong clears the store when most of its largest shelf seems to be of one key that does not fit into memory beside it: what that
+// takes while it is folded is better in memory than records that are read once.
 func (h *History) clearForLong(largest *shelf, workers int) error {
+	const short = 64 // bytes of a record
 	s := h.store
-	if s.memory <= 0 || largest.size <= s.fold(workers) {
+	takes := int64(largest.size/short)*opBytes + int64(largest.size)
+	if s.memory <= 0 || largest.size <= s.fold(workers) || s.held.Load()+takes <= int64(s.memory)/2 {
 		return nil
 	}
 	if _, ok, err := s.major(largest); err != nil || !ok {

@@ -203,7 +203,7 @@ func TestFarMemoryHoldsMoreWhereThereIsRoom(t *testing.T) {
 
 // Records that are in memory make room for a key that does not fit, and for no other.
 func TestRecordsMakeRoomForALongKey(t *testing.T) {
-	const writes = 40_000
+	const writes = 100_000
 	for _, hot := range []int{1, 2, 1000} {
 		var lines strings.Builder
 		for i := range writes {

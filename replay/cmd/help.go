@@ -90,7 +90,8 @@ Of a read also
 A line that is not understood is set aside and told with its place and code, and the rest is still read. Numbers keep
 every digit.
 
-All of it: go doc github.com/tiebreakhq/tiebreak/replay/history
+All of it: go doc github.com/tiebreakhq/tiebreak/replay/history. What becomes of an export of a database: tiebreak help
+cockroachdb, dynamodb, spanner or debezium.
 `
 
 // readingHelp is of the flags that all commands take.
